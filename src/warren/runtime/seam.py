@@ -1,0 +1,273 @@
+"""The seam to the world, as narrow interfaces.
+
+In:  what the floors above ask of the world: the time, chance, byte links, files, work off the loop, a database.
+Out: answers from the operating system (`warren.runtime.real`) or from a seeded world (`warren.runtime.simulated`).
+A whole node runs unchanged on either; one conformance suite (`tests/runtime`) holds both to what is written here.
+
+Errors: everything here fails with `OSError` (or a subclass such as `FileExistsError`, `ConnectionRefusedError`,
+`TimeoutError`), except `Database`, which raises `warren.core.errors.StorageError` for what is wrong with the storage
+and lets the errors of the given function through. Services turn an `OSError` into their own words, because only they
+know what the user was doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+BytesLike: TypeAlias = "bytes | bytearray | memoryview"
+Kind: TypeAlias = Literal["file", "dir", "symlink", "other"]
+Family: TypeAlias = Literal[0, 4, 6]
+ProtocolFactory: TypeAlias = "Callable[[], asyncio.BufferedProtocol]"
+
+T = TypeVar("T")
+P = TypeVar("P", bound=asyncio.BufferedProtocol)
+
+
+class Clock(Protocol):
+    """Time, read and never waited for: waiting is the event loop's business."""
+
+    def now(self) -> float:
+        """Monotonic seconds on the same scale as `loop.time()` of the running loop."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since 1970 (UTC). It may jump; use it only to annotate and to sign validity spans."""
+        ...
+
+
+class Entropy(Protocol):
+    """Chance. Real entropy is fit for keys; simulated entropy is a function of the seed and the node's name."""
+
+    def bytes(self, n: int) -> builtins.bytes:
+        """Return `n` random bytes."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number drawn evenly from [low, high]."""
+        ...
+
+    def below(self, n: int) -> int:
+        """Return an integer drawn evenly from [0, n); `n` must be positive."""
+        ...
+
+
+class Listener(Protocol):
+    """A listening socket. `port` is the actual one, also where 0 was asked for."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    def close(self) -> None:
+        """Stop accepting; links that were accepted live on. Closing twice is harmless."""
+        ...
+
+
+class Transport(Protocol):
+    """Ordered byte links to other hosts.
+
+    What `connect` returns and what an accepted link hands to `connection_made` obeys `asyncio.Transport`: write (it has
+    taken or copied the bytes on return unless `get_write_buffer_size() > 0`), set_write_buffer_limits,
+    pause_reading, resume_reading, write_eof, close, abort, is_closing and get_extra_info("peername" | "sockname").
+    The protocol is called as `asyncio.BufferedProtocol` says, pause_writing, resume_writing and eof_received included.
+    """
+
+    async def connect(
+        self,
+        factory: Callable[[], P],
+        host: str,
+        port: int,
+        *,
+        from_listener: Listener | None = None,
+        timeout_s: float = 10.0,
+    ) -> tuple[asyncio.Transport, P]:
+        """Open a link to a numeric address; names go through `resolve` first.
+
+        `from_listener` dials from that listener's port, which hole punching needs. Raises `TimeoutError` after
+        `timeout_s` seconds, `ConnectionRefusedError` where nobody listens, another `OSError` otherwise.
+        """
+        ...
+
+    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> Listener:
+        """Accept links at a numeric address; port 0 takes a free one. An IPv6 listener takes IPv6 only."""
+        ...
+
+    async def resolve(self, name: str, family: Family = 0) -> list[str]:
+        """Return the numeric addresses of a DNS name, of IPv4 (4), IPv6 (6) or both (0); never an empty list."""
+        ...
+
+
+class DirEntry(NamedTuple):
+    """One name in a folder; a symlink is reported as itself, never as what it points at."""
+
+    name: str
+    kind: Kind
+    size: int
+    mtime_ns: int
+
+
+class Stat(NamedTuple):
+    """What a path is. `inode` tells a replaced file from a changed one; it is 0 where the platform has none."""
+
+    kind: Kind
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class ReadFile(Protocol):
+    """An open regular file, readable at any offset from any thread."""
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer only at the end of the file."""
+        ...
+
+    def stat(self) -> Stat: ...
+
+    def close(self) -> None: ...
+
+
+class WriteFile(Protocol):
+    """An open regular file, writable and readable at any offset from any thread."""
+
+    def pwrite(self, offset: int, data: BytesLike) -> None:
+        """Write all of `data` at `offset`; a gap before it reads as zeros."""
+        ...
+
+    def pread(self, offset: int, length: int) -> bytes: ...
+
+    def truncate(self, size: int) -> None: ...
+
+    def sync(self) -> None:
+        """Return once what was written survives a loss of power."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """Blocking file primitives: call them only inside `Runtime.offload`. Each raises `OSError`."""
+
+    def scan(self, path: StrPath) -> list[DirEntry]:
+        """List a folder sorted by name; an entry that vanishes meanwhile is left out."""
+        ...
+
+    def stat(self, path: StrPath) -> Stat:
+        """Say what `path` is, without following a symlink at its end."""
+        ...
+
+    def open_read(self, path: StrPath, *, follow_link: bool = True) -> ReadFile:
+        """Open a regular file; anything else is refused without blocking.
+
+        With `follow_link=False` a symlink at the end of the path is refused too, in the same step, so nobody can
+        slip one in between a check and the opening.
+        """
+        ...
+
+    def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> WriteFile:
+        """Create a file that must not exist (`create=True`, else `FileExistsError`) or open one that must.
+
+        A symlink at the end of the path is refused.
+        """
+        ...
+
+    def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
+        """Put `data` under `path` at once: after a crash there is the old content or the new, never a mixture."""
+        ...
+
+    def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:
+        """Make a folder and its parents; one that exists already is fine."""
+        ...
+
+    def rename_new(self, src: StrPath, dst: StrPath) -> None:
+        """Move a file, symlink or folder to a name that is free, else raise `FileExistsError`."""
+        ...
+
+    def remove(self, path: StrPath) -> None:
+        """Remove a file or a symlink."""
+        ...
+
+    def remove_tree(self, path: StrPath) -> None:
+        """Remove a folder and all below it, following no symlink."""
+        ...
+
+    def read_link(self, path: StrPath) -> str: ...
+
+    def make_symlink(self, target: str, path: StrPath) -> None: ...
+
+    def set_mtime(self, path: StrPath, mtime_ns: int) -> None: ...
+
+    def sync_dir(self, path: StrPath) -> None:
+        """Return once the names in this folder survive a loss of power; does nothing where this cannot be asked."""
+        ...
+
+    def free_bytes(self, path: StrPath) -> int: ...
+
+    def real_path(self, path: StrPath) -> str:
+        """Return the absolute path with every symlink resolved; the path must exist."""
+        ...
+
+
+class Database(Protocol):
+    """An SQLite file with a single writer."""
+
+    async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` off the loop in one transaction: commit when it returns, roll back when it raises.
+
+        Calls run one after another in the order of `run`. When this returns, a durable database has committed to
+        disk. Cancelling the await does not stop `fn`; it may still commit. `fn` must not commit or roll back itself.
+        Raises `StorageError` for a full, read-only, damaged or locked file and `Closed` after `close`; `fn`'s own
+        errors pass through.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the file. Closing twice is harmless."""
+        ...
+
+
+class Runtime(Protocol):
+    """Everything a node gets from the world."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def entropy(self) -> Entropy: ...
+
+    @property
+    def transport(self) -> Transport: ...
+
+    @property
+    def disk(self) -> Disk: ...
+
+    async def offload(self, fn: Callable[..., T], *args: object) -> T:
+        """Run `fn(*args)` off the loop and return what it returns.
+
+        The real runtime has a small pool of threads; the simulated one runs it inline, in no virtual time. Cancelling
+        the await does not stop `fn`.
+        """
+        ...
+
+    async def open_database(
+        self, path: StrPath, migrations: Sequence[str], *, durable: bool = True
+    ) -> Database:
+        """Open or create the database at `path` (":memory:" for one that lives as long as it is open).
+
+        `migrations[i]` is an SQL script that brings a file of version i (`PRAGMA user_version`) to i + 1, in one
+        transaction. Raises `StorageError` for a file of a newer version than this. `durable` syncs every commit to
+        disk; without it a loss of power (not a crash of the process) may lose the last ones.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Wait for offloaded work under way, then free the threads. Closing twice is harmless."""
+        ...
