@@ -1,0 +1,123 @@
+"""Configuration values: one frozen `Config` that gathers what each part of the program can be told.
+
+In:  nothing but what the caller sets; every field has a default.
+Out: frozen dataclasses, one per part. Each part owns its own limits; this module only gathers them.
+Refuses: values out of range and addresses that cannot be listened on (ConfigError, with a cure).
+
+How flags, environment and file become a `Config` stands in `warren.frontends.settings`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from warren.core.errors import ConfigError, InvalidMultiaddr
+from warren.core.multiaddr import Multiaddr
+from warren.network.config import NetworkConfig
+from warren.services.files.config import FilesConfig
+
+PORT_DEFAULT = 4101
+NAME_CHARS_MAX = 64
+
+
+def default_name() -> str:
+    """What a node is called until somebody says otherwise: `user@host`, or whichever half is known."""
+    try:
+        user = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        user = ""
+    host = socket.gethostname().split(".")[0]
+    name = "@".join(part for part in (user, host) if part)
+    return name[:NAME_CHARS_MAX] or "warren"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """The local HTTP API.
+
+    host: a loopback address; the API steers the node, so it never listens for other machines.
+    port: 0 lets the system choose; `api.json` in the data folder says which.
+    body_bytes_max: a longer request body is refused (a local program filling memory).
+    requests_max: requests answered at once (a local program opening without end).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    body_bytes_max: int = 1 << 20
+    requests_max: int = 64
+
+    def __post_init__(self) -> None:
+        if not _is_loopback(self.host):
+            raise ConfigError(
+                f"api.host must be a loopback address, not {self.host!r}",
+                hint='write host = "127.0.0.1"; reach the node from elsewhere through ssh -L',
+            )
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(
+                f"api.port must be between 0 and 65535, not {self.port}", hint="0 picks a free port"
+            )
+        _check_positive("api.body_bytes_max", self.body_bytes_max)
+        _check_positive("api.requests_max", self.requests_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a node can be told.
+
+    home: the data folder; None makes a temporary one that is removed when the node closes.
+    listen: multiaddrs to listen on. One port serves everything, on IPv4 and IPv6.
+    name: what the node calls itself towards its contacts.
+    download_dir: where `get` puts what it fetched.
+    """
+
+    home: Path | None = None
+    listen: tuple[str, ...] = (f"/ip4/0.0.0.0/tcp/{PORT_DEFAULT}", f"/ip6/::/tcp/{PORT_DEFAULT}")
+    name: str = field(default_factory=default_name)
+    download_dir: Path = field(default_factory=lambda: Path.home() / "Warren")
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    files: FilesConfig = field(default_factory=FilesConfig)
+    api: ApiConfig = field(default_factory=ApiConfig)
+
+    def __post_init__(self) -> None:
+        for address in self.listen:
+            check_listen(address)
+        if not self.name.strip() or len(self.name) > NAME_CHARS_MAX or not self.name.isprintable():
+            raise ConfigError(
+                f"name must be 1 to {NAME_CHARS_MAX} printable characters, not {self.name[:80]!r}",
+                hint='write for instance name = "Anna"',
+            )
+
+
+def _check_positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise ConfigError(f"{name} must be above 0, not {value}", hint="remove the line to get the default")
+
+
+def check_listen(address: str) -> None:
+    """Raises ConfigError if a node cannot listen on this multiaddr."""
+    try:
+        parsed = Multiaddr.parse(address)
+    except InvalidMultiaddr as error:
+        raise ConfigError(f"{address!r} is not a multiaddr: {error}", hint=_listen_cure(address)) from error
+    if parsed.transport != "tcp" or parsed.peer_id is not None:
+        raise ConfigError(f"cannot listen on {address!r}", hint=_listen_cure(""))
+
+
+def _listen_cure(address: str) -> str:
+    found = re.fullmatch(r"\[?([0-9a-fA-F.:]+?)\]?:(\d+)", address)
+    if found:
+        family = "ip6" if ":" in found[1] else "ip4"
+        return f"write /{family}/{found[1]}/tcp/{found[2]}"
+    return f"write for instance /ip4/0.0.0.0/tcp/{PORT_DEFAULT} or /ip6/::/tcp/{PORT_DEFAULT}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
