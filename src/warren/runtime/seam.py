@@ -1,23 +1,27 @@
 """The seam to the world, as narrow interfaces.
 
-In:  what the floors above ask of the world: the time, chance, byte links, files, work off the loop, a database.
-Out: answers from the operating system (`warren.runtime.real`) or from a seeded world (`warren.runtime.simulated`).
-A whole node runs unchanged on either; one conformance suite (`tests/runtime`) holds both to what is written here.
+In:  what the floors above ask of the world: the time, chance, byte links, files, work off the loop, a
+database.
+Out: answers from the operating system (`warren.runtime.real`) or from a seeded world
+(`warren.runtime.simulated`). A whole node runs unchanged on either; one conformance suite (`tests/runtime`)
+holds both to what is written here.
 
-Errors: everything here fails with `OSError` (or a subclass such as `FileExistsError`, `ConnectionRefusedError`,
-`TimeoutError`), except `Database`, which raises `warren.core.errors.StorageError` for what is wrong with the storage
-and lets the errors of the given function through. Services turn an `OSError` into their own words, because only they
-know what the user was doing.
+Errors: everything here fails with `OSError` (or a subclass such as `FileExistsError`,
+`ConnectionRefusedError`, `TimeoutError`), except `Database`, which raises `warren.core.errors.StorageError`
+for what is wrong with the storage and lets the errors of the given function through. Services turn an
+`OSError` into their own words, because only they know what the user was doing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import builtins
-import os
-import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    import builtins
+    import os
+    import sqlite3
+    from collections.abc import Callable, Sequence
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 BytesLike: TypeAlias = "bytes | bytearray | memoryview"
@@ -42,7 +46,10 @@ class Clock(Protocol):
 
 
 class Entropy(Protocol):
-    """Chance. Real entropy is fit for keys; simulated entropy is a function of the seed and the node's name."""
+    """Chance.
+
+    Real entropy is fit for keys; simulated entropy is a function of the seed and the node's name.
+    """
 
     def bytes(self, n: int) -> builtins.bytes:
         """Return `n` random bytes."""
@@ -74,10 +81,11 @@ class Listener(Protocol):
 class Transport(Protocol):
     """Ordered byte links to other hosts.
 
-    What `connect` returns and what an accepted link hands to `connection_made` obeys `asyncio.Transport`: write (it has
-    taken or copied the bytes on return unless `get_write_buffer_size() > 0`), set_write_buffer_limits,
-    pause_reading, resume_reading, write_eof, close, abort, is_closing and get_extra_info("peername" | "sockname").
-    The protocol is called as `asyncio.BufferedProtocol` says, pause_writing, resume_writing and eof_received included.
+    What `connect` returns and what an accepted link hands to `connection_made` obeys `asyncio.Transport`:
+    write (it has taken or copied the bytes on return unless `get_write_buffer_size() > 0`),
+    set_write_buffer_limits, pause_reading, resume_reading, write_eof, close, abort, is_closing and
+    get_extra_info("peername" | "sockname"). The protocol is called as `asyncio.BufferedProtocol` says,
+    pause_writing, resume_writing and eof_received included.
     """
 
     async def connect(
@@ -91,8 +99,9 @@ class Transport(Protocol):
     ) -> tuple[asyncio.Transport, P]:
         """Open a link to a numeric address; names go through `resolve` first.
 
-        `from_listener` dials from that listener's port, which hole punching needs. Raises `TimeoutError` after
-        `timeout_s` seconds, `ConnectionRefusedError` where nobody listens, another `OSError` otherwise.
+        `from_listener` dials from that listener's port, which hole punching needs. Raises `TimeoutError`
+        after `timeout_s` seconds, `ConnectionRefusedError` where nobody listens, another `OSError`
+        otherwise.
         """
         ...
 
@@ -101,7 +110,9 @@ class Transport(Protocol):
         ...
 
     async def resolve(self, name: str, family: Family = 0) -> list[str]:
-        """Return the numeric addresses of a DNS name, of IPv4 (4), IPv6 (6) or both (0); never an empty list."""
+        """Return the numeric addresses of a DNS name, of IPv4 (4), IPv6 (6) or both (0); never an empty
+        list.
+        """
         ...
 
 
@@ -115,7 +126,10 @@ class DirEntry(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """What a path is. `inode` tells a replaced file from a changed one; it is 0 where the platform has none."""
+    """What a path is.
+
+    `inode` tells a replaced file from a changed one; it is 0 where the platform has none.
+    """
 
     kind: Kind
     size: int
@@ -167,8 +181,8 @@ class Disk(Protocol):
     def open_read(self, path: StrPath, *, follow_link: bool = True) -> ReadFile:
         """Open a regular file; anything else is refused without blocking.
 
-        With `follow_link=False` a symlink at the end of the path is refused too, in the same step, so nobody can
-        slip one in between a check and the opening.
+        With `follow_link=False` a symlink at the end of the path is refused too, in the same step, so
+        nobody can slip one in between a check and the opening.
         """
         ...
 
@@ -180,7 +194,9 @@ class Disk(Protocol):
         ...
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
-        """Put `data` under `path` at once: after a crash there is the old content or the new, never a mixture."""
+        """Put `data` under `path` at once: after a crash there is the old content or the new, never a
+        mixture.
+        """
         ...
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:
@@ -203,10 +219,10 @@ class Disk(Protocol):
 
     def make_symlink(self, target: str, path: StrPath) -> None: ...
 
-    def set_mtime(self, path: StrPath, mtime_ns: int) -> None: ...
-
     def sync_dir(self, path: StrPath) -> None:
-        """Return once the names in this folder survive a loss of power; does nothing where this cannot be asked."""
+        """Return once the names in this folder survive a loss of power; does nothing where this cannot be
+        asked.
+        """
         ...
 
     def free_bytes(self, path: StrPath) -> int: ...
@@ -222,10 +238,10 @@ class Database(Protocol):
     async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` off the loop in one transaction: commit when it returns, roll back when it raises.
 
-        Calls run one after another in the order of `run`. When this returns, a durable database has committed to
-        disk. Cancelling the await does not stop `fn`; it may still commit. `fn` must not commit or roll back itself.
-        Raises `StorageError` for a full, read-only, damaged or locked file and `Closed` after `close`; `fn`'s own
-        errors pass through.
+        Calls run one after another in the order of `run`. When this returns, a durable database has
+        committed to disk. Cancelling the await does not stop `fn`; it may still commit. `fn` must not
+        commit or roll back itself. Raises `StorageError` for a full, read-only, damaged or locked file and
+        `Closed` after `close`; `fn`'s own errors pass through.
         """
         ...
 
@@ -252,8 +268,8 @@ class Runtime(Protocol):
     async def offload(self, fn: Callable[..., T], *args: object) -> T:
         """Run `fn(*args)` off the loop and return what it returns.
 
-        The real runtime has a small pool of threads; the simulated one runs it inline, in no virtual time. Cancelling
-        the await does not stop `fn`.
+        The real runtime has a small pool of threads; the simulated one runs it inline, in no virtual time.
+        Cancelling the await does not stop `fn`.
         """
         ...
 
@@ -262,9 +278,10 @@ class Runtime(Protocol):
     ) -> Database:
         """Open or create the database at `path` (":memory:" for one that lives as long as it is open).
 
-        `migrations[i]` is an SQL script that brings a file of version i (`PRAGMA user_version`) to i + 1, in one
-        transaction. Raises `StorageError` for a file of a newer version than this. `durable` syncs every commit to
-        disk; without it a loss of power (not a crash of the process) may lose the last ones.
+        `migrations[i]` is an SQL script that brings a file of version i (`PRAGMA user_version`) to i + 1,
+        in one transaction. Raises `StorageError` for a file of a newer version than this. `durable` syncs
+        every commit to disk; without it a loss of power (not a crash of the process) may lose the last
+        ones.
         """
         ...
 

@@ -1,0 +1,241 @@
+"""`RealDisk`: file primitives of the operating system.
+
+In:  paths and bytes. Out: bytes, listings, or the `OSError` of the operating system as it came. What POSIX
+offers and Windows lacks (pread, O_NOFOLLOW, hard links as an atomic claim of a name, syncing a folder) is
+used where it exists and replaced where it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat as modes
+import threading
+from typing import TYPE_CHECKING
+
+from warren.runtime.seam import DirEntry, Stat
+
+if TYPE_CHECKING:
+    from warren.runtime.seam import BytesLike, Kind, StrPath
+
+_BINARY: int = getattr(os, "O_BINARY", 0)
+_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+# Opening a FIFO or a device must not hang the thread; on regular files the flag means nothing.
+_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_HAS_PREAD = hasattr(os, "pread")
+
+
+class RealFile:
+    """An open regular file, for reading (`ReadFile`) or for both (`WriteFile`)."""
+
+    __slots__ = ("_fd", "_lock")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def pread(self, offset: int, length: int) -> bytes:
+        data = self._pread(length, offset)
+        if len(data) == length or not data:
+            return data
+        parts = [data]
+        done = len(data)
+        while done < length and (data := self._pread(length - done, offset + done)):
+            parts.append(data)
+            done += len(data)
+        return b"".join(parts)
+
+    def pwrite(self, offset: int, data: BytesLike) -> None:
+        view = memoryview(data).cast("B")
+        while view:
+            written = self._pwrite(view, offset)
+            offset += written
+            view = view[written:]
+
+    def truncate(self, size: int) -> None:
+        os.ftruncate(self._fd, size)
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+
+    def stat(self) -> Stat:
+        return _stat(os.fstat(self._fd))
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    if _HAS_PREAD:
+
+        def _pread(self, length: int, offset: int) -> bytes:
+            return os.pread(self._fd, length, offset)
+
+        def _pwrite(self, data: memoryview, offset: int) -> int:
+            return os.pwrite(self._fd, data, offset)
+
+    else:
+
+        def _pread(self, length: int, offset: int) -> bytes:
+            with self._lock:
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.read(self._fd, length)
+
+        def _pwrite(self, data: memoryview, offset: int) -> int:
+            with self._lock:
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.write(self._fd, data)
+
+
+class RealDisk:
+    """See `seam.Disk`."""
+
+    __slots__ = ()
+
+    def scan(self, path: StrPath) -> list[DirEntry]:
+        found = []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                name = os.fsdecode(entry.name)
+                found.append(DirEntry(name, _kind(status.st_mode), status.st_size, status.st_mtime_ns))
+        found.sort()
+        return found
+
+    def stat(self, path: StrPath) -> Stat:
+        return _stat(os.lstat(path))
+
+    def open_read(self, path: StrPath, *, follow_link: bool = True) -> RealFile:
+        return _open(path, os.O_RDONLY | (0 if follow_link else _NOFOLLOW), follow_link=follow_link)
+
+    def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> RealFile:
+        flags = os.O_RDWR | _NOFOLLOW | (os.O_CREAT | os.O_EXCL if create else 0)
+        return _open(path, flags, mode, follow_link=False)
+
+    def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
+        target = os.fspath(path)
+        draft = f"{target}.{secrets.token_hex(4)}.new"
+        try:
+            file = self.open_write(draft, create=True, mode=mode)
+            try:
+                file.pwrite(0, data)
+                file.sync()
+            finally:
+                file.close()
+            os.replace(draft, target)
+        except BaseException:
+            _remove_if_there(draft)
+            raise
+        self.sync_dir(os.path.dirname(target) or ".")
+
+    def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:
+        os.makedirs(path, mode, exist_ok=True)
+
+    def rename_new(self, src: StrPath, dst: StrPath) -> None:
+        if os.name == "nt":
+            os.rename(src, dst)
+        elif modes.S_ISDIR(os.lstat(src).st_mode):
+            _rename_new_dir(src, dst)
+        else:
+            _rename_new_file(src, dst)
+
+    def remove(self, path: StrPath) -> None:
+        os.unlink(path)
+
+    def remove_tree(self, path: StrPath) -> None:
+        shutil.rmtree(path)
+
+    def read_link(self, path: StrPath) -> str:
+        return os.fsdecode(os.readlink(path))
+
+    def make_symlink(self, target: str, path: StrPath) -> None:
+        os.symlink(target, path)
+
+    def sync_dir(self, path: StrPath) -> None:
+        if os.name == "nt":
+            return
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def free_bytes(self, path: StrPath) -> int:
+        return shutil.disk_usage(path).free
+
+    def real_path(self, path: StrPath) -> str:
+        return os.path.realpath(os.fspath(path), strict=True)
+
+
+def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) -> RealFile:
+    if not follow_link and not _NOFOLLOW and os.path.islink(path):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+    fd = os.open(path, flags | _BINARY | _NONBLOCK, mode)
+    try:
+        kind = os.fstat(fd).st_mode
+        if modes.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not modes.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return RealFile(fd)
+
+
+def _stat(status: os.stat_result) -> Stat:
+    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _kind(mode: int) -> Kind:
+    if modes.S_ISREG(mode):
+        return "file"
+    if modes.S_ISDIR(mode):
+        return "dir"
+    return "symlink" if modes.S_ISLNK(mode) else "other"
+
+
+def _rename_new_file(src: StrPath, dst: StrPath) -> None:
+    """Claim the name with a hard link, the one step on POSIX that fails when it is taken."""
+    try:
+        os.link(src, dst, follow_symlinks=False)
+    except FileExistsError:
+        # A crash between the two steps left both names; what is left to do is the second.
+        if not os.path.samestat(os.lstat(src), os.lstat(dst)):
+            raise
+    except OSError:
+        # No hard links here (FAT, some network file systems), or src is missing: the plain way says which.
+        _refuse_taken(dst)
+        os.rename(src, dst)
+        return
+    os.unlink(src)
+
+
+def _rename_new_dir(src: StrPath, dst: StrPath) -> None:
+    """Rename a folder.
+
+    In the gap after the check, POSIX lets it replace only an empty folder: nothing is lost.
+    """
+    _refuse_taken(dst)
+    try:
+        os.rename(src, dst)
+    except OSError as exc:
+        if exc.errno in (errno.ENOTEMPTY, errno.ENOTDIR) and os.path.lexists(dst):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(dst)) from exc
+        raise
+
+
+def _refuse_taken(path: StrPath) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+
+
+def _remove_if_there(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,138 @@
+"""One SQLite file: opening, migrating, running one transaction at a time, and naming what is wrong with it.
+
+In:  a path, numbered migrations, functions over a connection. Out: what the functions return. Both runtimes
+use this, the real one on a writer thread, the simulated one inline. It refuses a file that a newer version
+wrote (https://www.sqlite.org/pragma.html#pragma_user_version holds the number of migrations applied).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING, TypeVar
+
+from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from warren.runtime.seam import StrPath
+
+T = TypeVar("T")
+
+MEMORY = ":memory:"
+# Another process (a backup, a curious shell) may hold the file for a moment.
+_BUSY_TIMEOUT_S = 5.0
+
+
+class SqliteFile:
+    """An open database. Every method runs in the thread that opened it."""
+
+    __slots__ = ("_connection", "_path")
+
+    def __init__(self, path: StrPath, migrations: Sequence[str], *, durable: bool) -> None:
+        self._path = os.fspath(path)
+        with self._named_errors():
+            self._connection = _connect(self._path)
+        try:
+            with self._named_errors():
+                _configure(self._connection, durable=durable)
+                self._migrate(migrations)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` in one transaction that no other writer can interleave."""
+        connection = self._connection
+        with self._named_errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = fn(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back by itself already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        return result
+
+    def close(self) -> None:
+        with self._named_errors():
+            self._connection.close()
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > len(migrations):
+            raise StorageError(
+                f"{self._path} was written by a newer version of Warren "
+                f"(its schema is {version}, this one knows {len(migrations)})",
+                hint="use the newer Warren again, or another data folder (--home)",
+            )
+        for number, script in enumerate(migrations[version:], start=version + 1):
+            self._apply(number, script)
+
+    def _apply(self, number: int, script: str) -> None:
+        try:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version = {number};\nCOMMIT;"
+            )
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as exc:
+            named = _name(exc, self._path)
+            if named is None:
+                raise
+            raise named from exc
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    if path != MEMORY:
+        # SQLite would follow the umask; the data of a node is its owner's alone. The -wal file takes the
+        # same mode.
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as exc:
+            raise _unopenable(exc, path) from exc
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _unopenable(exc: OSError, path: str) -> StorageError:
+    hint = "check that the data folder exists and is yours, or choose another one (--home)"
+    if isinstance(exc, PermissionError):
+        return ReadOnlyTarget(f"no permission to open the database {path}", hint=hint)
+    return StorageError(f"cannot open the database {path}: {exc.strerror}", hint=hint)
+
+
+def _name(exc: sqlite3.DatabaseError, path: str) -> StorageError | None:
+    """Turn what is wrong with the file into a `StorageError`; None for a mistake in the SQL or a broken
+    constraint.
+    """
+    match getattr(exc, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return DiskFull(f"the disk is full: {path} cannot grow", hint="free some space")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return ReadOnlyTarget(f"{path} is read-only", hint="check the permissions of the data folder")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StorageError(f"{path} is damaged: {exc}", hint="restore it from a backup, or move it away")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StorageError(f"{path} is locked by another process", hint="stop the other process")
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:
+            return StorageError(
+                f"cannot read or write {path}: {exc}", hint="check the disk and the data folder"
+            )
+    return None
