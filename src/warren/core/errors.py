@@ -45,8 +45,10 @@ An interrupted command (Ctrl-C) exits with `EXIT_INTERRUPTED`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EXIT_INTERRUPTED = 130
 

@@ -47,21 +47,23 @@ class FrameDecoder:
             raise self.violation
         buffer = self._buffer
         if not buffer:
-            frames, used = self._cut(data)
+            frames, used, violation = self._cut(data)
             if used < len(data):
                 buffer += data[used:]
         else:
             buffer += data
             if len(buffer) < self._wanted:
                 return []
-            frames, used = self._cut(buffer)
+            frames, used, violation = self._cut(buffer)
             del buffer[:used]
-        if self.violation is not None and not frames:
-            raise self.violation
+        if violation is not None:
+            self.violation = violation
+            if not frames:
+                raise violation
         return frames
 
-    def _cut(self, data: bytes | bytearray | memoryview) -> tuple[list[bytes], int]:
-        """Payloads of the whole frames at the front of `data`, and how many bytes they took."""
+    def _cut(self, data: bytes | bytearray | memoryview) -> tuple[list[bytes], int, ProtocolViolation | None]:
+        """Payloads of the whole frames at the front of `data`, the bytes they took, and what ended them."""
         frames: list[bytes] = []
         pos = 0
         while True:
@@ -69,18 +71,17 @@ class FrameDecoder:
                 header = varint.decode(data, pos)
                 if header is None:
                     self._wanted = 1
-                    return frames, pos
+                    return frames, pos, None
                 length, start = header
                 if length > self._max_bytes:
                     raise ProtocolViolation(
                         f"frame of {length} bytes exceeds the limit of {self._max_bytes} bytes"
                     )
             except ProtocolViolation as violation:
-                self.violation = violation
-                return frames, len(data)
+                return frames, len(data), violation
             end = start + length
             if end > len(data):
                 self._wanted = end - pos
-                return frames, pos
+                return frames, pos, None
             frames.append(bytes(data[start:end]))
             pos = end

@@ -52,8 +52,8 @@ class KeyType(enum.IntEnum):
 class PublicKey:
     """A checked public key. Immutable, hashable.
 
-    `data` is the raw key (Ed25519), the compressed point (secp256k1) or PKIX DER (ECDSA, RSA). Construction raises
-    `InvalidKey` for anything that could not verify a signature or is not canonical.
+    `data` is the raw key (Ed25519), the compressed point (secp256k1) or PKIX DER (ECDSA, RSA). Construction
+    raises `InvalidKey` for anything that could not verify a signature or is not canonical.
     """
 
     __slots__ = ("data", "peer_id", "type")
@@ -62,7 +62,7 @@ class PublicKey:
     data: Final[bytes]
     peer_id: Final[PeerId]
 
-    def __init__(self, type: KeyType, data: bytes) -> None:
+    def __init__(self, type: KeyType, data: bytes) -> None:  # noqa: A002 (the field's word)
         if type is not KeyType.ED25519:
             _load(type, data)
         elif len(data) != 32:

@@ -1,18 +1,17 @@
 """Multiaddrs: self-describing network addresses such as `/ip4/192.0.2.1/tcp/4101/p2p/12D3KooW...`.
 
-In: text from people and files, or foreign bytes. Out: either form again, and the parts that a dialler asks for.
-The binary form is the identity of an address; text is canonical (RFC 5952 for IPv6, `/p2p` for `/ipfs`, base58btc
-peer ids). Refuses protocols not in the table, malformed values, over 20 components, and over 512 bytes or 1,024
-characters.
+In: text from people and files, or foreign bytes. Out: either form again, and the parts that a dialler asks
+for. The binary form is the identity of an address; text is canonical (RFC 5952 for IPv6, `/p2p` for `/ipfs`,
+base58btc peer ids). Refuses protocols not in the table, malformed values, over 20 components, and over 512
+bytes or 1,024 characters.
 https://github.com/multiformats/multiaddr
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core import varint
 from warren.core.errors import InputError, InvalidMultiaddr, ProtocolViolation
@@ -29,6 +28,9 @@ from warren.core.multiaddr_protocols import (
     Protocol,
 )
 from warren.core.peer_id import PeerId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # Attack: addresses so long that storing and printing them is what costs. Real ones stay under 300 characters.
 TEXT_MAX: Final = 1024
@@ -151,11 +153,11 @@ class Multiaddr:
         return None
 
     def with_peer(self, peer: PeerId) -> Multiaddr:
-        """This address ending in `/p2p/<peer>`, in place of the peer it may end in now."""
-        return Multiaddr(self.without_peer()._raw + _join([(P2P, peer.to_bytes())]))
+        """The address ending in `/p2p/<peer>`, in place of the peer it may end in now."""
+        return Multiaddr(self.without_peer().to_bytes() + _join([(P2P, peer.to_bytes())]))
 
     def without_peer(self) -> Multiaddr:
-        """This address without the `/p2p` it may end in. An address that is nothing else stays."""
+        """The address without the `/p2p` it may end in. One that is nothing else stays as it is."""
         parts = _split(self._raw)
         if len(parts) > 1 and parts[-1][0] is P2P:
             return Multiaddr(_join(parts[:-1]))

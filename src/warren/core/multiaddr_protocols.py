@@ -1,8 +1,8 @@
 """The protocols a multiaddr can be made of: code, size, and how each value reads as text.
 
-In: value text from people, or value bytes from afar. Out: the other of the two. Refuses values that the protocol
-does not allow: DNS names outside letters, digits, `-` and `_`, or that a resolver would take for a number; paths and
-zones with characters that do not print.
+In: value text from people, or value bytes from afar. Out: the other of the two. Refuses values that the
+protocol does not allow: DNS names outside letters, digits, `-` and `_`, or that a resolver would take for a
+number; paths and zones with characters that do not print.
 https://github.com/multiformats/multiaddr/blob/master/protocols.csv
 """
 
@@ -11,20 +11,22 @@ from __future__ import annotations
 import ipaddress
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core import multibase, multihash
 from warren.core.errors import InputError, InvalidMultiaddr
 from warren.core.peer_id import PeerId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VARIABLE: Final = -1
 
 _DNS_NAME_MAX: Final = 253
 _DNS_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DNS_NAME: Final = re.compile(rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})*\.?")
-# Attack: resolvers read `2130706433` or `0x7f.1` as 127.0.0.1, which would pass for a name out on the internet.
+# Attack: resolvers read `2130706433` or `0x7f.1` as 127.0.0.1, which would pass for a name on the internet.
 _NUMERIC_NAME: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _ZONE: Final = re.compile(r"[!-.0-~]{1,64}")
 _UINT64_MAX: Final = (1 << 64) - 1
@@ -61,7 +63,7 @@ def _ip4_to_bytes(text: str) -> bytes:
 
 
 def _ip4_to_text(value: bytes) -> str:
-    return "%d.%d.%d.%d" % tuple(value)
+    return ".".join(map(str, value))
 
 
 def _ip6_to_bytes(text: str) -> bytes:
@@ -77,7 +79,7 @@ def _ip6_to_text(value: bytes) -> str:
     """RFC 5952 text. The standard library's differs between Python versions for mapped IPv4."""
     if value[:12] == b"\0\0\0\0\0\0\0\0\0\0\xff\xff":
         return "::ffff:" + _ip4_to_text(value[12:])
-    groups = ["%x" % group for group in struct.unpack(">8H", value)]
+    groups = [f"{group:x}" for group in struct.unpack(">8H", value)]
     start, length = _longest_zero_run(groups)
     if length < 2:
         return ":".join(groups)
@@ -156,7 +158,7 @@ def _no_value(text: str) -> bytes:
     raise InputError(f"{text!r} follows a protocol that takes no value")
 
 
-def _empty(value: bytes) -> str:
+def _empty(_: bytes) -> str:
     return ""
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEXT_MAX: Final = 1024
 

@@ -8,11 +8,13 @@ https://github.com/multiformats/multihash
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from warren.core import varint
 from warren.core.errors import InputError, ProtocolViolation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDENTITY: Final = 0x00
 SHA2_256: Final = 0x12

@@ -93,7 +93,7 @@ class PeerId:
     def public_key(self) -> PublicKey | None:
         """The key that an identity id holds; None when only its hash is known. Raises `InvalidKey`."""
         # Keys need ids to name themselves, so this import waits for the call.
-        from warren.core.keys import PublicKey
+        from warren.core.keys import PublicKey  # noqa: PLC0415
 
         if self._raw[0] != multihash.IDENTITY:
             return None
