@@ -1,7 +1,8 @@
 """What every test gets: one Hypothesis profile, steadier where CI runs it.
 
-In comes the environment variable `CI`. What a test may miss on a user's machine (foreign peers, namespaces) it asks
-for with `tests.support.require`, which skips here and fails there, so that no promise goes untested unnoticed.
+In comes the environment variable `CI`. What a test may miss on a user's machine (foreign peers, namespaces)
+it asks for with `tests.support.require`, which skips here and fails there, so that no promise goes untested
+unnoticed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# No deadline per example: two shared cores make a fast parser look slow. Derandomised in CI, so that a red run
-# is red on every machine; new examples are found by developers and by the fuzzers.
+# No deadline per example: two shared cores make a fast parser look slow. Derandomised in CI, so that a red
+# run is red on every machine; new examples are found by developers and by the fuzzers.
 _QUIET = [HealthCheck.too_slow]
 settings.register_profile("local", max_examples=100, deadline=None, suppress_health_check=_QUIET)
 settings.register_profile(

@@ -1,0 +1,473 @@
+"""What run.py does: makes `.venv` in the checkout once, then hands over to the Python in it.
+
+In:  the command line of run.py, the checkout (requirements/*.txt, pyproject.toml), this Python.
+Out: the exit code of the command, or 3 (no environment can be made here; one line says what to type),
+     6 (no network), 7 (a package does not match its locked hash), 8 (disk full), 130 (Ctrl-C).
+
+Standard library only. Every package comes from a lock file whose hashes pip checks, ready-made (nothing is
+compiled or downloaded to compile), and Warren itself is put on the environment's path by a .pth file. What
+was installed is stamped, by set (run, test, dev; each holds the one before), with digests of Python and place
+and of lock and pyproject. Stamps go before pip starts and come back when it has ended well: an environment
+without a stamp was left half-made, and is made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import IO, NoReturn, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+WINDOWS = os.name == "nt"
+GROUPS = ("run", "test", "dev")  # each lock file holds all of the one before
+PIP_OLDEST = (22, 3)  # the first with --python, which installs into an environment that has no pip
+
+HELP = """\
+usage: python3 run.py COMMAND [ARGUMENTS]
+
+  demo [FOLDER]   two nodes on this machine share a folder; the main job, start to end
+  up              start a node (then, in another terminal: python3 run.py status)
+  test [ARGS]     run the tests; ARGS go to pytest
+  bench [ARGS]    measure, and print the table of the README for this machine
+  setup [GROUP]   only make the environment: for run (default), test or dev
+  help            this text
+
+Any other command is one of warren itself: python3 run.py --commands lists them, and
+python3 run.py ping --help explains one.
+
+The first run makes .venv beside this file; nothing outside the checkout is changed.
+"""
+
+
+class SetupFailed(Exception):
+    """The environment cannot be made; says what to do and with which exit code to end."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+# ---------------------------------------------------------------- what is there already
+
+
+class Environment:
+    """The virtual environment of one checkout and the stamps that say what is in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / ".venv"
+        self.bin = self.folder / ("Scripts" if WINDOWS else "bin")
+        self.python = self.bin / ("python.exe" if WINDOWS else "python")
+        self.warren = self.bin / ("warren.py" if WINDOWS else "warren")
+
+    def lock_file(self, group: str) -> Path:
+        """The hash-locked requirements of `group`."""
+        return self.root / "requirements" / f"{group}.txt"
+
+    def stamp(self, group: str) -> Path:
+        return self.folder / f".{group}-ready"
+
+    def origin(self) -> str:
+        """Digest of what must not change under an environment: Python's version and place, and ours."""
+        return _digest(f"{sys.version}\n{base_python()}\n{self.root}".encode())
+
+    def fresh_stamp(self, group: str) -> str:
+        """The stamp that `group` would get if it were installed now."""
+        wanted = self.lock_file(group).read_bytes() + (self.root / "pyproject.toml").read_bytes()
+        return f"{self.origin()} {_digest(wanted)}"
+
+    def has(self, group: str) -> bool:
+        """Whether `group` was installed to its end, from today's lock, by this Python."""
+        return _read(self.stamp(group)) == self.fresh_stamp(group)
+
+    def is_whole(self) -> bool:
+        """Whether packages can be added: some group was finished here, by this Python."""
+        origin = self.origin()
+        return self.python.exists() and any(_read(self.stamp(group)).startswith(origin) for group in GROUPS)
+
+
+def base_python() -> str:
+    """The Python that environments are made from, also when this one is an environment's."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+# ---------------------------------------------------------------- making it
+
+
+def prepare(environment: Environment, group: str) -> bool:
+    """Install `group` where it is missing; one process at a time. True if there was anything to do."""
+    if environment.has(group):
+        return False
+    with SetupLock(environment.root) as lock:
+        if environment.has(group):  # another run has just done it
+            return True
+        if not environment.is_whole():
+            _create(environment)
+        for each in GROUPS:
+            environment.stamp(each).unlink(missing_ok=True)
+        _install(environment, group, lock)
+        _link_warren(environment)
+        for each in GROUPS[: GROUPS.index(group) + 1]:
+            environment.stamp(each).write_text(environment.fresh_stamp(each), encoding="utf-8")
+    return True
+
+
+class SetupLock:
+    """A lock among all runs of this checkout, the operating system's: no killed run can leave it behind.
+
+    The children of the holder inherit it. So when run.py is killed and its pip lives on, the next run waits
+    for that pip to end instead of working against it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / ".venv.lock"
+        self._file: IO[bytes] | None = None
+
+    @property
+    def fd(self) -> int:
+        assert self._file is not None  # asked only while it is held
+        return self._file.fileno()
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("ab")
+        if not self._try():
+            say("Another run is setting up this checkout; waiting for it.")
+            self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _try(self) -> bool:
+        try:
+            if WINDOWS:
+                import msvcrt
+
+                msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            else:
+                import fcntl
+
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _wait(self) -> None:
+        if WINDOWS:
+            import time
+
+            while not self._try():
+                time.sleep(0.2)
+        else:
+            import fcntl
+
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+
+
+def _create(environment: Environment) -> None:
+    """Make an empty environment, without pip: copying pip in takes longer than all the rest."""
+    import shutil
+
+    if environment.folder.exists():
+        shutil.rmtree(environment.folder)
+    try:
+        subprocess.run(
+            [base_python(), "-I", "-m", "venv", "--without-pip", str(environment.folder)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except subprocess.CalledProcessError as error:
+        if "No module named" in error.stderr:
+            raise SetupFailed(f"This Python cannot make environments. Type: {_cure('venv')}", 3) from None
+        raise explain(error.stderr or error.stdout) from None
+
+
+def find_pip(environment: Environment) -> list[str]:
+    """The command that installs into the environment: a pip outside it if there is one, else ensurepip's."""
+    for python in dict.fromkeys([sys.executable, base_python()]):
+        found = subprocess.run(
+            [python, "-m", "pip", "--version"], capture_output=True, text=True, env=_quiet_env(), check=False
+        )
+        if found.returncode == 0 and pip_version(found.stdout) >= PIP_OLDEST:
+            return [python, "-m", "pip", "--python", str(environment.python)]
+    made = subprocess.run(
+        [str(environment.python), "-I", "-m", "ensurepip", "--default-pip"],
+        capture_output=True,
+        text=True,
+        env=_quiet_env(),
+        check=False,
+    )
+    if made.returncode == 0:
+        return [str(environment.python), "-I", "-m", "pip"]
+    raise SetupFailed(f"This Python has neither pip nor ensurepip. Type: {_cure('pip')}", 3)
+
+
+def pip_version(text: str) -> tuple[int, ...]:
+    """(23, 0) from `pip 23.0.1 from /usr/lib/... (python 3.11)`; (0,) where that cannot be read."""
+    words = text.split()
+    numbers = words[1].split(".")[:2] if len(words) > 1 else []
+    return tuple(int(number) for number in numbers) if all(n.isdigit() for n in numbers) and numbers else (0,)
+
+
+def _cure(missing: str) -> str:
+    """The one line that brings `missing` (venv, pip) to this machine, as far as it can be known."""
+    import shutil
+
+    for program, line in (
+        ("apt-get", "sudo apt-get install -y python3-venv python3-pip"),
+        ("dnf", "sudo dnf install -y python3-pip"),
+        ("zypper", "sudo zypper install -y python3-pip"),
+        ("apk", "sudo apk add py3-pip"),
+        ("pacman", "sudo pacman -S --needed python-pip"),
+    ):
+        if shutil.which(program):
+            return line
+    return (
+        f"{base_python()} -m ensurepip --user"
+        if missing == "pip"
+        else "install Python from https://www.python.org/"
+    )
+
+
+def _quiet_env() -> dict[str, str]:
+    """This process's environment without what would make pip look or install elsewhere."""
+    drop = {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_PYTHON",
+        "PIP_CONSTRAINT",
+    }
+    kept = {name: value for name, value in os.environ.items() if name not in drop}
+    return {
+        **kept,
+        "PIP_USER": "0",
+        "PIP_REQUIRE_VIRTUALENV": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }
+
+
+def _install(environment: Environment, group: str, lock: SetupLock) -> None:
+    command = [
+        *find_pip(environment),
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-deps",  # the lock file is complete
+        "--only-binary=:all:",
+        "--progress-bar=off",
+        "--require-hashes",
+        "--requirement",
+        str(environment.lock_file(group)),
+    ]
+    total = sum(
+        "==" in line for line in environment.lock_file(group).read_text(encoding="utf-8").splitlines()
+    )
+    progress = Progress(f"Setting up .venv for `{group}`, once", total)
+    os.set_inheritable(lock.fd, True)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_quiet_env(),
+        close_fds=WINDOWS,
+        pass_fds=() if WINDOWS else (lock.fd,),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            output = list(progress.follow(process.stdout))
+        except KeyboardInterrupt:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        progress.end("failed")
+        raise explain("".join(output))
+    progress.end("done")
+
+
+def _link_warren(environment: Environment) -> None:
+    """Put src/ on the environment's path and `warren` in its bin folder, as an editable install would."""
+    asked = subprocess.run(
+        [str(environment.python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (Path(asked.stdout.strip()) / "warren.pth").write_text(f"{environment.root / 'src'}\n", encoding="utf-8")
+    # A shell starts it, because a #! line must be short and may hold no space.
+    environment.warren.write_text(
+        f"#!/bin/sh\n'''exec' \"{environment.python}\" -P \"$0\" \"$@\"\n' '''\n"
+        "import sys\n\nfrom warren.frontends.cli.main import main\n\nsys.exit(main())\n",
+        encoding="utf-8",
+    )
+    environment.warren.chmod(0o755)
+
+
+# ---------------------------------------------------------------- words
+
+
+class Progress:
+    """One line on standard error that grows while pip works; two plain lines where that is no terminal."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title = title
+        self._total = total
+        self._live = sys.stderr.isatty()
+        self._seen = 0
+        self._show("")
+
+    def follow(self, lines: IO[str]) -> Iterator[str]:
+        """Pass the lines of pip's output on, showing each package as it comes."""
+        for line in lines:
+            words = line.split()
+            if words[:1] == ["Collecting"] and len(words) > 1:
+                self._seen += 1
+                self._show(f"{self._seen}/{self._total} {words[1].partition('==')[0]}")
+            elif line.startswith("Installing collected"):
+                self._show("installing")
+            yield line
+
+    def end(self, word: str) -> None:
+        if self._live:
+            self._show(word)
+            sys.stderr.write("\n")
+
+    def _show(self, text: str) -> None:
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{self._title}: {text}")
+        elif not text:
+            sys.stderr.write(f"{self._title} ({self._total} packages)\n")
+        sys.stderr.flush()
+
+
+# What pip says -> what it means, in words and as exit code. The first that matches wins.
+DIAGNOSES: tuple[tuple[tuple[str, ...], str, int], ...] = (
+    (
+        ("No space left on device", "[Errno 28]", "Disk quota exceeded"),
+        "The disk is full. Free some space and run it again.",
+        8,
+    ),
+    (
+        ("Read-only file system", "Permission denied"),
+        "The checkout cannot be written. Copy it to a folder of your own and run it there.",
+        8,
+    ),
+    (
+        ("DO NOT MATCH THE HASHES",),
+        "A downloaded package is not the one that was locked; nothing of it was installed.",
+        7,
+    ),
+    (
+        (
+            "NewConnectionError",
+            "NameResolutionError",
+            "name resolution",
+            "Network is unreachable",
+            "Connection refused",
+            "timed out",
+            "ProxyError",
+            "SSLError",
+            "connection broken",
+        ),
+        "The packages could not be downloaded. Check the network (or pip's settings) and run it again.",
+        6,
+    ),
+    (
+        ("No matching distribution found", "Could not find a version"),
+        "No ready-made package exists for this Python or platform. Try Python 3.11, 3.12 or 3.13.",
+        3,
+    ),
+)
+
+
+def explain(output: str) -> SetupFailed:
+    """Turn what pip or venv printed into words, an exit code, and pip's own last lines."""
+    last = "\n".join("  " + line for line in output.strip().splitlines()[-4:])
+    for signs, meaning, code in DIAGNOSES:
+        if any(sign in output for sign in signs):
+            return SetupFailed(f"{meaning}\n{last}", code)
+    return SetupFailed(f"The environment could not be made:\n{last}", 1)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; standard output belongs to the command."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+# ---------------------------------------------------------------- commands
+
+
+def plan(arguments: Sequence[str], environment: Environment) -> tuple[str, list[str], bool]:
+    """(group to install, what to run with the environment's Python, whether to run it in the checkout)."""
+    command, rest = arguments[0], list(arguments[1:])
+    if command == "test":
+        return "test", ["-P", "-m", "pytest", *rest], True
+    if command == "bench":
+        return "run", ["-P", str(environment.root / "bench" / "run.py"), *rest], False
+    if command == "--commands":
+        return "run", ["-P", str(environment.warren), "--help"], False
+    return "run", ["-P", str(environment.warren), *arguments], False
+
+
+def hand_over(python: Path, arguments: Sequence[str]) -> NoReturn:
+    """Become the environment's Python; where an operating system cannot, wait for it."""
+    command = [str(python), *arguments]
+    if WINDOWS:
+        sys.exit(subprocess.call(command))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(python, command)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code where it does not become the command itself."""
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(HELP)
+        return 0
+    environment = Environment(ROOT)
+    try:
+        if arguments[0] == "setup":
+            prepare(environment, arguments[1] if arguments[1:] and arguments[1] in GROUPS else "run")
+            say(f"Ready: {environment.folder}\nNext: python3 run.py demo")
+            return 0
+        group, command, in_checkout = plan(arguments, environment)
+        prepare(environment, group)
+        if in_checkout:
+            os.chdir(environment.root)
+        hand_over(environment.python, command)
+    except SetupFailed as error:
+        say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("\nStopped. Run it again to finish the set-up.")
+        return 130
+    except OSError as error:
+        failure = explain(str(error))
+        say(str(failure))
+        return failure.exit_code
