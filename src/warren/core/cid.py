@@ -1,0 +1,130 @@
+"""Content ids: what content is, by its hash.
+
+In: digests we computed, text from people, foreign bytes. Out: the same again, and whether data fits. Refuses
+versions other than 0 and 1, malformed multihashes, version 0 in any form but its one (dag-pb, SHA2-256), and
+text in unknown bases.
+https://github.com/multiformats/cid
+"""
+
+from __future__ import annotations
+
+from functools import total_ordering
+from typing import Final
+
+from warren.core import multibase, multihash, varint
+from warren.core.errors import InputError, InvalidCid, ProtocolViolation
+
+RAW: Final = 0x55
+DAG_PB: Final = 0x70
+LIBP2P_KEY: Final = 0x72
+
+_SHA2_256_PREFIX: Final = bytes((multihash.SHA2_256, 32))
+
+
+@total_ordering
+class Cid:
+    """One content id. Immutable, hashable, ordered by its bytes.
+
+    `Cid(version, codec, hash)` takes the binary multihash and raises `InvalidCid`.
+    """
+
+    __slots__ = ("_raw", "codec", "multihash", "version")
+
+    version: Final[int]
+    codec: Final[int]
+    multihash: Final[bytes]
+
+    def __init__(self, version: int, codec: int, hash_: bytes) -> None:
+        if version == 0:
+            if codec != DAG_PB or hash_[:2] != _SHA2_256_PREFIX:
+                raise InvalidCid("version 0 is dag-pb under SHA2-256 only")
+        elif version != 1:
+            raise InvalidCid(f"unknown version {version}")
+        _check_multihash(hash_)
+        self.version = version
+        self.codec = codec
+        self.multihash = hash_
+        self._raw: Final = b"\x01" + varint.encode(codec) + hash_ if version else hash_
+
+    @classmethod
+    def raw_sha256(cls, digest: bytes) -> Cid:
+        """Version 1, raw bytes, by their 32-byte SHA2-256 digest."""
+        return cls(1, RAW, _SHA2_256_PREFIX + digest)
+
+    @classmethod
+    def dag_pb_sha256(cls, digest: bytes) -> Cid:
+        """Version 1, a dag-pb node, by its 32-byte SHA2-256 digest."""
+        return cls(1, DAG_PB, _SHA2_256_PREFIX + digest)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Cid:
+        """Read the binary form, all of it. Raises `InvalidCid`."""
+        if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:
+            return cls(0, DAG_PB, raw)
+        if raw[:1] != b"\x01":
+            raise InvalidCid("not a content id of version 0 or 1")
+        try:
+            codec = varint.decode(raw, 1)
+        except ProtocolViolation as error:
+            raise InvalidCid(f"malformed codec: {error}") from error
+        if codec is None:
+            raise InvalidCid("content id is cut short")
+        return cls(1, codec[0], raw[codec[1] :])
+
+    @classmethod
+    def parse(cls, text: str) -> Cid:
+        """Read the text form: `Qm...`, or version 1 in base 32, 36, 58 or URL-safe 64.
+
+        Raises `InvalidCid`.
+        """
+        try:
+            if len(text) == 46 and text.startswith("Qm"):
+                return cls(0, DAG_PB, multibase.base58btc_decode(text))
+            raw = multibase.decode(text)
+        except InvalidCid:
+            raise
+        except InputError as error:
+            raise InvalidCid(f"not a content id: {error}") from error
+        if raw[:1] != b"\x01":
+            raise InvalidCid("not a content id: a multibase prefix calls for version 1")
+        return cls.from_bytes(raw)
+
+    @property
+    def digest(self) -> bytes:
+        """The hash alone."""
+        return multihash.decode(self.multihash)[1]
+
+    def verify(self, data: bytes | bytearray | memoryview) -> bool:
+        """Whether `data` is the content named. Raises `InvalidCid` for a hash we cannot compute."""
+        try:
+            return multihash.matches(self.multihash, data)
+        except InputError as error:
+            raise InvalidCid(f"cannot verify {self}: {error}") from error
+
+    def to_bytes(self) -> bytes:
+        """The binary form."""
+        return self._raw
+
+    def __str__(self) -> str:
+        if self.version == 0:
+            return multibase.base58btc_encode(self._raw)
+        return "b" + multibase.base32_encode(self._raw)
+
+    def __repr__(self) -> str:
+        return f"Cid({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Cid) and self._raw == other._raw)
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+    def __lt__(self, other: Cid) -> bool:
+        return self._raw < other._raw
+
+
+def _check_multihash(raw: bytes) -> None:
+    try:
+        multihash.decode(raw)
+    except InputError as error:
+        raise InvalidCid(f"malformed content id: {error}") from error
