@@ -198,7 +198,7 @@ def _create(environment: Environment) -> None:
         )
     except subprocess.CalledProcessError as error:
         if "No module named" in error.stderr:
-            raise SetupFailed(f"This Python cannot make environments. Type: {_cure('venv')}", 3) from None
+            raise SetupFailed(f"This Python cannot make environments. Type: {_cure()}", 3) from None
         raise explain(error.stderr or error.stdout) from None
 
 
@@ -219,34 +219,34 @@ def find_pip(environment: Environment) -> list[str]:
     )
     if made.returncode == 0:
         return [str(environment.python), "-I", "-m", "pip"]
-    raise SetupFailed(f"This Python has neither pip nor ensurepip. Type: {_cure('pip')}", 3)
+    raise SetupFailed(f"This Python has neither pip nor ensurepip. Type: {_cure()}", 3)
 
 
-def pip_version(text: str) -> tuple[int, ...]:
-    """(23, 0) from `pip 23.0.1 from /usr/lib/... (python 3.11)`; (0,) where that cannot be read."""
-    words = text.split()
-    numbers = words[1].split(".")[:2] if len(words) > 1 else []
-    return tuple(int(number) for number in numbers) if all(n.isdigit() for n in numbers) and numbers else (0,)
+def pip_version(text: str) -> tuple[int, int]:
+    """(23, 0) from `pip 23.0.1 from /usr/lib/... (python 3.11)`; (0, 0) where that cannot be read."""
+    import re
+
+    found = re.match(r"pip (\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _cure(missing: str) -> str:
-    """The one line that brings `missing` (venv, pip) to this machine, as far as it can be known."""
+def _cure() -> str:
+    """The one line that completes this Python, by its system's packages if it came from them."""
     import shutil
 
+    python = base_python()
+    of_the_system = os.path.dirname(python) in {"/usr/bin", "/bin"}
+    venv_package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"  # Debian's; has ensurepip too
     for program, line in (
-        ("apt-get", "sudo apt-get install -y python3-venv python3-pip"),
+        ("apt-get", f"sudo apt-get install -y {venv_package}"),
         ("dnf", "sudo dnf install -y python3-pip"),
         ("zypper", "sudo zypper install -y python3-pip"),
         ("apk", "sudo apk add py3-pip"),
         ("pacman", "sudo pacman -S --needed python-pip"),
     ):
-        if shutil.which(program):
+        if of_the_system and shutil.which(program):
             return line
-    return (
-        f"{base_python()} -m ensurepip --user"
-        if missing == "pip"
-        else "install Python from https://www.python.org/"
-    )
+    return f"curl -fsSL https://bootstrap.pypa.io/get-pip.py | {python}"
 
 
 def _quiet_env() -> dict[str, str]:
@@ -295,19 +295,28 @@ def _install(environment: Environment, group: str, lock: SetupLock) -> None:
         text=True,
         errors="replace",
         env=_quiet_env(),
-        close_fds=WINDOWS,
         pass_fds=() if WINDOWS else (lock.fd,),
+        process_group=None if WINDOWS else 0,  # pip starts a pip of its own: a kill must reach both
     ) as process:
         assert process.stdout is not None
         try:
             output = list(progress.follow(process.stdout))
         except KeyboardInterrupt:
-            process.kill()
+            _kill(process)
             raise
     if process.returncode != 0:
         progress.end("failed")
         raise explain("".join(output))
     progress.end("done")
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if WINDOWS:
+        process.kill()
+    else:
+        import signal
+
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _link_warren(environment: Environment) -> None:
@@ -407,7 +416,9 @@ DIAGNOSES: tuple[tuple[tuple[str, ...], str, int], ...] = (
 
 def explain(output: str) -> SetupFailed:
     """Turn what pip or venv printed into words, an exit code, and pip's own last lines."""
-    last = "\n".join("  " + line for line in output.strip().splitlines()[-4:])
+    lines = output.strip().splitlines()
+    first = next((at for at, line in enumerate(lines) if line.startswith("ERROR")), max(0, len(lines) - 4))
+    last = "\n".join("  " + line.strip() for line in lines[first : first + 6])
     for signs, meaning, code in DIAGNOSES:
         if any(sign in output for sign in signs):
             return SetupFailed(f"{meaning}\n{last}", code)

@@ -1,0 +1,295 @@
+"""The set-up of run.py on small checkouts: real environments and a real pip, packages from a folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support import require
+from tools import launcher
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COMMAND_LINE = """\
+import os, sys
+import brick
+
+def main():
+    print("warren", brick.VERSION, *sys.argv[1:], "in", os.getcwd())
+    return 4 if "fail" in sys.argv else 0
+"""
+
+
+def make_wheel(folder: Path, version: str) -> str:
+    """Write brick-VERSION as a wheel; its SHA-256 in hex."""
+    info = f"brick-{version}.dist-info"
+    files = {
+        "brick.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: brick\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
+        f"{len(text)}\n"
+        for name, text in files.items()
+    )
+    wheel = folder / f"brick-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+class Checkout:
+    """A checkout with today's run.py, one package to install, and a `warren` that echoes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "check out"
+        self.wheels = folder / "wheels"
+        self.wheels.mkdir()
+        cli = self.root / "src" / "warren" / "frontends" / "cli"
+        cli.mkdir(parents=True)
+        (cli / "main.py").write_text(COMMAND_LINE)
+        for name in ("run.py", "pyproject.toml", "tools/__init__.py", "tools/launcher.py"):
+            (self.root / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, self.root / name)
+        (self.root / "requirements").mkdir()
+        self.lock("1.0", make_wheel(self.wheels, "1.0"))
+
+    def lock(self, version: str, digest: str) -> None:
+        for group in launcher.GROUPS:
+            target = self.root / "requirements" / f"{group}.txt"
+            target.write_text(f"brick=={version} \\\n    --hash=sha256:{digest}\n")
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), **variables}
+        return subprocess.Popen(
+            [sys.executable, str(self.root / "run.py"), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=self.wheels,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+        process = self.start(*arguments, **variables)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_first_run_sets_up_and_later_ones_only_hand_over(checkout: Checkout) -> None:
+    (checkout.wheels / "typing.py").write_text(
+        "raise SystemExit('a file of the working folder was imported')"
+    )
+    expected = f"warren 1.0 ping --count 2 in {checkout.wheels}\n"
+    code, out, err = checkout.run("ping", "--count", "2")
+    assert (code, out) == (0, expected), err
+    assert err == "Setting up .venv for `run`, once (1 packages)\n"
+    assert checkout.run("ping", "--count", "2") == (0, expected, "")
+    assert checkout.run("fail")[0] == 4  # exit codes pass through
+
+
+def test_the_environment_has_the_warren_command(checkout: Checkout) -> None:
+    checkout.run("setup")
+    program = checkout.root / ".venv" / "bin" / "warren"
+    done = subprocess.run([program, "id"], capture_output=True, text=True, cwd=checkout.wheels, check=False)
+    assert done.stdout == f"warren 1.0 id in {checkout.wheels}\n", done.stderr
+
+
+def test_half_made_environment_is_made_anew(checkout: Checkout) -> None:
+    checkout.run("setup")
+    (checkout.root / ".venv" / ".run-ready").unlink()
+    left_over = checkout.root / ".venv" / "left over"
+    left_over.touch()
+    code, _, err = checkout.run("id")
+    assert code == 0, err
+    assert not left_over.exists()
+
+
+def test_changed_lock_is_installed_in_place(checkout: Checkout) -> None:
+    checkout.run("setup")
+    kept = checkout.root / ".venv" / "kept"
+    kept.touch()
+    checkout.lock("2.0", make_wheel(checkout.wheels, "2.0"))
+    assert checkout.run("id")[1].startswith("warren 2.0 id")
+    assert kept.exists()
+
+
+def test_other_interpreter_rebuilds(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = launcher.Environment(checkout.root)
+    environment.folder.mkdir()
+    environment.bin.mkdir()
+    environment.python.touch()
+    environment.stamp("run").write_text(environment.fresh_stamp("run"))
+    assert environment.has("run")
+    assert environment.is_whole()
+    monkeypatch.setattr(sys, "version", "3.99.0 (another)")
+    assert not environment.has("run")
+    assert not environment.is_whole()
+
+
+def test_wrong_hash_is_refused(checkout: Checkout) -> None:
+    checkout.lock("1.0", "0" * 64)
+    code, _, err = checkout.run("id")
+    assert code == 7
+    assert "is not the one that was locked" in err
+    assert checkout.run("id")[0] == 7  # and is not taken for done the next time
+
+
+def test_missing_package_says_so(checkout: Checkout) -> None:
+    checkout.lock("3.0", "0" * 64)
+    code, _, err = checkout.run("id")
+    assert code == 3
+    assert "No ready-made package" in err
+    assert "Traceback" not in err
+
+
+def test_settings_of_pip_do_not_lead_astray(checkout: Checkout, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "brick.py").write_text("VERSION = 'wrong'")
+    code, _, err = checkout.run(
+        "setup", PIP_TARGET=str(elsewhere), PIP_USER="1", PIP_REQUIRE_VIRTUALENV="1", PYTHONPATH=str(tmp_path)
+    )
+    assert code == 0, err
+    assert not elsewhere.exists()
+    assert checkout.run("id")[1].startswith("warren 1.0 id")
+
+
+def test_concurrent_first_runs_all_succeed(checkout: Checkout) -> None:
+    processes = [checkout.start("id") for _ in range(3)]
+    results = [(*process.communicate(timeout=120), process.returncode) for process in processes]
+    assert [code for _, _, code in results] == [0, 0, 0], results
+    assert sum("Setting up" in err for _, err, _ in results) == 1
+    assert {out for out, _, _ in results} == {f"warren 1.0 id in {checkout.wheels}\n"}
+
+
+def test_children_of_a_killed_run_keep_the_lock(tmp_path: Path) -> None:
+    """A killed run leaves its pip behind; nobody else may touch the environment until that has ended."""
+    require(sys.platform != "win32", "flock")
+    program = (
+        "import subprocess, sys, time; from pathlib import Path; from tools.launcher import SetupLock\n"
+        "with SetupLock(Path(sys.argv[1])) as lock:\n"
+        "    child = subprocess.Popen(['cat'], pass_fds=(lock.fd,), stdout=subprocess.DEVNULL)\n"
+        "    print(child.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,  # `cat` ends when this does
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    holder.kill()
+    holder.wait()
+    with (tmp_path / ".venv.lock").open() as file:
+        import fcntl
+
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder.stdin.close()
+        fcntl.flock(file, fcntl.LOCK_EX)  # comes once the child has ended
+    holder.stdout.close()
+
+
+def test_interrupt_ends_with_130_and_leaves_no_pip(checkout: Checkout, tmp_path: Path) -> None:
+    """A pip that never ends, started by a pip of its own, goes with the run that the user stops."""
+    require(sys.platform != "win32", "process groups")
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if sys.orig_argv[-1].endswith('run.txt'):\n"
+        f"    os.open({str(started)!r}, os.O_WRONLY)\n"
+        "    import time; time.sleep(60)\n"
+    )
+    fake = tmp_path / "python"
+    fake.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
+    fake.chmod(0o755)
+    program = (
+        f"import sys; from tools import launcher; sys.executable = {str(fake)!r}\n"
+        "sys.exit(launcher.main(['setup']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=checkout.root,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PIP_NO_INDEX": "1"},
+    )
+    with started.open("rb") as alive:  # opens when pip runs, reads to its end when no pip is left
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert alive.read() == b""
+    assert process.returncode == 130
+    assert err.endswith("Stopped. Run it again to finish the set-up.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("pip 23.0.1 from /usr/lib/python3/dist-packages/pip (python 3.11)", (23, 0)),
+        ("pip 22.3 from x", (22, 3)),
+        ("pip 9.0.1", (9, 0)),
+        ("pip 26.1b2 from x", (26, 1)),
+        ("", (0, 0)),
+        ("No module named pip", (0, 0)),
+    ],
+)
+def test_pip_version(text: str, version: tuple[int, int]) -> None:
+    assert launcher.pip_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("output", "code"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", 8),
+        ("[Errno 30] Read-only file system: '/x/.venv.lock'", 8),
+        (
+            "WARNING: connection broken by 'NewConnectionError\nERROR: Could not find a version",
+            6,
+        ),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", 7),
+        ("ERROR: No matching distribution found for brick", 3),
+        ("ERROR: something new", 1),
+    ],
+)
+def test_explain(output: str, code: int) -> None:
+    failure = launcher.explain(output)
+    assert failure.exit_code == code
+    assert "ERROR" not in output or output.splitlines()[-1] in str(failure)
+
+
+def test_plan() -> None:
+    environment = launcher.Environment(ROOT)
+    warren = str(environment.warren)
+    assert launcher.plan(["demo", "a b"], environment) == ("run", ["-P", warren, "demo", "a b"], False)
+    assert launcher.plan(["peer", "list"], environment) == ("run", ["-P", warren, "peer", "list"], False)
+    assert launcher.plan(["--commands"], environment) == ("run", ["-P", warren, "--help"], False)
+    assert launcher.plan(["test", "-q"], environment) == ("test", ["-P", "-m", "pytest", "-q"], True)
+    assert launcher.plan(["bench"], environment)[1][1] == str(ROOT / "bench" / "run.py")
+
+
+def test_help_needs_no_environment(checkout: Checkout) -> None:
+    for arguments in ([], ["--help"], ["-h"], ["help"]):
+        code, out, err = checkout.run(*arguments)
+        assert (code, out, err) == (0, launcher.HELP, "")
+    assert not (checkout.root / ".venv").exists()
