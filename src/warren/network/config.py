@@ -1,0 +1,57 @@
+"""The numbers of the network floor: each limit stands beside the attack or the fault that it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from warren.network.yamux.budget import WindowLimits
+from warren.network.yamux.session import YamuxLimits
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Limits, timeouts and budgets of one `Network`. Times in seconds, sizes in bytes."""
+
+    inbound_max: int = 4096
+    """Sockets that others opened: stops exhaustion of memory and file descriptors."""
+    outbound_max: int = 4096
+    """Sockets that we opened: stops a faulty caller, or one led by lies, from dialling without end."""
+    per_peer_max: int = 8
+    """Sockets with one peer id: stops one identity from taking the slots of all."""
+    per_ip_max: int = 256
+    """Inbound sockets from one IPv4 address or IPv6 /64: stops one host that makes up identities."""
+    handshakes_max: int = 256
+    """Inbound sockets that have not proved a key yet: stops half-open floods; a newcomer beyond it is dropped."""
+    handshakes_per_ip_max: int = 64
+    """The same from one host, so that one attacker cannot take all the places."""
+    handshake_timeout_s: float = 10.0
+    """From accepted or dialled to the muxer: stops slow handshakes (slowloris)."""
+    dial_timeout_s: float = 10.0
+    """One attempt at one address."""
+    close_timeout_s: float = 2.0
+    """How long a peer that does not read may delay our goodbye."""
+    idle_timeout_s: float = 3600.0
+    """A socket without streams and without a byte for so long is closed unless its peer is protected."""
+    negotiation_timeout_s: float = 10.0
+    """For `open_stream` to agree on a protocol."""
+    backoff_first_s: float = 5.0
+    """After a failed dial of an address; doubles up to `backoff_max_s`: spares hosts that are down."""
+    backoff_max_s: float = 300.0
+    backoff_addresses_max: int = 4096
+    """Addresses whose back-off is remembered: bounded memory."""
+    dial_stagger_s: float = 0.25
+    """Between the starts of attempts at several addresses of one peer (RFC 8305 names 250 ms)."""
+    dial_addresses_max: int = 16
+    """Attempts for one dial: stops records with thousands of addresses from making us a scanner."""
+    addresses_per_peer_max: int = 32
+    """Remembered addresses of one peer."""
+    address_peers_max: int = 10_000
+    """Peers with remembered addresses that are not connected: bounded memory."""
+    message_bytes_max: int = 4 * 1024 * 1024
+    """One request, response or broadcast: checked before a buffer is made."""
+    requests_per_stream_max: int = 64
+    """Requests of one peer that run at once for a protocol: beyond it the peer is not read."""
+    pending_requests_max: int = 1024
+    """Our own requests that wait on one stream."""
+    yamux: YamuxLimits = field(default_factory=YamuxLimits)
+    windows: WindowLimits = field(default_factory=WindowLimits)

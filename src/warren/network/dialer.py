@@ -1,0 +1,170 @@
+"""Dialling a peer: ranked addresses, staggered attempts, one dial for all who ask, back-off for what failed.
+
+In: a peer id and addresses.  Out: a connected, authenticated `Socket`, or `DialFailed` with the reason for each address.
+The decisions are in `ranking` and `backoff`; this module starts and cancels the attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from warren.core.errors import ConnectionFailed, DialFailed, WarrenError
+from warren.network.backoff import Backoff
+from warren.network.ranking import Attempt, rank
+
+if TYPE_CHECKING:
+    from warren.core.multiaddr import Multiaddr
+    from warren.core.peer_id import PeerId
+    from warren.network.config import NetworkConfig
+    from warren.network.socket import Socket
+
+
+class Failure(NamedTuple):
+    """Why an address was of no use."""
+
+    address: str
+    error: Exception
+
+
+class DialHost(Protocol):
+    """What the dialer needs of the network."""
+
+    clock: Callable[[], float]
+
+    async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
+        """Numeric addresses of an address."""
+
+    async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
+        """One attempt, up to the muxer. Raises `OSError` or `WarrenError`."""
+
+
+class Dialer:
+    """Coalesces the dials of one network."""
+
+    __slots__ = ("_backoff", "_config", "_host", "_running")
+
+    def __init__(self, host: DialHost, config: NetworkConfig) -> None:
+        self._host = host
+        self._config = config
+        self._backoff = Backoff(config.backoff_first_s, config.backoff_max_s, config.backoff_addresses_max)
+        self._running: dict[PeerId, asyncio.Task[Socket]] = {}
+
+    async def dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
+        """Connect to `peer`; whoever asks while a dial runs waits for that one. `forced` ignores the back-off."""
+        task = self._running.get(peer)
+        if task is None:
+            task = asyncio.ensure_future(self._dial(peer, addresses, forced=forced))
+            self._running[peer] = task
+            task.add_done_callback(lambda _: self._running.pop(peer, None))
+        return await asyncio.shield(task)
+
+    async def stop(self) -> None:
+        """Give up every dial."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
+        failures: list[Failure] = []
+        ready = self._not_backing_off(addresses, failures, forced=forced)
+        resolved = await self._resolve(ready, failures)
+        attempts = rank(resolved, self._config.dial_stagger_s, self._config.dial_addresses_max)
+        if len(attempts) == 1:
+            socket = await self._attempt(attempts[0].address, peer, failures)
+        else:
+            socket = await self._race(attempts, peer, failures)
+        if socket is None:
+            raise _failure(peer, failures)
+        return socket
+
+    def _not_backing_off(
+        self, addresses: Sequence[Multiaddr], failures: list[Failure], *, forced: bool
+    ) -> list[Multiaddr]:
+        now = self._host.clock()
+        ready = []
+        for address in addresses:
+            wait_s = 0.0 if forced else self._backoff.wait_s(address.without_peer(), now)
+            if wait_s:
+                reason = ConnectionFailed(f"failed lately; next try in {wait_s:.0f} s")
+                failures.append(Failure(str(address), reason))
+            else:
+                ready.append(address)
+        return ready
+
+    async def _resolve(
+        self, addresses: Sequence[Multiaddr], failures: list[Failure]
+    ) -> list[Multiaddr]:
+        found: list[Multiaddr] = []
+        for address in addresses:
+            try:
+                found += await self._host.resolve(address)
+            except (OSError, WarrenError) as error:
+                failures.append(Failure(str(address), error))
+        return found
+
+    async def _race(
+        self, attempts: Sequence[Attempt], peer: PeerId, failures: list[Failure]
+    ) -> Socket | None:
+        """Start attempts by their delays, the next one early when all before it failed; the first success wins."""
+        began = self._host.clock()
+        waiting = list(attempts)
+        running: set[asyncio.Task[Socket | None]] = set()
+        try:
+            while waiting or running:
+                while waiting and (not running or self._host.clock() - began >= waiting[0].delay_s):
+                    address = waiting.pop(0).address
+                    running.add(asyncio.ensure_future(self._attempt(address, peer, failures)))
+                timeout = max(0.0, began + waiting[0].delay_s - self._host.clock()) if waiting else None
+                done, running = await asyncio.wait(
+                    running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                )
+                winners = [socket for task in done if (socket := task.result()) is not None]
+                for extra in winners[1:]:
+                    extra.abort()
+                if winners:
+                    return winners[0]
+        finally:
+            await _cancel(running)
+        return None
+
+    async def _attempt(
+        self, address: Multiaddr, peer: PeerId, failures: list[Failure]
+    ) -> Socket | None:
+        try:
+            socket = await self._host.dial_address(address, peer)
+        except (OSError, WarrenError) as error:
+            self._backoff.on_failure(address, self._host.clock())
+            failures.append(Failure(str(address), error))
+            return None
+        self._backoff.on_success(address)
+        return socket
+
+
+async def _cancel(tasks: set[asyncio.Task[Socket | None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if result is not None and not isinstance(result, BaseException):
+            result.abort()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    return str(error) or type(error).__name__
+
+
+def _failure(peer: PeerId, failures: Sequence[Failure]) -> WarrenError:
+    """What to tell the caller: the one reason itself when there is only one, else all of them."""
+    if len(failures) == 1 and isinstance(failures[0].error, WarrenError):
+        return failures[0].error
+    if not failures:
+        return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
+    attempts = [(failure.address, _reason(failure.error)) for failure in failures]
+    listed = "; ".join(f"{address}: {reason}" for address, reason in attempts)
+    return DialFailed(f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?")

@@ -1,0 +1,102 @@
+"""Who may have a socket: pure counting, asked before any work is done for a stranger.
+
+In: a socket's direction, its host and its age in the handshake.  Out: admitted, or `LimitReached` with the name of
+the limit; and the choice of whom to close when room is needed.
+The rule of eviction: never a protected peer, never a socket with streams while one without exists, and of those
+the one that was silent for longest.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from warren.core.errors import LimitReached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.network.config import NetworkConfig
+    from warren.network.socket import Socket
+
+
+@lru_cache(maxsize=4096)
+def ip_group(host: str) -> str:
+    """What counts as one host: an IPv4 address, or the /64 of an IPv6 address (an IPv4-mapped one is IPv4)."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.IPv6Network((address, 64), strict=False))
+    return str(address)
+
+
+class SocketLimits:
+    """Counts the sockets of one network."""
+
+    __slots__ = ("_config", "_handshakes_by_ip", "_inbound_by_ip", "handshakes", "inbound", "outbound")
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self._config = config
+        self._inbound_by_ip: Counter[str] = Counter()
+        self._handshakes_by_ip: Counter[str] = Counter()
+        self.inbound = 0
+        self.outbound = 0
+        self.handshakes = 0
+
+    def admit_inbound(self, host: str) -> None:
+        """Count a newcomer that begins its handshake. Raises `LimitReached`."""
+        config, group = self._config, ip_group(host)
+        if self.inbound >= config.inbound_max:
+            raise LimitReached("inbound_max")
+        if self._inbound_by_ip[group] >= config.per_ip_max:
+            raise LimitReached("per_ip_max")
+        if self.handshakes >= config.handshakes_max:
+            raise LimitReached("handshakes_max")
+        if self._handshakes_by_ip[group] >= config.handshakes_per_ip_max:
+            raise LimitReached("handshakes_per_ip_max")
+        self.inbound += 1
+        self.handshakes += 1
+        self._inbound_by_ip[group] += 1
+        self._handshakes_by_ip[group] += 1
+
+    def admit_outbound(self) -> None:
+        """Count a dial. Raises `LimitReached`."""
+        if self.outbound >= self._config.outbound_max:
+            raise LimitReached("outbound_max")
+        self.outbound += 1
+
+    def end_handshake(self, host: str) -> None:
+        """An inbound socket proved its key, or is gone before it did."""
+        self.handshakes -= 1
+        _decrement(self._handshakes_by_ip, ip_group(host))
+
+    def release_inbound(self, host: str) -> None:
+        """An inbound socket is gone."""
+        self.inbound -= 1
+        _decrement(self._inbound_by_ip, ip_group(host))
+
+    def release_outbound(self) -> None:
+        """An outbound socket is gone."""
+        self.outbound -= 1
+
+
+def _decrement(counter: Counter[str], key: str) -> None:
+    if counter[key] <= 1:
+        del counter[key]
+    else:
+        counter[key] -= 1
+
+
+def choose_victim(sockets: Iterable[Socket], is_protected: Callable[[Socket], bool]) -> Socket | None:
+    """The socket to close when room is needed, by the rule above; None when every peer is protected."""
+    candidates = [s for s in sockets if not is_protected(s)]
+    if not candidates:
+        return None
+    return min(candidates, key=lambda s: (s.streams > 0, s.last_read_at))

@@ -1,0 +1,206 @@
+"""The sending half of a socket: frames in, sealed Noise messages out to the link.
+
+Small frames of one turn of the loop are put into one message and one write; a full frame is one message, and
+four messages are one write.  When the link keeps bytes back, `writable` falls and the muxer stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES, Sealer
+from warren.network.yamux.frames import HEADER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.network.scratch import Scratch
+    from warren.network.socket import Socket
+
+SMALL_BYTES_MAX: Final = 4096
+"""Frames up to this size wait for the end of the turn to share a message."""
+BACKLOG_BYTES_MAX: Final = 1024 * 1024
+"""When so much waits in the link, nothing more is read from the peer: it asks for answers and does not take them."""
+
+
+class SealedWriter:
+    """Implements `warren.network.mux.FrameSender` over an asyncio transport."""
+
+    __slots__ = (
+        "_flush_handle",
+        "_loop",
+        "_outbox",
+        "_pump",
+        "_pump_handle",
+        "_reading_paused",
+        "_scratch",
+        "_sealer",
+        "_socket",
+        "_transport",
+        "bytes_out",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        socket: Socket,
+        transport: asyncio.Transport,
+        scratch: Scratch,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._scratch = scratch
+        self._loop = loop
+        self._sealer: Sealer | None = None
+        self._pump: Callable[[], None] | None = None
+        self._outbox: bytearray | None = None
+        self._flush_handle: asyncio.Handle | None = None
+        self._pump_handle: asyncio.Handle | None = None
+        self._reading_paused = False
+        self.writable = True
+        self.bytes_out = 0
+
+    def secure(self, sealer: Sealer) -> None:
+        """From now on everything is sealed."""
+        self._sealer = sealer
+
+    def on_pump(self, pump: Callable[[], None]) -> None:
+        """What to call when the link takes more again."""
+        self._pump = pump
+
+    # --- FrameSender --------------------------------------------------------------------------------------------
+
+    def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
+        """Take one frame; a large one is sealed at once, a small one at the end of the turn."""
+        size = len(payload)
+        if size > SMALL_BYTES_MAX:
+            if self._outbox is not None:
+                self._seal_outbox()
+            outgoing = self._scratch.outgoing
+            outgoing[:HEADER_BYTES] = header
+            end = HEADER_BYTES + size
+            outgoing[HEADER_BYTES:end] = payload
+            self._seal(outgoing[:end])
+            return
+        outbox = self._outbox
+        if outbox is None:
+            outbox = self._outbox = bytearray()
+            if self._flush_handle is None and not self._socket.in_turn:
+                self._flush_handle = self._loop.call_soon(self.flush)
+        elif len(outbox) + HEADER_BYTES + size > PLAINTEXT_BYTES_MAX:
+            self._seal_outbox()
+            outbox = self._outbox = bytearray()
+        outbox += header
+        outbox += payload
+
+    def put_plaintext(self, data: bytes) -> None:
+        """Seal bytes that are not a frame (the muxer negotiation)."""
+        self.put(data, b"")
+
+    def flush_bulk(self) -> None:
+        """Write the sealed messages that were collected."""
+        scratch = self._scratch
+        if scratch.used and scratch.owner is self._socket:
+            self.write_sealed()
+
+    def schedule_pump(self) -> None:
+        """Go on in the next turn of the loop."""
+        if self._pump_handle is None:
+            self._pump_handle = self._loop.call_soon(self._run_pump)
+
+    # --- the socket's side --------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Seal and write everything that was put."""
+        handle, self._flush_handle = self._flush_handle, None
+        if handle is not None:
+            handle.cancel()
+        if self._outbox is not None:
+            self._seal_outbox()
+        self.flush_bulk()
+
+    def put_raw(self, data: bytes) -> None:
+        """Handshake bytes, before there is a sealer; they share a write with what follows."""
+        self._claim(len(data))
+        scratch = self._scratch
+        scratch.sealed[scratch.used : scratch.used + len(data)] = data
+        scratch.used += len(data)
+
+    def pause(self) -> None:
+        """The link holds too much."""
+        self.writable = False
+
+    def resume(self) -> None:
+        """The link takes more."""
+        self.writable = True
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        if self._pump is not None:
+            self._pump()
+
+    def drop(self) -> None:
+        """The link is gone: nothing will be sent any more."""
+        self.writable = False
+        self._outbox = None
+        self._pump = None
+        for handle in (self._flush_handle, self._pump_handle):
+            if handle is not None:
+                handle.cancel()
+        self._flush_handle = self._pump_handle = None
+        if self._scratch.owner is self._socket:
+            self._scratch.used = 0
+            self._scratch.owner = None
+
+    def write_sealed(self) -> None:
+        """Give the collected messages to the link."""
+        scratch = self._scratch
+        used, scratch.used = scratch.used, 0
+        self.bytes_out += used
+        self._transport.write(scratch.sealed[:used])
+        waiting = self._transport.get_write_buffer_size()
+        if waiting:
+            scratch.renew_sealed()
+            if waiting > BACKLOG_BYTES_MAX and not self._reading_paused:
+                self._reading_paused = True
+                self._transport.pause_reading()
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _claim(self, size: int) -> None:
+        """Make the shared buffer ours, with room for `size` bytes."""
+        scratch = self._scratch
+        if scratch.owner is not self._socket:
+            if scratch.used and scratch.owner is not None:
+                scratch.owner.writer.write_sealed()
+            scratch.owner = self._socket
+        if scratch.used + size > len(scratch.sealed):
+            self.write_sealed()
+
+    def _seal(self, plaintext: memoryview | bytearray) -> None:
+        if self._sealer is None:
+            return
+        size = len(plaintext) + TAG_BYTES
+        self._claim(2 + size)
+        scratch = self._scratch
+        start = scratch.used
+        body = start + 2
+        end = body + size
+        sealed = scratch.sealed
+        sealed[start:body] = size.to_bytes(2, "big")
+        self._sealer.seal_into(plaintext, sealed[body:end])
+        scratch.used = end
+
+    def _seal_outbox(self) -> None:
+        outbox, self._outbox = self._outbox, None
+        if outbox:
+            self._seal(outbox)
+
+    def _run_pump(self) -> None:
+        self._pump_handle = None
+        if self._pump is not None:
+            self._pump()
+
+

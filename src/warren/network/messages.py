@@ -1,0 +1,259 @@
+"""Request/response with ids, timeouts and late replies, and the broadcast that is built on it.
+
+In: payloads of at most `message_bytes_max`.  Out: the peer's answer, or an error that says what went wrong.
+Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in any
+order.  A malformed or oversized message costs its stream; the next request opens a new one.
+Wire: `proto/messages.proto`, explained in docs/protocols/messages.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from warren.core.errors import (
+    ConnectionClosed,
+    LimitReached,
+    ProtocolViolation,
+    Refused,
+    RequestTimeout,
+    WarrenError,
+)
+from warren.core.framing import FrameDecoder, frame
+from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.network.config import NetworkConfig
+    from warren.network.router import Router
+    from warren.network.socket import Socket
+    from warren.network.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+RequestHandler: TypeAlias = "Callable[[PeerId, bytes], Awaitable[bytes | None]]"
+ENVELOPE_BYTES_MAX = 64
+"""What the id, the kind and the lengths may add to a payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastReport:
+    """Whom a broadcast reached (their handler has it), and whom not and why."""
+
+    reached: tuple[PeerId, ...] = ()
+    failed: dict[PeerId, str] = field(default_factory=dict)
+
+
+class _Outgoing:
+    """Our requests on one stream of one socket."""
+
+    __slots__ = ("_config", "_decoder", "_next_id", "_pending", "stream")
+
+    def __init__(self, stream: Stream, config: NetworkConfig) -> None:
+        self.stream = stream
+        self._config = config
+        self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
+        self._next_id = 1
+        self._pending: dict[int, asyncio.Future[bytes]] = {}
+        stream.set_receiver(self._on_data, self._on_end)
+
+    @property
+    def dead(self) -> bool:
+        return self.stream.ended or not self.stream.socket.usable
+
+    def send(self, kind: int, payload: bytes) -> tuple[int, asyncio.Future[bytes]]:
+        if len(self._pending) >= self._config.pending_requests_max:
+            raise LimitReached("pending_requests_max")
+        request_id = self._next_id
+        self._next_id += 1
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        message = Message(id=request_id, kind=kind, payload=payload)  # type: ignore[arg-type]
+        self._pending[request_id] = future
+        try:
+            self.stream.write_nowait(frame(message.SerializeToString()))
+        except BaseException:
+            del self._pending[request_id]
+            raise
+        return request_id, future
+
+    def forget(self, request_id: int) -> None:
+        """Nobody waits any more: an answer that still comes is dropped."""
+        self._pending.pop(request_id, None)
+
+    def _on_data(self, data: memoryview) -> None:
+        try:
+            for body in self._decoder.receive(data):
+                self._on_message(_parse(body))
+        except ProtocolViolation as error:
+            self.stream.reset()
+            self._on_end(error)
+
+    def _on_message(self, message: Message) -> None:
+        future = self._pending.pop(message.id, None)
+        if future is None or future.done():
+            return
+        if message.kind == RESPONSE:
+            future.set_result(message.payload)
+        elif message.kind == ERROR:
+            text = message.payload.decode("utf-8", "replace")[:500]
+            future.set_exception(Refused(f"{self.stream.peer_id} refused: {text}"))
+        else:
+            raise ProtocolViolation("a request where an answer was due")
+
+    def _on_end(self, error: Exception | None) -> None:
+        pending, self._pending = self._pending, {}
+        for future in pending.values():
+            if not future.done():
+                future.set_exception(error or ConnectionClosed("the peer closed the stream without an answer"))
+                future.exception()
+
+
+class _Incoming:
+    """A peer's requests on one stream."""
+
+    __slots__ = ("_config", "_decoder", "_handler", "_running", "_spawn", "_stream", "_waiting")
+
+    def __init__(
+        self,
+        stream: Stream,
+        handler: RequestHandler,
+        config: NetworkConfig,
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self._stream = stream
+        self._handler = handler
+        self._config = config
+        self._spawn = spawn
+        self._running = 0
+        self._waiting: deque[Message] = deque()
+        self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
+        stream.set_receiver(self._on_data, self._on_end)
+
+    def _on_data(self, data: memoryview) -> None:
+        try:
+            for body in self._decoder.receive(data):
+                message = _parse(body)
+                if message.kind not in (REQUEST, MESSAGE):
+                    raise ProtocolViolation("an answer where a request was due")
+                self._waiting.append(message)
+        except ProtocolViolation as error:
+            logger.debug("%s sent a bad message: %s", self._stream.peer_id, error)
+            self._stream.reset()
+            return
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and self._running < self._config.requests_per_stream_max:
+            self._running += 1
+            self._spawn(self._serve(self._waiting.popleft()))
+        if self._waiting:
+            self._stream.pause_reading()
+        else:
+            self._stream.resume_reading()
+
+    async def _serve(self, message: Message) -> None:
+        answer = Message(id=message.id, kind=RESPONSE)
+        try:
+            answer.payload = await self._handler(self._stream.peer_id, message.payload) or b""
+        except WarrenError as error:
+            answer.kind, answer.payload = ERROR, str(error).encode()
+        except Exception:  # supervision boundary: the peer learns that it failed, not how
+            logger.exception("the handler of %s failed", self._stream.protocol)
+            answer.kind, answer.payload = ERROR, b"internal error"
+        self._running -= 1
+        if not self._stream.ended:
+            await self._stream.write(frame(answer.SerializeToString()))
+            self._start_waiting()
+
+    def _on_end(self, error: Exception | None) -> None:
+        if error is None:
+            self._stream.close_write()
+
+
+def _parse(body: bytes) -> Message:
+    message = Message()
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise ProtocolViolation("a message that is not valid protobuf") from error
+    return message
+
+
+class Messenger:
+    """The requests of one network, in both directions."""
+
+    __slots__ = ("_config", "_outgoing", "_router")
+
+    def __init__(self, router: Router, config: NetworkConfig) -> None:
+        self._router = router
+        self._config = config
+        self._outgoing: dict[tuple[Socket, str], _Outgoing] = {}
+
+    def handle(self, protocol: str, handler: RequestHandler) -> None:
+        """Answer the requests and take the broadcasts of `protocol`; a broadcast's result is not sent."""
+
+        def accept(stream: Stream) -> None:
+            _Incoming(stream, handler, self._config, self._router.spawn)
+
+        self._router.add_inline(protocol, accept)
+
+    async def request(self, socket: Socket, protocol: str, payload: bytes, timeout_s: float) -> bytes:
+        """Send a request and wait for its answer.
+
+        Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed` kinds.
+        """
+        outgoing, request_id, future = self._send(socket, protocol, REQUEST, payload)
+        try:
+            socket.flush()
+            async with asyncio.timeout(timeout_s):
+                return await future
+        except TimeoutError as error:
+            raise RequestTimeout(f"no answer from {socket.peer_id} within {timeout_s:g} s") from error
+        finally:
+            outgoing.forget(request_id)
+
+    async def broadcast(
+        self, sockets: list[Socket], protocol: str, payload: bytes, timeout_s: float
+    ) -> BroadcastReport:
+        """Send `payload` to the peer of each socket at once, and say whom it reached."""
+        sent: list[tuple[Socket, _Outgoing, int, asyncio.Future[bytes]]] = []
+        failed: dict[PeerId, str] = {}
+        for socket in sockets:
+            try:
+                sent.append((socket, *self._send(socket, protocol, MESSAGE, payload)))
+            except WarrenError as error:
+                failed[socket.peer_id] = str(error)
+        if sent:
+            await asyncio.wait([future for *_, future in sent], timeout=timeout_s)
+        reached: list[PeerId] = []
+        for socket, outgoing, request_id, future in sent:
+            outgoing.forget(request_id)
+            if not future.done():
+                failed[socket.peer_id] = f"no answer within {timeout_s:g} s"
+            elif (error := future.exception()) is not None:
+                failed[socket.peer_id] = str(error)
+            else:
+                reached.append(socket.peer_id)
+        return BroadcastReport(tuple(reached), failed)
+
+    def drop(self, socket: Socket) -> None:
+        """A socket is gone."""
+        for key in [key for key in self._outgoing if key[0] is socket]:
+            del self._outgoing[key]
+
+    def _send(
+        self, socket: Socket, protocol: str, kind: int, payload: bytes
+    ) -> tuple[_Outgoing, int, asyncio.Future[bytes]]:
+        if len(payload) > self._config.message_bytes_max:
+            raise LimitReached("message_bytes_max")
+        outgoing = self._outgoing.get((socket, protocol))
+        if outgoing is None or outgoing.dead:
+            outgoing = _Outgoing(socket.open_stream((protocol,)), self._config)
+            self._outgoing[socket, protocol] = outgoing
+        return outgoing, *outgoing.send(kind, payload)

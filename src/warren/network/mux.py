@@ -1,0 +1,94 @@
+"""What a secured connection becomes: many independent streams over one link.
+
+`MuxedConnection` and `MuxedStream` are what `Socket` and `Stream` drive; Yamux implements them, QUIC can
+implement them directly.  `StreamSink` and `FrameSender` are what an implementation calls.  All calls are
+synchronous; nothing here waits.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class StreamSink(Protocol):
+    """The receiving end of one stream, called by the muxer as bytes arrive."""
+
+    def on_data(self, data: memoryview) -> None:
+        """Bytes arrived; the view is valid only during the call. Credit goes back with `MuxedStream.consumed`."""
+
+    def on_fin(self) -> None:
+        """The other side sends no more."""
+
+    def on_reset(self, error: Exception) -> None:
+        """The stream ended abruptly, with the reason."""
+
+    def on_writable(self) -> None:
+        """The queue of unsent bytes fell below the low mark."""
+
+
+class MuxedStream(Protocol):
+    """The sending end of one stream."""
+
+    queued: int
+    """Bytes taken from the caller and not yet on their way."""
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send or queue `data`; mutable buffers are copied when they have to wait."""
+
+    def send_fin(self) -> None:
+        """Half-close: nothing follows what was sent."""
+
+    def reset(self) -> None:
+        """End the stream abruptly in both directions."""
+
+    def consumed(self, count: int) -> None:
+        """The application read `count` bytes: the peer may send as many again."""
+
+
+class StreamAcceptor(Protocol):
+    """Decides about a stream that the peer opened."""
+
+    def __call__(self, stream: MuxedStream) -> StreamSink | None:
+        """The sink that serves the stream, or None to reset it."""
+
+
+class FrameSender(Protocol):
+    """Where a muxer puts its frames."""
+
+    writable: bool
+    """False while the link asks for a pause."""
+
+    def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
+        """Take one frame; small frames of one turn of the loop travel together."""
+
+    def flush_bulk(self) -> None:
+        """Hand over the full frames that `put` collected; called at the end of each burst."""
+
+    def schedule_pump(self) -> None:
+        """Call `MuxedConnection.pump` in the next turn of the loop."""
+
+
+class MuxedConnection(Protocol):
+    """Many streams over one authenticated link."""
+
+    def open_stream(self, sink: StreamSink) -> MuxedStream:
+        """Open a stream towards the peer. Raises `LimitReached`, `ConnectionClosed`."""
+
+    def receive(self, data: memoryview) -> None:
+        """Take plaintext of the link. Raises `ProtocolViolation`: the connection must then be closed."""
+
+    def pump(self) -> None:
+        """Send what is queued, streams taking turns, while the sender is writable."""
+
+    def ping(self) -> None:
+        """Send a probe; `rtt_s` changes when the answer comes."""
+
+    def go_away(self, code: int) -> None:
+        """Say that this side opens and accepts no more streams, and why."""
+
+    def close(self, error: Exception) -> None:
+        """The link is gone: end every stream with `error`."""
+
+    @property
+    def stream_count(self) -> int:
+        """Streams open in either direction."""

@@ -1,0 +1,344 @@
+"""The network of one node: listens, dials, keeps the map of sockets, and routes what arrives.
+
+In: a runtime, an identity, a `NetworkConfig`, handlers.  Out: sockets, streams, answers, events.
+One `Network` has one key; every socket is authenticated and encrypted.  Nothing is dialled unless someone asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from warren.core.errors import (
+    Closed,
+    ConnectionClosed,
+    InvalidMultiaddr,
+    ProtocolNotSupported,
+    RequestTimeout,
+)
+from warren.core.multiaddr import Multiaddr
+from warren.network.addresses import AddressBook
+from warren.network.config import NetworkConfig
+from warren.network.dialer import Dialer
+from warren.network.events import EventBus, ListenStarted, ListenStopped
+from warren.network.messages import BroadcastReport, Messenger, RequestHandler
+from warren.network.noise import StaticKey
+from warren.network.registry import SocketRegistry
+from warren.network.router import InlineHandler, Router, StreamHandler
+from warren.network.scratch import Scratch
+from warren.network.socket import Socket
+from warren.network.states import SocketState
+from warren.network.stream import Stream
+from warren.network.transports.tcp import TcpTransport
+from warren.network.upgrade import MUXERS
+from warren.network.yamux.budget import TotalBudget
+
+if TYPE_CHECKING:
+    from warren.core.keys import PrivateKey
+    from warren.core.peer_id import PeerId
+    from warren.network.transports.base import LinkListener
+    from warren.runtime.seam import Runtime
+
+T = TypeVar("T")
+
+TICK_S = 1.0
+ADDRESS_TTL_S = 3600.0
+
+
+class Network:
+    """See the module's header. Start with `listen` or the first `connect`; end with `stop`."""
+
+    def __init__(self, runtime: Runtime, key: PrivateKey, config: NetworkConfig | None = None) -> None:
+        self.runtime = runtime
+        self.key = key
+        self.peer_id: PeerId = key.peer_id
+        self.config = config or NetworkConfig()
+        self.events = EventBus()
+        self.clock = runtime.clock.now
+        self.scratch = Scratch()
+        self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
+        self.yamux_limits = self.config.yamux
+        self.window_total = TotalBudget(self.config.windows)
+        self.router = Router()
+        self.on_connected: Callable[[Socket], None] | None = None
+        """Called with each socket that reaches `connected`; identify hangs itself in here."""
+        self._registry = SocketRegistry(self.peer_id, self.config, self.events, self.clock)
+        self._messenger = Messenger(self.router, self.config)
+        self._transport = TcpTransport(runtime.transport)
+        self._addresses = AddressBook(self.config.addresses_per_peer_max, self.config.address_peers_max)
+        self._dialer = Dialer(self, self.config)
+        self._listeners: list[LinkListener] = []
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    # --- listening ----------------------------------------------------------------------------------------------
+
+    @property
+    def listen_addrs(self) -> list[Multiaddr]:
+        """The addresses that are listened on, with their actual ports."""
+        return [listener.address for listener in self._listeners]
+
+    async def listen(self, addresses: Sequence[Multiaddr]) -> None:
+        """Accept connections at all `addresses`, or at none. Raises `OSError`, `InvalidMultiaddr`.
+
+        Where several ask for port 0 they share the port that the first one was given: one port per node.
+        """
+        self._check_running()
+        started: list[LinkListener] = []
+        port = 0
+        try:
+            for wanted in addresses:
+                address = wanted
+                if port and wanted.port == 0 and wanted.host is not None:
+                    address = Multiaddr.tcp(wanted.host, port)
+                started.append(await self._transport.listen(address, self._make_inbound))
+                port = port or started[-1].address.port or 0
+        except BaseException:
+            for listener in started:
+                listener.close()
+            raise
+        self._listeners += started
+        for listener in started:
+            self.events.emit(ListenStarted(listener.address))
+
+    def stop_listening(self) -> None:
+        """Accept nobody any more; sockets that exist stay."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.close()
+            self.events.emit(ListenStopped(listener.address))
+
+    # --- dialling -----------------------------------------------------------------------------------------------
+
+    async def connect(
+        self,
+        peer: PeerId,
+        addresses: Sequence[Multiaddr] = (),
+        *,
+        timeout_s: float | None = None,
+        forced: bool = False,
+    ) -> Socket:
+        """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
+
+        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `RequestTimeout`.
+        `forced` dials addresses that failed a moment ago, too.
+        """
+        self._check_running()
+        socket = self._registry.best(peer)
+        if socket is not None:
+            return socket
+        if peer == self.peer_id:
+            raise InvalidMultiaddr("that is this node itself", hint="name another peer")
+        known = self._addresses.get(peer, self.clock())
+        wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
+        return await self._within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), f"connecting to {peer}")
+
+    async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
+        """Dial an address of which nobody knows the peer; the key met there counts as unproven."""
+        self._check_running()
+
+        async def dial() -> Socket:
+            try:
+                resolved = await self.resolve(address)
+                return await self.dial_address(resolved[0], None)
+            except OSError as error:
+                raise ConnectionClosed(f"could not reach {address}: {error}") from error
+
+        return await self._within(timeout_s, dial(), f"connecting to {address}")
+
+    async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
+        """Numeric addresses behind an address (see `Dialer`)."""
+        return await self._transport.resolve(address)
+
+    async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
+        """One attempt at one numeric address, up to the muxer. Raises `OSError`, `HandshakeFailed`, `LimitReached`."""
+        self._registry.limits.admit_outbound()
+        socket = Socket(self, outbound=True, remote_addr=address, expected=expected)
+        self._registry.add(socket)
+        self._start_ticking()
+        socket.start_connecting()
+        try:
+            await self._transport.dial(address, lambda: socket, self.config.dial_timeout_s)
+            await socket.wait_connected()
+        except BaseException as error:
+            reason = error if isinstance(error, Exception) else Closed("the dial was given up")
+            socket.abort(reason)
+            raise
+        return socket
+
+    def add_addresses(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], ttl_s: float = ADDRESS_TTL_S
+    ) -> None:
+        """Remember where `peer` may be reached, for `ttl_s` seconds."""
+        self._addresses.add(peer, addresses, self.clock(), ttl_s)
+
+    def addresses(self, peer: PeerId) -> list[Multiaddr]:
+        """Where `peer` may be reached, as far as this node knows."""
+        return self._addresses.get(peer, self.clock())
+
+    # --- sockets and peers --------------------------------------------------------------------------------------
+
+    def sockets(self, peer: PeerId | None = None) -> list[Socket]:
+        """The authenticated sockets, of one peer or of all."""
+        return self._registry.sockets(peer)
+
+    def peers(self) -> list[PeerId]:
+        """The connected peers, sorted."""
+        return self._registry.peers()
+
+    def is_connected(self, peer: PeerId) -> bool:
+        """Whether a socket with `peer` carries streams."""
+        return self._registry.best(peer) is not None
+
+    def protect(self, peer: PeerId, tag: str) -> None:
+        """Never close the sockets of `peer` to make room, as long as one tag holds."""
+        self._registry.protect(peer, tag)
+
+    def unprotect(self, peer: PeerId, tag: str) -> None:
+        """Take one tag back."""
+        self._registry.unprotect(peer, tag)
+
+    def settle(self, peer: PeerId) -> None:
+        """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
+        self._registry.settle(peer)
+
+    # --- streams and handlers -----------------------------------------------------------------------------------
+
+    async def open_stream(
+        self, peer: PeerId | Socket, protocols: str | Sequence[str], *, timeout_s: float | None = None
+    ) -> Stream:
+        """A stream to `peer` (dialled if need be) on the first of `protocols` that it speaks.
+
+        Raises what `connect` raises, and `ProtocolNotSupported`.
+        """
+        socket = peer if isinstance(peer, Socket) else await self.connect(peer, timeout_s=timeout_s)
+        offers = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        stream = socket.open_stream(offers)
+        timeout = timeout_s or self.config.negotiation_timeout_s
+        try:
+            await self._within(timeout, stream.wait_negotiated(), f"agreeing on a protocol with {socket.peer_id}")
+        except ProtocolNotSupported as error:
+            names = ", ".join(offers)
+            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
+        except BaseException:
+            stream.reset()
+            raise
+        return stream
+
+    def handle_stream(self, protocol: str, handler: StreamHandler) -> None:
+        """Serve inbound streams of `protocol` with a coroutine; it fails alone. Raises `MisuseError` when taken."""
+        self.router.add(protocol, handler)
+
+    def handle_stream_inline(self, protocol: str, handler: InlineHandler) -> None:
+        """Serve inbound streams of `protocol` with a function that must not block: no task is made."""
+        self.router.add_inline(protocol, handler)
+
+    def set_default_handler(self, handler: StreamHandler | None) -> None:
+        """Serve streams of protocols that nobody claims."""
+        self.router.set_default(handler)
+
+    def remove_handler(self, protocol: str) -> None:
+        """Stop serving `protocol`."""
+        self.router.remove(protocol)
+
+    # --- requests and broadcasts --------------------------------------------------------------------------------
+
+    def handle_request(self, protocol: str, handler: RequestHandler) -> None:
+        """Answer requests and take broadcasts of `protocol`: `await handler(peer, payload) -> bytes | None`."""
+        self._messenger.handle(protocol, handler)
+
+    async def request(
+        self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0
+    ) -> bytes:
+        """Ask `peer` and wait for the answer; dials if need be.
+
+        Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
+        """
+        socket = await self.connect(peer, timeout_s=timeout_s)
+        return await self._messenger.request(socket, protocol, payload, timeout_s)
+
+    async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
+        """Send to every connected peer at once; the report says whose handler has it, and who has not and why."""
+        self._check_running()
+        best = (self._registry.best(peer) for peer in self._registry.peers())
+        return await self._messenger.broadcast([s for s in best if s is not None], protocol, payload, timeout_s)
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    async def stop(self, grace_s: float = 2.0) -> None:
+        """Stop listening and dialling, say goodbye on every socket, and wait at most `grace_s` for the rest."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.stop_listening()
+        await self._dialer.stop()
+        await self.router.stop()
+        sockets = self._registry.all()
+        closing = [asyncio.ensure_future(socket.close()) for socket in sockets]
+        if closing:
+            _, late = await asyncio.wait(closing, timeout=grace_s)
+            for socket in sockets:
+                socket.abort()
+            await asyncio.gather(*late)
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        self.events.close()
+
+    # --- SocketHost ---------------------------------------------------------------------------------------------
+
+    def ephemeral_seed(self) -> bytes:
+        """32 fresh random bytes for one handshake."""
+        return self.runtime.entropy.bytes(32)
+
+    def supports(self, protocol: str) -> bool:
+        """Whether a handler serves `protocol`."""
+        return self.router.supports(protocol)
+
+    def dispatch(self, stream: Stream) -> None:
+        """Hand an inbound stream to its handler."""
+        self.router.dispatch(stream)
+
+    def on_link(self, socket: Socket, remote: Multiaddr | None) -> None:
+        """An inbound link exists. Raises `LimitReached` when there is no room for it."""
+        self._registry.admit(socket, remote)
+        self._start_ticking()
+
+    def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
+        """Every change of state of a socket."""
+        self._registry.on_moved(socket, old, new)
+        if new is SocketState.CONNECTED:
+            if self.on_connected is not None:
+                self.on_connected(socket)
+            else:
+                socket.identified()
+        elif new is SocketState.CLOSED:
+            self._messenger.drop(socket)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _make_inbound(self) -> Socket:
+        return Socket(self, outbound=False, remote_addr=None)
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise Closed("this network was stopped")
+
+    def _start_ticking(self) -> None:
+        if self._tick_handle is None and not self._stopped:
+            self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        """Look after deadlines; rests while there is nothing to look after."""
+        self._tick_handle = None
+        delay_s = self._registry.sweep(self.clock())
+        if delay_s is not None and not self._stopped:
+            self._tick_handle = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    @staticmethod
+    async def _within(timeout_s: float | None, work: Awaitable[T], doing: str) -> T:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await work
+        except TimeoutError as error:
+            raise RequestTimeout(f"{doing} took longer than {timeout_s:g} s") from error

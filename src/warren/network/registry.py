@@ -1,0 +1,215 @@
+"""The map of sockets: which exist, whose they are, which one to use, and which must go.
+
+In: sockets and their moves.  Out: the best socket of a peer, `PeerConnected`/`PeerDisconnected`, evictions.
+A peer has a set of sockets.  Between Warren nodes duplicates settle: the one that the lower peer id dialled stays, the
+other drains; of two that the same side dialled the newer stays.  A foreign peer's duplicate is closed when
+no stream runs on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import Closed, HandshakeFailed, LimitReached
+from warren.network.events import EventBus, PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
+from warren.network.limits import SocketLimits, choose_victim
+from warren.network.states import USABLE, SocketState
+
+if TYPE_CHECKING:
+    from warren.core.multiaddr import Multiaddr
+    from warren.core.peer_id import PeerId
+    from warren.network.config import NetworkConfig
+    from warren.network.socket import Socket
+
+SWEEP_BUSY_S: Final = 1.0
+"""Between sweeps while a handshake, a goodbye or a draining socket has a deadline."""
+SWEEP_IDLE_S: Final = 30.0
+_EARLY: Final = frozenset(
+    {SocketState.OPENING, SocketState.CONNECTING, SocketState.AUTHENTICATING, SocketState.AUTHENTICATED}
+)
+
+
+class SocketRegistry:
+    """All sockets of one network, by peer once the peer is known."""
+
+    def __init__(
+        self, own: PeerId, config: NetworkConfig, events: EventBus, clock: Callable[[], float]
+    ) -> None:
+        self.limits = SocketLimits(config)
+        self._own = own
+        self._config = config
+        self._events = events
+        self._clock = clock
+        self._peers: dict[PeerId, list[Socket]] = {}
+        self._unsettled: dict[Socket, float] = {}
+        """Sockets with a deadline: in their handshake, or saying goodbye."""
+        self._sockets: dict[Socket, None] = {}
+        self._protected: dict[PeerId, set[str]] = {}
+
+    # --- looking up ---------------------------------------------------------------------------------------------
+
+    def best(self, peer: PeerId) -> Socket | None:
+        """The socket to use for `peer`: one that takes streams, the fastest of several."""
+        usable = [socket for socket in self._peers.get(peer, ()) if socket.usable]
+        if len(usable) <= 1:
+            return usable[0] if usable else None
+        return min(usable, key=lambda s: s.rtt_s or 0.0)
+
+    def sockets(self, peer: PeerId | None) -> list[Socket]:
+        """Authenticated sockets, of one peer or of all."""
+        if peer is not None:
+            return list(self._peers.get(peer, ()))
+        return [socket for sockets in self._peers.values() for socket in sockets]
+
+    def peers(self) -> list[PeerId]:
+        """Connected peers, sorted."""
+        return sorted(self._peers)
+
+    def all(self) -> list[Socket]:
+        """Every socket that is not closed."""
+        return list(self._sockets)
+
+    # --- protection ---------------------------------------------------------------------------------------------
+
+    def protect(self, peer: PeerId, tag: str) -> None:
+        """Spare the sockets of `peer`."""
+        self._protected.setdefault(peer, set()).add(tag)
+
+    def unprotect(self, peer: PeerId, tag: str) -> None:
+        """Take one tag back."""
+        tags = self._protected.get(peer, set())
+        tags.discard(tag)
+        if not tags:
+            self._protected.pop(peer, None)
+
+    # --- coming and going ---------------------------------------------------------------------------------------
+
+    def add(self, socket: Socket) -> None:
+        """A socket exists that the limits admitted."""
+        self._sockets[socket] = None
+        self._unsettled[socket] = self._clock() + self._config.handshake_timeout_s
+
+    def admit(self, socket: Socket, remote: Multiaddr | None) -> None:
+        """Ask the limits about an inbound link; room is made when the node is full. Raises `LimitReached`."""
+        host = _host(remote)
+        try:
+            self.limits.admit_inbound(host)
+        except LimitReached as error:
+            if error.limit == "inbound_max":
+                self._evict()
+            self._events.emit(SocketRefused(error.limit, str(remote)))
+            raise
+        self.add(socket)
+
+    def on_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
+        """Keep the map true; called after every move of every socket."""
+        if self._events.watched:
+            self._events.emit(SocketMoved(socket, old, new))
+        if new is SocketState.CONNECTED:
+            self._unsettled.pop(socket, None)
+            self._join(socket)
+        elif new is SocketState.AUTHENTICATED:
+            if not socket.outbound:
+                self.limits.end_handshake(_host(socket.remote_addr))
+            self._check_peer(socket)
+        elif new is SocketState.CLOSING:
+            if socket in self._sockets:
+                self._unsettled[socket] = self._clock() + self._config.close_timeout_s
+        elif new is SocketState.CLOSED:
+            self._leave(socket)
+
+    def _check_peer(self, socket: Socket) -> None:
+        if socket.peer_id == self._own:
+            raise HandshakeFailed("that is this node itself")
+        if len(self._peers.get(socket.peer_id, ())) >= self._config.per_peer_max:
+            raise LimitReached("per_peer_max")
+
+    def _join(self, socket: Socket) -> None:
+        sockets = self._peers.setdefault(socket.peer_id, [])
+        sockets.append(socket)
+        if len(sockets) == 1:
+            self._events.emit(PeerConnected(socket.peer_id))
+
+    def _leave(self, socket: Socket) -> None:
+        self._unsettled.pop(socket, None)
+        if socket not in self._sockets:
+            return
+        del self._sockets[socket]
+        if socket.outbound:
+            self.limits.release_outbound()
+        else:
+            host = _host(socket.remote_addr)
+            self.limits.release_inbound(host)
+            if not socket.authenticated:
+                self.limits.end_handshake(host)
+        sockets = self._peers.get(socket.peer_id) if socket.authenticated else None
+        if sockets is not None and socket in sockets:
+            sockets.remove(socket)
+            if not sockets:
+                del self._peers[socket.peer_id]
+                self._events.emit(PeerDisconnected(socket.peer_id, str(socket.error or "closed")))
+
+    # --- keeping order ------------------------------------------------------------------------------------------
+
+    def settle(self, peer: PeerId) -> None:
+        """Between Warren nodes: leave one socket in use, by a rule that both sides come to."""
+        live = [s for s in self._peers.get(peer, ()) if s.usable]
+        if len(live) < 2:
+            return
+        ours_wins = self._own < peer
+        keep = max(live, key=lambda s: (s.outbound == ours_wins, s.opened_at))
+        for socket in live:
+            if socket is not keep:
+                self._drain(socket)
+
+    def sweep(self, now: float) -> float | None:
+        """Close what is past its deadline; return the seconds until the next look, None when nothing exists."""
+        for socket, deadline in list(self._unsettled.items()):
+            if deadline <= now:
+                self._end_late(socket)
+        if int(now / SWEEP_IDLE_S) != int((now - SWEEP_BUSY_S) / SWEEP_IDLE_S) or not self._unsettled:
+            self._close_idle(now)
+        if not self._sockets:
+            return None
+        return SWEEP_BUSY_S if self._unsettled else SWEEP_IDLE_S
+
+    def _end_late(self, socket: Socket) -> None:
+        if socket.state in _EARLY:
+            socket.abort(HandshakeFailed("the handshake took too long"))
+        elif socket.draining and socket.state in USABLE:
+            if socket.streams:
+                self._unsettled[socket] = self._clock() + self._config.close_timeout_s
+                return
+            socket.shut(Closed("another connection to this peer is used"), 0)
+        else:
+            socket.abort(Closed("the peer did not take our goodbye"))
+
+    def _close_idle(self, now: float) -> None:
+        for peer, sockets in list(self._peers.items()):
+            if len(sockets) > 1:
+                self._close_duplicates(peer)
+            if peer in self._protected:
+                continue
+            for socket in list(sockets):
+                if not socket.streams and now - socket.last_read_at > self._config.idle_timeout_s:
+                    socket.shut(Closed("idle"), 0)
+
+    def _close_duplicates(self, peer: PeerId) -> None:
+        best = self.best(peer)
+        for socket in list(self._peers.get(peer, ())):
+            if socket is not best and not socket.streams and socket.state is SocketState.OPEN:
+                socket.shut(Closed("another connection to this peer is used"), 0)
+
+    def _drain(self, socket: Socket) -> None:
+        socket.drain()
+        self._unsettled[socket] = self._clock() + self._config.close_timeout_s
+
+    def _evict(self) -> None:
+        victim = choose_victim(self.sockets(None), lambda s: s.peer_id in self._protected)
+        if victim is not None:
+            victim.shut(Closed("room was needed for others"), 0)
+
+
+def _host(address: Multiaddr | None) -> str:
+    return (address.host if address is not None else None) or ""

@@ -1,0 +1,38 @@
+"""Buffers that all sockets of a network share, because each is used only within one synchronous call.
+
+An idle socket owns no buffer.  A socket whose link is a stream of another socket (a relayed connection) must
+use another set than that socket does: one set per nesting level.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.network.noise import MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX
+
+if TYPE_CHECKING:
+    from warren.network.socket import Socket
+
+RECEIVE_BYTES: Final = 256 * 1024
+"""Read from the operating system in one call."""
+SEALED_BYTES: Final = 4 * (2 + MESSAGE_BYTES_MAX)
+"""Handed to the operating system in one call."""
+
+
+class Scratch:
+    """One set of shared buffers."""
+
+    __slots__ = ("opened", "outgoing", "owner", "receive", "sealed", "used")
+
+    def __init__(self) -> None:
+        self.receive = memoryview(bytearray(2 + MESSAGE_BYTES_MAX + RECEIVE_BYTES))
+        self.opened = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
+        self.outgoing = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
+        self.sealed = memoryview(bytearray(SEALED_BYTES))
+        self.used = 0
+        """Bytes of `sealed` that wait to be written by `owner`."""
+        self.owner: Socket | None = None
+
+    def renew_sealed(self) -> None:
+        """The link kept the buffer: leave it to the link and take a fresh one."""
+        self.sealed = memoryview(bytearray(SEALED_BYTES))

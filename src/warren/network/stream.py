@@ -1,0 +1,363 @@
+"""What a protocol handler holds: one negotiated stream, with reads, writes and their backpressure.
+
+In: data views from the muxer.  Out: bytes for the reader, or calls of a receiver without any copy.
+Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at most the
+receive window; a fast writer at most `WRITE_QUEUE_BYTES_MAX` and one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from warren.core import varint
+from warren.core.errors import (
+    Closed,
+    ConnectionClosed,
+    MisuseError,
+    ProtocolNotSupported,
+    ProtocolViolation,
+    WarrenError,
+)
+from warren.network.multistream import Proposer, Responder
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.network.mux import MuxedStream
+    from warren.network.socket import Socket
+
+WRITE_QUEUE_BYTES_MAX: Final = 256 * 1024
+"""A writer waits while more than this is unsent."""
+FRAME_PREFIX_BYTES_MAX: Final = 9
+
+
+class Stream:
+    """One stream to one peer. Reads and writes are independent; each direction is closed on its own."""
+
+    __slots__ = (
+        "_buffered",
+        "_chunk_pos",
+        "_chunks",
+        "_drain_waiter",
+        "_eof",
+        "_error",
+        "_muxed",
+        "_negotiator",
+        "_on_data",
+        "_on_end",
+        "_on_writable",
+        "_paused",
+        "_read_waiter",
+        "inbound",
+        "protocol",
+        "socket",
+    )
+
+    def __init__(self, socket: Socket, *, inbound: bool, negotiator: Proposer | Responder | None) -> None:
+        self.socket = socket
+        self.inbound = inbound
+        self.protocol = ""
+        self._muxed: MuxedStream | None = None
+        self._negotiator = negotiator
+        self._chunks: deque[bytes] | None = None
+        self._chunk_pos = 0
+        self._buffered = 0
+        self._eof = False
+        self._paused = False
+        self._error: Exception | None = None
+        self._read_waiter: asyncio.Future[None] | None = None
+        self._drain_waiter: asyncio.Future[None] | None = None
+        self._on_data: Callable[[memoryview], None] | None = None
+        self._on_end: Callable[[Exception | None], None] | None = None
+        self._on_writable: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        way = "from" if self.inbound else "to"
+        return f"<Stream {self.protocol or 'negotiating'} {way} {self.peer_id}>"
+
+    @property
+    def peer_id(self) -> PeerId:
+        """The peer at the other end, proven by the handshake."""
+        return self.socket.peer_id
+
+    @property
+    def direction(self) -> str:
+        """`inbound` when the peer opened the stream, else `outbound`."""
+        return "inbound" if self.inbound else "outbound"
+
+    @property
+    def ended(self) -> bool:
+        """True once the stream was reset or its connection went."""
+        return self._error is not None
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    async def read(self, max_bytes: int = 65536) -> bytes:
+        """Up to `max_bytes`; empty at the end. Raises `StreamReset`, `ConnectionClosed`, `ProtocolNotSupported`."""
+        while not self._buffered:
+            if self._error is not None:
+                raise self._error
+            if self._eof:
+                return b""
+            await self._wait_for_data()
+        return self._take(max_bytes)
+
+    async def read_exactly(self, count: int) -> bytes:
+        """Exactly `count` bytes. Raises `ProtocolViolation` when the stream ends before."""
+        first = await self.read(count)
+        if len(first) == count:
+            return first
+        parts, have = [first], len(first)
+        while have < count:
+            part = await self.read(count - have)
+            if not part:
+                raise ProtocolViolation(f"the stream ended after {have} of {count} bytes")
+            parts.append(part)
+            have += len(part)
+        return b"".join(parts)
+
+    async def read_frame(self, max_bytes: int) -> bytes:
+        """One message with a varint length before it. Raises `ProtocolViolation` when it is over `max_bytes`."""
+        head = b""
+        while (decoded := varint.decode(head)) is None:
+            byte = await self.read(1)
+            if not byte:
+                raise ProtocolViolation("the stream ended where a message should begin")
+            head += byte
+        size = decoded[0]
+        if size > max_bytes:
+            raise ProtocolViolation(f"a message of {size} bytes (at most {max_bytes} are allowed)")
+        return await self.read_exactly(size) if size else b""
+
+    def set_receiver(
+        self, on_data: Callable[[memoryview], None], on_end: Callable[[Exception | None], None]
+    ) -> None:
+        """Hand arriving data straight to `on_data`; the view is valid only during the call.
+
+        `on_end` is called once: with None when the peer closed its half, else with the error. What was
+        buffered before is delivered at once.
+        """
+        self._on_data, self._on_end = on_data, on_end
+        self._deliver_buffered()
+
+    def pause_reading(self) -> None:
+        """Stop calling the receiver: what arrives is buffered, and the peer stops when its window is used up."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Deliver what was buffered, and go on."""
+        if self._paused:
+            self._paused = False
+            self._deliver_buffered()
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def write_nowait(self, data: bytes | bytearray | memoryview) -> bool:
+        """Send or queue `data`; False when the writer should now wait for `drain`."""
+        muxed = self._writer()
+        muxed.send(data)
+        return muxed.queued <= WRITE_QUEUE_BYTES_MAX
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send `data`; returns when the unsent bytes are below the bound."""
+        if not self.write_nowait(data):
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until the unsent bytes fell below the low mark. Raises when the stream ended."""
+        muxed = self._writer()
+        while muxed.queued > WRITE_QUEUE_BYTES_MAX:
+            if self._drain_waiter is None:
+                self._drain_waiter = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drain_waiter)
+            if self._error is not None:
+                raise self._error
+
+    def set_writable_callback(self, on_writable: Callable[[], None] | None) -> None:
+        """Call `on_writable` each time that the queue fell below the low mark (for senders without a task)."""
+        self._on_writable = on_writable
+
+    def close_write(self) -> None:
+        """Half-close: the peer sees the end after what was written."""
+        if self._error is None and self._muxed is not None:
+            self._muxed.send_fin()
+
+    def reset(self) -> None:
+        """End the stream abruptly; the peer sees a reset."""
+        if self._muxed is not None and not self.ended:
+            self._muxed.reset()
+            self._finish(Closed("this stream was reset here"))
+
+    async def close(self) -> None:
+        """Close both directions; unread data is dropped."""
+        self.close_nowait()
+
+    def close_nowait(self) -> None:
+        """Send the end; when the peer has not ended its half yet, stop listening to it."""
+        self.close_write()
+        self._on_data = self._on_end = None
+        if not self._eof:
+            self._on_data = self._discard
+            self._deliver_buffered()
+
+    # --- the muxer's side (StreamSink) --------------------------------------------------------------------------
+
+    def attach(self, muxed: MuxedStream) -> None:
+        """Tie the stream to its muxed half; called once, by the socket."""
+        self._muxed = muxed
+
+    def on_data(self, data: memoryview) -> None:
+        """Bytes arrived: negotiation first, then the receiver or the buffer."""
+        if self._negotiator is not None:
+            used = self._negotiate(data)
+            if used == len(data):
+                return
+            data = data[used:]
+        if self._on_data is not None and not self._paused and not self._buffered:
+            size = len(data)
+            self._on_data(data)
+            if self._muxed is not None:
+                self._muxed.consumed(size)
+            return
+        if self._chunks is None:
+            self._chunks = deque()
+        self._chunks.append(bytes(data))
+        self._buffered += len(data)
+        self._wake_reader()
+
+    def on_fin(self) -> None:
+        """The peer sends no more."""
+        self._eof = True
+        if self._negotiator is not None:
+            self._fail_negotiation(ConnectionClosed("the peer closed the stream before a protocol was agreed"))
+            return
+        self._wake_reader()
+        self._end_receiver(None)
+
+    def on_reset(self, error: Exception) -> None:
+        """The stream is gone."""
+        self._finish(error)
+
+    def on_writable(self) -> None:
+        """The queue fell below the low mark."""
+        waiter, self._drain_waiter = self._drain_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if self._on_writable is not None:
+            self._on_writable()
+
+    # --- negotiation --------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Send the proposal of an outbound stream."""
+        if self._negotiator is not None:
+            self._writer().send(self._negotiator.take_output())
+
+    async def wait_negotiated(self) -> str:
+        """The protocol that was agreed. Raises `ProtocolNotSupported` when there is none."""
+        while self._negotiator is not None and self._error is None:
+            await self._wait_for_data()
+        if self._error is not None:
+            raise self._error
+        return self.protocol
+
+    def _negotiate(self, data: memoryview) -> int:
+        negotiator = self._negotiator
+        assert negotiator is not None
+        try:
+            used = negotiator.receive(data)
+        except ProtocolViolation as error:
+            self._fail_negotiation(error)
+            return len(data)
+        if used and self._muxed is not None:
+            self._muxed.consumed(used)
+        output = negotiator.take_output()
+        if output and self._muxed is not None:
+            self._muxed.send(output)
+        if negotiator.selected is not None:
+            self._negotiator = None
+            self.protocol = negotiator.selected
+            self._wake_reader()
+            self.socket.on_stream_negotiated(self)
+        elif isinstance(negotiator, Proposer) and negotiator.refused:
+            self._fail_negotiation(ProtocolNotSupported(f"{self.peer_id} does not speak what was proposed"))
+            return len(data)
+        return used
+
+    def _fail_negotiation(self, error: WarrenError) -> None:
+        if self._muxed is not None:
+            self._muxed.reset()
+        self._finish(error)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _writer(self) -> MuxedStream:
+        if self._error is not None:
+            raise self._error
+        if self._muxed is None:
+            raise MisuseError("this stream is not open yet")
+        return self._muxed
+
+    def _take(self, max_bytes: int) -> bytes:
+        chunks = self._chunks
+        assert chunks
+        head, pos = chunks[0], self._chunk_pos
+        if len(head) - pos <= max_bytes:
+            chunks.popleft()
+            self._chunk_pos = 0
+            if pos:
+                head = head[pos:]
+        else:
+            head = head[pos : pos + max_bytes]
+            self._chunk_pos = pos + max_bytes
+        self._buffered -= len(head)
+        if self._muxed is not None:
+            self._muxed.consumed(len(head))
+        return head
+
+    async def _wait_for_data(self) -> None:
+        if self._read_waiter is not None:
+            raise MisuseError("two readers wait on one stream")
+        self.socket.flush()
+        waiter = self._read_waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self._read_waiter = None
+
+    def _wake_reader(self) -> None:
+        waiter = self._read_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _deliver_buffered(self) -> None:
+        while self._buffered and self._on_data is not None and not self._paused:
+            self._on_data(memoryview(self._take(self._buffered)))
+        if self._eof and not self._buffered:
+            self._end_receiver(None)
+        elif self._error is not None:
+            self._end_receiver(self._error)
+
+    def _end_receiver(self, error: Exception | None) -> None:
+        if error is None and self._buffered:
+            return
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            self._on_data = None
+            on_end(error)
+
+    def _finish(self, error: Exception) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        self._negotiator = None
+        self._wake_reader()
+        waiter, self._drain_waiter = self._drain_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        self._end_receiver(error)
+
+    def _discard(self, data: memoryview) -> None:
+        """Take what nobody reads any more, so that its credit goes back and the stream can end."""

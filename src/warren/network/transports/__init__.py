@@ -1,0 +1,1 @@
+"""From multiaddrs to links; each transport implements `Transport` of `base`."""

@@ -1,0 +1,341 @@
+"""A Yamux connection as a synchronous machine: plaintext in, calls on sinks and frames out.
+
+In: plaintext in any chunking (`receive`).  Out: frames into a `FrameSender`, data into `StreamSink`s.
+Spec: https://github.com/libp2p/specs/blob/master/yamux/README.md
+Refuses (raises `ProtocolViolation`; the socket then says GoAway and closes): unknown versions and types, data past the
+window, stream ids of the wrong parity or used twice, floods of frames that carry nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation
+from warren.network.yamux.frames import (
+    ACK,
+    DATA,
+    FIN,
+    GO_AWAY,
+    HEADER,
+    HEADER_BYTES,
+    INITIAL_WINDOW_BYTES,
+    PING,
+    RST,
+    SYN,
+    WINDOW_UPDATE,
+)
+from warren.network.yamux.stream import QUEUE_LOW_BYTES, YamuxStream
+
+if TYPE_CHECKING:
+    from warren.network.mux import FrameSender, StreamAcceptor
+    from warren.network.yamux.budget import WindowBudget
+
+_UNPACK: Final = HEADER.unpack_from
+_PACK: Final = HEADER.pack
+_RTT_UNKNOWN_S: Final = 0.1
+_STREAM_ID_MAX: Final = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class YamuxLimits:
+    """What one connection may ask for; each number names the attack that it stops."""
+
+    streams_inbound_max: int = 1024
+    """Streams that the peer holds open at once: stops exhaustion of memory by opening."""
+    streams_outbound_max: int = 1024
+    """Streams that we hold open at once."""
+    burst_bytes: int = 512 * 1024
+    """Sent in one turn of the loop before other sockets have theirs: stops a fast reader from starving them."""
+    idle_frames_burst: int = 4096
+    """Frames without data in one go: stops floods of pings, empty frames, window updates and resets."""
+    idle_frames_per_s: float = 2000.0
+    """Frames without data in the long run."""
+
+
+class YamuxSession:
+    """One side of a Yamux connection; implements `warren.network.mux.MuxedConnection`."""
+
+    __slots__ = (
+        "_accept",
+        "_allowance",
+        "_allowance_at",
+        "_body_left",
+        "_body_stream",
+        "_fin_after_body",
+        "_head",
+        "_inbound_count",
+        "_limits",
+        "_next_id",
+        "_ping_sent_at",
+        "_pumping",
+        "_remote_went_away",
+        "_stray_left",
+        "_went_away",
+        "budget",
+        "clock",
+        "closed",
+        "last_remote_id",
+        "ring",
+        "rtt_measured",
+        "rtt_s",
+        "sender",
+        "streams",
+    )
+
+    def __init__(
+        self,
+        sender: FrameSender,
+        accept: StreamAcceptor,
+        budget: WindowBudget,
+        clock: Callable[[], float],
+        *,
+        client: bool,
+        limits: YamuxLimits,
+    ) -> None:
+        self.sender = sender
+        self.budget = budget
+        self.clock = clock
+        self.streams: dict[int, YamuxStream] = {}
+        self.ring: deque[YamuxStream] = deque()
+        self.rtt_s = _RTT_UNKNOWN_S
+        self.rtt_measured = False
+        self.closed = False
+        self.last_remote_id = 0
+        self._accept = accept
+        self._limits = limits
+        self._next_id = 1 if client else 2
+        self._inbound_count = 0
+        self._allowance = float(limits.idle_frames_burst)
+        self._allowance_at = clock()
+        self._head = b""
+        self._body_left = 0
+        self._body_stream: YamuxStream | None = None
+        self._fin_after_body = False
+        self._stray_left = INITIAL_WINDOW_BYTES
+        self._pumping = False
+        self._ping_sent_at = 0.0
+        self._went_away = self._remote_went_away = False
+
+    @property
+    def stream_count(self) -> int:
+        """Streams open in either direction."""
+        return len(self.streams)
+
+    @property
+    def accepts_streams(self) -> bool:
+        """False once either side said GoAway."""
+        return not (self.closed or self._went_away or self._remote_went_away)
+
+    def open_stream(self, sink: object) -> YamuxStream:
+        """Open a stream; its first frame carries the SYN. Raises `LimitReached`, `ConnectionClosed`."""
+        if not self.accepts_streams:
+            raise ConnectionClosed("the connection takes no new streams")
+        if len(self.streams) - self._inbound_count >= self._limits.streams_outbound_max:
+            raise LimitReached("streams_outbound_max")
+        if self._next_id > _STREAM_ID_MAX:
+            raise LimitReached("stream ids of this connection")
+        stream = YamuxStream(self, self._next_id, inbound=False)
+        stream.sink = sink  # type: ignore[assignment]
+        self._next_id += 2
+        self.streams[stream.id] = stream
+        return stream
+
+    def ping(self) -> None:
+        """Send a probe; the answer updates `rtt_s`."""
+        self._ping_sent_at = self.clock()
+        self.put_control(_PACK(0, PING, SYN, 0, 1))
+
+    def go_away(self, code: int) -> None:
+        """Announce the end of this side, with the reason."""
+        if not self._went_away and not self.closed:
+            self._went_away = True
+            self.put_control(_PACK(0, GO_AWAY, 0, 0, code))
+
+    def close(self, error: Exception) -> None:
+        """The link is gone: every stream ends with `error`."""
+        self.closed = True
+        streams = list(self.streams.values())
+        self.streams.clear()
+        self.ring.clear()
+        self._inbound_count = 0
+        for stream in streams:
+            stream.end(error)
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    def put_control(self, header: bytes) -> None:
+        """Send a frame without data; it does not wait for its turn."""
+        if not self.closed:
+            self.sender.put(header, b"")
+
+    def enqueue(self, stream: YamuxStream) -> None:
+        """Give `stream` its place in the round when it has something to send."""
+        if not stream.in_ring and stream.sendable:
+            stream.in_ring = True
+            self.ring.append(stream)
+
+    def pump(self) -> None:
+        """Send what is queued, one frame a stream in turns, while the link takes it."""
+        if self._pumping:
+            return
+        self._pumping = True
+        ring, sender, left = self.ring, self.sender, self._limits.burst_bytes
+        try:
+            while ring and sender.writable and left > 0:
+                stream = ring.popleft()
+                before = stream.queued
+                stream.take_turn()
+                left -= before - stream.queued
+                if stream.sendable:
+                    ring.append(stream)
+                else:
+                    stream.in_ring = False
+                if before > QUEUE_LOW_BYTES >= stream.queued and stream.sink is not None:
+                    stream.sink.on_writable()
+        finally:
+            self._pumping = False
+        sender.flush_bulk()
+        if ring and sender.writable:
+            sender.schedule_pump()
+
+    def forget(self, stream: YamuxStream) -> None:
+        """The stream is over; what the peer may still have under way is let pass."""
+        if self.streams.pop(stream.id, None) is None:
+            return
+        if stream.inbound:
+            self._inbound_count -= 1
+        self._stray_left += stream.receive_window
+
+    # --- receiving ----------------------------------------------------------------------------------------------
+
+    def receive(self, data: memoryview) -> None:
+        """Take plaintext in any chunking. Raises `ProtocolViolation`."""
+        pos, end = 0, len(data)
+        while pos < end:
+            if self._body_left:
+                pos = self._receive_body(data, pos, end)
+                continue
+            if self._head or end - pos < HEADER_BYTES:
+                missing = HEADER_BYTES - len(self._head)
+                self._head += bytes(data[pos : pos + missing])
+                pos += missing
+                if len(self._head) < HEADER_BYTES:
+                    return
+                head, self._head = self._head, b""
+                version, kind, flags, stream_id, length = _UNPACK(head)
+            else:
+                version, kind, flags, stream_id, length = _UNPACK(data, pos)
+                pos += HEADER_BYTES
+            if version:
+                raise ProtocolViolation(f"yamux: version {version} is unknown")
+            if kind == DATA:
+                self._on_data_frame(flags, stream_id, length)
+            elif kind == WINDOW_UPDATE:
+                self._on_window_update(flags, stream_id, length)
+            elif kind == PING:
+                self._on_ping(flags, length)
+            elif kind == GO_AWAY:
+                self._on_go_away(length)
+            else:
+                raise ProtocolViolation(f"yamux: frame type {kind} is unknown")
+
+    def _receive_body(self, data: memoryview, pos: int, end: int) -> int:
+        take = min(self._body_left, end - pos)
+        self._body_left -= take
+        stream = self._body_stream
+        if stream is not None and stream.sink is not None:
+            stream.on_body(data[pos : pos + take])
+        if not self._body_left:
+            self._body_stream = None
+            if self._fin_after_body and stream is not None:
+                stream.on_fin()
+        return pos + take
+
+    def _on_data_frame(self, flags: int, stream_id: int, length: int) -> None:
+        stream = self.streams.get(stream_id)
+        if flags & SYN:
+            stream = self._on_syn(stream, stream_id)
+        if not length:
+            self._spend_allowance()
+        if stream is None:
+            self._stray_left -= length
+            if self._stray_left < 0:
+                raise ProtocolViolation("yamux: data for streams that are not open")
+        elif length > stream.receive_window or (length and stream.fin_received):
+            raise ProtocolViolation(f"yamux: {length} bytes on stream {stream_id} overflow its window")
+        if flags & RST:
+            if stream is not None:
+                stream.on_reset()
+                self._stray_left -= length
+            stream = None
+        if length:
+            self._body_left = length
+            self._body_stream = stream
+            self._fin_after_body = bool(flags & FIN)
+        elif flags & FIN and stream is not None:
+            stream.on_fin()
+
+    def _on_window_update(self, flags: int, stream_id: int, delta: int) -> None:
+        self._spend_allowance()
+        stream = self.streams.get(stream_id)
+        if flags & SYN:
+            stream = self._on_syn(stream, stream_id)
+        if stream is None:
+            return
+        if flags & RST:
+            stream.on_reset()
+            return
+        if delta:
+            stream.on_window_update(delta)
+        if flags & FIN:
+            stream.on_fin()
+
+    def _on_syn(self, stream: YamuxStream | None, stream_id: int) -> YamuxStream | None:
+        if stream is not None or stream_id <= self.last_remote_id or stream_id % 2 == self._next_id % 2:
+            raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
+        self.last_remote_id = stream_id
+        self._spend_allowance()
+        if self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
+            return self._refuse(stream_id)
+        stream = YamuxStream(self, stream_id, inbound=True)
+        self.streams[stream_id] = stream
+        self._inbound_count += 1
+        sink = self._accept(stream)
+        if sink is None:
+            stream.reset()
+            return None
+        stream.sink = sink
+        return stream
+
+    def _refuse(self, stream_id: int) -> None:
+        self._stray_left += INITIAL_WINDOW_BYTES
+        self.put_control(_PACK(0, WINDOW_UPDATE, RST, stream_id, 0))
+
+    def _on_ping(self, flags: int, value: int) -> None:
+        self._spend_allowance()
+        if flags & SYN:
+            self.put_control(_PACK(0, PING, ACK, 0, value))
+        elif self._ping_sent_at:
+            self.rtt_s = max(self.clock() - self._ping_sent_at, 1e-6)
+            self.rtt_measured = True
+            self._ping_sent_at = 0.0
+
+    def _on_go_away(self, code: int) -> None:
+        if code:
+            raise ConnectionClosed(f"the peer said goodbye with code {code}")
+        self._remote_went_away = True
+
+    def _spend_allowance(self) -> None:
+        self._allowance -= 1
+        if self._allowance >= 0:
+            return
+        now = self.clock()
+        limits = self._limits
+        earned = (now - self._allowance_at) * limits.idle_frames_per_s
+        self._allowance = min(earned - 1, float(limits.idle_frames_burst))
+        self._allowance_at = now
+        if self._allowance < 0:
+            raise ProtocolViolation("yamux: a flood of frames that carry no data")
