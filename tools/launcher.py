@@ -35,6 +35,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
   demo [FOLDER]   two nodes on this machine share a folder; the main job, start to end
   up              start a node (then, in another terminal: python3 run.py status)
   test [ARGS]     run the tests; ARGS go to pytest
+  check           what CI checks beside the tests: format, lint, types, floors
   bench [ARGS]    measure, and print the table of the README for this machine
   setup [GROUP]   only make the environment: for run (default), test or dev
   help            this text
@@ -439,6 +440,8 @@ def plan(arguments: Sequence[str], environment: Environment) -> tuple[str, list[
     command, rest = arguments[0], list(arguments[1:])
     if command == "test":
         return "test", ["-P", "-m", "pytest", *rest], True
+    if command == "check":
+        return "dev", ["-P", str(environment.root / "tools" / "check.py"), *rest], True
     if command == "bench":
         return "run", ["-P", str(environment.root / "bench" / "run.py"), *rest], False
     if command == "--commands":

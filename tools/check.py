@@ -1,0 +1,44 @@
+"""What holds for every line: format, lint, types, floors. `python3 run.py check` runs it, and CI does.
+
+Runs all checks even when one fails; exit code 1 then. `--fix` first lets ruff repair what it can.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+CHECKS = {
+    "format": ["ruff", "format", "--check", "--quiet", "."],
+    "lint": ["ruff", "check", "--quiet", "."],
+    "types": ["mypy", "--no-error-summary"],
+    "floors": ["lint-imports", "--no-cache"],
+}
+FIXES = (["ruff", "check", "--fix", "--quiet", "."], ["ruff", "format", "--quiet", "."])
+
+
+def main() -> int:
+    """Run the checks and say how long each took."""
+    if "--fix" in sys.argv[1:]:
+        for command in FIXES:
+            subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, check=False)
+    failed = []
+    for name, command in CHECKS.items():
+        begun = time.monotonic()
+        done = subprocess.run(
+            [BIN / command[0], *command[1:]], cwd=ROOT, check=False, capture_output=True, text=True
+        )
+        word = "ok" if done.returncode == 0 else "FAILED"
+        print(f"{name}: {word} ({time.monotonic() - begun:.1f} s)", flush=True)
+        if done.returncode:
+            failed.append(name)
+            print(done.stdout + done.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
