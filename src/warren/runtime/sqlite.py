@@ -27,14 +27,17 @@ _BUSY_TIMEOUT_S = 5.0
 
 
 class SqliteFile:
-    """An open database. Every method runs in the thread that opened it."""
+    """An open database. Every method runs in the thread that made it. `label` names it in errors."""
 
-    __slots__ = ("_connection", "_path")
+    __slots__ = ("_connection", "_label")
 
-    def __init__(self, path: StrPath, migrations: Sequence[str], *, durable: bool) -> None:
-        self._path = os.fspath(path)
+    def __init__(self, path: StrPath, *, label: str = "") -> None:
+        self._label = label or os.fspath(path)
         with self._named_errors():
-            self._connection = _connect(self._path)
+            self._connection = _connect(os.fspath(path))
+
+    def migrate(self, migrations: Sequence[str], *, durable: bool) -> None:
+        """Bring the file to the version of `migrations`; it is closed again if that fails."""
         try:
             with self._named_errors():
                 _configure(self._connection, durable=durable)
@@ -66,7 +69,7 @@ class SqliteFile:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(migrations):
             raise StorageError(
-                f"{self._path} was written by a newer version of Warren "
+                f"{self._label} was written by a newer version of Warren "
                 f"(its schema is {version}, this one knows {len(migrations)})",
                 hint="use the newer Warren again, or another data folder (--home)",
             )
@@ -88,7 +91,7 @@ class SqliteFile:
         try:
             yield
         except sqlite3.DatabaseError as exc:
-            named = _name(exc, self._path)
+            named = _name(exc, self._label)
             if named is None:
                 raise
             raise named from exc

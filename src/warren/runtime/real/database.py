@@ -33,7 +33,7 @@ class ThreadDatabase:
     async def open(cls, path: StrPath, migrations: Sequence[str], *, durable: bool) -> ThreadDatabase:
         thread = ThreadPoolExecutor(1, f"warren-db-{os.path.basename(os.fspath(path))}")
         try:
-            opening = thread.submit(lambda: SqliteFile(path, migrations, durable=durable))
+            opening = thread.submit(_open, path, migrations, durable)
             return cls(await asyncio.wrap_future(opening), thread)
         except BaseException:
             thread.shutdown(wait=False, cancel_futures=True)
@@ -50,3 +50,9 @@ class ThreadDatabase:
             # Idle once the file is closed; the worker ends by itself.
             self._thread.shutdown(wait=False)
         await asyncio.shield(self._closing)
+
+
+def _open(path: StrPath, migrations: Sequence[str], durable: bool) -> SqliteFile:
+    file = SqliteFile(path)
+    file.migrate(migrations, durable=durable)
+    return file

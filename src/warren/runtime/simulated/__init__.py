@@ -1,0 +1,17 @@
+"""The simulated runtime: whole nodes in virtual time, on a network in memory, from one seed."""
+
+from __future__ import annotations
+
+from warren.runtime.simulated.loop import Deadlock, SimulationError, VirtualLoop
+from warren.runtime.simulated.network import Quality, SimulatedNetwork
+from warren.runtime.simulated.world import SimulatedRuntime, World
+
+__all__ = [
+    "Deadlock",
+    "Quality",
+    "SimulatedNetwork",
+    "SimulatedRuntime",
+    "SimulationError",
+    "VirtualLoop",
+    "World",
+]

@@ -1,0 +1,332 @@
+"""`SimulatedDisk`: one host's files, in memory.
+
+In:  paths and bytes, as in `seam.Disk`; faults that a test orders. Out: bytes, listings, or the `OSError`
+of a real disk. It belongs to the host, not to the runtime, so it is still there when a node starts again.
+Paths are POSIX paths and "/" is there from the start; times are those of the virtual clock. One test may
+order a failure (`fail_next`) or make the disk small (`capacity_bytes`).
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from warren.runtime.seam import DirEntry, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.runtime.seam import BytesLike, Kind, StrPath
+
+_LINKS_MAX = 40
+
+
+class _Entry:
+    """What a name stands for."""
+
+    __slots__ = ("inode", "mtime_ns")
+    kind: Kind = "other"
+
+    def __init__(self, inode: int, mtime_ns: int) -> None:
+        self.inode = inode
+        self.mtime_ns = mtime_ns
+
+    def size(self) -> int:
+        return 0
+
+
+class _File(_Entry):
+    __slots__ = ("data",)
+    kind: Kind = "file"
+
+    def __init__(self, inode: int, mtime_ns: int) -> None:
+        super().__init__(inode, mtime_ns)
+        self.data = bytearray()
+
+    def size(self) -> int:
+        return len(self.data)
+
+
+class _Folder(_Entry):
+    __slots__ = ("entries",)
+    kind: Kind = "dir"
+
+    def __init__(self, inode: int, mtime_ns: int) -> None:
+        super().__init__(inode, mtime_ns)
+        self.entries: dict[str, _Entry] = {}
+
+
+class _Symlink(_Entry):
+    __slots__ = ("target",)
+    kind: Kind = "symlink"
+
+    def __init__(self, inode: int, mtime_ns: int, target: str) -> None:
+        super().__init__(inode, mtime_ns)
+        self.target = target
+
+    def size(self) -> int:
+        return len(self.target)
+
+
+class SimulatedFile:
+    """An open file; it stays readable after its name is gone, as on POSIX."""
+
+    __slots__ = ("_disk", "_file", "_is_open")
+
+    def __init__(self, disk: SimulatedDisk, file: _File) -> None:
+        self._disk = disk
+        self._file = file
+        self._is_open = True
+
+    def pread(self, offset: int, length: int) -> bytes:
+        self._begin("pread")
+        return bytes(memoryview(self._file.data)[offset : offset + length])
+
+    def pwrite(self, offset: int, data: BytesLike) -> None:
+        self._begin("pwrite")
+        size = len(data)
+        self._resize(max(len(self._file.data), offset + size))
+        self._file.data[offset : offset + size] = data
+
+    def truncate(self, size: int) -> None:
+        self._begin("truncate")
+        self._resize(size)
+        del self._file.data[size:]
+
+    def sync(self) -> None:
+        self._begin("sync")
+
+    def stat(self) -> Stat:
+        self._begin("stat")
+        return _stat(self._file)
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _begin(self, op: str) -> None:
+        if not self._is_open:
+            raise _error(errno.EBADF)
+        self._disk.meet_faults(op)
+
+    def _resize(self, size: int) -> None:
+        grown = size - len(self._file.data)
+        self._disk.take(grown)
+        self._file.mtime_ns = self._disk.now_ns()
+        if grown > 0:
+            self._file.data.extend(bytes(grown))
+
+
+class SimulatedDisk:
+    """See `seam.Disk` and the module. `wall` gives the time of the host in seconds since 1970."""
+
+    def __init__(self, wall: Callable[[], float], *, capacity_bytes: int = 1 << 40) -> None:
+        self.capacity_bytes = capacity_bytes
+        self.used_bytes = 0
+        self._wall = wall
+        self._inodes = itertools.count(2)
+        self._root = _Folder(1, self.now_ns())
+        self._faults: defaultdict[str, list[int]] = defaultdict(list)
+
+    # ------------------------------------------------------------ faults
+
+    def fail_next(self, op: str, error: int, times: int = 1) -> None:
+        """Let the next calls of `op` (a method of Disk or of an open file, or "database") fail with this
+        errno.
+        """
+        self._faults[op] += [error] * times
+
+    def meet_faults(self, op: str) -> None:
+        """Raise the fault that is ordered for `op`, if there is one."""
+        if self._faults and self._faults.get(op):
+            raise _error(self._faults[op].pop(0))
+
+    def take(self, grown: int) -> None:
+        """Use more of the disk, or less; raises ENOSPC beyond the capacity."""
+        if grown > 0 and self.used_bytes + grown > self.capacity_bytes:
+            raise _error(errno.ENOSPC)
+        self.used_bytes += grown
+
+    def now_ns(self) -> int:
+        return round(self._wall() * 1e9)
+
+    # ------------------------------------------------------------ seam.Disk
+
+    def scan(self, path: StrPath) -> list[DirEntry]:
+        self.meet_faults("scan")
+        folder = self._find(path)
+        if not isinstance(folder, _Folder):
+            raise _error(errno.ENOTDIR, path)
+        return [DirEntry(name, e.kind, e.size(), e.mtime_ns) for name, e in sorted(folder.entries.items())]
+
+    def stat(self, path: StrPath) -> Stat:
+        self.meet_faults("stat")
+        return _stat(self._find(path, follow=False))
+
+    def open_read(self, path: StrPath, *, follow_link: bool = True) -> SimulatedFile:
+        self.meet_faults("open_read")
+        return self._open(path, self._find(path, follow=follow_link))
+
+    def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> SimulatedFile:  # noqa: ARG002
+        self.meet_faults("open_write")
+        if not create:
+            return self._open(path, self._find(path, follow=False))
+        file = _File(next(self._inodes), self.now_ns())
+        self._put_new(path, file)
+        return SimulatedFile(self, file)
+
+    def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:  # noqa: ARG002
+        self.meet_faults("write_whole")
+        folder, name = self._parent(path)
+        old = folder.entries.get(name)
+        if isinstance(old, _Folder):
+            raise _error(errno.EISDIR, path)
+        self.take(len(data))
+        file = _File(next(self._inodes), self.now_ns())
+        file.data[:] = data
+        self._free(old)
+        folder.entries[name] = file
+
+    def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:  # noqa: ARG002
+        self.meet_faults("make_dirs")
+        parts = _parts(path)
+        for depth in range(1, len(parts) + 1):
+            above = "/" + "/".join(parts[:depth])
+            try:
+                if not isinstance(self._find(above), _Folder):
+                    raise _error(errno.EEXIST, above)
+            except FileNotFoundError:
+                self._put_new(above, _Folder(next(self._inodes), self.now_ns()))
+
+    def rename_new(self, src: StrPath, dst: StrPath) -> None:
+        self.meet_faults("rename_new")
+        old_folder, old_name = self._parent(src)
+        entry = self._find(src, follow=False)
+        self._put_new(dst, entry)
+        del old_folder.entries[old_name]
+
+    def remove(self, path: StrPath) -> None:
+        self.meet_faults("remove")
+        folder, name = self._parent(path)
+        if isinstance(self._find(path, follow=False), _Folder):
+            raise _error(errno.EISDIR, path)
+        self._free(folder.entries.pop(name))
+
+    def remove_tree(self, path: StrPath) -> None:
+        self.meet_faults("remove_tree")
+        folder, name = self._parent(path)
+        if not isinstance(self._find(path, follow=False), _Folder):
+            raise _error(errno.ENOTDIR, path)
+        self._free(folder.entries.pop(name))
+
+    def read_link(self, path: StrPath) -> str:
+        self.meet_faults("read_link")
+        entry = self._find(path, follow=False)
+        if not isinstance(entry, _Symlink):
+            raise _error(errno.EINVAL, path)
+        return entry.target
+
+    def make_symlink(self, target: str, path: StrPath) -> None:
+        self.meet_faults("make_symlink")
+        self._put_new(path, _Symlink(next(self._inodes), self.now_ns(), target))
+
+    def sync_dir(self, path: StrPath) -> None:
+        self.meet_faults("sync_dir")
+        if not isinstance(self._find(path), _Folder):
+            raise _error(errno.ENOTDIR, path)
+
+    def free_bytes(self, path: StrPath) -> int:
+        self.meet_faults("free_bytes")
+        self._find(path)
+        return self.capacity_bytes - self.used_bytes
+
+    def real_path(self, path: StrPath) -> str:
+        self.meet_faults("real_path")
+        return "/" + "/".join(self._resolve(path, follow=True)[0])
+
+    # ------------------------------------------------------------ names
+
+    def _find(self, path: StrPath, *, follow: bool = True) -> _Entry:
+        return self._resolve(path, follow=follow)[1]
+
+    def _resolve(self, path: StrPath, *, follow: bool) -> tuple[list[str], _Entry]:
+        """Walk down from the root and return the names on the way, free of symlinks, and what is there."""
+        todo = _parts(path)[::-1]
+        names: list[str] = []
+        trail: list[_Entry] = [self._root]
+        links = 0
+        while todo:
+            name = todo.pop()
+            if name == "..":
+                del names[-1:], trail[1:][-1:]
+                trail = trail[: len(names) + 1]
+                continue
+            entry = self._child(trail[-1], name, path)
+            if isinstance(entry, _Symlink) and (todo or follow):
+                links += 1
+                if links > _LINKS_MAX:
+                    raise _error(errno.ELOOP, path)
+                if entry.target.startswith("/"):
+                    names, trail = [], [self._root]
+                todo += _parts(entry.target)[::-1]
+                continue
+            names.append(name)
+            trail.append(entry)
+        return names, trail[-1]
+
+    def _child(self, folder: _Entry, name: str, path: StrPath) -> _Entry:
+        if not isinstance(folder, _Folder):
+            raise _error(errno.ENOTDIR, path)
+        if name not in folder.entries:
+            raise _error(errno.ENOENT, path)
+        return folder.entries[name]
+
+    def _parent(self, path: StrPath) -> tuple[_Folder, str]:
+        parts = _parts(path)
+        if not parts:
+            raise _error(errno.EBUSY, path)
+        folder = self._find("/" + "/".join(parts[:-1]))
+        if not isinstance(folder, _Folder):
+            raise _error(errno.ENOTDIR, path)
+        return folder, parts[-1]
+
+    def _put_new(self, path: StrPath, entry: _Entry) -> None:
+        folder, name = self._parent(path)
+        if name in folder.entries:
+            raise _error(errno.EEXIST, path)
+        folder.entries[name] = entry
+        folder.mtime_ns = self.now_ns()
+
+    def _open(self, path: StrPath, entry: _Entry) -> SimulatedFile:
+        if isinstance(entry, _Folder):
+            raise _error(errno.EISDIR, path)
+        if isinstance(entry, _Symlink):
+            raise _error(errno.ELOOP, path)
+        if not isinstance(entry, _File):
+            raise _error(errno.EINVAL, path)
+        return SimulatedFile(self, entry)
+
+    def _free(self, entry: _Entry | None) -> None:
+        """Give back the space of what is no longer named; who still has it open reads on."""
+        if isinstance(entry, _Folder):
+            for below in entry.entries.values():
+                self._free(below)
+        elif isinstance(entry, _File):
+            self.used_bytes -= len(entry.data)
+
+
+def _parts(path: StrPath) -> list[str]:
+    text = os.fspath(path).replace(os.sep, "/")
+    return [part for part in text.split("/") if part not in ("", ".")]
+
+
+def _stat(entry: _Entry) -> Stat:
+    return Stat(entry.kind, entry.size(), entry.mtime_ns, entry.inode)
+
+
+def _error(number: int, path: StrPath | None = None) -> OSError:
+    if path is None:
+        return OSError(number, os.strerror(number))
+    return OSError(number, os.strerror(number), os.fspath(path))
