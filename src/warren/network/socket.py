@@ -227,6 +227,12 @@ class Socket(asyncio.BufferedProtocol):
         if self.state is not SocketState.CLOSED and not self.in_turn and self._transport is not None:
             self.writer.flush()
 
+    def probe(self) -> None:
+        """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
+        if self.mux is not None and self.usable:
+            self.mux.ping()
+            self.flush()
+
     def on_stream_negotiated(self, stream: Stream) -> None:
         """A protocol was agreed; an inbound stream now gets its handler."""
         if stream.inbound:

@@ -1,0 +1,235 @@
+"""identify and identify/push: who a peer is, where it listens and what it speaks.
+
+In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the address book.
+The question goes out on every socket, both ways; while it is under way the socket may be used already.
+Refuses: messages over 64 KiB, a public key that is not the one of the handshake, records signed by someone else; more than
+the first 64 addresses and 512 protocols are dropped, so that a boaster costs bounded memory.
+Spec: https://github.com/libp2p/specs/blob/master/identify/README.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.message import DecodeError
+
+from warren.core.errors import InvalidMultiaddr, ProtocolViolation, WarrenError
+from warren.core.framing import FrameDecoder, frame
+from warren.core.multiaddr import Multiaddr
+from warren.core.peer_record import PeerRecord
+from warren.network.events import PeerIdentified
+from warren.network.states import USABLE
+from warren.protocols.proto.identify_pb2 import Identify as Message
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.network.socket import Socket
+    from warren.network.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL_ID: Final = "/ipfs/id/1.0.0"
+PUSH_ID: Final = "/ipfs/id/push/1.0.0"
+PROTOCOL_VERSION: Final = "ipfs/0.1.0"
+MESSAGE_BYTES_MAX: Final = 64 * 1024
+ADDRESSES_MAX: Final = 64
+PROTOCOLS_MAX: Final = 512
+TEXT_BYTES_MAX: Final = 256
+TIMEOUT_S: Final = 10.0
+_INTERNED_BYTES_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyInfo:
+    """What a peer said of itself; only the key is proven, the rest is its word."""
+
+    agent: str
+    protocol_version: str
+    protocols: tuple[str, ...]
+    listen_addrs: tuple[Multiaddr, ...]
+    observed_addr: Multiaddr | None
+    """How the peer sees this node's address."""
+    signed_record: bytes
+    """The peer's signed record, verified; empty when it sent none."""
+
+    @property
+    def is_warren(self) -> bool:
+        """Whether the peer runs Warren."""
+        return self.agent.startswith("warren/")
+
+
+class Identify:
+    """Asks every new socket, answers every question, and pushes what changed."""
+
+    def __init__(self, network: Network, agent: str, advertised: Callable[[], list[Multiaddr]]) -> None:
+        self._network = network
+        self._agent = agent
+        self._advertised = advertised
+        self._cached: tuple[tuple[Multiaddr, ...], tuple[str, ...], bytes] | None = None
+        self._sequence = int(network.runtime.clock.wall() * 1000)
+        self._waiting: dict[Socket, float] = {}
+        network.on_connected = self._ask
+        network.handle_stream_inline(PROTOCOL_ID, self._answer)
+        network.handle_stream_inline(PUSH_ID, self._take_push)
+
+    def push(self) -> None:
+        """Tell every peer that speaks identify/push what changed: addresses or protocols."""
+        for socket in self._network.sockets():
+            info = socket.identity
+            if isinstance(info, IdentifyInfo) and PUSH_ID in info.protocols and socket.usable:
+                try:
+                    stream = socket.open_stream((PUSH_ID,))
+                    stream.write_nowait(self._message(socket))
+                    stream.close_nowait()
+                except WarrenError as error:
+                    logger.debug("push to %s failed: %s", socket.peer_id, error)
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def _ask(self, socket: Socket) -> None:
+        try:
+            stream = socket.open_stream((PROTOCOL_ID,))
+        except WarrenError:
+            socket.identified()
+            return
+        stream.close_write()
+        timer = asyncio.get_running_loop().call_later(TIMEOUT_S, stream.reset)
+
+        def done(info: IdentifyInfo | None) -> None:
+            timer.cancel()
+            if info is not None:
+                self._learn(socket, info)
+            socket.identified()
+
+        _Reader(stream, done)
+
+    def _learn(self, socket: Socket, info: IdentifyInfo) -> None:
+        if socket.state not in USABLE:
+            return
+        socket.identity = info
+        network, peer = self._network, socket.peer_id
+        network.add_addresses(peer, _record_addrs(info) or info.listen_addrs)
+        if info.is_warren:
+            network.settle(peer)
+        if network.events.watched:
+            network.events.emit(PeerIdentified(peer, socket, info))
+
+    # --- answering ----------------------------------------------------------------------------------------------
+
+    def _answer(self, stream: Stream) -> None:
+        stream.write_nowait(self._message(stream.socket))
+        stream.close_nowait()
+
+    def _take_push(self, stream: Stream) -> None:
+        def done(info: IdentifyInfo | None) -> None:
+            stream.close_write()
+            if info is not None:
+                self._learn(stream.socket, info)
+
+        _Reader(stream, done)
+
+    def _message(self, socket: Socket) -> bytes:
+        head = self._common_part()
+        observed = socket.remote_addr
+        if observed is None:
+            return frame(head)
+        # Protobuf messages concatenate: the part that is the same for all is made once.
+        return frame(head + Message(observedAddr=observed.without_peer().to_bytes()).SerializeToString())
+
+    def _common_part(self) -> bytes:
+        addresses = tuple(self._advertised())
+        protocols = tuple(self._network.router.protocols)
+        if self._cached is not None and self._cached[:2] == (addresses, protocols):
+            return self._cached[2]
+        self._sequence += 1
+        key = self._network.key
+        record = PeerRecord(key.peer_id, self._sequence, addresses)
+        encoded = Message(
+            publicKey=key.public_key.to_protobuf(),
+            listenAddrs=[address.to_bytes() for address in addresses],
+            protocols=protocols,
+            protocolVersion=PROTOCOL_VERSION,
+            agentVersion=self._agent,
+            signedPeerRecord=record.seal(key),
+        ).SerializeToString()
+        self._cached = (addresses, protocols, encoded)
+        return encoded
+
+
+class _Reader:
+    """Collects one message of a stream, without a task, and calls `done` once."""
+
+    __slots__ = ("_decoder", "_done", "_stream")
+
+    def __init__(self, stream: Stream, done: Callable[[IdentifyInfo | None], None]) -> None:
+        self._stream = stream
+        self._decoder = FrameDecoder(MESSAGE_BYTES_MAX)
+        self._done: Callable[[IdentifyInfo | None], None] | None = done
+        stream.set_receiver(self._on_data, self._on_end)
+
+    def _on_data(self, data: memoryview) -> None:
+        try:
+            bodies = self._decoder.receive(data)
+            if bodies:
+                self._finish(parse(bodies[0], self._stream.peer_id))
+                self._stream.close_nowait()
+        except ProtocolViolation as error:
+            logger.debug("identify of %s: %s", self._stream.peer_id, error)
+            self._stream.reset()
+            self._finish(None)
+
+    def _on_end(self, error: Exception | None) -> None:
+        self._finish(None)
+
+    def _finish(self, info: IdentifyInfo | None) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(info)
+
+
+def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
+    """Decode an identify message of `peer`. Raises `ProtocolViolation`."""
+    message = Message()
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise ProtocolViolation("identify: not a valid message") from error
+    record = message.signedPeerRecord
+    if record and PeerRecord.open(record).peer_id != peer:
+        raise ProtocolViolation("identify: the peer record is another peer's")
+    observed = _addresses([message.observedAddr]) if message.observedAddr else ()
+    return IdentifyInfo(
+        agent=_text(message.agentVersion),
+        protocol_version=_text(message.protocolVersion),
+        protocols=tuple(_text(p) for p in message.protocols[:PROTOCOLS_MAX]),
+        listen_addrs=_addresses(message.listenAddrs[:ADDRESSES_MAX]),
+        observed_addr=observed[0] if observed else None,
+        signed_record=record,
+    )
+
+
+def _record_addrs(info: IdentifyInfo) -> tuple[Multiaddr, ...]:
+    return PeerRecord.open(info.signed_record).addrs if info.signed_record else ()
+
+
+def _addresses(encoded: Iterable[bytes]) -> tuple[Multiaddr, ...]:
+    """What can be read; addresses of transports that we do not know are none of our business."""
+    found = []
+    for raw in encoded:
+        try:
+            found.append(Multiaddr.from_bytes(raw))
+        except InvalidMultiaddr:
+            continue
+    return tuple(found)
+
+
+def _text(text: str) -> str:
+    """Bounded; equal texts of thousands of peers are held once."""
+    text = text[:TEXT_BYTES_MAX]
+    return sys.intern(text) if len(text) <= _INTERNED_BYTES_MAX else text

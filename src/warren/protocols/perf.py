@@ -1,0 +1,156 @@
+"""perf: how many bytes a second travel on one stream, in each direction.
+
+In: a peer and byte counts.  Out: `PerfResult`.  The server takes everything in the callback and sends from one constant
+block, so the figure is the network's and not this module's.
+Refuses: to send to peers that `allowed` does not grant (a stranger could make us send for ever), and more than `bytes_max`.
+Spec: https://github.com/libp2p/specs/blob/master/perf/perf.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import ProtocolViolation, Refused, RequestTimeout
+
+from warren.network.yamux.frames import BODY_BYTES_MAX
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.network.socket import Socket
+    from warren.network.stream import Stream
+
+PROTOCOL_ID: Final = "/perf/1.0.0"
+BLOCK_BYTES: Final = 16 * BODY_BYTES_MAX
+"""A whole number of full frames."""
+_COUNT: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class PerfResult:
+    """One measurement: from the first byte sent to the last one acknowledged or read."""
+
+    uploaded_bytes: int
+    downloaded_bytes: int
+    seconds: float
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Both directions together."""
+        return (self.uploaded_bytes + self.downloaded_bytes) / self.seconds if self.seconds else 0.0
+
+
+class _BlockSender:
+    """Sends `count` bytes of a constant block as fast as the stream takes them, without a task."""
+
+    __slots__ = ("_block", "_left", "_stream")
+
+    def __init__(self, stream: Stream, block: bytes, count: int) -> None:
+        self._stream = stream
+        self._block = block
+        self._left = count
+
+    def start(self) -> None:
+        self._stream.set_writable_callback(self._send)
+        self._send()
+
+    def _send(self) -> None:
+        block, stream = self._block, self._stream
+        while self._left:
+            size = min(self._left, len(block))
+            self._left -= size
+            if not stream.write_nowait(block if size == len(block) else block[:size]):
+                if self._left:
+                    return
+                break
+        stream.set_writable_callback(None)
+        stream.close_write()
+
+
+class Perf:
+    """Measures, and answers the measurements of peers that `allowed` grants."""
+
+    def __init__(
+        self,
+        network: Network,
+        allowed: Callable[[PeerId], bool] = lambda _peer: True,
+        *,
+        bytes_max: int = 1 << 40,
+    ) -> None:
+        self._network = network
+        self._allowed = allowed
+        self._bytes_max = bytes_max
+        self._block = bytes(BLOCK_BYTES)
+        network.handle_stream_inline(PROTOCOL_ID, self._serve)
+
+    async def measure(
+        self,
+        peer: PeerId | Socket,
+        *,
+        upload_bytes: int = 0,
+        download_bytes: int = 0,
+        timeout_s: float = 600.0,
+    ) -> PerfResult:
+        """Send `upload_bytes`, then have `download_bytes` sent back (at least one, as the acknowledgement).
+
+        Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, and what `Network.connect` raises.
+        """
+        stream = await self._network.open_stream(peer, PROTOCOL_ID)
+        want = max(download_bytes, 1)
+        finished = asyncio.get_running_loop().create_future()
+        received = 0
+
+        def on_data(data: memoryview) -> None:
+            nonlocal received
+            received += len(data)
+
+        def on_end(error: Exception | None) -> None:
+            if not finished.done():
+                finished.set_result(error)
+
+        stream.set_receiver(on_data, on_end)
+        clock = self._network.clock
+        began = clock()
+        try:
+            async with asyncio.timeout(timeout_s):
+                stream.write_nowait(_COUNT.pack(want))
+                _BlockSender(stream, self._block, upload_bytes).start()
+                outcome = await finished
+        except TimeoutError as error:
+            raise RequestTimeout(f"perf with {stream.peer_id} took longer than {timeout_s:g} s") from error
+        finally:
+            if not stream.ended:
+                stream.close_nowait()
+        if outcome is not None:
+            raise outcome
+        if received != want:
+            raise ProtocolViolation(f"perf: {received} bytes came back instead of {want}")
+        return PerfResult(upload_bytes, download_bytes, clock() - began)
+
+    def _serve(self, stream: Stream) -> None:
+        if not self._allowed(stream.peer_id):
+            raise Refused("no speed tests for this peer")
+        head = b""
+        left = self._bytes_max
+
+        def on_data(data: memoryview) -> None:
+            nonlocal head, left
+            if len(head) < _COUNT.size:
+                head += bytes(data[: _COUNT.size - len(head)])
+            left -= len(data)
+            if left < 0:
+                stream.reset()
+
+        def on_end(error: Exception | None) -> None:
+            if error is not None:
+                return
+            if len(head) < _COUNT.size or _COUNT.unpack(head)[0] > self._bytes_max:
+                stream.reset()
+                return
+            _BlockSender(stream, self._block, _COUNT.unpack(head)[0]).start()
+
+        stream.set_receiver(on_data, on_end)
