@@ -60,7 +60,7 @@ def generate(sources: list[Path]) -> dict[Path, bytes]:
 
 
 def _finish(path: Path) -> bytes:
-    # The compiler writes `Mapping` without its types, which strict type checking reports to whoever imports it.
+    # The compiler writes `Mapping` without its types, which strict checks report to whoever imports it.
     quiet = b'# mypy: disable-error-code="type-arg"\n' if path.suffix == ".pyi" else b""
     return quiet + path.read_bytes()
 

@@ -47,7 +47,7 @@ class SignedEnvelope:
     def open(cls, data: bytes, domain: str) -> SignedEnvelope:
         """Read an envelope and check its signature for `domain`. Raises `ProtocolViolation`."""
         if len(data) <= _REMEMBERED_BYTES_MAX:
-            return _open_and_remember(bytes(data), domain)
+            return _open_and_remember(data, domain)
         return _open(data, domain)
 
     def to_bytes(self) -> bytes:

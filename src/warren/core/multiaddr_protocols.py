@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core import multibase, multihash
-from warren.core.errors import InputError, InvalidMultiaddr
+from warren.core.errors import InvalidMultiaddr
 from warren.core.peer_id import PeerId
 
 if TYPE_CHECKING:
@@ -154,16 +154,8 @@ def _certhash_to_text(value: bytes) -> str:
     return "u" + multibase.base64url_encode(value)
 
 
-def _no_value(text: str) -> bytes:
-    raise InputError(f"{text!r} follows a protocol that takes no value")
-
-
-def _empty(_: bytes) -> str:
-    return ""
-
-
 def _flag(name: str, code: int) -> Protocol:
-    return Protocol(name, code, 0, _no_value, _empty)
+    return Protocol(name, code, 0, _utf8_to_bytes, _utf8_to_text)
 
 
 def _dns(name: str, code: int) -> Protocol:
