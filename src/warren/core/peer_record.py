@@ -2,7 +2,7 @@
 
 In: our addresses to seal; foreign envelopes to open. Out: envelope bytes; checked records. Refuses records
 signed by another key than that of the peer they speak for, of another payload type, or with over 256
-addresses. Addresses that we cannot read are left out, since newer peers may name protocols that we do not know.
+addresses. Addresses that we cannot read are left out: newer peers may name protocols that we do not know.
 https://github.com/libp2p/specs/blob/master/RFC/0003-routing-records.md, but with the domain and payload type
 that the implementations share.
 """
