@@ -76,7 +76,7 @@ class _Outgoing:
         message = Message(id=request_id, kind=kind, payload=payload)  # type: ignore[arg-type]
         self._pending[request_id] = future
         try:
-            self.stream.write_nowait(frame(message.SerializeToString()))
+            self.stream.write_through(frame(message.SerializeToString()))
         except BaseException:
             del self._pending[request_id]
             raise
@@ -210,7 +210,6 @@ class Messenger:
         """
         outgoing, request_id, future = self._send(socket, protocol, REQUEST, payload)
         try:
-            socket.flush()
             async with asyncio.timeout(timeout_s):
                 return await future
         except TimeoutError as error:

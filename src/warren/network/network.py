@@ -132,7 +132,7 @@ class Network:
             raise InvalidMultiaddr("that is this node itself", hint="name another peer")
         known = self._addresses.get(peer, self.clock())
         wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
-        return await self._within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), f"connecting to {peer}")
+        return await _within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), "connecting to", peer)
 
     async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven."""
@@ -145,7 +145,7 @@ class Network:
             except OSError as error:
                 raise ConnectionClosed(f"could not reach {address}: {error}") from error
 
-        return await self._within(timeout_s, dial(), f"connecting to {address}")
+        return await _within(timeout_s, dial(), "connecting to", address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
@@ -217,7 +217,7 @@ class Network:
         stream = socket.open_stream(offers)
         timeout = timeout_s or self.config.negotiation_timeout_s
         try:
-            await self._within(timeout, stream.wait_negotiated(), f"agreeing on a protocol with {socket.peer_id}")
+            await _within(timeout, stream.wait_negotiated(), "agreeing on a protocol with", socket.peer_id)
         except ProtocolNotSupported as error:
             names = ", ".join(offers)
             raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
@@ -335,10 +335,12 @@ class Network:
         if delay_s is not None and not self._stopped:
             self._tick_handle = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
-    @staticmethod
-    async def _within(timeout_s: float | None, work: Awaitable[T], doing: str) -> T:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await work
-        except TimeoutError as error:
-            raise RequestTimeout(f"{doing} took longer than {timeout_s:g} s") from error
+
+async def _within(timeout_s: float | None, work: Awaitable[T], doing: str, whom: object) -> T:
+    if timeout_s is None:
+        return await work
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await work
+    except TimeoutError as error:
+        raise RequestTimeout(f"{doing} {whom} took longer than {timeout_s:g} s") from error

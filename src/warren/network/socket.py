@@ -55,6 +55,9 @@ WRITE_HIGH_BYTES: Final = 128 * 1024
 """The link asks for a pause when it holds more than this."""
 WRITE_LOW_BYTES: Final = 32 * 1024
 
+_OPEN: Final = frozenset({SocketState.OPEN})
+_OVER: Final = frozenset({SocketState.CLOSING, SocketState.CLOSED})
+
 
 class SocketHost(Protocol):
     """What a socket needs of the network that owns it."""
@@ -85,8 +88,7 @@ class Socket(asyncio.BufferedProtocol):
     """A connection, inbound or outbound. `direction` tells who dialled, `initiator` who began the handshake."""
 
     __slots__ = (
-        "_closed_waiters",
-        "_connected_waiter",
+        "_state_waiters",
         "_expected",
         "_host",
         "_loop",
@@ -138,8 +140,7 @@ class Socket(asyncio.BufferedProtocol):
         self._opener: Opener | None = None
         self._tail = b""
         self._read_bytes = RECEIVE_BYTES
-        self._closed_waiters: list[asyncio.Future[None]] | None = None
-        self._connected_waiter: asyncio.Future[None] | None = None
+        self._state_waiters: list[asyncio.Future[None]] | None = None
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
@@ -198,13 +199,11 @@ class Socket(asyncio.BufferedProtocol):
 
     async def wait_connected(self) -> None:
         """Wait until streams may be opened. Raises what ended the socket before."""
-        if self.state in USABLE:
-            return
-        if self.state is not SocketState.CLOSED:
-            self._connected_waiter = self._loop.create_future()
-            await self._connected_waiter
-        if self.state not in USABLE:
-            raise self.error or ConnectionClosed("the connection was closed")
+        await self._wait_for(USABLE)
+
+    async def wait_open(self) -> None:
+        """Wait until identify is done, was refused or timed out. Raises what ended the socket before."""
+        await self._wait_for(_OPEN)
 
     # --- streams ------------------------------------------------------------------------------------------------
 
@@ -253,12 +252,8 @@ class Socket(asyncio.BufferedProtocol):
     async def close(self) -> None:
         """Say goodbye, end all streams, and wait until the link is gone."""
         self.shut(Closed("the connection was closed here"), GO_AWAY_NORMAL)
-        if self.state is not SocketState.CLOSED:
-            waiter = self._loop.create_future()
-            if self._closed_waiters is None:
-                self._closed_waiters = []
-            self._closed_waiters.append(waiter)
-            await waiter
+        while self.state is not SocketState.CLOSED:
+            await self._next_move()
 
     def abort(self, error: Exception | None = None) -> None:
         """Drop the link at once."""
@@ -275,7 +270,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def shut(self, error: Exception, code: int | None) -> None:
         """Begin to close, with a GoAway unless `code` is None. Does nothing when that was done already."""
-        if self.state in (SocketState.CLOSING, SocketState.CLOSED):
+        if self.state in _OVER:
             return
         self.error = self.error or error
         self._move(SocketState.CLOSING)
@@ -291,7 +286,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def fail(self, error: Exception, code: int = GO_AWAY_PROTOCOL_ERROR) -> None:
         """Something went wrong for good: errored, then closing."""
-        if self.state in (SocketState.CLOSING, SocketState.CLOSED):
+        if self.state in _OVER:
             return
         self.error = error
         if self.state is not SocketState.ERRORED:
@@ -306,7 +301,7 @@ class Socket(asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)
         self.writer = SealedWriter(self, transport, self._host.scratch, self._loop)
-        if self.state in (SocketState.CLOSING, SocketState.CLOSED):
+        if self.state in _OVER:
             transport.abort()
             return
         self.local_addr = _endpoint(transport.get_extra_info("sockname"))
@@ -371,7 +366,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The link is gone."""
-        if self.state not in (SocketState.CLOSING, SocketState.CLOSED):
+        if self.state not in _OVER:
             reason = f": {exc}" if exc else ""
             secured = self._upgrade is None
             kind = ConnectionClosed if secured else HandshakeFailed
@@ -474,7 +469,6 @@ class Socket(asyncio.BufferedProtocol):
         self.mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
         self.writer.on_pump(self.mux.pump)
         self._move(SocketState.CONNECTED)
-        self._wake_connected()
 
     def _refuse(self, error: WarrenError) -> None:
         """The peer broke a rule: say so when there is a muxer to say it with, and close."""
@@ -501,21 +495,28 @@ class Socket(asyncio.BufferedProtocol):
             self.writer.drop()
         self._upgrade = None
         self._tail = b""
-        waiters, self._closed_waiters = self._closed_waiters, None
         self._move(SocketState.CLOSED)
-        self._wake_connected()
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
 
-    def _wake_connected(self) -> None:
-        waiter, self._connected_waiter = self._connected_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    async def _wait_for(self, states: frozenset[SocketState]) -> None:
+        while self.state not in states:
+            if self.state in _OVER:
+                raise self.error or ConnectionClosed("the connection was closed")
+            await self._next_move()
+
+    async def _next_move(self) -> None:
+        waiter = self._loop.create_future()
+        if self._state_waiters is None:
+            self._state_waiters = []
+        self._state_waiters.append(waiter)
+        await waiter
 
     def _move(self, new: SocketState) -> None:
         old, self.state = self.state, move(self.state, new)
         self._host.on_socket_moved(self, old, new)
+        waiters, self._state_waiters = self._state_waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 def _endpoint(name: object) -> Multiaddr | None:

@@ -160,6 +160,18 @@ class Stream:
         muxed.send(data)
         return muxed.queued <= WRITE_QUEUE_BYTES_MAX
 
+    def write_through(self, data: bytes | bytearray | memoryview) -> bool:
+        """Like `write_nowait`, but on its way before this returns: for questions that are waited for."""
+        socket = self.socket
+        if socket.in_turn:
+            return self.write_nowait(data)
+        socket.in_turn = True
+        try:
+            return self.write_nowait(data)
+        finally:
+            socket.in_turn = False
+            socket.flush()
+
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; returns when the unsent bytes are below the bound."""
         if not self.write_nowait(data):

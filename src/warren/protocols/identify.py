@@ -53,6 +53,7 @@ class IdentifyInfo:
     protocol_version: str
     protocols: tuple[str, ...]
     listen_addrs: tuple[Multiaddr, ...]
+    """Of the signed record when there is one."""
     observed_addr: Multiaddr | None
     """How the peer sees this node's address."""
     signed_record: bytes
@@ -114,7 +115,7 @@ class Identify:
             return
         socket.identity = info
         network, peer = self._network, socket.peer_id
-        network.add_addresses(peer, _record_addrs(info) or info.listen_addrs)
+        network.add_addresses(peer, info.listen_addrs)
         if info.is_warren:
             network.settle(peer)
         if network.events.watched:
@@ -200,22 +201,18 @@ def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
         message.ParseFromString(body)
     except DecodeError as error:
         raise ProtocolViolation("identify: not a valid message") from error
-    record = message.signedPeerRecord
-    if record and PeerRecord.open(record).peer_id != peer:
+    record = PeerRecord.open(message.signedPeerRecord) if message.signedPeerRecord else None
+    if record is not None and record.peer_id != peer:
         raise ProtocolViolation("identify: the peer record is another peer's")
     observed = _addresses([message.observedAddr]) if message.observedAddr else ()
     return IdentifyInfo(
         agent=_text(message.agentVersion),
         protocol_version=_text(message.protocolVersion),
         protocols=tuple(_text(p) for p in message.protocols[:PROTOCOLS_MAX]),
-        listen_addrs=_addresses(message.listenAddrs[:ADDRESSES_MAX]),
+        listen_addrs=record.addrs[:ADDRESSES_MAX] if record else _addresses(message.listenAddrs[:ADDRESSES_MAX]),
         observed_addr=observed[0] if observed else None,
-        signed_record=record,
+        signed_record=message.signedPeerRecord,
     )
-
-
-def _record_addrs(info: IdentifyInfo) -> tuple[Multiaddr, ...]:
-    return PeerRecord.open(info.signed_record).addrs if info.signed_record else ()
 
 
 def _addresses(encoded: Iterable[bytes]) -> tuple[Multiaddr, ...]:

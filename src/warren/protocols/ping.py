@@ -40,31 +40,40 @@ class _Pinger:
         self._waiter: asyncio.Future[float] | None = None
         stream.set_receiver(self._on_data, self._on_end)
 
-    async def ping(self, payload: bytes) -> float:
+    async def ping(self, payload: bytes, timeout_s: float) -> float:
+        loop = asyncio.get_running_loop()
         self._expected, self._received = payload, b""
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_s, self._on_timeout, timeout_s)
         self._sent_at = self._clock()
-        self.stream.write_nowait(payload)
-        self.stream.socket.flush()
-        return await self._waiter
+        try:
+            self.stream.write_through(payload)
+            return await self._waiter
+        finally:
+            timer.cancel()
 
     def _on_data(self, data: memoryview) -> None:
         self._received += bytes(data)
         if len(self._received) < PAYLOAD_BYTES:
             return
-        waiter, self._waiter = self._waiter, None
-        if waiter is None or waiter.done():
-            return
         if self._received == self._expected:
-            waiter.set_result(self._clock() - self._sent_at)
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(self._clock() - self._sent_at)
         else:
-            self.stream.reset()
-            waiter.set_exception(ProtocolViolation("ping: the peer echoed other bytes"))
+            self._fail(ProtocolViolation("ping: the peer echoed other bytes"))
+
+    def _on_timeout(self, timeout_s: float) -> None:
+        self._fail(RequestTimeout(f"no pong from {self.stream.peer_id} within {timeout_s:g} s"))
 
     def _on_end(self, error: Exception | None) -> None:
+        self._fail(error or ConnectionClosed("ping: the peer closed the stream"))
+
+    def _fail(self, error: Exception) -> None:
+        """A stream that missed one echo cannot tell the next ones apart: it ends."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_exception(error or ConnectionClosed("ping: the peer closed the stream"))
+            waiter.set_exception(error)
+        self.stream.reset()
 
 
 class Ping:
@@ -82,12 +91,8 @@ class Ping:
         """
         socket = peer if isinstance(peer, Socket) else await self._network.connect(peer, timeout_s=timeout_s)
         pinger = self._pinger(socket)
-        try:
-            async with asyncio.timeout(timeout_s), pinger.lock:
-                return await pinger.ping(self._network.runtime.entropy.bytes(PAYLOAD_BYTES))
-        except TimeoutError as error:
-            pinger.stream.reset()
-            raise RequestTimeout(f"no pong from {socket.peer_id} within {timeout_s:g} s") from error
+        async with pinger.lock:
+            return await pinger.ping(self._network.runtime.entropy.bytes(PAYLOAD_BYTES), timeout_s)
 
     def _pinger(self, socket: Socket) -> _Pinger:
         pinger = self._pingers.get(socket)
