@@ -1,6 +1,7 @@
-"""What holds for every line: format, lint, types, floors. `python3 run.py check` runs it, and CI does.
+"""What holds for every line: format, lint, types, floors, generated code that fits its source.
 
-Runs all checks even when one fails; exit code 1 then. `--fix` first lets ruff repair what it can.
+`python3 run.py check` and CI run it. All checks run even when one fails; the exit code is 1 then.
+`--fix` first lets ruff repair what it can.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CHECKS = {
-    "format": ["ruff", "format", "--check", "--quiet", "."],
-    "lint": ["ruff", "check", "--quiet", "."],
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "--quiet", "--output-format=concise", "."],
     "types": ["mypy", "--no-error-summary"],
     "floors": ["lint-imports", "--no-cache"],
+    "protobuf": ["python", "-P", "tools/protoc.py", "--check"],
 }
 FIXES = (["ruff", "check", "--fix", "--quiet", "."], ["ruff", "format", "--quiet", "."])
 
