@@ -115,6 +115,12 @@ class Transport(Protocol):
         """
         ...
 
+    def interface_addresses(self) -> list[str]:
+        """Return the numeric addresses of this machine, loopback included, IPv6 link-local left out. It
+        does not block.
+        """
+        ...
+
 
 class DirEntry(NamedTuple):
     """One name in a folder; a symlink is reported as itself, never as what it points at."""
@@ -128,13 +134,15 @@ class DirEntry(NamedTuple):
 class Stat(NamedTuple):
     """What a path is.
 
-    `inode` tells a replaced file from a changed one; it is 0 where the platform has none.
+    `inode` tells a replaced file from a changed one; it is 0 where the platform has none. `mode` holds the
+    permission bits; 0o600 where the platform has none.
     """
 
     kind: Kind
     size: int
     mtime_ns: int
     inode: int
+    mode: int = 0o600
 
 
 class ReadFile(Protocol):

@@ -20,6 +20,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from warren.runtime.real.interfaces import interface_addresses
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -113,6 +115,9 @@ class RealTransport:
     async def resolve(self, name: str, family: Family = 0) -> list[str]:
         async with self._resolves:
             return await _in_daemon_thread(lambda: _look_up(name, family))
+
+    def interface_addresses(self) -> list[str]:
+        return interface_addresses()
 
     def _tune(self, sock: socket.socket) -> None:
         sock.setblocking(False)

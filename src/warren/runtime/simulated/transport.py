@@ -93,6 +93,9 @@ class SimulatedTransport:
             raise socket.gaierror(socket.EAI_NONAME, f"no address for {name}")
         return found
 
+    def interface_addresses(self) -> list[str]:
+        return ["127.0.0.1", "::1", *self._host.addresses]
+
     async def _knock(self, target: Host, address: str, port: int) -> SimulatedListener:
         """Send the first packet there and the answer back, over paths that may be blocked for a while."""
         there = self._network.path(self._host, target)
