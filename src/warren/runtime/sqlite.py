@@ -37,14 +37,10 @@ class SqliteFile:
             self._connection = _connect(os.fspath(path))
 
     def migrate(self, migrations: Sequence[str], *, durable: bool) -> None:
-        """Bring the file to the version of `migrations`; it is closed again if that fails."""
-        try:
-            with self._named_errors():
-                _configure(self._connection, durable=durable)
-                self._migrate(migrations)
-        except BaseException:
-            self._connection.close()
-            raise
+        """Set the file up and bring it to the version of `migrations`."""
+        with self._named_errors():
+            _configure(self._connection, durable=durable)
+            self._migrate(migrations)
 
     def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in one transaction that no other writer can interleave."""

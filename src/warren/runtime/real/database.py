@@ -54,5 +54,9 @@ class ThreadDatabase:
 
 def _open(path: StrPath, migrations: Sequence[str], durable: bool) -> SqliteFile:
     file = SqliteFile(path)
-    file.migrate(migrations, durable=durable)
+    try:
+        file.migrate(migrations, durable=durable)
+    except BaseException:
+        file.close()
+        raise
     return file

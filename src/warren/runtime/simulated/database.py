@@ -35,9 +35,15 @@ class DatabaseShelf:
         self._by_inode: dict[int, SqliteFile] = {}
 
     def open(self, path: StrPath, migrations: Sequence[str]) -> SimulatedDatabase:
-        file = SqliteFile(MEMORY) if str(path) == MEMORY else self._at(path)
-        file.migrate(migrations, durable=False)
-        return SimulatedDatabase(file, self._disk, is_kept=str(path) != MEMORY)
+        is_kept = str(path) != MEMORY
+        file = self._at(path) if is_kept else SqliteFile(MEMORY)
+        try:
+            file.migrate(migrations, durable=False)
+        except BaseException:
+            if not is_kept:
+                file.close()
+            raise
+        return SimulatedDatabase(file, self._disk, is_kept=is_kept)
 
     def _at(self, path: StrPath) -> SqliteFile:
         try:

@@ -303,7 +303,7 @@ class LinkEnd(asyncio.Transport):
         try:
             buffer: Any = self._get_buffer(-1)
             if size > len(buffer):
-                self._read_part(piece, buffer)
+                self._read_in_parts(piece)
             else:
                 buffer[:size] = piece
                 self._credit(size)
@@ -313,15 +313,20 @@ class LinkEnd(asyncio.Transport):
         except BaseException as exc:  # noqa: BLE001 - asyncio's socket transport does the same
             self._fail(exc)
 
-    def _read_part(self, piece: bytes, buffer: Any) -> None:
-        size = len(buffer)
-        if not size:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        buffer[:size] = piece[:size]
-        self._inbox.appendleft(piece[size:])
-        self._credit(size)
-        self._buffer_updated(size)
-        self._read_inbox()
+    def _read_in_parts(self, piece: bytes) -> None:
+        rest = memoryview(piece)
+        while rest:
+            buffer: Any = self._get_buffer(-1)
+            size = min(len(buffer), len(rest))
+            if not size:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            buffer[:size] = rest[:size]
+            rest = rest[size:]
+            self._credit(size)
+            self._buffer_updated(size)
+            if rest and not self.is_reading():
+                self._inbox.appendleft(bytes(rest))
+                return
 
     def _read_inbox(self) -> None:
         while self._inbox and self.is_reading():

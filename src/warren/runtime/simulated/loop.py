@@ -324,7 +324,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return None
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+        self,
+        executor: Executor | None,  # noqa: ARG002 - there is but one way to run it
+        func: Callable[[*Ts], T],
+        *args: *Ts,
     ) -> asyncio.Future[T]:
         """Run `func` at once, in no virtual time."""
         future = self.create_future()

@@ -1,0 +1,237 @@
+"""Conformance of `seam.Disk`: the same promises on the real file system and on the simulated disk."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warren.runtime.seam import DirEntry
+
+if TYPE_CHECKING:
+    from tests.runtime.settings import Setting
+    from warren.runtime.seam import Disk
+
+
+def put(disk: Disk, path: str, data: bytes) -> None:
+    file = disk.open_write(path, create=True)
+    file.pwrite(0, data)
+    file.close()
+
+
+def get(disk: Disk, path: str) -> bytes:
+    file = disk.open_read(path)
+    try:
+        return file.pread(0, 1 << 20)
+    finally:
+        file.close()
+
+
+def test_a_file_is_written_and_read_at_any_offset(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("file")
+    file = disk.open_write(path, create=True)
+    file.pwrite(4, memoryview(b"world"))
+    file.pwrite(0, bytearray(b"big "))
+    assert file.pread(2, 4) == b"g wo"
+    file.sync()
+    file.close()
+    file.close()
+    reader = disk.open_read(path)
+    assert reader.pread(0, 100) == b"big world"
+    assert reader.pread(4, 3) == b"wor"
+    assert reader.pread(9, 1) == reader.pread(1000, 1) == b""
+    assert reader.stat() == disk.stat(path)
+    reader.close()
+    with pytest.raises(OSError) as caught:
+        reader.pread(0, 1)
+    assert caught.value.errno == errno.EBADF
+
+
+def test_gaps_and_growth_read_as_zeros(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("file")
+    file = disk.open_write(path, create=True)
+    file.pwrite(3, b"x")
+    assert file.pread(0, 9) == b"\0\0\0x"
+    file.truncate(6)
+    assert file.pread(0, 9) == b"\0\0\0x\0\0"
+    file.truncate(1)
+    assert file.pread(0, 9) == b"\0"
+    file.close()
+    assert disk.stat(path).size == 1
+
+
+def test_creating_and_opening_for_writing_do_not_mix(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("file")
+    with pytest.raises(FileNotFoundError):
+        disk.open_write(path, create=False)
+    put(disk, path, b"old")
+    with pytest.raises(FileExistsError):
+        disk.open_write(path, create=True)
+    file = disk.open_write(path, create=False)
+    file.pwrite(0, b"O")
+    file.close()
+    assert get(disk, path) == b"Old"
+
+
+def test_only_regular_files_open(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("folder"))
+    put(disk, setting.path("file"), b"data")
+    disk.make_symlink("file", setting.path("link"))
+    for opening in (
+        lambda: disk.open_read(setting.path("folder")),
+        lambda: disk.open_write(setting.path("folder"), create=False),
+    ):
+        with pytest.raises(IsADirectoryError):
+            opening()
+    for opening in (
+        lambda: disk.open_read(setting.path("link"), follow_link=False),
+        lambda: disk.open_write(setting.path("link"), create=False),
+        lambda: disk.open_write(setting.path("link"), create=True),
+    ):
+        with pytest.raises(OSError) as caught:
+            opening()
+        assert caught.value.errno in (errno.ELOOP, errno.EEXIST)
+    assert get(disk, setting.path("link")) == b"data"
+    with pytest.raises(FileNotFoundError):
+        disk.open_read(setting.path("nothing"))
+    with pytest.raises(NotADirectoryError):
+        disk.open_read(setting.path("file/below"))
+
+
+def test_scan_lists_by_name_and_does_not_follow_links(setting: Setting) -> None:
+    disk = setting.server.disk
+    put(disk, setting.path("b"), b"12345")
+    disk.make_dirs(setting.path("c"))
+    put(disk, setting.path("c/inner"), b"")
+    disk.make_symlink("nowhere", setting.path("a"))
+    found = disk.scan(setting.folder)
+    assert [(e.name, e.kind) for e in found] == [("a", "symlink"), ("b", "file"), ("c", "dir")]
+    stat = disk.stat(setting.path("b"))
+    assert found[1] == DirEntry("b", "file", 5, stat.mtime_ns)
+    assert disk.stat(setting.path("a")).kind == "symlink"
+    with pytest.raises(FileNotFoundError):
+        disk.scan(setting.path("nothing"))
+    with pytest.raises(NotADirectoryError):
+        disk.scan(setting.path("b"))
+
+
+def test_a_replaced_file_has_another_inode(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("file")
+    disk.write_whole(path, b"one")
+    before, reader = disk.stat(path), disk.open_read(path)
+    disk.write_whole(path, memoryview(b"three"))
+    assert disk.stat(path).inode != before.inode
+    assert reader.pread(0, 9) == b"one"
+    assert get(disk, path) == b"three"
+    assert [entry.name for entry in disk.scan(setting.folder)] == ["file"]
+    reader.close()
+
+
+def test_write_whole_leaves_no_draft_when_it_fails(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("folder"))
+    put(disk, setting.path("folder/file"), b"")
+    with pytest.raises(OSError):
+        disk.write_whole(setting.path("folder"), b"data")
+    assert [entry.name for entry in disk.scan(setting.folder)] == ["folder"]
+
+
+def test_folders_are_made_with_their_parents(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("x/y/z"))
+    disk.make_dirs(setting.path("x/y/z"))
+    assert disk.stat(setting.path("x/y/z")).kind == "dir"
+    disk.sync_dir(setting.path("x/y"))
+    put(disk, setting.path("file"), b"")
+    with pytest.raises(OSError):
+        disk.make_dirs(setting.path("file/below"))
+
+
+def test_rename_new_moves_but_never_replaces(setting: Setting) -> None:
+    disk = setting.server.disk
+    put(disk, setting.path("draft"), b"data")
+    put(disk, setting.path("taken"), b"mine")
+    disk.make_dirs(setting.path("empty"))
+    for name in ("taken", "empty"):
+        with pytest.raises(FileExistsError):
+            disk.rename_new(setting.path("draft"), setting.path(name))
+    disk.rename_new(setting.path("draft"), setting.path("final"))
+    assert get(disk, setting.path("final")) == b"data"
+    assert get(disk, setting.path("taken")) == b"mine"
+    assert [e.name for e in disk.scan(setting.folder)] == ["empty", "final", "taken"]
+    with pytest.raises(FileNotFoundError):
+        disk.rename_new(setting.path("draft"), setting.path("other"))
+    with pytest.raises(FileNotFoundError):
+        disk.rename_new(setting.path("final"), setting.path("no/such/folder"))
+
+
+def test_rename_new_moves_folders_and_links(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("a/deep"))
+    disk.make_dirs(setting.path("b"))
+    put(disk, setting.path("file"), b"")
+    disk.make_symlink("a", setting.path("link"))
+    for name in ("b", "file"):
+        with pytest.raises(FileExistsError):
+            disk.rename_new(setting.path("a"), setting.path(name))
+    disk.rename_new(setting.path("a"), setting.path("c"))
+    disk.rename_new(setting.path("link"), setting.path("link2"))
+    assert disk.stat(setting.path("c/deep")).kind == "dir"
+    assert disk.read_link(setting.path("link2")) == "a"
+
+
+def test_removing_follows_no_link(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("keep"))
+    put(disk, setting.path("keep/file"), b"data")
+    disk.make_dirs(setting.path("tree/branch"))
+    put(disk, setting.path("tree/branch/leaf"), b"")
+    disk.make_symlink("../keep", setting.path("tree/link"))
+    disk.make_symlink("keep/file", setting.path("link"))
+    disk.remove_tree(setting.path("tree"))
+    disk.remove(setting.path("link"))
+    assert [e.name for e in disk.scan(setting.folder)] == ["keep"]
+    assert get(disk, setting.path("keep/file")) == b"data"
+    with pytest.raises(OSError):
+        disk.remove(setting.path("keep"))
+    with pytest.raises(OSError):
+        disk.remove_tree(setting.path("keep/file"))
+    with pytest.raises(FileNotFoundError):
+        disk.remove(setting.path("nothing"))
+
+
+def test_real_path_resolves_every_link(setting: Setting) -> None:
+    disk = setting.server.disk
+    base = disk.real_path(setting.folder)
+    disk.make_dirs(setting.path("a/b"))
+    put(disk, setting.path("a/b/file"), b"")
+    disk.make_symlink("a/b", setting.path("short"))
+    disk.make_symlink(f"{base}/short", setting.path("absolute"))
+    disk.make_symlink("loop", setting.path("loop"))
+    assert disk.real_path(setting.path("absolute/file")) == f"{base}/a/b/file"
+    assert disk.real_path(setting.path("short/../b/./file")) == f"{base}/a/b/file"
+    assert disk.read_link(setting.path("absolute")) == f"{base}/short"
+    with pytest.raises(FileNotFoundError):
+        disk.real_path(setting.path("short/nothing"))
+    with pytest.raises(OSError) as caught:
+        disk.real_path(setting.path("loop"))
+    assert caught.value.errno == errno.ELOOP
+    with pytest.raises(OSError) as caught:
+        disk.read_link(setting.path("a"))
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_free_space_is_known(setting: Setting) -> None:
+    assert setting.server.disk.free_bytes(setting.folder) > 0
+
+
+def test_odd_names_are_names(setting: Setting) -> None:
+    disk = setting.server.disk
+    names = sorted(["-rf", " lead", "trail ", "näïve", "日本", "new\nline", "quote'\"", "\\back"])
+    for name in names:
+        disk.write_whole(setting.path(name), name.encode())
+    assert [entry.name for entry in disk.scan(setting.folder)] == names
+    for name in names:
+        assert get(disk, setting.path(name)) == name.encode()
