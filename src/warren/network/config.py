@@ -24,6 +24,8 @@ class NetworkConfig:
     """Inbound sockets that have not proved a key yet: stops half-open floods; a newcomer beyond it is dropped."""
     handshakes_per_ip_max: int = 64
     """The same from one host, so that one attacker cannot take all the places."""
+    read_bytes: int = 256 * 1024
+    """Taken from a link in one go: larger is faster for bulk, smaller shares the loop more evenly."""
     handshake_timeout_s: float = 10.0
     """From accepted or dialled to the muxer: stops slow handshakes (slowloris)."""
     dial_timeout_s: float = 10.0

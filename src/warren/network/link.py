@@ -100,9 +100,9 @@ class SealedWriter:
         self.put(data, b"")
 
     def flush_bulk(self) -> None:
-        """Write the sealed messages that were collected."""
+        """Write the sealed messages that were collected; within a turn they wait for its end."""
         scratch = self._scratch
-        if scratch.used and scratch.owner is self._socket:
+        if scratch.used and scratch.owner is self._socket and not self._socket.in_turn:
             self.write_sealed()
 
     def schedule_pump(self) -> None:

@@ -56,7 +56,7 @@ class Network:
         self.config = config or NetworkConfig()
         self.events = EventBus()
         self.clock = runtime.clock.now
-        self.scratch = Scratch()
+        self.scratch = Scratch(self.config.read_bytes)
         self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
         self.yamux_limits = self.config.yamux
         self.window_total = TotalBudget(self.config.windows)

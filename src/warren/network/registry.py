@@ -50,8 +50,8 @@ class SocketRegistry:
     # --- looking up ---------------------------------------------------------------------------------------------
 
     def best(self, peer: PeerId) -> Socket | None:
-        """The socket to use for `peer`: one that takes streams, the fastest of several."""
-        usable = [socket for socket in self._peers.get(peer, ()) if socket.usable]
+        """The socket to use for `peer`: proven, taking streams, and the fastest of several."""
+        usable = [socket for socket in self._peers.get(peer, ()) if socket.usable and socket.proven]
         if len(usable) <= 1:
             return usable[0] if usable else None
         return min(usable, key=lambda s: s.rtt_s or 0.0)

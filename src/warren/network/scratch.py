@@ -13,8 +13,6 @@ from warren.network.noise import MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX
 if TYPE_CHECKING:
     from warren.network.socket import Socket
 
-RECEIVE_BYTES: Final = 256 * 1024
-"""Read from the operating system in one call."""
 SEALED_BYTES: Final = 4 * (2 + MESSAGE_BYTES_MAX)
 """Handed to the operating system in one call."""
 
@@ -22,10 +20,12 @@ SEALED_BYTES: Final = 4 * (2 + MESSAGE_BYTES_MAX)
 class Scratch:
     """One set of shared buffers."""
 
-    __slots__ = ("opened", "outgoing", "owner", "receive", "sealed", "used")
+    __slots__ = ("opened", "outgoing", "owner", "read_bytes", "receive", "sealed", "used")
 
-    def __init__(self) -> None:
-        self.receive = memoryview(bytearray(2 + MESSAGE_BYTES_MAX + RECEIVE_BYTES))
+    def __init__(self, read_bytes: int) -> None:
+        self.read_bytes = read_bytes
+        """Read from the operating system in one call, at most."""
+        self.receive = memoryview(bytearray(2 + MESSAGE_BYTES_MAX + read_bytes))
         self.opened = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
         self.outgoing = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
         self.sealed = memoryview(bytearray(SEALED_BYTES))

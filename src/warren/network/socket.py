@@ -25,7 +25,6 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.link import SealedWriter
 from warren.network.multistream import Proposer, Responder
 from warren.network.noise import TAG_BYTES
-from warren.network.scratch import RECEIVE_BYTES
 from warren.network.states import USABLE, SocketState, move
 from warren.network.stream import Stream
 from warren.network.upgrade import MUXERS, Upgrade
@@ -139,7 +138,7 @@ class Socket(asyncio.BufferedProtocol):
         self._muxer_negotiator: Proposer | Responder | None = None
         self._opener: Opener | None = None
         self._tail = b""
-        self._read_bytes = RECEIVE_BYTES
+        self._read_bytes = host.scratch.read_bytes
         self._state_waiters: list[asyncio.Future[None]] | None = None
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
@@ -244,9 +243,11 @@ class Socket(asyncio.BufferedProtocol):
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def identified(self) -> None:
-        """Identify is done, was refused or timed out."""
+    def identified(self, error: Exception | None = None) -> None:
+        """Identify is done; or it failed with `error`, from which the socket recovers."""
         if self.state is SocketState.CONNECTED:
+            if error is not None:
+                self._move(SocketState.ERRORED)
             self._move(SocketState.OPEN)
 
     async def close(self) -> None:
@@ -483,7 +484,7 @@ class Socket(asyncio.BufferedProtocol):
     def _adapt_read_size(self, turn_s: float) -> None:
         if turn_s > TURN_LONG_S:
             self._read_bytes = max(self._read_bytes // 2, READ_BYTES_MIN)
-        elif turn_s < TURN_SHORT_S and self._read_bytes < RECEIVE_BYTES:
+        elif turn_s < TURN_SHORT_S and self._read_bytes < self._host.scratch.read_bytes:
             self._read_bytes *= 2
 
     def _gone(self, error: Exception) -> None:

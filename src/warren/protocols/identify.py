@@ -96,17 +96,19 @@ class Identify:
     def _ask(self, socket: Socket) -> None:
         try:
             stream = socket.open_stream((PROTOCOL_ID,))
-        except WarrenError:
-            socket.identified()
+        except WarrenError as error:
+            socket.identified(error)
             return
         stream.close_write()
         timer = asyncio.get_running_loop().call_later(TIMEOUT_S, stream.reset)
 
-        def done(info: IdentifyInfo | None) -> None:
+        def done(result: IdentifyInfo | Exception) -> None:
             timer.cancel()
-            if info is not None:
-                self._learn(socket, info)
-            socket.identified()
+            if isinstance(result, IdentifyInfo):
+                self._learn(socket, result)
+                socket.identified()
+            else:
+                socket.identified(result)
 
         _Reader(stream, done)
 
@@ -128,10 +130,10 @@ class Identify:
         stream.close_nowait()
 
     def _take_push(self, stream: Stream) -> None:
-        def done(info: IdentifyInfo | None) -> None:
+        def done(result: IdentifyInfo | Exception) -> None:
             stream.close_write()
-            if info is not None:
-                self._learn(stream.socket, info)
+            if isinstance(result, IdentifyInfo):
+                self._learn(stream.socket, result)
 
         _Reader(stream, done)
 
@@ -168,10 +170,10 @@ class _Reader:
 
     __slots__ = ("_decoder", "_done", "_stream")
 
-    def __init__(self, stream: Stream, done: Callable[[IdentifyInfo | None], None]) -> None:
+    def __init__(self, stream: Stream, done: Callable[[IdentifyInfo | Exception], None]) -> None:
         self._stream = stream
         self._decoder = FrameDecoder(MESSAGE_BYTES_MAX)
-        self._done: Callable[[IdentifyInfo | None], None] | None = done
+        self._done: Callable[[IdentifyInfo | Exception], None] | None = done
         stream.set_receiver(self._on_data, self._on_end)
 
     def _on_data(self, data: memoryview) -> None:
@@ -183,15 +185,15 @@ class _Reader:
         except ProtocolViolation as error:
             logger.debug("identify of %s: %s", self._stream.peer_id, error)
             self._stream.reset()
-            self._finish(None)
+            self._finish(error)
 
     def _on_end(self, error: Exception | None) -> None:
-        self._finish(None)
+        self._finish(error or ProtocolViolation("identify: the stream ended too early"))
 
-    def _finish(self, info: IdentifyInfo | None) -> None:
+    def _finish(self, result: IdentifyInfo | Exception) -> None:
         done, self._done = self._done, None
         if done is not None:
-            done(info)
+            done(result)
 
 
 def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
