@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CHECKS = {
-    "format": ["ruff", "format", "--check", "."],
+    "format": ["ruff", "format", "--check", "--output-format=concise", "."],
     "lint": ["ruff", "check", "--quiet", "--output-format=concise", "."],
     "types": ["mypy", "--no-error-summary"],
     "floors": ["lint-imports", "--no-cache"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -48,3 +50,28 @@ def test_every_dependency_has_an_upper_bound() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     for requirement in map(Requirement, asked):
         assert any(part.operator == "<" for part in requirement.specifier), requirement
+
+
+def test_what_is_imported_is_what_is_asked_for() -> None:
+    """Nothing unused is installed, and nothing is used that only happens to be there."""
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in imported_names(node)
+    }
+    foreign = imported - set(sys.stdlib_module_names) - {"warren"}
+    distributions = {"google": "protobuf", "starlette": "fastapi"}  # fastapi is starlette with types
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert {distributions.get(name, name) for name in foreign} == {Requirement(line).name for line in asked}
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
+def test_the_docs_state_how_many_packages_there_are() -> None:
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert f"| packages | {len(pins('run'))} |" in text
