@@ -1,0 +1,87 @@
+"""The one table: rows of medians, each beside what it is compared with and what was promised."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEADINGS = ("what", "who", "median", "from .. to", "Warren is", "promised", "kept")
+
+
+@dataclass(slots=True)
+class Row:
+    """One figure of one contender.
+
+    `samples` are in `unit`; none with a `note` means that it was not measured, and why. `better` says which
+    way is good. `ratio_min` is the promise against this contender: Warren at least so many times better;
+    `bound` is the promise for Warren's own figure.
+    """
+
+    what: str
+    who: str
+    unit: str
+    better: str = "more"
+    samples: list[float] = field(default_factory=list)
+    note: str = ""
+    ratio_min: float | None = None
+    bound: float | None = None
+
+    @property
+    def median(self) -> float | None:
+        return statistics.median(self.samples) if self.samples else None
+
+
+def times_better(ours: Row, theirs: Row) -> float | None:
+    """How many times better the figure of `ours` is; below 1 when it is worse."""
+    if not ours.median or not theirs.median:
+        return None
+    return ours.median / theirs.median if ours.better == "more" else theirs.median / ours.median
+
+
+def number(value: float) -> str:
+    """Three significant digits, thousands grouped."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _cells(row: Row, ours: Row | None) -> tuple[str, ...]:
+    if row.median is None:
+        return (row.what, row.who, row.note or "not measured", "", "", "", "")
+    spread = f"{number(min(row.samples))} .. {number(max(row.samples))}" if len(row.samples) > 1 else ""
+    promised = kept = ratio = ""
+    if row.bound is not None:
+        promised = f"{'at least' if row.better == 'more' else 'at most'} {number(row.bound)} {row.unit}"
+        kept = _yes(row.median >= row.bound if row.better == "more" else row.median <= row.bound)
+    if ours is not None and row is not ours and (times := times_better(ours, row)) is not None:
+        ratio = f"{number(times)}x"
+        if row.ratio_min is not None:
+            promised, kept = f"at least {number(row.ratio_min)}x", _yes(times >= row.ratio_min)
+    median = f"{number(row.median)} {row.unit}" + (f" ({row.note})" if row.note else "")
+    return (row.what, row.who, median, spread, ratio, promised, kept)
+
+
+def _yes(kept: bool) -> str:
+    return "yes" if kept else "NO"
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The table in Markdown, padded so that it also reads well in a terminal."""
+    lines: list[tuple[str, ...]] = [HEADINGS]
+    previous = ""
+    for row in rows:
+        ours = next((other for other in rows if other.what == row.what and other.who == "warren"), None)
+        cells = _cells(row, ours)
+        lines.append(("" if cells[0] == previous else cells[0], *cells[1:]))
+        previous = cells[0]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(HEADINGS))]
+    drawn = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    drawn.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(drawn)
