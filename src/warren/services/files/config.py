@@ -1,0 +1,51 @@
+"""What the files service can be told: limits and sizes, each with what it costs or stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warren.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class FilesConfig:
+    """Sharing and fetching.
+
+    hash_jobs: files hashed at once while sharing; each uses one core and holds 1 MiB. More than there are
+        cores gains nothing and delays what else the threads have to do.
+    outstanding_bytes: chunks asked of a peer and not arrived, at most. It must cover bandwidth times round
+        trip, or the link idles: 16 MiB fills 1 Gbit/s at 130 ms. The receiver holds little of it in memory.
+    in_flight_bytes: arrived chunks that wait to be verified and written, at most. This is memory.
+    serve_streams_max: transfer streams served at once; one over the limit is answered BUSY. (Attack: streams
+        that each hold a chunk in memory.)
+    serve_streams_per_peer: the same for one peer, so that no peer can take all places.
+    serve_ahead_bytes: chunks read before the stream can take them, at most, over all streams; each stream has
+        room for one chunk beyond that. This is memory.
+    stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
+    idle_s: a served stream without a request for so long is closed. The fetching side opens another when it
+        needs one.
+    answer_s: a fetch fails when nothing arrives for so long while something was asked.
+    """
+
+    hash_jobs: int = 3
+    outstanding_bytes: int = 16 * 1024 * 1024
+    in_flight_bytes: int = 8 * 1024 * 1024
+    serve_streams_max: int = 64
+    serve_streams_per_peer: int = 8
+    serve_ahead_bytes: int = 16 * 1024 * 1024
+    stall_s: float = 60.0
+    idle_s: float = 300.0
+    answer_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value <= 0:
+                raise ConfigError(
+                    f"files.{name} must be above 0, not {value}", hint="remove the line to get the default"
+                )
+        if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
+            raise ConfigError(
+                "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",
+                hint="a chunk has 1 MiB; less cannot move one",
+            )

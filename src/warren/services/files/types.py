@@ -1,0 +1,152 @@
+"""What the files service shows to those above: shares, entries, progress, outcomes.
+
+In: facts from the index and from transfers. Out: frozen values that frontends print. An `Audience` is also read
+from text and refuses what names nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from warren.core.errors import InputError
+from warren.core.peer_id import PeerId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from warren.core.cid import Cid
+
+AudienceKind: TypeAlias = Literal["contacts", "peers", "public"]
+EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
+Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
+
+AUDIENCE_PEERS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may see a share: all contacts, the named peers, or everyone."""
+
+    kind: AudienceKind = "contacts"
+    peers: tuple[PeerId, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "peers") != bool(self.peers):
+            raise InputError("an audience of peers names them, and no other does", hint="write peer:ANNA,BEN")
+        if len(self.peers) > AUDIENCE_PEERS_MAX:
+            raise InputError(f"an audience names at most {AUDIENCE_PEERS_MAX} peers")
+
+    @classmethod
+    def parse(cls, text: str, resolve: Callable[[str], PeerId] = PeerId.parse) -> Audience:
+        """Read `contacts`, `public` or `peer:NAME,NAME`; `resolve` turns each name into a peer id.
+
+        Raises `InputError`, and what `resolve` raises.
+        """
+        match text.strip().partition(":"):
+            case (("contacts" | "public") as kind, "", ""):
+                return cls(kind)
+            case (("peer" | "peers"), ":", names):
+                wanted = [name.strip() for name in names.split(",") if name.strip()]
+                return cls("peers", tuple(dict.fromkeys(resolve(name) for name in wanted)))
+        raise InputError(f"{text!r} is no audience", hint="contacts, public, or peer:ANNA,BEN")
+
+    def admits(self, peer: PeerId, *, is_contact: bool) -> bool:
+        """Whether `peer` belongs to it."""
+        if self.kind == "peers":
+            return peer in self.peers
+        return self.kind == "public" or is_contact
+
+    def __str__(self) -> str:
+        return f"peer:{','.join(map(str, self.peers))}" if self.peers else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was left out; `path` is relative to the top of what was shared or fetched."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Something that got another name here than it has at its source; both are relative paths."""
+
+    path: str
+    new_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A shared file or folder.
+
+    `bytes` is the content of its `files`. `skipped` and `hash_seconds` tell of the last time it was hashed:
+    the entries left out (at most `SKIPPED_SHOWN_MAX` are named, `skipped_count` counts all) and the seconds
+    that hashing took.
+    """
+
+    name: str
+    path: Path
+    cid: Cid
+    audience: Audience
+    kind: Literal["file", "dir"]
+    files: int
+    bytes: int
+    skipped: tuple[Skipped, ...] = ()
+    skipped_count: int = 0
+    hash_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One line of a listing. `path` begins with the name of the share; `size` is the content in bytes."""
+
+    name: str
+    path: str
+    kind: EntryKind
+    size: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a share or a transfer is. Totals grow while the tree is still being read; 0 is unknown."""
+
+    done_bytes: int
+    total_bytes: int
+    done_files: int
+    total_files: int
+    current: str
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The outcome of a transfer.
+
+    path: where it lies now.
+    already_there: this very content lay there before; nothing was fetched.
+    chunks_fetched, chunks_reused: chunks that came over the wire, and those an earlier attempt had left.
+    skipped, renamed: what could not be recreated here, and what got another name (named up to
+        `SKIPPED_SHOWN_MAX`, counted all).
+    """
+
+    path: Path
+    cid: Cid
+    peer: PeerId
+    files: int
+    bytes: int
+    seconds: float
+    already_there: bool = False
+    chunks_fetched: int = 0
+    chunks_reused: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    skipped_count: int = 0
+    renamed: tuple[Renamed, ...] = ()
+    renamed_count: int = 0
+
+
+SKIPPED_SHOWN_MAX = 1000
