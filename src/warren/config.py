@@ -103,7 +103,7 @@ def check_listen(address: str) -> None:
     try:
         parsed = Multiaddr.parse(address)
     except InvalidMultiaddr as error:
-        raise ConfigError(f"{address!r} is not a multiaddr: {error}", hint=_listen_cure(address)) from error
+        raise ConfigError(str(error), hint=_listen_cure(address)) from error
     if parsed.transport != "tcp" or parsed.peer_id is not None:
         raise ConfigError(f"cannot listen on {address!r}", hint=_listen_cure(""))
 

@@ -1,0 +1,81 @@
+"""Files: share and unshare, list, fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+
+from warren.core.errors import InputError
+from warren.frontends.api import views
+from warren.frontends.api.routes import NDJSON, NodeHere
+from warren.frontends.api.schemas import FileList, Removed, ShareList, ShareRequest, TransferRequest
+from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+
+if TYPE_CHECKING:
+    from warren.services.files.types import Progress
+
+router = APIRouter(tags=["files"])
+
+
+@router.get("/shares", responses={200: {"model": ShareList}})
+async def list_shares(node: NodeHere) -> ListResponse:
+    """List what this node shares."""
+    return ListResponse(node.shares(), views.share)
+
+
+@router.post("/shares", responses=NDJSON)
+async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
+    """Hash a file or folder and share it from where it lies. The result is a `Share`."""
+    path = _absolute(wanted.path, "path")
+    audience = views.audience(wanted.audience)
+
+    async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
+        return views.share(await node.share(path, audience, progress=report))
+
+    return NdjsonResponse(with_progress(work, views.progress))
+
+
+@router.delete("/shares/{ref:path}", response_model=Removed)
+async def unshare(ref: str, node: NodeHere) -> dict[str, Any]:
+    """Stop sharing, by name, path or content id. The files stay where they are."""
+    await node.unshare(ref)
+    return {"removed": ref}
+
+
+@router.get("/files", responses={200: {"model": FileList}})
+async def list_files(node: NodeHere, peer: str | None = None, path: str = "") -> ListResponse:
+    """List what a peer shares with us, or one folder of it; without a peer, what this node shares."""
+    peer_id = node.resolve_peer(peer) if peer else None
+    entries = await node.list_files(peer_id, path)
+    prefix = f"{peer_id or node.peer_id}/"
+    return ListResponse(entries, lambda entry: views.file(entry, prefix))
+
+
+@router.post("/transfers", responses=NDJSON)
+async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
+    """Fetch a file or folder, verified. The result has its final path.
+
+    Going away cancels; what was verified stays, and the next fetch resumes there.
+    """
+    output = _absolute(wanted.output, "output") if wanted.output else None
+    source = node.resolve_peer(wanted.from_peer) if wanted.from_peer else None
+
+    async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
+        transfer = node.get(wanted.ref, output=output, from_peer=source)
+        async for progress in transfer:
+            report(progress)
+        return views.transfer(await transfer.result())
+
+    return NdjsonResponse(with_progress(work, views.progress))
+
+
+def _absolute(text: str, field: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise InputError(
+            f"{field} must be an absolute path, not {text!r}", hint="the node has another folder"
+        )
+    return path

@@ -1,0 +1,128 @@
+"""Peers and contacts: invite and join, keep and forget, measure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter
+
+from warren.core.errors import InvalidMultiaddr
+from warren.core.multiaddr import Multiaddr
+from warren.frontends.api import views
+from warren.frontends.api.routes import NDJSON, NodeHere
+from warren.frontends.api.schemas import (
+    Invite,
+    InviteRequest,
+    JoinRequest,
+    Peer,
+    PeerList,
+    PeerRequest,
+    PingRequest,
+    Removed,
+    SpeedtestRequest,
+)
+from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+
+router = APIRouter(tags=["people"])
+
+
+@router.post("/invites", response_model=Invite, status_code=201)
+async def invite(wanted: InviteRequest, node: NodeHere) -> dict[str, Any]:
+    """Make a code; whoever joins with it becomes a contact."""
+    code = await node.invite(uses=wanted.uses, expires_s=wanted.expires_s, name=wanted.name)
+    return {"code": code, "uses": wanted.uses, "expires_s": wanted.expires_s}
+
+
+@router.post("/join", response_model=Peer, status_code=201)
+async def join(wanted: JoinRequest, node: NodeHere) -> dict[str, Any]:
+    """Use somebody's code: connect, and become contacts of each other."""
+    contact = await node.join(wanted.code)
+    return views.peer(node, contact.peer_id)
+
+
+@router.get("/peers", responses={200: {"model": PeerList}})
+async def list_peers(node: NodeHere) -> ListResponse:
+    """List contacts and connected peers."""
+    return ListResponse(views.known_peers(node), lambda peer_id: views.peer(node, peer_id))
+
+
+@router.post("/peers", response_model=Peer, status_code=201)
+async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
+    """Keep a peer as a contact, or rename one. What is shared with contacts is open to it from then on."""
+    if wanted.peer.startswith("/"):
+        address = Multiaddr.parse(wanted.peer)
+        if address.peer_id is None:
+            raise InvalidMultiaddr(
+                f"{wanted.peer} does not say whose address it is", hint="end it with /p2p/PEER-ID"
+            )
+        peer_id, addresses = address.peer_id, [address]
+    else:
+        peer_id = node.resolve_peer(wanted.peer)
+        addresses = node.network.addresses(peer_id)
+    contact = await node.contacts.add(peer_id, wanted.name, addresses)
+    if wanted.name is not None and contact.petname != wanted.name:
+        await node.contacts.rename(peer_id, wanted.name)
+    return views.peer(node, peer_id)
+
+
+@router.get("/peers/{peer:path}", response_model=Peer)
+async def show_peer(peer: str, node: NodeHere) -> dict[str, Any]:
+    """Show one peer by petname, id, or unique prefix of its id."""
+    peer_id = node.resolve_peer(peer)
+    return views.peer(node, peer_id)
+
+
+@router.delete("/peers/{peer:path}", response_model=Removed)
+async def remove_peer(peer: str, node: NodeHere) -> dict[str, Any]:
+    """Forget a contact. It loses what is shared with contacts, and its open sockets."""
+    peer_id = node.resolve_peer(peer)
+    await node.contacts.remove(peer_id)
+    return {"removed": str(peer_id)}
+
+
+@router.post("/ping", responses=NDJSON)
+async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
+    """Stream round trips as they are measured, then their summary. A multiaddr as peer is dialled first."""
+
+    async def documents() -> AsyncIterator[dict[str, Any]]:
+        peer_id = await _reach(node, wanted.peer)
+        times: list[float] = []
+        for number in range(wanted.count):
+            if number:
+                await asyncio.sleep(wanted.interval_s)
+            times += await node.ping(peer_id, 1)
+            yield {"event": "progress", "number": number + 1, "rtt_ms": round(times[-1] * 1000, 3)}
+        yield {"event": "result", "peer_id": str(peer_id), **_summary(times)}
+
+    return NdjsonResponse(documents())
+
+
+@router.post("/speedtest", responses=NDJSON)
+async def speedtest(wanted: SpeedtestRequest, node: NodeHere) -> NdjsonResponse:
+    """Measure throughput to and from a peer."""
+
+    async def work(_report: object) -> dict[str, Any]:
+        peer_id = await _reach(node, wanted.peer)
+        result = await node.speedtest(peer_id, seconds=wanted.seconds)
+        return views.speed(peer_id, result)
+
+    return NdjsonResponse(with_progress(work, lambda _: {}))
+
+
+async def _reach(node: Any, text: str) -> Any:
+    """The peer meant; an address is dialled first, so that it need not be known."""
+    if text.startswith("/"):
+        return (await node.connect(text)).peer_id
+    return node.resolve_peer(text)
+
+
+def _summary(times: list[float]) -> dict[str, Any]:
+    ordered = sorted(times)
+    return {
+        "count": len(times),
+        "min_ms": round(ordered[0] * 1000, 3),
+        "median_ms": round(ordered[len(ordered) // 2] * 1000, 3),
+        "max_ms": round(ordered[-1] * 1000, 3),
+    }

@@ -1,0 +1,178 @@
+"""The documents of the HTTP API, as OpenAPI shows them.
+
+Sizes are bytes, times are unix seconds, spans are seconds. Requests are checked against these models; unknown
+fields are refused, so that a typing error does not pass as a default. Answers are made by `views`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """Why a request failed. `code` is the exit code that the command line gives for it."""
+
+    error: str = Field(examples=["PeerUnknown"])
+    message: str
+    hint: str = Field(description="What to do next; may be empty")
+    code: int
+    candidates: list[str] = Field(default=[], description="What an ambiguous name could mean")
+
+
+class Status(BaseModel):
+    """The running node."""
+
+    name: str
+    peer_id: str
+    version: str
+    pid: int
+    home: str
+    uptime_s: float
+    listen: list[str] = Field(description="Addresses with the node's peer id, as others can dial them")
+    connected: int = Field(description="Peers with at least one open socket")
+    contacts: int
+    shares: int
+    download_dir: str
+
+
+class Stopping(BaseModel):
+    """The node heard it, and goes after this answer."""
+
+    stopping: Literal[True] = True
+
+
+class InviteRequest(_Request):
+    """An invitation that lets whoever has its code become a contact."""
+
+    uses: int = Field(default=1, ge=1, le=1000, description="How many peers may join with it")
+    expires_s: float = Field(default=86_400.0, gt=0, le=366 * 86_400.0)
+    name: str | None = Field(default=None, max_length=64, description="Petname for whoever joins with it")
+
+
+class Invite(BaseModel):
+    """The code, in one line of text."""
+
+    code: str
+    uses: int
+    expires_s: float
+
+
+class JoinRequest(_Request):
+    """The code of somebody's invitation."""
+
+    code: str = Field(max_length=8192)
+
+
+class Peer(BaseModel):
+    """A contact, or a peer that is connected right now."""
+
+    peer_id: str
+    name: str | None = Field(description="Petname: what you call it")
+    own_name: str | None = Field(description="What it calls itself")
+    contact: bool
+    connected: bool
+    rtt_ms: float | None
+    agent: str | None
+    addresses: list[str]
+    added_at: float | None
+
+
+class PeerList(BaseModel):
+    """All contacts and connected peers; contacts first, by name."""
+
+    items: list[Peer]
+
+
+class PeerRequest(_Request):
+    """A peer to keep as a contact: its address with /p2p/PEER-ID, or the id of one that is known."""
+
+    peer: str = Field(max_length=2048)
+    name: str | None = Field(default=None, max_length=64)
+
+
+class PingRequest(_Request):
+    """Measure the round trip."""
+
+    peer: str = Field(max_length=2048)
+    count: int = Field(default=5, ge=1, le=10_000)
+    interval_s: float = Field(default=0.2, ge=0, le=3600)
+
+
+class SpeedtestRequest(_Request):
+    """Measure throughput, in each direction for half of the seconds."""
+
+    peer: str = Field(max_length=2048)
+    seconds: float = Field(default=4.0, gt=0, le=60)
+
+
+class ShareRequest(_Request):
+    """A file or folder to share, by its absolute path on this machine."""
+
+    path: str = Field(max_length=4096)
+    audience: str = Field(default="contacts", description="contacts, public, or peers: NAME,NAME")
+    name: str | None = Field(default=None, max_length=255)
+
+
+class Skipped(BaseModel):
+    """An entry that was left out of a share."""
+
+    path: str
+    reason: str
+
+
+class Share(BaseModel):
+    """A shared file or folder."""
+
+    name: str
+    path: str
+    cid: str
+    audience: str
+    files: int
+    bytes: int
+    skipped: list[Skipped]
+    hash_s: float
+
+
+class ShareList(BaseModel):
+    """What this node shares."""
+
+    items: list[Share]
+
+
+class Removed(BaseModel):
+    """What was taken away."""
+
+    removed: str
+
+
+class File(BaseModel):
+    """One entry of a listing. `ref` names it for a transfer."""
+
+    ref: str
+    name: str
+    path: str
+    kind: Literal["file", "dir", "symlink"]
+    size: int
+    cid: str
+
+
+class FileList(BaseModel):
+    """What a peer shares with us, or what lies in one folder of it."""
+
+    items: list[File]
+
+
+class TransferRequest(_Request):
+    """Something to fetch."""
+
+    ref: str = Field(max_length=8192, description="A content id, or PEER/PATH")
+    output: str | None = Field(
+        default=None, max_length=4096, description="Folder; the download folder if null"
+    )
+    from_peer: str | None = Field(default=None, max_length=2048)

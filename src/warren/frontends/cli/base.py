@@ -1,0 +1,153 @@
+"""What all commands share: options, help layout, exit codes, and the session they run in.
+
+In:  Click's parameters. Out: a `Session` as first argument of every command's function.
+
+Every command takes --home, --json and --debug, shows examples and its exit codes in --help, and raises
+`WarrenError` for what goes wrong; `main` turns that into a message and the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warren.frontends.home import Home
+
+if TYPE_CHECKING:
+    from warren.frontends.cli.client import Client
+
+EXITS = {
+    0: "done",
+    1: "something else went wrong; the message says what",
+    2: "what you typed, or a setting, is not valid",
+    3: "no node runs on this data folder",
+    4: "not found, or the name fits several",
+    5: "the other side refused, or broke the protocol",
+    6: "no connection, no answer in time, or a limit was reached",
+    7: "the data is not what was asked for",
+    8: "the disk is full, read-only, or a file vanished",
+    70: "a bug in Warren",
+    130: "interrupted (Ctrl-C)",
+}
+_ALWAYS = (2, 70, 130)
+_WITH_NODE = (3,)
+
+
+@dataclass
+class Session:
+    """One run of one command. home: the data folder. as_json: machines read along."""
+
+    home: Home
+    as_json: bool = False
+    debug: bool = False
+
+    @cached_property
+    def client(self) -> Client:
+        """The way to the running node. Raises NodeNotRunning when first used without one."""
+        from warren.frontends.cli.client import Client
+
+        return Client(self.home.door())
+
+    def show(self, document: Any, lines: Iterable[str] | Callable[[], Iterable[str]]) -> None:
+        """Print a result: the document with --json, else the lines."""
+        if self.as_json:
+            self.show_json(document)
+            return
+        for line in lines() if callable(lines) else lines:
+            click.echo(line)
+
+    def show_json(self, document: Any) -> None:
+        """One JSON document on one line of stdout, at once."""
+        click.echo(json.dumps(document, ensure_ascii=False))
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Something for people, beside the result: on stderr, and not with --json."""
+        if not self.as_json:
+            click.echo(text, err=True)
+
+    def peer(self, text: str) -> str:
+        """A number of the last `peer list` becomes the peer id that it stood for; other text stays."""
+        listed = self.home.listed("peers", text)
+        return listed if isinstance(listed, str) else text
+
+
+class Command(click.Command):
+    """A command with the shared options, examples and exit codes.
+
+    examples: command lines as one would type them. exits: exit codes besides those that every command has.
+    needs_node: whether it asks a running node.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        exits: Sequence[int] = (),
+        needs_node: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.examples = list(examples)
+        self.exits = sorted({0, *exits, *_ALWAYS, *(_WITH_NODE if needs_node else ())})
+        self.params.extend(shared_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        outer = ctx.find_root().params
+        own = {name: ctx.params.pop(name, None) for name in ("home", "as_json", "debug")}
+        given = {name: value or outer.get(name) for name, value in own.items()}
+        ctx.obj = Session(Home.find(given["home"]), bool(given["as_json"]), bool(given["debug"]))
+        return super().invoke(ctx)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), EXITS[code]) for code in self.exits])
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """A collection of commands under a noun, such as `peer`."""
+
+    command_class = Command
+
+
+def shared_options() -> list[click.Parameter]:
+    """--home, --json and --debug, for every command."""
+    return [
+        click.Option(
+            ["--home"],
+            metavar="DIR",
+            type=click.Path(file_okay=False),
+            help="Data folder.  [default: $WARREN_HOME, else the platform's folder for user data]",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
+        click.Option(["--debug"], is_flag=True, help="Show tracebacks."),
+    ]
+
+
+def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Rows as aligned lines, with nothing cut, so that ids can be copied.
+
+    right: the columns to align to the right.
+    """
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rights = set(right)
+    return [
+        "  ".join(
+            cell.rjust(width) if i in rights else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

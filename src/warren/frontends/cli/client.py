@@ -1,0 +1,145 @@
+"""The command line's way to the running node: HTTP on loopback, with the token.
+
+In:  requests as method, path and a JSON document.
+Out: the answer's document, or an iterator over the lines of a stream.
+Refuses, as the `WarrenError` that the node met: whatever the API answers with an error document.
+
+It uses the standard library's HTTP client: the large ones take longer to import than most commands run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import warren.core.errors as tree
+from warren.core.errors import Ambiguous, ConnectionClosed, NodeNotRunning, RequestTimeout, WarrenError
+from warren.frontends.home import Door
+
+# The API says something at least every five seconds while it works on a stream; plain answers can take as
+# long as a dial with several addresses.
+TIMEOUT_S = 60.0
+_LINE_BYTES_MAX = 1 << 20
+
+
+class Client:
+    """Talks to one node. Each request has a connection of its own; leaving a stream closes it and cancels."""
+
+    def __init__(self, door: Door, timeout_s: float = TIMEOUT_S) -> None:
+        self._door = door
+        self._timeout_s = timeout_s
+
+    @property
+    def pid(self) -> int:
+        """The process of the node."""
+        return self._door.pid
+
+    def get(self, *parts: str, **query: str) -> Any:
+        """GET /v1/part/part?query."""
+        return self._answer("GET", parts, query=query)
+
+    def post(self, *parts: str, body: Any = None) -> Any:
+        """POST a document."""
+        return self._answer("POST", parts, body=body or {})
+
+    def delete(self, *parts: str) -> Any:
+        """DELETE /v1/part/part."""
+        return self._answer("DELETE", parts)
+
+    def stream(self, method: str, *parts: str, body: Any = None) -> Iterator[dict[str, Any]]:
+        """The lines of an NDJSON answer, without those that only say that the node is alive.
+
+        Raises the error that the node reports, before or within the stream; ConnectionClosed if it ends
+        before its result.
+        """
+        response = self._send(method, parts, None, body)
+        with response:
+            while line := self._line(response):
+                document = json.loads(line)
+                if document.get("event") == "error":
+                    raise rebuilt(document)
+                if document.get("event") != "alive":
+                    yield document
+                if document.get("event") == "result":
+                    return
+
+    def _answer(
+        self, method: str, parts: tuple[str, ...], query: dict[str, str] | None = None, body: Any = None
+    ) -> Any:
+        with self._send(method, parts, query, body) as response:
+            try:
+                return json.loads(response.read())
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                raise _broken(error) from error
+
+    def _send(
+        self, method: str, parts: tuple[str, ...], query: dict[str, str] | None, body: Any
+    ) -> http.client.HTTPResponse:
+        path = "/v1/" + "/".join(quote(part, safe="") for part in parts)
+        path += "?" + urlencode(query) if query else ""
+        headers = {"Authorization": f"Bearer {self._door.token}", "Connection": "close"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection(self._door.host, self._door.port, timeout=self._timeout_s)
+        try:
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+        except TimeoutError as error:
+            raise _slow(self._timeout_s) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NodeNotRunning(
+                f"the node (process {self._door.pid}) does not answer: {error}",
+                hint="see warren logs; stop it with warren down",
+            ) from error
+        if response.status >= 400:
+            with response:
+                raise rebuilt(_document(response.read()))
+        return response
+
+    def _line(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            line = response.readline(_LINE_BYTES_MAX)
+        except TimeoutError as error:
+            raise _slow(self._timeout_s) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _broken(error) from error
+        if not line:
+            raise ConnectionClosed("the node ended in the middle of its answer", hint="see: warren logs")
+        return line
+
+
+def rebuilt(document: dict[str, Any]) -> WarrenError:
+    """The error that the node met, as the same class, with its message and hint."""
+    name = str(document.get("error", ""))
+    known = getattr(tree, name, None)
+    kind = known if isinstance(known, type) and issubclass(known, WarrenError) else WarrenError
+    error = kind.__new__(kind)
+    WarrenError.__init__(
+        error,
+        str(document.get("message") or "the node answered with an error"),
+        hint=str(document.get("hint", "")),
+    )
+    if isinstance(error, Ambiguous):
+        error.candidates = [str(one) for one in document.get("candidates", [])]
+    return error
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {}
+
+
+def _slow(timeout_s: float) -> RequestTimeout:
+    return RequestTimeout(f"the node did not answer in {timeout_s:.0f} s", hint="see: warren logs")
+
+
+def _broken(error: Exception) -> ConnectionClosed:
+    return ConnectionClosed(f"the node's answer broke off: {error}", hint="see: warren logs")

@@ -1,0 +1,1 @@
+"""The commands, a module for each group that belongs together; `main.COMMANDS` says where each one is."""

@@ -1,0 +1,151 @@
+"""share, unshare, ls: what is offered, here and there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from warren.core.errors import NotFound
+from warren.frontends.cli import units
+from warren.frontends.cli.base import Command, Session, columns
+from warren.frontends.cli.progress import follow
+
+# More skipped entries than this are counted, not listed; --json has them all.
+_SKIPPED_SHOWN = 10
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "warren share ~/Photos",
+        "warren share report.pdf --to anna,ben",
+        "warren share ~/Public --to public --name papers",
+    ],
+    exits=(4, 6, 8),
+)
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--to",
+    "audience",
+    default="contacts",
+    show_default=True,
+    metavar="contacts|public|PEER,...",
+    help="Who may see and fetch it.",
+)
+@click.option("--name", help="What others see it called.  [default: the name of the file or folder]")
+@click.pass_obj
+def share(session: Session, path: Path, audience: str, name: str | None) -> None:
+    """Share a file or folder from where it lies. No copy is made.
+
+    It is hashed first, which takes as long as reading it. Prints the content id: the one that ipfs add gives
+    under the profile unixfs-v1-2025.
+    """
+    wanted = {"path": str(path.absolute()), "audience": _audience(session, audience), "name": name}
+    made = follow(session.client.stream("POST", "shares", body=wanted), quiet=session.as_json)
+    session.show(made, [made["cid"]])
+    session.note(
+        f"shared {made['name']}: {units.count(made['files'], 'file')}, {units.size(made['bytes'])}, "
+        f"with {made['audience']}, hashed in {units.span(made['hash_s'])}"
+    )
+    for line in _skipped(made["skipped"]):
+        session.note(line)
+
+
+@click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
+@click.argument("ref")
+@click.pass_obj
+def unshare(session: Session, ref: str) -> None:
+    """Stop sharing something, by name, path, content id or number of the last listing.
+
+    The files stay where they are; what others fetched stays with them.
+    """
+    listed = session.home.listed("files", ref)
+    own = listed.get("share") if isinstance(listed, dict) else None
+    if listed and not own:
+        raise NotFound(
+            f"number {ref} of the last listing is not yours", hint="list your shares with: warren ls"
+        )
+    local = Path(ref)
+    wanted = own or (str(local.absolute()) if local.exists() else ref)
+    removed = session.client.delete("shares", wanted)
+    session.show(removed, [f"no longer shared: {removed['removed']}"])
+
+
+@click.command(
+    cls=Command,
+    examples=["warren ls", "warren ls anna", "warren ls anna/Photos/2024", "warren ls anna -l"],
+    exits=(4, 5, 6),
+)
+@click.argument("target", metavar="[PEER[/PATH]]", default="")
+@click.option("-l", "--long", is_flag=True, help="Show content ids too.")
+@click.pass_obj
+def ls(session: Session, target: str, long: bool) -> None:
+    """List your shares, or what a peer shares with you.
+
+    The numbers stand for the entries in later commands: warren get 3.
+    """
+    if not target:
+        _list_own(session, long=long)
+        return
+    peer, _, path = target.partition("/")
+    listed = session.home.listed("files", target)
+    if isinstance(listed, dict) and listed.get("ref") and not session.home.listed("peers", target):
+        peer, _, path = listed["ref"].partition("/")
+    found = session.client.get("files", peer=session.peer(peer), path=path)["items"]
+    session.home.remember_listing("files", [{"ref": one["ref"]} for one in found])
+    session.show({"items": found}, lambda: _entries(found, long=long))
+
+
+def _list_own(session: Session, *, long: bool) -> None:
+    found = session.client.get("shares")["items"]
+    session.home.remember_listing("files", [{"share": one["name"]} for one in found])
+    session.show({"items": found}, lambda: _shares(found, long=long))
+
+
+def _shares(found: list[dict[str, Any]], *, long: bool) -> list[str]:
+    if not found:
+        return ["nothing is shared yet: warren share FOLDER"]
+    head = ("#", "NAME", "SIZE", "FILES", "FOR", "PATH", "CONTENT ID")
+    rows = [
+        (
+            str(number),
+            one["name"],
+            units.size(one["bytes"]),
+            f"{one['files']:,}",
+            one["audience"],
+            one["path"],
+            one["cid"],
+        )
+        for number, one in enumerate(found, 1)
+    ]
+    width = len(head) if long else len(head) - 1
+    return columns([row[:width] for row in (head, *rows)], right=(0, 2, 3))
+
+
+def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
+    if not found:
+        return ["nothing is there"]
+    marks = {"dir": "/", "symlink": "@"}
+    head = ("#", "SIZE", "NAME", "CONTENT ID")
+    rows = [
+        (str(number), units.size(one["size"]), one["name"] + marks.get(one["kind"], ""), one["cid"])
+        for number, one in enumerate(found, 1)
+    ]
+    width = len(head) if long else len(head) - 1
+    return columns([row[:width] for row in (head, *rows)], right=(0, 1))
+
+
+def _audience(session: Session, text: str) -> str:
+    """The API's form of --to: peers are named as such, numbers of the last listing become ids."""
+    if text in ("contacts", "public"):
+        return text
+    peers = [session.peer(one.strip()) for one in text.removeprefix("peer:").split(",") if one.strip()]
+    return "peer:" + ",".join(peers)
+
+
+def _skipped(entries: list[dict[str, str]]) -> list[str]:
+    lines = [f"left out: {one['path']} ({one['reason']})" for one in entries[:_SKIPPED_SHOWN]]
+    more = len(entries) - len(lines)
+    return [*lines, f"left out: {more} more (see --json)"] if more else lines

@@ -1,0 +1,92 @@
+"""down, status, id: the running node."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any
+
+import click
+
+from warren.core.errors import NodeNotRunning, RequestTimeout
+from warren.frontends.cli import units
+from warren.frontends.cli.base import Command, Session
+from warren.frontends.home import Home
+
+_LOOK_EVERY_S = 0.02
+
+
+@click.command(cls=Command, examples=["warren status", "warren status --json"])
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show the running node: who it is, where it listens, how much it holds."""
+    found = session.client.get("status")
+    session.show(found, lambda: _lines(found))
+
+
+@click.command("id", cls=Command, examples=["warren id", "warren id --json"])
+@click.pass_obj
+def peer_id(session: Session) -> None:
+    """Print this node's peer id. With --json also its addresses."""
+    found = session.client.get("status")
+    document = {key: found[key] for key in ("peer_id", "name", "listen")}
+    session.show(document, [found["peer_id"]])
+
+
+@click.command(cls=Command, examples=["warren down", "warren down --timeout 60"], exits=(6,))
+@click.option(
+    "--timeout",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Seconds to wait until it has ended.",
+)
+@click.pass_obj
+def down(session: Session, timeout: float) -> None:
+    """Stop the node. Transfers keep what was verified, and resume later."""
+    pid = session.home.running_pid()
+    if pid is None:
+        raise NodeNotRunning(f"no node runs on {session.home.path}", hint="nothing needs to be done")
+    _ask_to_stop(session, pid)
+    if not _wait_until_free(session.home, timeout):
+        raise RequestTimeout(
+            f"the node (process {pid}) was told to stop and still runs after {units.span(timeout)}",
+            hint=f"see warren logs; if it hangs: kill -9 {pid} (what was acknowledged stays)",
+        )
+    session.show({"stopped": True, "pid": pid}, [f"stopped (process {pid})"])
+
+
+def _ask_to_stop(session: Session, pid: int) -> None:
+    """Over the API; by signal if that does not answer."""
+    try:
+        session.client.post("stop")
+    except (NodeNotRunning, RequestTimeout):
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def _wait_until_free(home: Home, timeout_s: float) -> bool:
+    """Wait for the end of a process that is not our child: its lock is freed by the system."""
+    deadline = time.monotonic() + timeout_s
+    while home.running_pid() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"name       {found['name']}",
+        f"peer id    {found['peer_id']}",
+        f"up         {units.span(found['uptime_s'])}, process {found['pid']}, Warren {found['version']}",
+        f"peers      {found['connected']} connected, {units.count(found['contacts'], 'contact')}",
+        f"shares     {found['shares']}",
+        f"downloads  {found['download_dir']}",
+        f"data       {found['home']}",
+    ]
+    heads = ["listens on"] + [""] * len(found["listen"])
+    return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]

@@ -1,0 +1,132 @@
+"""invite, join, ping, speedtest: people, and the way to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from warren.frontends.cli import units
+from warren.frontends.cli.base import Command, Session
+
+
+class Span(click.ParamType[float]):
+    """A span of time, as 30m, 24h or 7d."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return units.parse_span(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    cls=Command,
+    examples=["warren invite", "warren invite --name anna", "warren invite --uses 10 --expires 7d"],
+    exits=(6,),
+)
+@click.option(
+    "--uses",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many peers may join with it.",
+)
+@click.option("--expires", default="24h", show_default=True, type=Span(), help="How long it is good for.")
+@click.option(
+    "--name", metavar="PETNAME", help="What to call who joins.  [default: what they call themselves]"
+)
+@click.pass_obj
+def invite(session: Session, uses: int, expires: float, name: str | None) -> None:
+    """Make a code that lets somebody become your contact.
+
+    Send the code to a person you trust, over a channel you trust: whoever joins with it becomes your contact
+    and sees what you share with contacts.
+    """
+    made = session.client.post("invites", body={"uses": uses, "expires_s": expires, "name": name})
+    session.show(made, [made["code"]])
+    whom = "one peer" if uses == 1 else units.count(uses, "peer")
+    session.note(f"good for {whom} within {units.span(expires)}; the other side types: warren join CODE")
+
+
+@click.command(cls=Command, examples=["warren join warren1abc..."], exits=(4, 5, 6))
+@click.argument("code", nargs=-1, required=True)
+@click.pass_obj
+def join(session: Session, code: tuple[str, ...]) -> None:
+    """Use a code that somebody gave you.
+
+    Connects, and makes both sides contacts of each other. A code broken into several words is put together.
+    """
+    contact = session.client.post("join", body={"code": " ".join(code)})
+    session.show(contact, [f"{contact['name']} ({contact['peer_id']}) is now your contact"])
+    session.note(f"see what they share: warren ls {contact['name']}")
+
+
+@click.command(
+    cls=Command,
+    examples=["warren ping anna", "warren ping anna -c 100 -i 0", "warren ping /ip4/192.0.2.7/tcp/4101"],
+    exits=(4, 5, 6),
+)
+@click.argument("peer")
+@click.option(
+    "-c", "--count", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many times."
+)
+@click.option(
+    "-i",
+    "--interval",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds between two.",
+)
+@click.pass_obj
+def ping(session: Session, peer: str, count: int, interval: float) -> None:
+    """Measure the round trip to a peer.
+
+    PEER is a petname, a peer id or its beginning, a number of the last listing, or a multiaddr to dial.
+    With --json, one document for each round trip, then one for all.
+    """
+    wanted = {"peer": session.peer(peer), "count": count, "interval_s": interval}
+    for line in session.client.stream("POST", "ping", body=wanted):
+        if session.as_json:
+            session.show_json(line)
+        elif line["event"] == "progress":
+            click.echo(f"{line['number']}: {line['rtt_ms']:.2f} ms")
+        else:
+            _, least, median, most = (line[key] for key in ("count", "min_ms", "median_ms", "max_ms"))
+            click.echo(f"{line['peer_id']}: min {least:.2f} ms, median {median:.2f} ms, max {most:.2f} ms")
+
+
+@click.command(
+    cls=Command, examples=["warren speedtest anna", "warren speedtest anna --seconds 10"], exits=(4, 5, 6)
+)
+@click.argument("peer")
+@click.option(
+    "--seconds",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 60),
+    help="How long to measure, half of it in each direction.",
+)
+@click.pass_obj
+def speedtest(session: Session, peer: str, seconds: float) -> None:
+    """Measure throughput to and from a peer.
+
+    PEER as for ping. The other side must grant it: bulk tests cost bandwidth.
+    """
+    from warren.frontends.cli.progress import follow
+
+    session.note(f"measuring for {units.span(seconds)} ...")
+    wanted = {"peer": session.peer(peer), "seconds": seconds}
+    found = follow(session.client.stream("POST", "speedtest", body=wanted), quiet=True)
+    session.show(
+        found,
+        lambda: [
+            f"download  {units.rate(found['download_bytes'], found['download_s'])}",
+            f"upload    {units.rate(found['upload_bytes'], found['upload_s'])}",
+        ],
+    )

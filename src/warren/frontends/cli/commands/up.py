@@ -1,0 +1,96 @@
+"""up: start the node, here or in the background."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warren.frontends.cli.base import Command, Session
+
+if TYPE_CHECKING:
+    from warren.frontends.settings import Loaded
+
+
+@click.command(
+    cls=Command,
+    needs_node=False,
+    examples=[
+        "warren up",
+        "warren up -d --name anna",
+        "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
+    ],
+    exits=(1, 8),
+)
+@click.option("-d", "--detach", is_flag=True, help="Run in the background; returns when the node is ready.")
+@click.option(
+    "--name",
+    help="What the node calls itself towards its contacts; kept at the first start.  [default: USER@HOST]",
+)
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Address to listen on; repeatable.  [default: TCP port 4101, IPv4 and IPv6]",
+)
+@click.option("--detached", is_flag=True, hidden=True)
+@click.pass_obj
+def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...], detached: bool) -> int:
+    """Start the node. It runs until Ctrl-C or warren down.
+
+    The first start asks for a name where somebody can answer. Every other setting has a default; see
+    warren config show.
+    """
+    from warren.frontends import settings
+
+    session.home.make()
+    flags: dict[str, Any] = {"name": name, "listen": listen or None}
+    loaded = settings.load(session.home.path, flags=flags)
+    if not detached:
+        loaded = _named(session, loaded, flags)
+    if detach:
+        from warren.frontends.cli.detach import start
+
+        ready = start(session.home, flags, debug=session.debug)
+        session.show(ready, _lines(ready, "runs in the background; stop it with: warren down"))
+        return 0
+    return _run(session, loaded, detached=detached)
+
+
+def _named(session: Session, loaded: Loaded, flags: dict[str, Any]) -> Loaded:
+    """Settle the name at the first start, and keep it in config.toml."""
+    from warren.frontends import settings
+
+    origin = loaded.origins["name"].kind
+    asked = None
+    if origin == "default" and not session.as_json and sys.stdin.isatty() and sys.stdout.isatty():
+        asked = click.prompt("What should your contacts see you as?", default=loaded.config.name, err=True)
+        loaded = settings.load(session.home.path, flags={**flags, "name": asked})
+    if asked or origin == "flag":
+        settings.keep_name(session.home.path, loaded.config.name)
+    return loaded
+
+
+def _run(session: Session, loaded: Loaded, *, detached: bool) -> int:
+    from warren.frontends import serve
+
+    def on_ready(ready: serve.Ready) -> None:
+        document = {"event": "ready", **ready.document()}
+        session.show(document, _lines(document, "runs until Ctrl-C"))
+        sys.stdout.flush()
+        if detached:
+            from warren.frontends.cli.detach import let_go
+
+            let_go(session.home.log_file)
+
+    return serve.run(session.home, loaded.config, on_ready, debug=session.debug, detached=detached)
+
+
+def _lines(ready: dict[str, Any], last: str) -> list[str]:
+    heads = ["listens on"] + [""] * len(ready["listen"])
+    return [
+        f"{ready['name']} is up (process {ready['pid']}); it {last}",
+        f"peer id    {ready['peer_id']}",
+        *(f"{head:<11}{address}" for head, address in zip(heads, ready["listen"], strict=False)),
+    ]

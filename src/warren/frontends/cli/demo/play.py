@@ -1,0 +1,185 @@
+"""The demo's steps, one function each, and what they say.
+
+In:  a `Stage` and a folder. Out: lines for people as things happen, and the facts as one document at the end.
+Each refusal is a real one on the path that users take: the demo only arranges what an attacker or a bad disk
+would.
+Raises WarrenError if anything does not turn out as promised.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from warren.core.errors import IntegrityError, PeerIdMismatch, WarrenError
+from warren.core.keys import PrivateKey
+from warren.frontends.cli import units
+from warren.frontends.cli.demo import material
+from warren.frontends.cli.demo.material import Folder
+from warren.frontends.cli.demo.stage import Actor, Stage
+from warren.frontends.cli.progress import follow
+
+_SKIPPED_SHOWN = 3
+
+
+class Play:
+    """One performance. say: shows a line. quiet: no progress either."""
+
+    def __init__(self, stage: Stage, say: Callable[[str], None], *, quiet: bool) -> None:
+        self._stage = stage
+        self._say_line = say
+        self._quiet = quiet
+        self._step = 0
+        self.facts: dict[str, Any] = {}
+
+    def perform(self, given: Path | None) -> dict[str, Any]:
+        """All steps in order."""
+        folder = material.choose(given, self._stage.folder)
+        material.check_room(folder, self._stage.folder)
+        alice, bob = self.start()
+        self.meet(alice, bob)
+        shared = self.share(alice, folder)
+        copy = self.fetch(alice, bob, folder, shared)
+        self.verify(bob, folder, copy, shared)
+        self.refuse_wrong_key(alice, bob)
+        self.refuse_bad_data(alice, bob)
+        self.point_to_check(folder, shared)
+        return self.facts
+
+    def start(self) -> tuple[Actor, Actor]:
+        """Two nodes in two processes."""
+        start = time.monotonic()
+        alice, bob = self._stage.start("alice", "bob")
+        took = time.monotonic() - start
+        self._say("start", f"two nodes in two processes, ready in {units.span(took)}")
+        for actor in (alice, bob):
+            self._more(f"{actor.name:<5} {actor.address}")
+        self.facts["start"] = {"alice": alice.peer_id, "bob": bob.peer_id, "seconds": round(took, 3)}
+        return alice, bob
+
+    def meet(self, alice: Actor, bob: Actor) -> None:
+        """One invites, the other joins."""
+        start = time.monotonic()
+        code = alice.client.post("invites")["code"]
+        contact = bob.client.post("join", body={"code": code})
+        took = time.monotonic() - start
+        self._say(
+            "invite", f"alice made a code, bob joined with it: contacts of each other in {took * 1000:.0f} ms"
+        )
+        self._more(f"the code: {code[:32]}... ({len(code)} characters)")
+        self.facts["join"] = {"contact": contact["peer_id"], "seconds": round(took, 3)}
+
+    def share(self, alice: Actor, folder: Folder) -> dict[str, Any]:
+        """Alice shares the folder from where it lies."""
+        shared = self._share(alice, folder.path)
+        speed = units.rate(shared["bytes"], shared["hash_s"])
+        self._say("share", f"alice shares {folder.path}: {_amount(shared)}")
+        self._more(f"hashed in {units.span(shared['hash_s'])} ({speed}); no copy is made")
+        for one in shared["skipped"][:_SKIPPED_SHOWN]:
+            self._more(f"left out: {one['path']} ({one['reason']})")
+        if len(shared["skipped"]) > _SKIPPED_SHOWN:
+            self._more(f"left out: {len(shared['skipped']) - _SKIPPED_SHOWN} more")
+        self.facts["share"] = shared
+        return shared
+
+    def fetch(self, alice: Actor, bob: Actor, folder: Folder, shared: dict[str, Any]) -> Path:
+        """Bob fetches it whole; the system copies it, for comparison."""
+        program, copied = material.copy_seconds(folder.path, self._stage.folder / "copied")
+        start = time.monotonic()
+        done = self._get(bob, f"{alice.peer_id}/{shared['name']}")
+        took = time.monotonic() - start
+        self._say(
+            "fetch", f"bob fetched {_amount(done)} in {units.span(took)} ({units.rate(done['bytes'], took)})"
+        )
+        self._more(f"each chunk encrypted on the way, and verified before it was written to {done['path']}")
+        self._more(
+            f"{program} of the same folder: {units.span(copied)} ({units.rate(shared['bytes'], copied)}),"
+            " neither encrypted nor verified"
+        )
+        self.facts["fetch"] = {
+            "files": done["files"],
+            "bytes": done["bytes"],
+            "seconds": round(took, 3),
+            "copy_program": program,
+            "copy_seconds": round(copied, 3),
+        }
+        return Path(done["path"])
+
+    def verify(self, bob: Actor, folder: Folder, copy: Path, shared: dict[str, Any]) -> None:
+        """Compare byte by byte; and let bob compute the content id again from his copy."""
+        skipped = {one["path"] for one in shared["skipped"]}
+        differs = material.difference(folder.path, copy, skipped)
+        if differs:
+            raise WarrenError(f"bob's copy differs from the original at {differs}")
+        again = self._share(bob, copy)["cid"]
+        if again != shared["cid"]:
+            raise WarrenError(f"bob's copy has the content id {again}, alice's has {shared['cid']}")
+        self._say("verify", "both folders are equal, byte by byte")
+        self._more("bob hashed his copy anew: it has the same content id")
+        self.facts["verify"] = {"equal": True, "cid": again}
+
+    def refuse_wrong_key(self, alice: Actor, bob: Actor) -> None:
+        """Bob dials alice's address and expects somebody else: what an impostor at an address comes to."""
+        other = PrivateKey.from_seed(os.urandom(32)).peer_id
+        place = alice.address.rpartition("/p2p/")[0]
+        try:
+            list(bob.client.stream("POST", "ping", body={"peer": f"{place}/p2p/{other}", "count": 1}))
+        except PeerIdMismatch as error:
+            self._say("wrong key", "bob dialled alice's address for another peer: refused")
+            self._more(str(error))
+            self.facts["wrong_key"] = {"refused": True, "error": str(error)}
+            return
+        raise WarrenError("bob spoke with a peer whose key is not the one he asked for")
+
+    def refuse_bad_data(self, alice: Actor, bob: Actor) -> None:
+        """A byte of a shared file changes behind alice's back: what a bad disk or a liar comes to."""
+        letter = material.write_letter(self._stage.folder)
+        shared = self._share(alice, letter)
+        material.damage(letter)
+        try:
+            self._get(bob, f"{alice.peer_id}/{shared['name']}")
+        except IntegrityError as error:
+            if (bob.downloads / shared["name"]).exists():
+                raise WarrenError("bad data got its final name") from error
+            self._say("bad data", "one byte of a shared file changed on alice's disk: bob refused it")
+            self._more(str(error))
+            self._more("nothing of it stands under its final name")
+            self.facts["bad_data"] = {"refused": True, "error": str(error)}
+            return
+        raise WarrenError("bob accepted data that is not what he asked for")
+
+    def point_to_check(self, folder: Folder, shared: dict[str, Any]) -> None:
+        """How to compute the content id with a program that is not ours."""
+        self._say("check", f"content id {shared['cid']}")
+        command = f"ipfs add -r -Q --only-hash {folder.path}"
+        if folder.is_sample:
+            self._more(
+                "the sample goes with the demo; warren demo FOLDER shares one of yours, to check with:"
+            )
+            command = "ipfs add -r -Q --only-hash FOLDER"
+        elif shared["skipped"]:
+            self._more("ipfs gives another id to the folder, as it keeps the entries left out above")
+        self._more(f"ipfs config profile apply unixfs-v1-2025 && {command}")
+        self.facts["check"] = {"cid": shared["cid"], "command": command}
+
+    def _share(self, actor: Actor, path: Path) -> dict[str, Any]:
+        lines = actor.client.stream("POST", "shares", body={"path": str(path.absolute())})
+        return follow(lines, quiet=self._quiet)
+
+    def _get(self, actor: Actor, ref: str) -> dict[str, Any]:
+        lines = actor.client.stream("POST", "transfers", body={"ref": ref})
+        return follow(lines, quiet=self._quiet)
+
+    def _say(self, what: str, text: str) -> None:
+        self._step += 1
+        self._say_line(f"{self._step}  {what:<10} {text}")
+
+    def _more(self, text: str) -> None:
+        self._say_line(f"{'':<13} {text}")
+
+
+def _amount(document: dict[str, Any]) -> str:
+    return f"{units.count(document['files'], 'file')}, {units.size(document['bytes'])}"

@@ -1,0 +1,169 @@
+"""The `warren` program: finds the command, runs it, and turns how it ended into a message and an exit code.
+
+In:  the command line.
+Out: results on stdout; progress, notes and errors on stderr; one of the documented exit codes.
+
+A command's module is imported only when that command runs, so that `warren --help` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from warren.core.errors import EXIT_INTERRUPTED, Ambiguous, WarrenError
+from warren.frontends.cli.base import shared_options
+
+_PACKAGE = "warren.frontends.cli.commands"
+_EXIT_BUG = 70
+_EXIT_PIPE = 141
+
+# command -> (module:function, what --help says in one line), in the order of --help
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "The node": {
+        "up": ("up:up", "Start the node."),
+        "down": ("node:down", "Stop the node."),
+        "status": ("node:status", "Show the running node."),
+        "logs": ("logs:logs", "Show what the node wrote to its log."),
+        "id": ("node:peer_id", "Print this node's peer id."),
+    },
+    "People": {
+        "invite": ("people:invite", "Make a code that lets somebody become your contact."),
+        "join": ("people:join", "Use a code that somebody gave you."),
+        "peer": ("peer:peer", "List, show, add and remove peers."),
+        "ping": ("people:ping", "Measure the round trip to a peer."),
+        "speedtest": ("people:speedtest", "Measure throughput to and from a peer."),
+    },
+    "Files": {
+        "share": ("files:share", "Share a file or folder."),
+        "unshare": ("files:unshare", "Stop sharing something."),
+        "ls": ("files:ls", "List your shares, or what a peer shares with you."),
+        "get": ("get:get", "Fetch a file or folder, verified."),
+    },
+    "More": {
+        "demo": ("demo:demo", "Watch two nodes share a folder."),
+        "config": ("config:config", "Show or check the settings."),
+        "completion": ("completion:completion", "Print the completion script for a shell."),
+    },
+}
+
+
+class _Warren(click.Group):
+    """Loads commands when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for section in COMMANDS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for section in COMMANDS.values():
+            if cmd_name in section:
+                module, _, function = section[cmd_name][0].partition(":")
+                command: click.Command = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), function)
+                return command
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{_did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in section.items()])
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@click.group(
+    cls=_Warren,
+    params=shared_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with: warren demo. Then: warren up -d, and warren invite.",
+)
+@click.version_option(package_name="warren", prog_name="warren", message="%(prog)s %(version)s")
+def warren(**_: object) -> None:
+    """Share folders between people who know each other, peer to peer, over libp2p.
+
+    Each command explains itself: warren COMMAND --help.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    words = list(sys.argv[1:] if args is None else args)
+    sys.exit(run(words))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line. Returns the exit code; raises only with --debug."""
+    as_json, debug = "--json" in words, "--debug" in words
+    try:
+        code = warren.main(words, prog_name="warren", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_PIPE
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        _tell("UsageError", error.format_message(), _usage_hint(error), error.exit_code, as_json=as_json)
+        return error.exit_code
+    except WarrenError as error:
+        if debug:
+            raise
+        candidates = error.candidates if isinstance(error, Ambiguous) else []
+        name = type(error).__name__
+        _tell(name, str(error), error.hint, error.exit_code, candidates, as_json=as_json)
+        return error.exit_code
+    except Exception as error:  # the outermost boundary: no traceback for people who did nothing wrong
+        if debug:
+            raise
+        message = f"a bug in Warren: {type(error).__name__}: {error}"
+        _tell(
+            "Bug", message, "run it again with --debug and report what it shows", _EXIT_BUG, as_json=as_json
+        )
+        return _EXIT_BUG
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    ctx = getattr(error, "ctx", None)
+    return f"see: {ctx.command_path} --help" if ctx is not None else "see: warren --help"
+
+
+def _tell(
+    name: str, message: str, hint: str, code: int, candidates: Sequence[str] = (), *, as_json: bool
+) -> None:
+    if as_json:
+        document = {
+            "error": name,
+            "message": message,
+            "hint": hint,
+            "code": code,
+            "candidates": list(candidates),
+        }
+        click.echo(json.dumps(document, ensure_ascii=False), err=True)
+        return
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    for candidate in candidates:
+        click.echo(f"  {candidate}", err=True)
+    if hint:
+        click.echo(f"{click.style('hint:', bold=True)} {hint}", err=True)

@@ -1,0 +1,116 @@
+"""How far a long work is: a bar where a person watches, plain lines elsewhere, on stderr.
+
+In:  the lines of a stream, as `Client.stream` yields them, with `done_bytes`, `total_bytes` and so on.
+Out: the document of its result. Progress never mixes with results: those go to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warren.frontends.cli import units
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+# A log that collects stderr should not fill with progress.
+PLAIN_EVERY_S = 2.0
+
+
+def follow(lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
+    """Show progress until the result comes, and return it. quiet: show nothing."""
+    if quiet:
+        return _result(lines)
+    return _with_bar(lines) if sys.stderr.isatty() else _with_lines(lines)
+
+
+def describe(progress: dict[str, Any], seconds: float) -> str:
+    """One line of plain text about a progress document."""
+    done, total = progress.get("done_bytes", 0), progress.get("total_bytes", 0)
+    text = f"{progress.get('phase', 'working')}: {units.size(done)}"
+    if total:
+        text += f" of {units.size(total)} ({done * 100 // total} %)"
+    if progress.get("total_files", 0) > 1:
+        text += f", {progress.get('done_files', 0):,} of {units.count(progress['total_files'], 'file')}"
+    return text + (f", {units.rate(done, seconds)}" if done and seconds > 0 else "")
+
+
+def _result(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    for line in lines:
+        if line.get("event") == "result":
+            return line
+    return {}
+
+
+def _with_lines(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    start = shown = time.monotonic()
+    for line in lines:
+        if line.get("event") == "result":
+            return line
+        now = time.monotonic()
+        if now - shown >= PLAIN_EVERY_S:
+            shown = now
+            click.echo(describe(line, now - start), err=True)
+    return {}
+
+
+def _with_bar(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    with _bar() as bar:
+        task = bar.add_task("starting", total=None)
+        for line in lines:
+            if line.get("event") == "result":
+                return line
+            files = (
+                f"{line['done_files']:,}/{line['total_files']:,}" if line.get("total_files", 0) > 1 else ""
+            )
+            bar.update(
+                task,
+                description=line.get("phase", "working"),
+                completed=line.get("done_bytes", 0),
+                total=line.get("total_bytes") or None,
+                files=files,
+                current=str(line.get("current", ""))[-40:],
+            )
+    return {}
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.text import Text
+
+    class Plain(ProgressColumn):
+        """A field of the task as it is: names of files may hold what looks like markup."""
+
+        def __init__(self, field: str) -> None:
+            super().__init__()
+            self._field = field
+
+        def render(self, task: Task) -> Text:
+            return Text(str(task.fields.get(self._field, "")), overflow="ellipsis", no_wrap=True)
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        Plain("files"),
+        Plain("current"),
+        console=Console(stderr=True),
+        transient=True,
+    )

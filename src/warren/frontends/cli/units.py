@@ -1,0 +1,63 @@
+"""Numbers for people: sizes, rates, spans, counts; and back.
+
+In:  numbers in bytes and seconds, or text as somebody typed it. Out: text, or numbers.
+Sizes are decimal (1 MB = 1,000,000 bytes), as disks and networks are sold. Refuses, with ValueError, what is
+no number.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def size(count: float) -> str:
+    """1234567 -> '1.2 MB'."""
+    value, unit = float(count), 0
+    while value >= 999.95 and unit < len(_SIZES) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} B" if unit == 0 else f"{value:.1f} {_SIZES[unit]}"
+
+
+def rate(count: float, seconds: float) -> str:
+    """Bytes over seconds -> '350.0 MB/s'; '-' if nothing was measured."""
+    return f"{size(count / seconds)}/s" if seconds > 0 else "-"
+
+
+def span(seconds: float) -> str:
+    """93784 -> '1 d 2 h'; the two largest units."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    parts: list[str] = []
+    left = round(seconds)
+    for name, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= length and len(parts) < 2:
+            parts.append(f"{left // length} {name}")
+            left %= length
+    return " ".join(parts)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """3, 'file' -> '3 files'."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def parse_span(text: str) -> float:
+    """'90', '15m', '24h', '7d' -> seconds. Raises ValueError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", text.lower())
+    if not found or float(found[1]) == 0:
+        raise ValueError(f"{text!r} is no span of time; write for instance 30m, 24h or 7d")
+    return float(found[1]) * _SPANS[found[2] or "s"]
+
+
+def parse_size(text: str) -> int:
+    """'500', '10MB', '1.5 GiB' -> bytes. Raises ValueError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
+    if not found:
+        raise ValueError(f"{text!r} is no size; write for instance 100MB or 1GiB")
+    factor = (_FACTORS | _BINARY)[found[2] or ""]
+    return round(float(found[1]) * factor)

@@ -1,0 +1,59 @@
+"""The node's log: one file in the data folder, rotated, written off the loop.
+
+In:  what the modules of Warren log. Out: lines `2026-01-31 12:00:00.123 INFO warren.network ...`.
+A slow disk must not hold the node up, so a thread of its own writes. Nobody configures logging on import:
+only the program does, here, when a node starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+# Together with its rotated predecessors the log never takes more than about 20 MB.
+FILE_BYTES_MAX = 5_000_000
+FILES_KEPT = 3
+FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+@contextlib.contextmanager
+def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
+    """Write the log to `path` while the block runs; warnings and errors to stderr too, if asked."""
+    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    front = logging.handlers.QueueHandler(lines)
+    sinks = list(_sinks(path, also_stderr=also_stderr))
+    listener = logging.handlers.QueueListener(lines, *sinks, respect_handler_level=True)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(front)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("warren").setLevel(logging.DEBUG if debug else logging.INFO)
+    listener.start()
+    try:
+        yield
+    finally:
+        root.removeHandler(front)
+        root.setLevel(before)
+        listener.stop()
+        for sink in sinks:
+            sink.close()
+
+
+def _sinks(path: Path, *, also_stderr: bool) -> Iterator[logging.Handler]:
+    formatter = logging.Formatter(FORMAT, TIME_FORMAT)
+    file = logging.handlers.RotatingFileHandler(
+        path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
+    )
+    path.chmod(0o600)
+    file.setFormatter(formatter)
+    yield file
+    if also_stderr:
+        stderr = logging.StreamHandler()
+        stderr.setLevel(logging.WARNING)
+        stderr.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        yield stderr

@@ -1,0 +1,127 @@
+"""One node as a program: lock, log, node, API, door; and the same backwards.
+
+In:  a data folder and its configuration. Out: a process that serves until it is told to stop.
+Start and stop stand together, so that what was opened last is closed first, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import warren
+from warren.config import Config
+from warren.frontends.api import app, server
+from warren.frontends.home import Home, HomeLock
+from warren.frontends.logs import logging_to
+
+_LOG = logging.getLogger(__name__)
+_TOKEN_BYTES = 32
+# Ctrl-C promises an end within a second; what a graceful stop has not done by then is left to the next start.
+INTERRUPT_GRACE_S = 0.9
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a node that serves tells the world."""
+
+    peer_id: str
+    name: str
+    listen: tuple[str, ...]
+    pid: int
+    api: str
+
+    def document(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        return {
+            "peer_id": self.peer_id,
+            "name": self.name,
+            "listen": list(self.listen),
+            "pid": self.pid,
+            "api": self.api,
+        }
+
+
+def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug: bool, detached: bool) -> int:
+    """Serve until SIGTERM, SIGINT or `warren down`. Returns the exit code.
+
+    on_ready: called once, when the API answers.
+    Raises WarrenError when the node cannot start: another runs here, no address can be listened on, ...
+    """
+    with HomeLock(home), logging_to(home.log_file, debug=debug, also_stderr=not detached):
+        return asyncio.run(_serve(home, config, on_ready))
+
+
+async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
+    from warren.node import Node
+
+    with _Stopper() as stopper:
+        listener = server.bind(config.api)
+        with contextlib.closing(listener):
+            async with Node(config) as node:
+                token = secrets.token_urlsafe(_TOKEN_BYTES)
+                guard = app.create(node, token=token, config=config.api, stop=stopper.stop)
+                where = server.listening(listener)
+                guard.set_hosts(where.hosts)
+                async with server.serve(guard, listener, config.api):
+                    home.open_door(where.host, where.port, token)
+                    ready = Ready(
+                        str(node.peer_id),
+                        node.name,
+                        tuple(str(address) for address in node.addresses()),
+                        os.getpid(),
+                        f"http://{where.hosts[0]}",
+                    )
+                    _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
+                    on_ready(ready)
+                    code = await stopper.wait()
+                    home.forget_door()
+        _LOG.info("stopped")
+    return code
+
+
+class _Stopper:
+    """Turns signals and requests into one end of the program.
+
+    The first signal asks for a graceful stop, a second one ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._code = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """Ask for the end, from within."""
+        self._event.set()
+
+    async def wait(self) -> int:
+        """Wait for it. Returns the exit code."""
+        await self._event.wait()
+        if self._code == EXIT_INTERRUPTED:
+            self._loop.call_later(INTERRUPT_GRACE_S, os._exit, EXIT_INTERRUPTED)
+        return self._code
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self._event.is_set():
+            os._exit(EXIT_INTERRUPTED)
+        self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
+        self._loop.call_soon_threadsafe(self._event.set)
