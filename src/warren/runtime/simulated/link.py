@@ -61,6 +61,7 @@ class LinkEnd(asyncio.Transport):
         "_read_paused",
         "_reset_sent",
         "_sending",
+        "_started",
         "_window_bytes",
         "_write_paused",
         "flight_bytes",
@@ -84,7 +85,7 @@ class LinkEnd(asyncio.Transport):
         self.flight_bytes = 0
         self._last_arrival = 0.0
         self._inbox: deque[bytes | Signal] = deque()
-        self._sending = self._read_paused = self._write_paused = False
+        self._started = self._sending = self._read_paused = self._write_paused = False
         self._eof_written = self._eof_sent = self._reset_sent = self._closing = self.lost = False
         self._high = _HIGH_WATER_BYTES
         self._low = _HIGH_WATER_BYTES // 4
@@ -101,6 +102,7 @@ class LinkEnd(asyncio.Transport):
     def start(self, protocol: asyncio.BufferedProtocol) -> None:
         """Hand the open connection to its protocol."""
         self.set_protocol(protocol)
+        self._started = True
         protocol.connection_made(self)
 
     def announce(self) -> None:
@@ -366,7 +368,8 @@ class LinkEnd(asyncio.Transport):
             # TCP throws away what was never read, and says so.
             (self._send_reset if unread else self._send_eof)()
         self._forget()
-        self._loop.call_soon(self._protocol.connection_lost, error)
+        if self._started:
+            self._loop.call_soon(self._protocol.connection_lost, error)
 
     def _forget(self) -> None:
         self.outbox.clear()

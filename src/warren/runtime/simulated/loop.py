@@ -16,6 +16,7 @@ import contextvars
 import heapq
 import itertools
 import logging
+import math
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -117,6 +118,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._fire_timer = self._fire
         self._cancelled_timers = 0
+        self._limit = math.inf
         self._stopping = False
         self._running = False
         self._closed = False
@@ -193,11 +195,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         time, and an `ExceptionGroup` of what nobody handled.
         """
         task = self.create_task(main)
-        watch = self.call_later(limit_s, self._give_up, task, limit_s)
+        self._limit = self.now + limit_s
         try:
             result: T = self.run_until_complete(task)
         finally:
-            watch.cancel()
+            self._limit = math.inf
             self._cancel_leftovers()
             unhandled, self.unhandled = self.unhandled, []
         if unhandled:
@@ -254,6 +256,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     raise Deadlock(f"nothing will happen after {self.now:.6f} s: {self._where()}")
                 when, _, fn, argument = heappop(events)
                 if when > self.now:
+                    if when > self._limit:
+                        raise SimulationError(f"not done by {self._limit:.0f} s: {self._where()}")
                     self.now = when
                     jobs_left = JOBS_PER_INSTANT_MAX
                 fn(argument)
@@ -285,9 +289,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _stop_when_done(self, _: object) -> None:
         self._stopping = True
 
-    def _give_up(self, task: asyncio.Task[Any], limit_s: float) -> None:
-        raise SimulationError(f"not done after {limit_s:.0f} s of virtual time: {self._where([task])}")
-
     def _cancel_leftovers(self) -> None:
         tasks = self._tasks()
         for task in tasks:
@@ -304,8 +305,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         found = (task for task in asyncio.all_tasks(self) if isinstance(task, VirtualTask))
         return sorted(found, key=lambda task: task.number)
 
-    def _where(self, tasks: list[asyncio.Task[Any]] | None = None) -> str:
-        return "; ".join(_describe(task) for task in (tasks or self._tasks())[:20]) or "no task is left"
+    def _where(self) -> str:
+        return "; ".join(_describe(task) for task in self._tasks()[:20]) or "no task is left"
 
     # ------------------------------------------------------------ tasks, futures, executors
 

@@ -1,0 +1,108 @@
+"""Hosts that outlive their nodes, and faults on their disks."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from warren.core.errors import DiskFull, StorageError
+from warren.runtime.simulated import World
+
+SCHEMA = ["CREATE TABLE note (text TEXT)"]
+
+
+def test_files_and_databases_survive_a_restart_of_the_node() -> None:
+    async def first() -> None:
+        runtime = world.runtime("a")
+        runtime.disk.write_whole("/key", b"secret")
+        database = await runtime.open_database("/state.db", SCHEMA)
+        await database.run(lambda c: c.execute("INSERT INTO note VALUES ('kept')"))
+        # No close: the process was killed.
+
+    async def second() -> None:
+        runtime = world.runtime("a")
+        assert runtime.disk.open_read("/key").pread(0, 10) == b"secret"
+        database = await runtime.open_database("/state.db", SCHEMA)
+        assert await database.run(lambda c: c.execute("SELECT * FROM note").fetchall()) == [("kept",)]
+        await database.close()
+        runtime.disk.remove("/state.db")
+        database = await runtime.open_database("/state.db", SCHEMA)
+        assert await database.run(lambda c: c.execute("SELECT * FROM note").fetchall()) == []
+
+    with World() as world:
+        world.run(first())
+        world.run(second())
+
+
+def test_each_host_has_its_own_disk_and_chance() -> None:
+    world = World(seed=3)
+    a, b = world.runtime("a"), world.runtime("b")
+    a.disk.write_whole("/file", b"")
+    with pytest.raises(FileNotFoundError):
+        b.disk.stat("/file")
+    drawn = a.entropy.bytes(8)
+    assert drawn != b.entropy.bytes(8)
+    again = World(seed=3)
+    again.runtime("b")
+    assert again.runtime("a").entropy.bytes(8) == drawn
+
+
+def test_a_small_disk_fills_up() -> None:
+    disk = World().runtime("a").disk
+    disk.capacity_bytes = 1000
+    disk.write_whole("/a", bytes(600))
+    file = disk.open_write("/b", create=True)
+    file.pwrite(0, bytes(300))
+    assert disk.free_bytes("/") == 100
+    with pytest.raises(OSError) as caught:
+        file.pwrite(300, bytes(200))
+    assert caught.value.errno == errno.ENOSPC
+    assert file.pread(0, 1000) == bytes(300)
+    with pytest.raises(OSError):
+        disk.write_whole("/c", bytes(200))
+    file.truncate(100)
+    disk.remove("/a")
+    assert disk.free_bytes("/") == 900
+    disk.make_dirs("/folder")
+    disk.rename_new("/b", "/folder/b")
+    disk.remove_tree("/folder")
+    assert disk.free_bytes("/") == 1000
+
+
+def test_ordered_faults_come_once_each() -> None:
+    disk = World().runtime("a").disk
+    disk.fail_next("pwrite", errno.EIO)
+    disk.fail_next("stat", errno.EACCES, times=2)
+    file = disk.open_write("/file", create=True)
+    with pytest.raises(OSError) as caught:
+        file.pwrite(0, b"x")
+    assert caught.value.errno == errno.EIO
+    file.pwrite(0, b"x")
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            disk.stat("/file")
+    assert disk.stat("/file").size == 1
+
+
+def test_a_database_meets_the_faults_of_its_disk() -> None:
+    world = World()
+    runtime = world.runtime("a")
+
+    async def main() -> None:
+        database = await runtime.open_database("/state.db", SCHEMA)
+        for error, named in ((errno.ENOSPC, DiskFull), (errno.EIO, StorageError)):
+            runtime.disk.fail_next("database", error)
+            with pytest.raises(named):
+                await database.run(lambda c: c.execute("INSERT INTO note VALUES ('lost')"))
+        assert await database.run(lambda c: c.execute("SELECT * FROM note").fetchall()) == []
+
+    world.run(main())
+    world.close()
+
+
+def test_paths_of_the_simulated_disk_have_a_root() -> None:
+    disk = World().runtime("a").disk
+    assert disk.real_path("/..//./") == "/"
+    with pytest.raises(OSError):
+        disk.remove_tree("/")
