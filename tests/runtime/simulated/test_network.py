@@ -203,7 +203,7 @@ def test_a_cut_resets_both_ends() -> None:
 
 
 def test_connections_may_have_a_short_life() -> None:
-    town = Town(Quality(mean_life_s=1.0))
+    town = Town(Quality(latency_s=0, mean_life_s=1.0))
 
     async def main() -> list[float]:
         await town.b.transport.listen(town.door.factory, "0.0.0.0", PORT)
@@ -219,6 +219,20 @@ def test_connections_may_have_a_short_life() -> None:
     lives = town.world.run(main())
     assert 0.7 < sum(lives) / len(lives) < 1.3
     assert min(lives) < 0.1
+
+
+def test_a_cut_before_the_accepting_end_has_started() -> None:
+    town = Town(Quality(latency_s=0.1))
+
+    async def main() -> None:
+        await town.b.transport.listen(town.door.factory, "0.0.0.0", PORT)
+        _, near = await town.a.transport.connect(Recorder, "10.0.0.2", PORT)
+        town.world.network.cut("a", "b")
+        await near.until_called("lost")
+        await asyncio.sleep(1)
+        assert town.door.guests.empty()
+
+    town.world.run(main())
 
 
 def test_nobody_answers_where_no_host_is() -> None:

@@ -308,8 +308,8 @@ class LinkEnd(asyncio.Transport):
                 self._read_in_parts(piece)
             else:
                 buffer[:size] = piece
-                self._credit(size)
                 self._buffer_updated(size)
+                self._credit(size)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:  # noqa: BLE001 - asyncio's socket transport does the same
@@ -324,8 +324,8 @@ class LinkEnd(asyncio.Transport):
                 raise RuntimeError("get_buffer() returned an empty buffer")
             buffer[:size] = rest[:size]
             rest = rest[size:]
-            self._credit(size)
             self._buffer_updated(size)
+            self._credit(size)
             if rest and not self.is_reading():
                 self._inbox.appendleft(bytes(rest))
                 return
