@@ -3,8 +3,8 @@
 In:  bytes of one frame, as a stranger sent it; or what we want to say. Out: the other form.
 Spec: docs/protocols/invite.md; the wire form is proto/invite.proto.
 
-Refuses, with `ProtocolViolation`, bytes that are not the message. Addresses that we cannot read are left out, not
-refused: a newer peer may have transports that we do not know.
+Refuses, with `ProtocolViolation`, bytes that are not the message. Addresses that we cannot read are left
+out, not refused: a newer peer may have transports that we do not know.
 """
 
 from __future__ import annotations

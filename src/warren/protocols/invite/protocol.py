@@ -1,4 +1,5 @@
-"""`/warren/invite/1.0.0`: who holds an invite code proves it to the inviter, and both learn each other's names.
+"""`/warren/invite/1.0.0`: who holds an invite code proves it to the inviter, and both learn each other's
+names.
 
 In:  on one side a code; on the other a stream of a peer that Noise has authenticated.
 Out: the `Introduction` of the other side, once the inviter has committed the new contact.
@@ -20,7 +21,6 @@ from warren.protocols.invite.messages import (
     MESSAGE_BYTES_MAX,
     Claim,
     Declined,
-    Introduction,
     Reason,
     read_answer,
     refusal,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.stream import Stream
     from warren.protocols.invite.code import InviteCode
+    from warren.protocols.invite.messages import Introduction
     from warren.runtime.seam import Clock
 
 PROTOCOL = "/warren/invite/1.0.0"
@@ -46,8 +47,8 @@ class Desk(Protocol):
     async def redeem(self, token: bytes, peer: PeerId, introduction: Introduction) -> Introduction:
         """Make `peer` a contact by the invitation of `token`; return how we want to be known.
 
-        Everything is committed when this returns. The same peer may redeem the same invitation again (its answer
-        got lost) at no further cost. Raises Declined.
+        Everything is committed when this returns. The same peer may redeem the same invitation again (its
+        answer got lost) at no further cost. Raises Declined.
         """
         ...
 
@@ -57,9 +58,7 @@ class InviteProtocol:
 
     __slots__ = ("_clock", "_desk", "_guesses", "_network")
 
-    def __init__(
-        self, network: Network, desk: Desk, clock: Clock, limits: GuessLimits | None = None
-    ) -> None:
+    def __init__(self, network: Network, desk: Desk, clock: Clock, limits: GuessLimits | None = None) -> None:
         self._network = network
         self._desk = desk
         self._clock = clock
@@ -69,12 +68,10 @@ class InviteProtocol:
     async def claim(self, code: InviteCode, me: Introduction, *, timeout_s: float = 15.0) -> Introduction:
         """Answer the invitation of a peer that is connected, or whose addresses the network knows.
 
-        Raises Refused (it said no, with its reason), ProtocolNotSupported, RequestTimeout after `timeout_s`, and
-        what connecting raises.
+        Raises Refused (it said no, with its reason), ProtocolNotSupported, RequestTimeout after
+        `timeout_s`, and what connecting raises.
         """
-        claim = Claim(
-            token_of(code.secret), prove(code.secret, code.peer_id, self._network.peer_id), me
-        )
+        claim = Claim(token_of(code.secret), prove(code.secret, code.peer_id, self._network.peer_id), me)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._exchange(code.peer_id, claim)
@@ -103,8 +100,7 @@ class InviteProtocol:
         if self._guesses.wait_s(peer, self._clock.now()):
             await self._say(stream, refusal(Reason.TOO_MANY))
             return
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            claim = Claim.from_bytes(await stream.read_frame(MESSAGE_BYTES_MAX))
+        claim = Claim.from_bytes(await self._read(stream))
         try:
             introduction = await self._honour(peer, claim)
         except Declined as declined:
@@ -120,7 +116,14 @@ class InviteProtocol:
             raise Declined(Reason.UNKNOWN)
         return await self._desk.redeem(claim.token, peer, claim.introduction)
 
+    async def _read(self, stream: Stream) -> bytes:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return await stream.read_frame(MESSAGE_BYTES_MAX)
+        except TimeoutError as error:
+            raise ProtocolViolation(f"no claim within {READ_TIMEOUT_S:g} s") from error
+
     async def _say(self, stream: Stream, answer: bytes) -> None:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            await stream.write(frame(answer))
-            await stream.close()
+        # Far below what a stream takes without waiting for the peer.
+        await stream.write(frame(answer))
+        await stream.close()

@@ -1,0 +1,440 @@
+"""`Node`: a whole peer, put together. This is the Python API; docs/python-api.md shows it by examples.
+
+In:  a `Config` and a `Runtime` (by default the operating system). Out: an identity, a network with its
+protocols, contacts, files. Only wiring: what a node does is decided below.
+
+    async with Node(Config(home=Path("data"))) as node:
+        print(await node.invite())
+
+Several nodes live in one process. A node runs as one task of its own, so it may be started in one task and
+closed in another (two cells of a notebook). Parts start in the order data folder, network, services,
+listeners, and stop in the reverse one; whatever fails on the way, what was started is stopped again.
+
+Refuses to start: a data folder in use, a damaged or readable identity, an address that cannot be listened on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import warren
+from warren.config import Config
+from warren.core.errors import Closed, ConfigError, InputError, MisuseError
+from warren.core.multiaddr import Multiaddr
+from warren.core.peer_id import PeerId
+from warren.network.network import Network
+from warren.protocols.identify import Identify, IdentifyInfo
+from warren.protocols.invite.protocol import InviteProtocol
+from warren.protocols.perf import Perf
+from warren.protocols.ping import KeepAlive, Ping
+from warren.services.contacts.contacts import Contacts
+from warren.services.contacts.join import join
+from warren.services.contacts.keeper import Keeper
+from warren.services.contacts.reachable import reachable
+from warren.services.contacts.store import migrations
+from warren.services.identity.home import STATE_NAME, Home
+from warren.services.speedtest import RUN_BYTES_MAX, speedtest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from types import TracebackType
+
+    from warren.network.events import Subscription
+    from warren.network.messages import BroadcastReport
+    from warren.network.router import StreamHandler
+    from warren.network.socket import Socket
+    from warren.runtime.seam import Runtime
+    from warren.services.contacts.model import Contact
+    from warren.services.speedtest import SpeedResult
+
+    Answer = bytes | None
+    Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
+
+# How long the addresses of the machine's interfaces are believed; every newcomer asks for them.
+_INTERFACES_FRESH_S = 10.0
+# A part that fails by a fault of ours is started again after this long.
+_RESTART_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What a running node is made of."""
+
+    runtime: Runtime
+    network: Network
+    identify: Identify
+    ping: Ping
+    perf: Perf
+    contacts: Contacts
+    invites: InviteProtocol
+    keeper: Keeper
+    started_at: float
+
+
+class Node:
+    """One peer. Use it as `async with Node(config) as node`, or `await start()` and `await close()`."""
+
+    def __init__(self, config: Config | None = None, *, runtime: Runtime | None = None) -> None:
+        """`runtime` stays the caller's to close; without one the node makes its own."""
+        self.config = config if config is not None else Config()
+        self._given_runtime = runtime
+        self._parts: _Parts | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._closing: asyncio.Event | None = None
+        self._interfaces: tuple[float, list[Multiaddr], list[Multiaddr]] = (0.0, [], [])
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Start everything; when this returns, peers can connect.
+
+        Raises StorageError, InvalidKey, ConfigError (an address that cannot be listened on), MisuseError.
+        """
+        if self._life is not None:
+            raise MisuseError("a node is started once", hint="make another Node")
+        loop = asyncio.get_running_loop()
+        started: asyncio.Future[None] = loop.create_future()
+        self._closing = asyncio.Event()
+        self._life = loop.create_task(self._live(started, self._closing), name="warren-node")
+        try:
+            await asyncio.shield(started)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop everything: say goodbye to peers, commit what is under way. Closing twice is harmless."""
+        if self._life is None or self._closing is None:
+            return
+        self._closing.set()
+        if not self._life.done():
+            await asyncio.wait([self._life])
+
+    async def _live(self, started: asyncio.Future[None], closing: asyncio.Event) -> None:
+        """The whole life of the node: one stack, so that start and stop stand together."""
+        try:
+            async with AsyncExitStack() as stack:
+                parts = await self._assemble(stack)
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(_supervised("keeping contacts", parts.keeper.run))
+                    self._parts = parts
+                    started.set_result(None)
+                    await closing.wait()
+                    keeping.cancel()
+        except Exception as error:
+            if started.done():
+                _log.exception("the node ended by a fault")
+                raise
+            started.set_exception(error)
+        finally:
+            self._parts = None
+
+    async def _assemble(self, stack: AsyncExitStack) -> _Parts:
+        runtime = self._given_runtime
+        if runtime is None:
+            runtime = _real_runtime()
+            stack.push_async_callback(runtime.close)
+        home = Home(self.config.home, runtime)
+        key = await home.open()
+        stack.push_async_callback(home.close)
+        state = await runtime.open_database(home.place(STATE_NAME), migrations())
+        stack.push_async_callback(state.close)
+        network = Network(runtime, key, self.config.network)
+        contacts = Contacts(
+            state,
+            runtime.clock,
+            runtime.entropy,
+            key.peer_id,
+            self.config.name,
+            lambda: self._reachable(network),
+            network.events.emit,
+        )
+        await contacts.load()
+        stack.push_async_callback(contacts.close)
+        identify = Identify(network, f"warren/{warren.__version__}", lambda: self._reachable(network))
+        network.router.on_changed = _once_a_turn(identify.push)
+        parts = _Parts(
+            runtime,
+            network,
+            identify,
+            Ping(network),
+            Perf(network, contacts.is_contact, bytes_max=RUN_BYTES_MAX),
+            contacts,
+            InviteProtocol(network, contacts, runtime.clock),
+            Keeper(network, contacts, runtime.clock, runtime.entropy),
+            runtime.clock.now(),
+        )
+        stack.push_async_callback(network.stop)
+        await _listen(network, [Multiaddr.parse(text) for text in self.config.listen])
+        keep_alive = KeepAlive(network)
+        keep_alive.start()
+        stack.callback(keep_alive.stop)
+        return parts
+
+    # --- facts --------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What this node calls itself."""
+        return self.config.name
+
+    @property
+    def peer_id(self) -> PeerId:
+        """Who this node is."""
+        return self.network.peer_id
+
+    @property
+    def network(self) -> Network:
+        """Sockets, streams and addresses, for who needs more than this class offers."""
+        return self._running.network
+
+    @property
+    def contacts(self) -> Contacts:
+        """Who this node knows."""
+        return self._running.contacts
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the node started."""
+        parts = self._running
+        return parts.runtime.clock.now() - parts.started_at
+
+    def addresses(self) -> list[Multiaddr]:
+        """Where others may reach this node, each with its peer id; the most public first."""
+        network = self.network
+        return [address.with_peer(network.peer_id) for address in self._reachable(network)]
+
+    def agent_of(self, peer: PeerId | str) -> str | None:
+        """What software a connected peer says it runs."""
+        for socket in self.network.sockets(self._peer(peer)):
+            if isinstance(socket.identity, IdentifyInfo):
+                return socket.identity.agent
+        return None
+
+    def events(self) -> AsyncIterator[object]:
+        """Everything that happens from now on, as frozen dataclasses (`PeerConnected`, `ContactAdded`, ...).
+
+        Whoever does not keep up loses the oldest events.
+        """
+        return _iterate(self.network.events.subscribe())
+
+    # --- peers --------------------------------------------------------------------------------------------
+
+    def resolve_peer(self, text: str, listing: Sequence[PeerId] = ()) -> PeerId:
+        """The peer that `text` names: a petname, a peer id in either form, the unique beginning of one, or a
+        number of the last listing. Raises Ambiguous (with the candidates), PeerUnknown.
+        """
+        return self.contacts.resolve(text, known=self.network.peers(), listing=listing)
+
+    async def connect(self, target: str | Multiaddr | PeerId) -> Socket:
+        """Connect to a peer that is known, or to an address. Returns the connection; it stays with the node.
+
+        An address without peer id is dialled too; the key met there counts as unproven. Raises DialFailed,
+        PeerIdMismatch, and what `resolve_peer` raises.
+        """
+        address = _address_in(target)
+        if address is None:
+            peer = self._peer(target) if isinstance(target, str | PeerId) else self.peer_id
+            return await self.network.connect(peer, forced=True)
+        peer_id = address.peer_id
+        if peer_id is None:
+            return await self.network.connect_unproven(address)
+        return await self.network.connect(peer_id, [address], forced=True)
+
+    async def ping(self, peer: PeerId | str, count: int = 1, *, interval_s: float = 0.0) -> list[float]:
+        """Round trips in seconds. Raises RequestTimeout, and what connecting raises."""
+        peer_id, times = self._peer(peer), []
+        for number in range(count):
+            if number and interval_s:
+                await asyncio.sleep(interval_s)
+            times.append(await self._running.ping.ping(peer_id))
+        return times
+
+    async def speedtest(self, peer: PeerId | str, seconds: float = 10.0) -> SpeedResult:
+        """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
+        parts = self._running
+        return await speedtest(parts.ping, parts.perf, self._peer(peer), seconds)
+
+    # --- messages -----------------------------------------------------------------------------------------
+
+    def handle(self, protocol: str, handler: Handler) -> None:
+        """Answer requests and take broadcasts of `protocol`: `handler(peer, payload) -> bytes | None`.
+
+        The handler may be a coroutine function. Raises MisuseError when the protocol is taken.
+        """
+
+        async def answer(peer: PeerId, payload: bytes) -> bytes | None:
+            result = handler(peer, payload)
+            return await result if inspect.isawaitable(result) else result
+
+        self.network.handle_request(protocol, answer)
+
+    def handle_stream(self, protocol: str, handler: StreamHandler) -> None:
+        """Serve streams of `protocol` with `await handler(stream)`; a failure costs its stream only."""
+        self.network.handle_stream(protocol, handler)
+
+    async def request(
+        self, peer: PeerId | str, protocol: str, payload: bytes, *, timeout_s: float = 10.0
+    ) -> bytes:
+        """Ask a peer and wait for the answer; connects if need be.
+
+        Raises RequestTimeout, Refused, ProtocolNotSupported, and what connecting raises.
+        """
+        return await self.network.request(self._peer(peer), protocol, payload, timeout_s=timeout_s)
+
+    async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
+        """Send to every connected peer at once; the report says whom it reached, whom not and why."""
+        return await self.network.broadcast(protocol, payload, timeout_s=timeout_s)
+
+    # --- contacts -----------------------------------------------------------------------------------------
+
+    async def invite(self, uses: int = 1, expires_s: float = 86400.0, name: str | None = None) -> str:
+        """One line of text; who joins with it becomes a contact, called `name` if that is given.
+
+        Raises InputError (uses, expiry or name out of bounds), LimitReached.
+        """
+        return str(await self.contacts.invite(uses=uses, expires_s=expires_s, petname=name))
+
+    async def join(self, code: str, *, name: str | None = None) -> Contact:
+        """Accept an invitation: connect to who made it; both become contacts. `name` is what to call them.
+
+        Raises InvalidCode, DialFailed, PeerIdMismatch, Refused (unknown, expired, used up), RequestTimeout.
+        """
+        parts = self._running
+        return await join(code, name, parts.contacts, parts.network, parts.invites)
+
+    async def add_contact(self, target: str | Multiaddr | PeerId, *, name: str | None = None) -> Contact:
+        """Make a peer a contact on this side alone, by its id or by an address that holds its id."""
+        address = _address_in(target)
+        if address is not None and address.peer_id is None:
+            raise InputError(f"{address} names no peer", hint="add /p2p/PEER-ID to the address")
+        if address is not None and address.peer_id is not None:
+            return await self.contacts.add(address.peer_id, name, [address])
+        peer = self._peer(target) if isinstance(target, str | PeerId) else self.peer_id
+        return await self.contacts.add(peer, name, self.network.addresses(peer))
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> _Parts:
+        if self._parts is None:
+            if self._life is None:
+                raise MisuseError("this node is not started", hint="use it inside: async with Node() as node")
+            raise Closed("this node is closed", hint="make another Node")
+        return self._parts
+
+    def _peer(self, peer: PeerId | str) -> PeerId:
+        return peer if isinstance(peer, PeerId) else self.resolve_peer(peer)
+
+    def _reachable(self, network: Network) -> list[Multiaddr]:
+        """Where others may dial; the interfaces are looked at again now and then, for machines that move."""
+        looked_at, listened, found = self._interfaces
+        now, listen = network.clock(), network.listen_addrs
+        if listened != listen or now - looked_at > _INTERFACES_FRESH_S:
+            found = reachable(listen, network.runtime.transport.interface_addresses())
+            self._interfaces = (now, listen, found)
+        return found
+
+
+def _real_runtime() -> Runtime:
+    from warren.runtime.real.runtime import RealRuntime
+
+    return RealRuntime()
+
+
+def _address_in(target: str | Multiaddr | PeerId) -> Multiaddr | None:
+    if isinstance(target, str):
+        return Multiaddr.parse(target) if target.startswith("/") else None
+    return target if isinstance(target, Multiaddr) else None
+
+
+async def _iterate(subscription: Subscription) -> AsyncIterator[object]:
+    try:
+        async for event in subscription:
+            yield event
+    finally:
+        subscription.close()
+
+
+async def _supervised(doing: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Keep a part running: a fault in it is logged, and costs neither the node nor its peers."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:  # noqa: BLE001  the boundary of supervision
+            _log.exception("%s failed; trying again", doing)
+            await asyncio.sleep(_RESTART_S)
+
+
+def _once_a_turn(work: Callable[[], None]) -> Callable[[], None]:
+    """However often it is called in one turn of the loop, `work` is done once, in the next."""
+    due = False
+
+    def do() -> None:
+        nonlocal due
+        due = False
+        work()
+
+    def soon() -> None:
+        nonlocal due
+        if not due:
+            due = True
+            asyncio.get_running_loop().call_soon(do)
+
+    return soon
+
+
+async def _listen(network: Network, addresses: Sequence[Multiaddr]) -> None:
+    """Listen on all addresses, with one port where several leave it open. Raises ConfigError.
+
+    A machine without IPv6 (or IPv4) listens on what it has.
+    """
+    port, missing = 0, None
+    for wanted in addresses:
+        address = Multiaddr.tcp(wanted.host, port) if port and not wanted.port and wanted.host else wanted
+        try:
+            await network.listen([address])
+        except OSError as error:
+            if not (wanted.is_unspecified and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)):
+                raise _cannot_listen(address, error) from error
+            missing = _cannot_listen(address, error)
+            _log.warning("%s", missing)
+        else:
+            port = port or network.listen_addrs[-1].port or 0
+    if missing is not None and not network.listen_addrs:
+        raise missing
+
+
+def _cannot_listen(address: Multiaddr, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"port {address.port} of {address.host} is taken by another program",
+            hint=f"stop that program (another Warren?), or choose a free port: --listen {_any_port(address)}",
+        )
+    if error.errno == errno.EACCES:
+        return ConfigError(
+            f"no permission to listen on port {address.port}", hint="choose a port above 1023 (--listen)"
+        )
+    reason = error.strerror or str(error)
+    return ConfigError(f"cannot listen on {address}: {reason}", hint="choose another address (--listen)")
+
+
+def _any_port(address: Multiaddr) -> Multiaddr:
+    return Multiaddr.tcp(address.host or "0.0.0.0", 0)  # noqa: S104  only shown

@@ -1,0 +1,170 @@
+"""`Keeper`: keeps the contacts connected, and learns where they are while they are.
+
+In:  events of the network and of the contacts; time and chance of the runtime. Out: dials, when `Reconnect`
+says so; addresses, told or proven, to `Contacts`; protection of contacts' sockets from being closed to make
+room.
+
+Addresses are learnt only from sockets whose key was expected or came to us: a socket to an address of which
+nobody knew the peer teaches nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from warren.core.errors import Closed, WarrenError
+from warren.network.addresses import PERMANENT_S
+from warren.network.events import PeerConnected, PeerDisconnected, PeerIdentified
+from warren.network.yamux.frames import GO_AWAY_NORMAL
+from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
+from warren.services.contacts.reconnect import Dial, Reconnect, ReconnectPolicy, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from warren.core.multiaddr import Multiaddr
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.network.socket import Socket
+    from warren.runtime.seam import Clock, Entropy
+    from warren.services.contacts.contacts import Contacts
+    from warren.services.contacts.model import Contact
+
+_TAG = "contact"
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Runs as one task, from `run` until that is cancelled."""
+
+    __slots__ = ("_changed", "_clock", "_contacts", "_network", "_schedule")
+
+    def __init__(
+        self,
+        network: Network,
+        contacts: Contacts,
+        clock: Clock,
+        entropy: Entropy,
+        policy: ReconnectPolicy | None = None,
+    ) -> None:
+        self._network = network
+        self._contacts = contacts
+        self._clock = clock
+        self._schedule = Reconnect(policy or ReconnectPolicy(), entropy)
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep every contact connected until cancelled."""
+        events = self._network.events.subscribe()
+        try:
+            self._look_at_all()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._dial_when_due(tasks))
+                dropped = 0
+                async for event in events:
+                    await self._on_event(event)
+                    if events.dropped != dropped:
+                        dropped = events.dropped
+                        self._look_at_all()
+        finally:
+            events.close()
+
+    def _look_at_all(self) -> None:
+        """Bring the schedule in line with what is, at the start and after events were lost."""
+        now = self._clock.now()
+        for contact in self._contacts.all():
+            self._keep(contact)
+            if self._network.is_connected(contact.peer_id):
+                self._schedule.connected(contact.peer_id, now)
+            else:
+                self._schedule.lost(contact.peer_id, now)
+        self._changed.set()
+
+    async def _on_event(self, event: object) -> None:
+        now = self._clock.now()
+        match event:
+            case PeerConnected(peer):
+                self._schedule.connected(peer, now)
+                await self._prove(peer)
+            case PeerDisconnected(peer, _):
+                self._schedule.lost(peer, now)
+                self._changed.set()
+            case PeerIdentified(peer, socket, info):
+                await self._learn(peer, socket, getattr(info, "listen_addrs", ()))
+            case ContactAdded(contact):
+                self._keep(contact)
+                if self._network.is_connected(contact.peer_id):
+                    self._schedule.connected(contact.peer_id, now)
+                    await self._prove(contact.peer_id)
+                self._changed.set()
+            case ContactChanged(contact):
+                self._remember(contact)
+            case ContactRemoved(peer):
+                self._leave(peer)
+            case _:
+                pass
+
+    def _keep(self, contact: Contact) -> None:
+        self._network.protect(contact.peer_id, _TAG)
+        self._remember(contact)
+        self._schedule.add(contact.peer_id, self._clock.now())
+
+    def _remember(self, contact: Contact) -> None:
+        """Let every part of the node reach the contact by its id."""
+        self._network.add_addresses(contact.peer_id, contact.addresses, PERMANENT_S)
+
+    def _leave(self, peer: PeerId) -> None:
+        """Who is no contact any more loses its connection, and with it what only contacts may do on it."""
+        self._schedule.remove(peer)
+        self._network.unprotect(peer, _TAG)
+        for socket in self._network.sockets(peer):
+            socket.shut(Closed("no longer a contact"), GO_AWAY_NORMAL)
+
+    async def _prove(self, peer: PeerId) -> None:
+        for socket in self._network.sockets(peer):
+            if socket.outbound and socket.proven and socket.remote_addr is not None:
+                with _logged("storing where a contact was met"):
+                    await self._contacts.proved(peer, socket.remote_addr)
+
+    async def _learn(self, peer: PeerId, socket: Socket, addresses: Iterable[Multiaddr]) -> None:
+        if socket.proven:
+            nearby = socket.remote_addr is not None and socket.remote_addr.is_loopback
+            useful = [one for one in addresses if not one.is_unspecified and (nearby or not one.is_loopback)]
+            with _logged("storing the addresses of a contact"):
+                await self._contacts.told(peer, useful)
+
+    async def _dial_when_due(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            self._changed.clear()
+            match self._schedule.next(self._clock.now()):
+                case Dial(peer):
+                    tasks.create_task(self._dial(peer))
+                case Wait(until):
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout_at(until):
+                            await self._changed.wait()
+
+    async def _dial(self, peer: PeerId) -> None:
+        try:
+            # The schedule is the back-off: the network's own would turn down a dial that is due.
+            await self._network.connect(peer, forced=True)
+        except WarrenError as error:
+            _log.debug("contact %s is not reachable: %s", peer, error)
+            self._schedule.failed(peer, self._clock.now())
+        else:
+            self._schedule.connected(peer, self._clock.now())
+        self._changed.set()
+
+
+@contextlib.contextmanager
+def _logged(doing: str) -> Iterator[None]:
+    """A full disk must not end the keeping of connections: what was learnt is lost, the next event says it
+    again.
+    """
+    try:
+        yield
+    except WarrenError as error:
+        _log.warning("%s failed: %s", doing, error)
