@@ -237,6 +237,7 @@ def test_malformed_text(text: str) -> None:
         "900302" + b"ab".hex(),
         "900302" + b"/\n".hex(),
         "d20301ff",
+        "900303" + b"/ab".hex() + "060050",
         "a202" * 21,
         "04" + "01020304" + "ff",
         "9003" + "fe03" + b"/".hex() + b"a".hex() * 509,

@@ -237,6 +237,8 @@ def _split(raw: bytes) -> tuple[_Part, ...]:
     parts: list[_Part] = []
     pos = 0
     while pos < len(raw):
+        if parts and parts[-1][0].name == "unix":
+            raise InvalidMultiaddr("a unix path ends the address: in text all that follows belongs to it")
         part, pos = _read_component(raw, pos)
         parts.append(part)
     if len(parts) > COMPONENTS_MAX:
