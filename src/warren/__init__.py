@@ -12,7 +12,11 @@ standard library: `Node` and `Config` are loaded when first named.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren.config import Config
+    from warren.node import Node
 
 __version__ = "0.1.0"
 __all__ = ["Config", "Node", "__version__"]
@@ -20,7 +24,7 @@ __all__ = ["Config", "Node", "__version__"]
 _LAZY = {"Node": "warren.node", "Config": "warren.config"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
