@@ -1,4 +1,4 @@
-"""What holds for every line: format, lint, types, floors, generated code that fits its source.
+"""What holds for every line: format, lint, types, floors, generated code and pages that fit their source.
 
 `python3 run.py check` and CI run it. All checks run even when one fails; the exit code is 1 then.
 `--fix` first lets ruff repair what it can.
@@ -18,6 +18,7 @@ CHECKS = {
     "lint": ["ruff", "check", "--quiet", "--output-format=concise", "."],
     "types": ["mypy", "--no-error-summary"],
     "floors": ["lint-imports", "--no-cache"],
+    "limits": ["python", "-P", "tools/limits.py", "--check"],
     "protobuf": ["python", "-P", "tools/protoc.py", "--check"],
 }
 FIXES = (["ruff", "check", "--fix", "--quiet", "."], ["ruff", "format", "--quiet", "."])
