@@ -111,14 +111,12 @@ def fixed(file: str, name: str) -> tuple[str, str, str]:
     source = (PACKAGE / file).read_text(encoding="utf-8")
     tree = ast.parse(source)
     for at, node in enumerate(tree.body):
-        target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(node, ast.Assign):
-            target = node.targets[0]
-        if not isinstance(target, ast.Name) or target.id != name:
+        if not isinstance(node, ast.AnnAssign | ast.Assign) or node.value is None:
             continue
-        number = (
-            number_in(node.value) if isinstance(node, ast.AnnAssign | ast.Assign) and node.value else None
-        )
+        targets: Sequence[ast.expr] = node.targets if isinstance(node, ast.Assign) else (node.target,)
+        if [target.id for target in targets if isinstance(target, ast.Name)] != [name]:
+            continue
+        number = number_in(node.value)
         text = string_below(tree.body, at) or comment_at(source.splitlines(), node.lineno)
         if number is None or not text:
             raise SystemExit(f"{file}: {name} does not say what it is for")
