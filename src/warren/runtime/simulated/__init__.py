@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warren.runtime.simulated.loop import Deadlock, SimulationError, VirtualLoop
+from warren.runtime.simulated.loop import Deadlock, SimulationError, VirtualLoop, virtual_loop
 from warren.runtime.simulated.network import Quality, SimulatedNetwork
 from warren.runtime.simulated.world import SimulatedRuntime, World
 
@@ -14,4 +14,5 @@ __all__ = [
     "SimulationError",
     "VirtualLoop",
     "World",
+    "virtual_loop",
 ]

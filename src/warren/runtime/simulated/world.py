@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from warren.runtime.simulated.database import DatabaseShelf
 from warren.runtime.simulated.disk import SimulatedDisk
-from warren.runtime.simulated.loop import VirtualLoop
+from warren.runtime.simulated.loop import VirtualLoop, virtual_loop
 from warren.runtime.simulated.network import SimulatedNetwork
 from warren.runtime.simulated.transport import SimulatedTransport
 
@@ -119,12 +119,15 @@ class SimulatedRuntime:
 
 
 class World:
-    """See the module. `seed` may be anything with a stable `str()`."""
+    """See the module.
 
-    def __init__(self, seed: object = 0) -> None:
+    seed: anything with a stable `str()`. loop: one that runs already, for a world that is made inside it.
+    """
+
+    def __init__(self, seed: object = 0, *, loop: VirtualLoop | None = None) -> None:
         self.seed = seed
-        # What it lacks of the abstract loop is what touches the real world.
-        self.loop = VirtualLoop()  # type: ignore[abstract]
+        self.loop = loop or virtual_loop()
+        self._owns_loop = loop is None
         self.network = SimulatedNetwork(self.loop, seed)
         self.clock = SimulatedClock(self.loop)
         self._machines: dict[str, _Machine] = {}
@@ -158,10 +161,11 @@ class World:
         return self.network.deliveries
 
     def close(self) -> None:
-        """Free the databases and the loop."""
+        """Free the databases, and the loop unless it was given."""
         for machine in self._machines.values():
             machine.databases.close()
-        self.loop.close()
+        if self._owns_loop:
+            self.loop.close()
 
     def __enter__(self) -> Self:
         return self
