@@ -25,7 +25,6 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.network.network import Network
-from warren.network.states import SocketState
 from warren.protocols.identify import Identify
 from warren.protocols.perf import Perf
 from warren.protocols.ping import Ping
@@ -71,9 +70,7 @@ def _answer_identified(stream: Stream) -> None:
 
 async def identified(socket: Socket) -> None:
     """Wait until identify is done on this side."""
-    # An event would put its own cost into the figure.
-    while socket.state is SocketState.CONNECTED:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await socket.wait_open()
     assert socket.identity is not None, "identify failed"
 
 

@@ -19,7 +19,8 @@
 //   idle ADDR N           N connections, each from its own peer id, held until stdin closes
 //
 // Test protocols: /echo/1.0.0 sends back what comes, then ends; /reset/1.0.0 resets the stream at its first byte;
-// /resets/1.0.0 answers one byte with the number of echo streams that were reset by the other side, in decimal.
+// /resets/1.0.0 answers one byte with the number of echo streams that were reset by the other side, in decimal;
+// /early-muxers/1.0.0 with the number of connections whose muxer was agreed in the Noise handshake.
 //
 // Options: --port N  --host IP  --chunk BYTES  --timeout MS (whole command)  --stdin
 //   --late-muxer   leave the muxer out of the Noise handshake and agree on it by multistream-select
@@ -50,6 +51,7 @@ const PERF = '/perf/1.0.0'
 const ECHO = '/echo/1.0.0'
 const RESET = '/reset/1.0.0'
 const RESETS = '/resets/1.0.0'
+const EARLY_MUXERS = '/early-muxers/1.0.0'
 const BLOCK = new Uint8Array(65536)
 const STREAM_LIMITS = { maxInboundStreams: 10000, maxOutboundStreams: 10000 }
 
@@ -84,16 +86,16 @@ function roundTrips (us) {
 
 // ---------------------------------------------------------------- node
 
-const handshakes = { early: 0, late: 0 }
+let earlyMuxers = 0
 
-// Noise that counts where the muxer was agreed, and that can be told to leave it to multistream-select.
+// Noise that counts the muxers agreed in its handshake, and that can be told to leave them to multistream-select.
 function observedNoise () {
   const make = noise()
   return (components) => {
     const inner = make(components)
     const secure = async (side, connection, opts) => {
       const result = await inner[side](connection, { ...opts, skipStreamMuxerNegotiation: options['late-muxer'] })
-      handshakes[result.streamMuxer == null ? 'late' : 'early']++
+      if (result.streamMuxer != null) earlyMuxers++
       return result
     }
     return {
@@ -120,7 +122,7 @@ async function makeNode (listen = []) {
 
 const dial = (node) => node.dial(multiaddr(address), { signal })
 const openStream = (conn, protocol) => conn.newStream(protocol, { signal, ...STREAM_LIMITS })
-const describe = (conn) => ({ peer: conn.remotePeer.toString(), muxer: conn.multiplexer, early_muxer: handshakes.early > 0 })
+const describe = (conn) => ({ peer: conn.remotePeer.toString(), muxer: conn.multiplexer, early_muxer: earlyMuxers > 0 })
 
 async function send (stream, data) {
   if (!stream.send(data) && stream.writableNeedsDrain) await stream.onDrain({ signal })
@@ -160,14 +162,20 @@ async function serveReset (stream) {
   for await (const _ of stream) throw new Error('reset, as asked')
 }
 
-async function serveResets (stream) {
+async function serveNumber (stream, count) {
   await reader(stream)(1)
-  stream.send(new TextEncoder().encode(String(resetsSeen)))
+  stream.send(new TextEncoder().encode(String(count())))
   await stream.close()
 }
 
 async function serve (node) {
-  const handlers = { [PERF]: servePerf, [ECHO]: serveEcho, [RESET]: serveReset, [RESETS]: serveResets }
+  const handlers = {
+    [PERF]: servePerf,
+    [ECHO]: serveEcho,
+    [RESET]: serveReset,
+    [RESETS]: (stream) => serveNumber(stream, () => resetsSeen),
+    [EARLY_MUXERS]: (stream) => serveNumber(stream, () => earlyMuxers)
+  }
   for (const [protocol, handler] of Object.entries(handlers)) {
     await node.handle(protocol, (stream) => handler(stream).catch((err) => stream.abort(err)), STREAM_LIMITS)
   }
