@@ -1,12 +1,13 @@
-"""Where peers may be reached: addresses with an expiry, bounded per peer and in all. Pure: time is an argument."""
+"""Where peers may be reached: addresses that expire, bounded per peer and in all. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
 

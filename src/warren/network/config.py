@@ -21,7 +21,7 @@ class NetworkConfig:
     per_ip_max: int = 256
     """Inbound sockets from one IPv4 address or IPv6 /64: stops one host that makes up identities."""
     handshakes_max: int = 256
-    """Inbound sockets that have not proved a key yet: stops half-open floods; a newcomer beyond it is dropped."""
+    """Inbound sockets that have not proved a key yet: stops half-open floods; who comes then is dropped."""
     handshakes_per_ip_max: int = 64
     """The same from one host, so that one attacker cannot take all the places."""
     read_bytes: int = 256 * 1024

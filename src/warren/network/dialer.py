@@ -1,23 +1,25 @@
 """Dialling a peer: ranked addresses, staggered attempts, one dial for all who ask, back-off for what failed.
 
-In: a peer id and addresses.  Out: a connected, authenticated `Socket`, or `DialFailed` with the reason for each address.
-The decisions are in `ranking` and `backoff`; this module starts and cancels the attempts.
+In: a peer id and addresses.  Out: a connected, authenticated `Socket`, or `DialFailed` with the reason for
+each address. The decisions are in `ranking` and `backoff`; this module starts and cancels the attempts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from warren.core.errors import ConnectionFailed, DialFailed, WarrenError
 from warren.network.backoff import Backoff
-from warren.network.ranking import Attempt, rank
+from warren.network.ranking import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
+    from warren.network.ranking import Attempt
     from warren.network.socket import Socket
 
 
@@ -52,7 +54,7 @@ class Dialer:
         self._running: dict[PeerId, asyncio.Task[Socket]] = {}
 
     async def dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
-        """Connect to `peer`; whoever asks while a dial runs waits for that one. `forced` ignores the back-off."""
+        """Connect to `peer`; who asks while a dial runs waits for that one. `forced` ignores back-off."""
         task = self._running.get(peer)
         if task is None:
             task = asyncio.ensure_future(self._dial(peer, addresses, forced=forced))
@@ -94,9 +96,7 @@ class Dialer:
                 ready.append(address)
         return ready
 
-    async def _resolve(
-        self, addresses: Sequence[Multiaddr], failures: list[Failure]
-    ) -> list[Multiaddr]:
+    async def _resolve(self, addresses: Sequence[Multiaddr], failures: list[Failure]) -> list[Multiaddr]:
         found: list[Multiaddr] = []
         for address in addresses:
             try:
@@ -108,7 +108,7 @@ class Dialer:
     async def _race(
         self, attempts: Sequence[Attempt], peer: PeerId, failures: list[Failure]
     ) -> Socket | None:
-        """Start attempts by their delays, the next one early when all before it failed; the first success wins."""
+        """Start attempts by their delays, the next early when all before failed; the first success wins."""
         began = self._host.clock()
         waiting = list(attempts)
         running: set[asyncio.Task[Socket | None]] = set()
@@ -130,9 +130,7 @@ class Dialer:
             await _cancel(running)
         return None
 
-    async def _attempt(
-        self, address: Multiaddr, peer: PeerId, failures: list[Failure]
-    ) -> Socket | None:
+    async def _attempt(self, address: Multiaddr, peer: PeerId, failures: list[Failure]) -> Socket | None:
         try:
             socket = await self._host.dial_address(address, peer)
         except (OSError, WarrenError) as error:
@@ -167,4 +165,6 @@ def _failure(peer: PeerId, failures: Sequence[Failure]) -> WarrenError:
         return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
     attempts = [(failure.address, _reason(failure.error)) for failure in failures]
     listed = "; ".join(f"{address}: {reason}" for address, reason in attempts)
-    return DialFailed(f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?")
+    return DialFailed(
+        f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?"
+    )

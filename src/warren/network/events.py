@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.socket import Socket

@@ -1,23 +1,22 @@
 """Who may have a socket: pure counting, asked before any work is done for a stranger.
 
-In: a socket's direction, its host and its age in the handshake.  Out: admitted, or `LimitReached` with the name of
-the limit; and the choice of whom to close when room is needed.
-The rule of eviction: never a protected peer, never a socket with streams while one without exists, and of those
-the one that was silent for longest.
+In: a socket's direction, its host and its age in the handshake.  Out: admitted, or `LimitReached` with the
+name of the limit; and the choice of whom to close when room is needed.
+The rule of eviction: never a protected peer, never a socket with streams while one without exists, and of
+those the one that was silent for longest.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from warren.core.errors import LimitReached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from warren.network.config import NetworkConfig
     from warren.network.socket import Socket
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4096)
 def ip_group(host: str) -> str:
-    """What counts as one host: an IPv4 address, or the /64 of an IPv6 address (an IPv4-mapped one is IPv4)."""
+    """What counts as one host: an IPv4 address (mapped ones too), or the /64 of an IPv6 address."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

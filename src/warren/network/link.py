@@ -6,22 +6,23 @@ four messages are one write.  When the link keeps bytes back, `writable` falls a
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
-from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES, Sealer
+from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES
 from warren.network.yamux.frames import HEADER_BYTES
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
+    from warren.network.noise import Sealer
     from warren.network.scratch import Scratch
     from warren.network.socket import Socket
 
 SMALL_BYTES_MAX: Final = 4096
 """Frames up to this size wait for the end of the turn to share a message."""
 BACKLOG_BYTES_MAX: Final = 1024 * 1024
-"""When so much waits in the link, nothing more is read from the peer: it asks for answers and does not take them."""
+"""When so much waits in the link, the peer is not read: it asks for answers and does not take them."""
 
 
 class SealedWriter:
@@ -70,7 +71,7 @@ class SealedWriter:
         """What to call when the link takes more again."""
         self._pump = pump
 
-    # --- FrameSender --------------------------------------------------------------------------------------------
+    # --- FrameSender ----------------------------------------------------------------------------------------
 
     def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
         """Take one frame; a large one is sealed at once, a small one at the end of the turn."""
@@ -110,7 +111,7 @@ class SealedWriter:
         if self._pump_handle is None:
             self._pump_handle = self._loop.call_soon(self._run_pump)
 
-    # --- the socket's side --------------------------------------------------------------------------------------
+    # --- the socket's side ----------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Seal and write everything that was put."""
@@ -167,7 +168,7 @@ class SealedWriter:
                 self._reading_paused = True
                 self._transport.pause_reading()
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _claim(self, size: int) -> None:
         """Make the shared buffer ours, with room for `size` bytes."""
@@ -202,5 +203,3 @@ class SealedWriter:
         self._pump_handle = None
         if self._pump is not None:
             self._pump()
-
-

@@ -1,8 +1,8 @@
 """Request/response with ids, timeouts and late replies, and the broadcast that is built on it.
 
 In: payloads of at most `message_bytes_max`.  Out: the peer's answer, or an error that says what went wrong.
-Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in any
-order.  A malformed or oversized message costs its stream; the next request opens a new one.
+Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in
+any order.  A malformed or oversized message costs its stream; the next request opens a new one.
 Wire: `proto/messages.proto`, explained in docs/protocols/messages.md.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,6 +28,8 @@ from warren.core.framing import FrameDecoder, frame
 from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
     from warren.network.router import Router
@@ -110,7 +111,9 @@ class _Outgoing:
         pending, self._pending = self._pending, {}
         for future in pending.values():
             if not future.done():
-                future.set_exception(error or ConnectionClosed("the peer closed the stream without an answer"))
+                future.set_exception(
+                    error or ConnectionClosed("the peer closed the stream without an answer")
+                )
                 future.exception()
 
 
@@ -206,7 +209,7 @@ class Messenger:
     async def request(self, socket: Socket, protocol: str, payload: bytes, timeout_s: float) -> bytes:
         """Send a request and wait for its answer.
 
-        Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed` kinds.
+        Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed`.
         """
         outgoing, request_id, future = self._send(socket, protocol, REQUEST, payload)
         try:
@@ -235,8 +238,8 @@ class Messenger:
             outgoing.forget(request_id)
             if not future.done():
                 failed[socket.peer_id] = f"no answer within {timeout_s:g} s"
-            elif (error := future.exception()) is not None:
-                failed[socket.peer_id] = str(error)
+            elif (problem := future.exception()) is not None:
+                failed[socket.peer_id] = str(problem)
             else:
                 reached.append(socket.peer_id)
         return BroadcastReport(tuple(reached), failed)

@@ -8,12 +8,14 @@ Spec: https://github.com/multiformats/multistream-select
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core import varint
 from warren.core.errors import ProtocolViolation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 VERSION_LINE: Final = b"\x13/multistream/1.0.0\n"
 NOT_AVAILABLE: Final = b"\x03na\n"
@@ -48,7 +50,9 @@ class _Lines:
             return None, len(data)
         size, start = head
         if not 1 <= size <= LINE_BYTES_MAX:
-            raise ProtocolViolation(f"multistream: a line of {size} bytes (1 to {LINE_BYTES_MAX} are allowed)")
+            raise ProtocolViolation(
+                f"multistream: a line of {size} bytes (1 to {LINE_BYTES_MAX} are allowed)"
+            )
         end = start + size
         if len(buf) < end:
             self._held = buf

@@ -14,7 +14,7 @@ class StreamSink(Protocol):
     """The receiving end of one stream, called by the muxer as bytes arrive."""
 
     def on_data(self, data: memoryview) -> None:
-        """Bytes arrived; the view is valid only during the call. Credit goes back with `MuxedStream.consumed`."""
+        """Bytes arrived; the view is valid only during the call. `MuxedStream.consumed` gives credit."""
 
     def on_fin(self) -> None:
         """The other side sends no more."""
@@ -48,7 +48,7 @@ class MuxedStream(Protocol):
 class StreamAcceptor(Protocol):
     """Decides about a stream that the peer opened."""
 
-    def __call__(self, stream: MuxedStream) -> StreamSink | None:
+    def __call__(self, stream: MuxedStream, /) -> StreamSink | None:
         """The sink that serves the stream, or None to reset it."""
 
 

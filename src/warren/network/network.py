@@ -1,13 +1,12 @@
 """The network of one node: listens, dials, keeps the map of sockets, and routes what arrives.
 
 In: a runtime, an identity, a `NetworkConfig`, handlers.  Out: sockets, streams, answers, events.
-One `Network` has one key; every socket is authenticated and encrypted.  Nothing is dialled unless someone asks.
+One `Network` has one key; every socket is authenticated and encrypted.  Nothing is dialled unless asked.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.core.errors import (
@@ -22,21 +21,25 @@ from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
 from warren.network.events import EventBus, ListenStarted, ListenStopped
-from warren.network.messages import BroadcastReport, Messenger, RequestHandler
+from warren.network.messages import Messenger
 from warren.network.noise import StaticKey
 from warren.network.registry import SocketRegistry
-from warren.network.router import InlineHandler, Router, StreamHandler
+from warren.network.router import Router
 from warren.network.scratch import Scratch
 from warren.network.socket import Socket
 from warren.network.states import SocketState
-from warren.network.stream import Stream
 from warren.network.transports.tcp import TcpTransport
 from warren.network.upgrade import MUXERS
 from warren.network.yamux.budget import TotalBudget
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
+    from warren.network.messages import BroadcastReport, RequestHandler
+    from warren.network.router import InlineHandler, StreamHandler
+    from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Runtime
 
@@ -72,7 +75,7 @@ class Network:
         self._tick_handle: asyncio.TimerHandle | None = None
         self._stopped = False
 
-    # --- listening ----------------------------------------------------------------------------------------------
+    # --- listening ------------------------------------------------------------------------------------------
 
     @property
     def listen_addrs(self) -> list[Multiaddr]:
@@ -109,7 +112,7 @@ class Network:
             listener.close()
             self.events.emit(ListenStopped(listener.address))
 
-    # --- dialling -----------------------------------------------------------------------------------------------
+    # --- dialling -------------------------------------------------------------------------------------------
 
     async def connect(
         self,
@@ -121,8 +124,8 @@ class Network:
     ) -> Socket:
         """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
 
-        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `RequestTimeout`.
-        `forced` dials addresses that failed a moment ago, too.
+        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`,
+        `RequestTimeout`. `forced` dials addresses that failed a moment ago, too.
         """
         self._check_running()
         socket = self._registry.best(peer)
@@ -152,7 +155,10 @@ class Network:
         return await self._transport.resolve(address)
 
     async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
-        """One attempt at one numeric address, up to the muxer. Raises `OSError`, `HandshakeFailed`, `LimitReached`."""
+        """One attempt at a numeric address, up to the muxer.
+
+        Raises `OSError`, `HandshakeFailed`, `LimitReached`.
+        """
         self._registry.limits.admit_outbound()
         socket = Socket(self, outbound=True, remote_addr=address, expected=expected)
         self._registry.add(socket)
@@ -177,7 +183,7 @@ class Network:
         """Where `peer` may be reached, as far as this node knows."""
         return self._addresses.get(peer, self.clock())
 
-    # --- sockets and peers --------------------------------------------------------------------------------------
+    # --- sockets and peers ----------------------------------------------------------------------------------
 
     def sockets(self, peer: PeerId | None = None) -> list[Socket]:
         """The authenticated sockets, of one peer or of all."""
@@ -203,7 +209,7 @@ class Network:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
         self._registry.settle(peer)
 
-    # --- streams and handlers -----------------------------------------------------------------------------------
+    # --- streams and handlers -------------------------------------------------------------------------------
 
     async def open_stream(
         self, peer: PeerId | Socket, protocols: str | Sequence[str], *, timeout_s: float | None = None
@@ -227,7 +233,7 @@ class Network:
         return stream
 
     def handle_stream(self, protocol: str, handler: StreamHandler) -> None:
-        """Serve inbound streams of `protocol` with a coroutine; it fails alone. Raises `MisuseError` when taken."""
+        """Serve inbound streams of `protocol` with a coroutine, which fails alone. `MisuseError`: taken."""
         self.router.add(protocol, handler)
 
     def handle_stream_inline(self, protocol: str, handler: InlineHandler) -> None:
@@ -242,15 +248,13 @@ class Network:
         """Stop serving `protocol`."""
         self.router.remove(protocol)
 
-    # --- requests and broadcasts --------------------------------------------------------------------------------
+    # --- requests and broadcasts ----------------------------------------------------------------------------
 
     def handle_request(self, protocol: str, handler: RequestHandler) -> None:
-        """Answer requests and take broadcasts of `protocol`: `await handler(peer, payload) -> bytes | None`."""
+        """Answer requests, take broadcasts of `protocol`: `await handler(peer, payload) -> bytes | None`."""
         self._messenger.handle(protocol, handler)
 
-    async def request(
-        self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0
-    ) -> bytes:
+    async def request(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> bytes:
         """Ask `peer` and wait for the answer; dials if need be.
 
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
@@ -259,15 +263,17 @@ class Network:
         return await self._messenger.request(socket, protocol, payload, timeout_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
-        """Send to every connected peer at once; the report says whose handler has it, and who has not and why."""
+        """Send to every connected peer at once; the report says whose handler has it, who not, and why."""
         self._check_running()
         best = (self._registry.best(peer) for peer in self._registry.peers())
-        return await self._messenger.broadcast([s for s in best if s is not None], protocol, payload, timeout_s)
+        return await self._messenger.broadcast(
+            [s for s in best if s is not None], protocol, payload, timeout_s
+        )
 
-    # --- the end ------------------------------------------------------------------------------------------------
+    # --- the end --------------------------------------------------------------------------------------------
 
     async def stop(self, grace_s: float = 2.0) -> None:
-        """Stop listening and dialling, say goodbye on every socket, and wait at most `grace_s` for the rest."""
+        """Stop listening and dialling, say goodbye on every socket, wait at most `grace_s` for the rest."""
         if self._stopped:
             return
         self._stopped = True
@@ -285,7 +291,7 @@ class Network:
             self._tick_handle.cancel()
         self.events.close()
 
-    # --- SocketHost ---------------------------------------------------------------------------------------------
+    # --- SocketHost -----------------------------------------------------------------------------------------
 
     def ephemeral_seed(self) -> bytes:
         """32 fresh random bytes for one handshake."""
@@ -315,7 +321,7 @@ class Network:
         elif new is SocketState.CLOSED:
             self._messenger.drop(socket)
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _make_inbound(self) -> Socket:
         return Socket(self, outbound=False, remote_addr=None)

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import struct
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -21,9 +21,12 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from google.protobuf.message import DecodeError
 
 from warren.core.errors import HandshakeFailed, InvalidKey, MisuseError, PeerIdMismatch, ProtocolViolation
-from warren.core.keys import PrivateKey, PublicKey
-from warren.core.peer_id import PeerId
+from warren.core.keys import PublicKey
 from warren.network.proto.noise_pb2 import NoiseHandshakePayload
+
+if TYPE_CHECKING:
+    from warren.core.keys import PrivateKey
+    from warren.core.peer_id import PeerId
 
 PROTOCOL_ID: Final = "/noise"
 MESSAGE_BYTES_MAX: Final = 65535
@@ -56,7 +59,7 @@ class StaticKey:
 
 @lru_cache(maxsize=1024)
 def _verified_key(identity_key: bytes, signature: bytes, static: bytes) -> PublicKey:
-    """The identity behind a static key. Cached: a peer that comes back shows the same proof, and it stays true."""
+    """The identity behind a static key. Cached: a peer that comes back shows the same proof, still true."""
     try:
         key = PublicKey.from_protobuf(identity_key)
     except InvalidKey as error:
@@ -186,6 +189,9 @@ class Handshake:
         "remote_muxers",
     )
 
+    remote_key: PublicKey
+    """Set once `done`."""
+
     def __init__(
         self, static: StaticKey, ephemeral_seed: bytes, *, initiator: bool, expected: PeerId | None = None
     ) -> None:
@@ -197,7 +203,6 @@ class Handshake:
         self._messages = 0
         self._remote_ephemeral = b""
         self.done = False
-        self.remote_key: PublicKey | None = None
         self.remote_muxers: tuple[str, ...] = ()
 
     def start(self) -> bytes:

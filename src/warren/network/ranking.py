@@ -1,17 +1,18 @@
 """In which order, and how far apart, the addresses of a peer are tried. Pure.
 
-Near addresses first (loopback, then the local network), IPv6 before IPv4 within a class, as RFC 8305 has it; an
-attempt that fails lets the next begin at once.  Two of the local network start together, because one of them
-is often a stale lease.
+Near addresses first (loopback, then the local network), IPv6 before IPv4 within a class, as RFC 8305 has it;
+an attempt that fails lets the next begin at once.  Two of the local network start together, because one of
+them is often a stale lease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from warren.core.multiaddr import Multiaddr
 
 

@@ -1,25 +1,27 @@
 """The map of sockets: which exist, whose they are, which one to use, and which must go.
 
 In: sockets and their moves.  Out: the best socket of a peer, `PeerConnected`/`PeerDisconnected`, evictions.
-A peer has a set of sockets.  Between Warren nodes duplicates settle: the one that the lower peer id dialled stays, the
-other drains; of two that the same side dialled the newer stays.  A foreign peer's duplicate is closed when
-no stream runs on it.
+A peer has a set of sockets.  Between Warren nodes duplicates settle: the one that the lower peer id dialled
+stays, the other drains; of two that the same side dialled the newer stays.  A foreign peer's duplicate is
+closed when no stream runs on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import Closed, HandshakeFailed, LimitReached
-from warren.network.events import EventBus, PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
+from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim
 from warren.network.states import USABLE, SocketState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
+    from warren.network.events import EventBus
     from warren.network.socket import Socket
 
 SWEEP_BUSY_S: Final = 1.0
@@ -47,7 +49,7 @@ class SocketRegistry:
         self._sockets: dict[Socket, None] = {}
         self._protected: dict[PeerId, set[str]] = {}
 
-    # --- looking up ---------------------------------------------------------------------------------------------
+    # --- looking up -----------------------------------------------------------------------------------------
 
     def best(self, peer: PeerId) -> Socket | None:
         """The socket to use for `peer`: proven, taking streams, and the fastest of several."""
@@ -70,7 +72,7 @@ class SocketRegistry:
         """Every socket that is not closed."""
         return list(self._sockets)
 
-    # --- protection ---------------------------------------------------------------------------------------------
+    # --- protection -----------------------------------------------------------------------------------------
 
     def protect(self, peer: PeerId, tag: str) -> None:
         """Spare the sockets of `peer`."""
@@ -83,7 +85,7 @@ class SocketRegistry:
         if not tags:
             self._protected.pop(peer, None)
 
-    # --- coming and going ---------------------------------------------------------------------------------------
+    # --- coming and going -----------------------------------------------------------------------------------
 
     def add(self, socket: Socket) -> None:
         """A socket exists that the limits admitted."""
@@ -150,7 +152,7 @@ class SocketRegistry:
                 del self._peers[socket.peer_id]
                 self._events.emit(PeerDisconnected(socket.peer_id, str(socket.error or "closed")))
 
-    # --- keeping order ------------------------------------------------------------------------------------------
+    # --- keeping order --------------------------------------------------------------------------------------
 
     def settle(self, peer: PeerId) -> None:
         """Between Warren nodes: leave one socket in use, by a rule that both sides come to."""
@@ -164,7 +166,7 @@ class SocketRegistry:
                 self._drain(socket)
 
     def sweep(self, now: float) -> float | None:
-        """Close what is past its deadline; return the seconds until the next look, None when nothing exists."""
+        """Close what is past its deadline; return the seconds until the next look, None when all is gone."""
         for socket, deadline in list(self._unsettled.items()):
             if deadline <= now:
                 self._end_late(socket)

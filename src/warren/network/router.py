@@ -1,19 +1,20 @@
 """From protocol id to handler.
 
-In: inbound streams whose protocol is agreed.  Out: a supervised task for a coroutine handler, a plain call for an
-inline one.  A handler that fails costs its stream, never the socket.
+In: inbound streams whose protocol is agreed.  Out: a supervised task for a coroutine handler, a plain call
+for an inline one.  A handler that fails costs its stream, never the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from warren.core.errors import MisuseError, WarrenError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
     from warren.network.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Router:
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a task that this router owns until it ends or the network stops."""
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[assignment]
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

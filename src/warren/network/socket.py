@@ -1,17 +1,16 @@
 """One connection to one peer: a link, its handshake, its muxer, and the life that `states` lays down.
 
 In: bytes of an asyncio transport (a TCP connection, or anything that behaves like one).  Out: streams.
-The path of a byte: `buffer_updated` -> Noise -> Yamux -> `Stream`.  All of it runs in the callback of the link:
-no task, lock or timer per frame.  Whatever goes wrong here ends this socket and no other.
-Refuses: what the handshake, the muxer and the limits refuse; after tampering nothing more is sent but a GoAway.
+The path of a byte: `buffer_updated` -> Noise -> Yamux -> `Stream`.  All of it runs in the callback of the
+link: no task, lock or timer per frame.  Whatever goes wrong here ends this socket and no other.
+Refuses: what the handshake, the muxer and the limits refuse; after tampering only a GoAway is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from warren.core.errors import (
     Closed,
@@ -28,27 +27,29 @@ from warren.network.noise import TAG_BYTES
 from warren.network.states import USABLE, SocketState, move
 from warren.network.stream import Stream
 from warren.network.upgrade import MUXERS, Upgrade
-from warren.network.yamux.budget import TotalBudget, WindowBudget
+from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
     GO_AWAY_INTERNAL_ERROR,
     GO_AWAY_NORMAL,
     GO_AWAY_PROTOCOL_ERROR,
 )
-from warren.network.yamux.session import YamuxLimits, YamuxSession
+from warren.network.yamux.session import YamuxSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.mux import MuxedStream
     from warren.network.noise import Opener, StaticKey
     from warren.network.scratch import Scratch
+    from warren.network.yamux.budget import TotalBudget
+    from warren.network.yamux.session import YamuxLimits
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES_MIN: Final = 4 * 1024
 TURN_LONG_S: Final = 0.002
-"""A read that took longer to handle makes the next one smaller: a flood of tiny frames cannot hog the loop."""
+"""A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
 TURN_SHORT_S: Final = 0.0005
 WRITE_HIGH_BYTES: Final = 128 * 1024
 """The link asks for a pause when it holds more than this."""
@@ -84,16 +85,16 @@ class SocketHost(Protocol):
 
 
 class Socket(asyncio.BufferedProtocol):
-    """A connection, inbound or outbound. `direction` tells who dialled, `initiator` who began the handshake."""
+    """A connection. `direction` tells who dialled, `initiator` who began the handshake."""
 
     __slots__ = (
-        "_state_waiters",
         "_expected",
         "_host",
         "_loop",
         "_muxer_negotiator",
         "_opener",
         "_read_bytes",
+        "_state_waiters",
         "_tail",
         "_transport",
         "_upgrade",
@@ -158,7 +159,7 @@ class Socket(asyncio.BufferedProtocol):
         peer = getattr(self, "peer_id", "unproven peer")
         return f"<Socket {self.direction} {peer} {self.remote_addr} {self.state.value}>"
 
-    # --- facts --------------------------------------------------------------------------------------------------
+    # --- facts ----------------------------------------------------------------------------------------------
 
     @property
     def direction(self) -> str:
@@ -173,7 +174,9 @@ class Socket(asyncio.BufferedProtocol):
     @property
     def usable(self) -> bool:
         """True while new streams may be opened."""
-        return self.state in USABLE and not self.draining and self.mux is not None and self.mux.accepts_streams
+        return (
+            self.state in USABLE and not self.draining and self.mux is not None and self.mux.accepts_streams
+        )
 
     @property
     def streams(self) -> int:
@@ -190,7 +193,7 @@ class Socket(asyncio.BufferedProtocol):
         """Bytes given to the link."""
         return self.writer.bytes_out if self._transport is not None else 0
 
-    # --- the beginning ------------------------------------------------------------------------------------------
+    # --- the beginning --------------------------------------------------------------------------------------
 
     def start_connecting(self) -> None:
         """The dial begins."""
@@ -204,7 +207,7 @@ class Socket(asyncio.BufferedProtocol):
         """Wait until identify is done, was refused or timed out. Raises what ended the socket before."""
         await self._wait_for(_OPEN)
 
-    # --- streams ------------------------------------------------------------------------------------------------
+    # --- streams --------------------------------------------------------------------------------------------
 
     def open_stream(self, protocols: Sequence[str]) -> Stream:
         """Open a stream and propose `protocols`; with a single one the caller may write at once.
@@ -212,7 +215,9 @@ class Socket(asyncio.BufferedProtocol):
         Raises `ConnectionClosed` when the socket takes no streams, `LimitReached` when it has too many.
         """
         if not self.usable or self.mux is None:
-            raise ConnectionClosed(f"the connection to {getattr(self, 'peer_id', self.remote_addr)} is {self.state.value}")
+            raise ConnectionClosed(
+                f"the connection to {getattr(self, 'peer_id', self.remote_addr)} is {self.state.value}"
+            )
         stream = Stream(self, inbound=False, negotiator=Proposer(protocols))
         if len(protocols) == 1:
             stream.protocol = protocols[0]
@@ -241,7 +246,7 @@ class Socket(asyncio.BufferedProtocol):
         stream.attach(muxed)
         return stream
 
-    # --- the end ------------------------------------------------------------------------------------------------
+    # --- the end --------------------------------------------------------------------------------------------
 
     def identified(self, error: Exception | None = None) -> None:
         """Identify is done; or it failed with `error`, from which the socket recovers."""
@@ -294,11 +299,11 @@ class Socket(asyncio.BufferedProtocol):
             self._move(SocketState.ERRORED)
         self.shut(error, code)
 
-    # --- asyncio.BufferedProtocol -------------------------------------------------------------------------------
+    # --- asyncio.BufferedProtocol ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The link is there: the handshake begins."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)
         self.writer = SealedWriter(self, transport, self._host.scratch, self._loop)
@@ -319,7 +324,7 @@ class Socket(asyncio.BufferedProtocol):
             self.writer.put_raw(output)
             self.writer.flush_bulk()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where the link reads to: the shared buffer, behind the incomplete message that was kept."""
         receive, tail = self._host.scratch.receive, self._tail
         start = len(tail)
@@ -377,7 +382,7 @@ class Socket(asyncio.BufferedProtocol):
             self._move(SocketState.CLOSING)
         self._gone(self.error or ConnectionClosed("the peer closed the connection"))
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _admitted(self, transport: asyncio.Transport) -> bool:
         self._move(SocketState.CONNECTING)
@@ -393,7 +398,7 @@ class Socket(asyncio.BufferedProtocol):
     def _receive(self, data: memoryview, total: int) -> int:
         pos = 0
         if self._upgrade is not None:
-            pos = self._receive_handshake(data)
+            pos = self._receive_handshake(self._upgrade, data)
         opener = self._opener
         if opener is None:
             return pos
@@ -409,17 +414,15 @@ class Socket(asyncio.BufferedProtocol):
             plaintext = opened[:size]
             opener.open_into(data[body:end], plaintext)
             pos = end
-            if self._muxer_negotiator is None and self.mux is not None:
+            if self.mux is not None:
                 self.mux.receive(plaintext)
-            else:
-                self._receive_muxer_negotiation(plaintext)
+            elif self._muxer_negotiator is not None:
+                self._receive_muxer_negotiation(self._muxer_negotiator, plaintext)
             if self.state is SocketState.CLOSING:
                 return total
         return pos
 
-    def _receive_handshake(self, data: memoryview) -> int:
-        upgrade = self._upgrade
-        assert upgrade is not None
+    def _receive_handshake(self, upgrade: Upgrade, data: memoryview) -> int:
         used = upgrade.receive(data)
         output = upgrade.take_output()
         if output:
@@ -441,25 +444,22 @@ class Socket(asyncio.BufferedProtocol):
             self._muxer_negotiator = Responder(MUXERS.__contains__)
         return used
 
-    def _receive_muxer_negotiation(self, plaintext: memoryview) -> None:
-        negotiator = self._muxer_negotiator
-        assert negotiator is not None
+    def _receive_muxer_negotiation(self, negotiator: Proposer | Responder, plaintext: memoryview) -> None:
         used = negotiator.receive(plaintext)
         output = negotiator.take_output()
         if output:
             self.writer.put_plaintext(output)
         if negotiator.selected is not None:
             self._muxer_negotiator = None
-            self._start_mux()
-            assert self.mux is not None
+            mux = self._start_mux()
             if used < len(plaintext):
-                self.mux.receive(plaintext[used:])
+                mux.receive(plaintext[used:])
         elif isinstance(negotiator, Proposer) and negotiator.refused:
             raise HandshakeFailed("the peer does not speak yamux")
 
-    def _start_mux(self) -> None:
+    def _start_mux(self) -> YamuxSession:
         host = self._host
-        self.mux = YamuxSession(
+        self.mux = mux = YamuxSession(
             self.writer,
             self._accept_stream,
             WindowBudget(host.window_total),
@@ -467,9 +467,10 @@ class Socket(asyncio.BufferedProtocol):
             client=self.initiator,
             limits=host.yamux_limits,
         )
-        self.mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
-        self.writer.on_pump(self.mux.pump)
+        mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
+        self.writer.on_pump(mux.pump)
         self._move(SocketState.CONNECTED)
+        return mux
 
     def _refuse(self, error: WarrenError) -> None:
         """The peer broke a rule: say so when there is a muxer to say it with, and close."""

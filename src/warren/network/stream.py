@@ -1,15 +1,14 @@
 """What a protocol handler holds: one negotiated stream, with reads, writes and their backpressure.
 
 In: data views from the muxer.  Out: bytes for the reader, or calls of a receiver without any copy.
-Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at most the
-receive window; a fast writer at most `WRITE_QUEUE_BYTES_MAX` and one write.
+Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at
+most the receive window; a fast writer at most `WRITE_QUEUE_BYTES_MAX` and one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from warren.core import varint
@@ -19,12 +18,17 @@ from warren.core.errors import (
     MisuseError,
     ProtocolNotSupported,
     ProtocolViolation,
-    WarrenError,
 )
-from warren.network.multistream import Proposer, Responder
+from warren.network.multistream import Proposer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.core.errors import (
+        WarrenError,
+    )
     from warren.core.peer_id import PeerId
+    from warren.network.multistream import Responder
     from warren.network.mux import MuxedStream
     from warren.network.socket import Socket
 
@@ -92,10 +96,13 @@ class Stream:
         """True once the stream was reset or its connection went."""
         return self._error is not None
 
-    # --- reading ------------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     async def read(self, max_bytes: int = 65536) -> bytes:
-        """Up to `max_bytes`; empty at the end. Raises `StreamReset`, `ConnectionClosed`, `ProtocolNotSupported`."""
+        """Up to `max_bytes`; empty at the end.
+
+        Raises `StreamReset`, `ConnectionClosed`, `ProtocolNotSupported`.
+        """
         while not self._buffered:
             if self._error is not None:
                 raise self._error
@@ -119,7 +126,7 @@ class Stream:
         return b"".join(parts)
 
     async def read_frame(self, max_bytes: int) -> bytes:
-        """One message with a varint length before it. Raises `ProtocolViolation` when it is over `max_bytes`."""
+        """One message with a varint length before it. Raises `ProtocolViolation` when over `max_bytes`."""
         head = b""
         while (decoded := varint.decode(head)) is None:
             byte = await self.read(1)
@@ -143,7 +150,7 @@ class Stream:
         self._deliver_buffered()
 
     def pause_reading(self) -> None:
-        """Stop calling the receiver: what arrives is buffered, and the peer stops when its window is used up."""
+        """Stop calling the receiver: what arrives is buffered, and the peer stops when its window is full."""
         self._paused = True
 
     def resume_reading(self) -> None:
@@ -152,7 +159,7 @@ class Stream:
             self._paused = False
             self._deliver_buffered()
 
-    # --- writing ------------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     def write_nowait(self, data: bytes | bytearray | memoryview) -> bool:
         """Send or queue `data`; False when the writer should now wait for `drain`."""
@@ -188,7 +195,7 @@ class Stream:
                 raise self._error
 
     def set_writable_callback(self, on_writable: Callable[[], None] | None) -> None:
-        """Call `on_writable` each time that the queue fell below the low mark (for senders without a task)."""
+        """Call `on_writable` each time the queue falls below the low mark (for senders without a task)."""
         self._on_writable = on_writable
 
     def close_write(self) -> None:
@@ -214,7 +221,7 @@ class Stream:
             self._on_data = self._discard
             self._deliver_buffered()
 
-    # --- the muxer's side (StreamSink) --------------------------------------------------------------------------
+    # --- the muxer's side (StreamSink) ----------------------------------------------------------------------
 
     def attach(self, muxed: MuxedStream) -> None:
         """Tie the stream to its muxed half; called once, by the socket."""
@@ -223,7 +230,7 @@ class Stream:
     def on_data(self, data: memoryview) -> None:
         """Bytes arrived: negotiation first, then the receiver or the buffer."""
         if self._negotiator is not None:
-            used = self._negotiate(data)
+            used = self._negotiate(self._negotiator, data)
             if used == len(data):
                 return
             data = data[used:]
@@ -243,7 +250,9 @@ class Stream:
         """The peer sends no more."""
         self._eof = True
         if self._negotiator is not None:
-            self._fail_negotiation(ConnectionClosed("the peer closed the stream before a protocol was agreed"))
+            self._fail_negotiation(
+                ConnectionClosed("the peer closed the stream before a protocol was agreed")
+            )
             return
         self._wake_reader()
         self._end_receiver(None)
@@ -260,7 +269,7 @@ class Stream:
         if self._on_writable is not None:
             self._on_writable()
 
-    # --- negotiation --------------------------------------------------------------------------------------------
+    # --- negotiation ----------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Send the proposal of an outbound stream."""
@@ -275,9 +284,7 @@ class Stream:
             raise self._error
         return self.protocol
 
-    def _negotiate(self, data: memoryview) -> int:
-        negotiator = self._negotiator
-        assert negotiator is not None
+    def _negotiate(self, negotiator: Proposer | Responder, data: memoryview) -> int:
         try:
             used = negotiator.receive(data)
         except ProtocolViolation as error:
@@ -303,7 +310,7 @@ class Stream:
             self._muxed.reset()
         self._finish(error)
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _writer(self) -> MuxedStream:
         if self._error is not None:
@@ -314,7 +321,8 @@ class Stream:
 
     def _take(self, max_bytes: int) -> bytes:
         chunks = self._chunks
-        assert chunks
+        if not chunks:
+            return b""
         head, pos = chunks[0], self._chunk_pos
         if len(head) - pos <= max_bytes:
             chunks.popleft()

@@ -1,21 +1,23 @@
-"""From a raw link to a secured one: multistream picks Noise, Noise proves both keys and may agree on the muxer.
+"""From a raw link to a secured one: multistream picks Noise, Noise proves both keys, may agree on the muxer.
 
 In: raw bytes in any chunking.  Out: raw bytes to send, then `secured` with the ciphers and the remote key.
-The initiator sends its first Noise message together with the proposal: Noise is all that Warren speaks, so a refusal
-costs nothing more.  Plaintext and unknown security protocols are refused.
+The initiator sends its first Noise message together with the proposal: Noise is all that Warren speaks, so a
+refusal costs nothing more.  Plaintext and unknown security protocols are refused.
 Spec: https://github.com/libp2p/specs/blob/master/connections/README.md
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import HandshakeFailed, PlaintextRefused, ProtocolViolation
-from warren.core.keys import PublicKey
-from warren.core.peer_id import PeerId
 from warren.network import multistream, noise
 from warren.network.yamux import frames
+
+if TYPE_CHECKING:
+    from warren.core.keys import PublicKey
+    from warren.core.peer_id import PeerId
 
 MUXERS: Final = (frames.PROTOCOL_ID,)
 HANDSHAKE_MESSAGE_BYTES_MAX: Final = 16 * 1024
@@ -90,10 +92,8 @@ class Upgrade:
         return used
 
     def _finish(self) -> None:
-        key = self._handshake.remote_key
-        assert key is not None
         sealer, opener = self._handshake.split()
-        self.secured = Secured(key, sealer, opener, self._early_muxer())
+        self.secured = Secured(self._handshake.remote_key, sealer, opener, self._early_muxer())
 
     def _early_muxer(self) -> str | None:
         """Inlined muxer negotiation: the first of the initiator's list that both speak."""

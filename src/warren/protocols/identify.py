@@ -1,9 +1,10 @@
 """identify and identify/push: who a peer is, where it listens and what it speaks.
 
-In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the address book.
-The question goes out on every socket, both ways; while it is under way the socket may be used already.
-Refuses: messages over 64 KiB, a public key that is not the one of the handshake, records signed by someone else; more than
-the first 64 addresses and 512 protocols are dropped, so that a boaster costs bounded memory.
+In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the
+address book. The question goes out on every socket, both ways; while it is under way the socket may be used
+already.
+Refuses: messages over 64 KiB, a public key that is not the one of the handshake, records signed by someone
+else; more than the first 64 addresses and 512 protocols are dropped, so that a boaster costs bounded memory.
 Spec: https://github.com/libp2p/specs/blob/master/identify/README.md
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,8 @@ from warren.network.states import USABLE
 from warren.protocols.proto.identify_pb2 import Identify as Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.socket import Socket
@@ -91,7 +93,7 @@ class Identify:
                 except WarrenError as error:
                     logger.debug("push to %s failed: %s", socket.peer_id, error)
 
-    # --- asking -------------------------------------------------------------------------------------------------
+    # --- asking ---------------------------------------------------------------------------------------------
 
     def _ask(self, socket: Socket) -> None:
         try:
@@ -123,7 +125,7 @@ class Identify:
         if network.events.watched:
             network.events.emit(PeerIdentified(peer, socket, info))
 
-    # --- answering ----------------------------------------------------------------------------------------------
+    # --- answering ------------------------------------------------------------------------------------------
 
     def _answer(self, stream: Stream) -> None:
         stream.write_nowait(self._message(stream.socket))
@@ -211,7 +213,9 @@ def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
         agent=_text(message.agentVersion),
         protocol_version=_text(message.protocolVersion),
         protocols=tuple(_text(p) for p in message.protocols[:PROTOCOLS_MAX]),
-        listen_addrs=record.addrs[:ADDRESSES_MAX] if record else _addresses(message.listenAddrs[:ADDRESSES_MAX]),
+        listen_addrs=record.addrs[:ADDRESSES_MAX]
+        if record
+        else _addresses(message.listenAddrs[:ADDRESSES_MAX]),
         observed_addr=observed[0] if observed else None,
         signed_record=message.signedPeerRecord,
     )

@@ -1,8 +1,9 @@
 """perf: how many bytes a second travel on one stream, in each direction.
 
-In: a peer and byte counts.  Out: `PerfResult`.  The server takes everything in the callback and sends from one constant
-block, so the figure is the network's and not this module's.
-Refuses: to send to peers that `allowed` does not grant (a stranger could make us send for ever), and more than `bytes_max`.
+In: a peer and byte counts.  Out: `PerfResult`.  The server takes everything in the callback and sends from
+one constant block, so the figure is the network's and not this module's.
+Refuses: to send to peers that `allowed` does not grant (a stranger could make us send for ever), and more
+than `bytes_max`.
 Spec: https://github.com/libp2p/specs/blob/master/perf/perf.md
 """
 
@@ -10,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation, Refused, RequestTimeout
-
 from warren.network.yamux.frames import BODY_BYTES_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.socket import Socket

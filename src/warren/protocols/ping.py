@@ -1,8 +1,8 @@
 """ping: round trips measured with 32 random bytes, and the keep-alive that notices a dead peer.
 
-In: a peer.  Out: round trips in seconds.  One ping stream per socket is kept and reused; the answering side echoes in the
-callback, without a task.  The keep-alive probes sockets that were silent at the muxer's level, so that thousands of idle
-peers cost no stream.
+In: a peer.  Out: round trips in seconds.  One ping stream per socket is kept and reused; the answering side
+echoes in the callback, without a task.  The keep-alive probes sockets that were silent at the muxer's level,
+so that thousands of idle peers cost no stream.
 Spec: https://github.com/libp2p/specs/blob/master/ping/ping.md
 """
 
@@ -12,7 +12,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ConnectionClosed, ProtocolViolation, RequestTimeout, WarrenError
-
 from warren.network.socket import Socket
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Ping:
     async def ping(self, peer: PeerId | Socket, *, timeout_s: float = TIMEOUT_S) -> float:
         """One round trip in seconds; connects if need be.
 
-        Raises `RequestTimeout`, `ProtocolNotSupported`, `ProtocolViolation`, and what `Network.connect` raises.
+        Raises `RequestTimeout`, `ProtocolNotSupported`, `ProtocolViolation`, what `Network.connect` raises.
         """
         socket = peer if isinstance(peer, Socket) else await self._network.connect(peer, timeout_s=timeout_s)
         pinger = self._pinger(socket)
@@ -120,7 +119,7 @@ def _echo(stream: Stream) -> None:
 
 
 class KeepAlive:
-    """Probes every socket that was silent for `interval_s`; one that stays silent for `timeout_s` more is dropped."""
+    """Probes sockets silent for `interval_s`; one that stays silent for `timeout_s` more is dropped."""
 
     def __init__(self, network: Network, *, interval_s: float = 15.0, timeout_s: float = 20.0) -> None:
         self._network = network
@@ -142,7 +141,9 @@ class KeepAlive:
         for socket in self._network.sockets():
             silent_s = now - socket.last_read_at
             if silent_s >= self._interval_s + self._timeout_s:
-                socket.abort(ConnectionClosed(f"the peer was silent for {silent_s:.0f} s and answered no probe"))
+                socket.abort(
+                    ConnectionClosed(f"the peer was silent for {silent_s:.0f} s and answered no probe")
+                )
             elif silent_s >= self._interval_s:
                 try:
                     socket.probe()

@@ -66,7 +66,9 @@ class TcpTransport:
         _, protocol = await self._seam.connect(factory, host, port, timeout_s=timeout_s)
         return protocol
 
-    async def listen(self, address: Multiaddr, factory: Callable[[], asyncio.BufferedProtocol]) -> TcpListener:
+    async def listen(
+        self, address: Multiaddr, factory: Callable[[], asyncio.BufferedProtocol]
+    ) -> TcpListener:
         """Accept connections; port 0 takes a free one. Raises `OSError`."""
         host, port = _endpoint(address)
         if not self.can_dial(address) or address.components[0][0] in _FAMILY:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-
 @dataclass(frozen=True, slots=True)
 class WindowLimits:
     """Bounds on the growth of receive windows, bytes."""
@@ -58,5 +57,3 @@ class WindowBudget:
         """A stream with so much growth ended."""
         self._granted -= grown_bytes
         self._total.granted -= grown_bytes
-
-

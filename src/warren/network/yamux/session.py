@@ -2,14 +2,13 @@
 
 In: plaintext in any chunking (`receive`).  Out: frames into a `FrameSender`, data into `StreamSink`s.
 Spec: https://github.com/libp2p/specs/blob/master/yamux/README.md
-Refuses (raises `ProtocolViolation`; the socket then says GoAway and closes): unknown versions and types, data past the
-window, stream ids of the wrong parity or used twice, floods of frames that carry nothing.
+Refuses (raises `ProtocolViolation`; the socket then says GoAway and closes): unknown versions and types,
+data past the window, stream ids of the wrong parity or used twice, floods of frames that carry nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +29,8 @@ from warren.network.yamux.frames import (
 from warren.network.yamux.stream import QUEUE_LOW_BYTES, YamuxStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.network.mux import FrameSender, StreamAcceptor
     from warren.network.yamux.budget import WindowBudget
 
@@ -48,7 +49,7 @@ class YamuxLimits:
     streams_outbound_max: int = 1024
     """Streams that we hold open at once."""
     burst_bytes: int = 512 * 1024
-    """Sent in one turn of the loop before other sockets have theirs: stops a fast reader from starving them."""
+    """Sent in one turn of the loop before other sockets have theirs: a fast reader cannot starve them."""
     idle_frames_burst: int = 4096
     """Frames without data in one go: stops floods of pings, empty frames, window updates and resets."""
     idle_frames_per_s: float = 2000.0
@@ -164,7 +165,7 @@ class YamuxSession:
         for stream in streams:
             stream.end(error)
 
-    # --- sending ------------------------------------------------------------------------------------------------
+    # --- sending --------------------------------------------------------------------------------------------
 
     def put_control(self, header: bytes) -> None:
         """Send a frame without data; it does not wait for its turn."""
@@ -209,7 +210,7 @@ class YamuxSession:
             self._inbound_count -= 1
         self._stray_left += stream.receive_window
 
-    # --- receiving ----------------------------------------------------------------------------------------------
+    # --- receiving ------------------------------------------------------------------------------------------
 
     def receive(self, data: memoryview) -> None:
         """Take plaintext in any chunking. Raises `ProtocolViolation`."""
@@ -299,7 +300,8 @@ class YamuxSession:
         self.last_remote_id = stream_id
         self._spend_allowance()
         if self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
-            return self._refuse(stream_id)
+            self._refuse(stream_id)
+            return None
         stream = YamuxStream(self, stream_id, inbound=True)
         self.streams[stream_id] = stream
         self._inbound_count += 1

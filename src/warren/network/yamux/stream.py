@@ -1,8 +1,9 @@
 """Flow control and life of one Yamux stream; the sending queue lives here, the taking of turns in `session`.
 
 The receive window begins at 256 KiB and doubles while the application empties it in less than four
-round trips, as far as the budgets of the connection and of the node allow.  A window update goes out when half of it
-was read by the application, not when it was received: that is what makes backpressure reach the sender.
+round trips, as far as the budgets of the connection and of the node allow.  A window update goes out when
+half of it was read by the application, not when it was received: that is what makes backpressure reach the
+sender.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class YamuxStream:
         self._queue: deque[memoryview] | None = None
         self._fin_queued = self._fin_sent = self.fin_received = False
 
-    # --- the application's side ---------------------------------------------------------------------------------
+    # --- the application's side -----------------------------------------------------------------------------
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send at once when nothing waits and the window allows; queue the rest."""
@@ -78,13 +79,18 @@ class YamuxStream:
             raise Closed("this stream was closed for writing")
         size = len(data)
         session = self._session
-        if not self._queue and not session.ring and size <= self.send_window and size <= BODY_BYTES_MAX:
-            if session.sender.writable:
-                self.send_window -= size
-                flags, self._flags = self._flags, 0
-                session.sender.put(_PACK(0, DATA, flags, self.id, size), data)
-                session.sender.flush_bulk()
-                return
+        if (
+            not self._queue
+            and not session.ring
+            and size <= self.send_window
+            and size <= BODY_BYTES_MAX
+            and session.sender.writable
+        ):
+            self.send_window -= size
+            flags, self._flags = self._flags, 0
+            session.sender.put(_PACK(0, DATA, flags, self.id, size), data)
+            session.sender.flush_bulk()
+            return
         if size:
             self._enqueue(data if isinstance(data, bytes) else bytes(data))
             session.pump()
@@ -122,7 +128,7 @@ class YamuxStream:
         flags, self._flags = self._flags, 0
         session.put_control(_PACK(0, WINDOW_UPDATE, flags, self.id, delta))
 
-    # --- the session's side -------------------------------------------------------------------------------------
+    # --- the session's side ---------------------------------------------------------------------------------
 
     def take_turn(self) -> None:
         """Send one frame of what is queued, at most what the window allows."""
