@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PETNAME_CHARS_MAX = 64
 _RESERVED = "/,:"
+# A SHA2-256 multihash; an Ed25519 key with its headers is longer.
+_PEER_ID_BYTES_MIN = 34
 
 
 def check_petname(text: str) -> str:
@@ -58,7 +60,19 @@ def petname_key(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
+def whole_peer_id(text: str) -> PeerId | None:
+    """The peer id that `text` spells out, in either form; None for anything shorter or else."""
+    try:
+        peer = PeerId.parse(text)
+    except InvalidPeerId:
+        return None
+    # One text in some hundreds is by accident the id of an impossibly short key.
+    return peer if len(peer.to_bytes()) >= _PEER_ID_BYTES_MIN else None
+
+
 def _what_is_wrong(name: str) -> str:
+    if _looks_like_peer_id(name):
+        return "it looks like a peer id"
     if not 0 < len(name) <= PETNAME_CHARS_MAX:
         return f"it must have 1 to {PETNAME_CHARS_MAX} characters"
     if not name.isprintable():
@@ -67,16 +81,8 @@ def _what_is_wrong(name: str) -> str:
         return "it holds / , or :"
     if name.startswith("-"):
         return "it starts with -"
-    if name.isdecimal():
-        return "a number means a line of the last listing"
-    return "it looks like a peer id" if _looks_like_peer_id(name) else ""
+    return "a number means a line of the last listing" if name.isdecimal() else ""
 
 
 def _looks_like_peer_id(name: str) -> bool:
-    if name.startswith("12D3Koo"):
-        return True
-    try:
-        PeerId.parse(name)
-    except InvalidPeerId:
-        return False
-    return True
+    return name.startswith("12D3Koo") or whole_peer_id(name) is not None

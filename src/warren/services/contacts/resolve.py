@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.core.errors import Ambiguous, InvalidPeerId, PeerUnknown
-from warren.core.peer_id import PeerId
-from warren.services.contacts.petname import petname_key
+from warren.core.errors import Ambiguous, PeerUnknown
+from warren.services.contacts.petname import petname_key, whole_peer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from warren.core.peer_id import PeerId
 
 # What every Ed25519 peer id in base58btc begins with: the multihash header and the key type.
 COMMON_BEGINNING = "12D3KooW"
@@ -45,10 +46,7 @@ def resolve_peer(
     for peer, petname in petnames.items():
         if petname_key(petname) == key:
             return peer
-    try:
-        return PeerId.parse(text)
-    except InvalidPeerId:
-        return _only(text, petnames, sorted({*petnames, *known}))
+    return whole_peer_id(text) or _only(text, petnames, sorted({*petnames, *known}))
 
 
 def _numbered(number: int, listing: Sequence[PeerId]) -> PeerId:
