@@ -25,8 +25,8 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
     """Write the log to `path` while the block runs; warnings and errors to stderr too, if asked."""
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    front = logging.handlers.QueueHandler(lines)
-    sinks = list(_sinks(path, also_stderr=also_stderr))
+    front = _Front(lines)
+    sinks = list(_sinks(path, debug=debug, also_stderr=also_stderr))
     listener = logging.handlers.QueueListener(lines, *sinks, respect_handler_level=True)
     root = logging.getLogger()
     before = root.level
@@ -44,7 +44,22 @@ def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
             sink.close()
 
 
-def _sinks(path: Path, *, also_stderr: bool) -> Iterator[logging.Handler]:
+class _Front(logging.handlers.QueueHandler):
+    """Leaves tracebacks apart from the message, so that each sink decides whether to show them."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+
+class _Brief(logging.Formatter):
+    """One line for people: no traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
+def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Handler]:
     formatter = logging.Formatter(FORMAT, TIME_FORMAT)
     file = logging.handlers.RotatingFileHandler(
         path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
@@ -55,5 +70,5 @@ def _sinks(path: Path, *, also_stderr: bool) -> Iterator[logging.Handler]:
     if also_stderr:
         stderr = logging.StreamHandler()
         stderr.setLevel(logging.WARNING)
-        stderr.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        stderr.setFormatter(formatter if debug else _Brief())
         yield stderr

@@ -108,14 +108,14 @@ class SpeedtestRequest(_Request):
     """Measure throughput, in each direction for half of the seconds."""
 
     peer: str = Field(max_length=2048)
-    seconds: float = Field(default=4.0, gt=0, le=60)
+    seconds: float = Field(default=4.0, ge=0.1, le=60)
 
 
 class ShareRequest(_Request):
     """A file or folder to share, by its absolute path on this machine."""
 
     path: str = Field(max_length=4096)
-    audience: str = Field(default="contacts", description="contacts, public, or peers: NAME,NAME")
+    audience: str = Field(default="contacts", description="contacts, public, or peer:NAME,NAME")
     name: str | None = Field(default=None, max_length=255)
 
 
@@ -132,10 +132,12 @@ class Share(BaseModel):
     name: str
     path: str
     cid: str
+    kind: Literal["file", "dir"]
     audience: str
     files: int
     bytes: int
     skipped: list[Skipped]
+    skipped_count: int
     hash_s: float
 
 
@@ -176,3 +178,51 @@ class TransferRequest(_Request):
         default=None, max_length=4096, description="Folder; the download folder if null"
     )
     from_peer: str | None = Field(default=None, max_length=2048)
+
+
+class Renamed(BaseModel):
+    """An entry that got another name here than it has at its source."""
+
+    path: str
+    new_name: str
+    reason: str
+
+
+class Fetched(BaseModel):
+    """The last line of a transfer that went well."""
+
+    path: str = Field(description="Where it lies now")
+    cid: str
+    peer_id: str
+    files: int
+    bytes: int
+    seconds: float
+    already_there: bool
+    chunks_fetched: int
+    chunks_reused: int = Field(description="Chunks that an earlier attempt had left")
+    skipped: list[Skipped]
+    skipped_count: int
+    renamed: list[Renamed]
+    renamed_count: int
+
+
+class Speed(BaseModel):
+    """The last line of a speed test that went well."""
+
+    peer_id: str
+    rtt_ms: float
+    download_bytes_per_s: int
+    upload_bytes_per_s: int
+    downloaded_bytes: int
+    uploaded_bytes: int
+    seconds: float
+
+
+class Pings(BaseModel):
+    """The last line of a ping that went well."""
+
+    peer_id: str
+    count: int
+    min_ms: float
+    median_ms: float
+    max_ms: float

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -50,7 +50,8 @@ def bind(config: ApiConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it would let another program take the port over
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
@@ -73,7 +74,7 @@ async def serve(app: App, listener: socket.socket, config: ApiConfig) -> AsyncIt
     server = _Server(_uvicorn_config(app, config))
     task = asyncio.create_task(server.serve([listener]), name="api")
     try:
-        await _first(server.ready.wait(), task)
+        await _ready(server, task)
         yield
     finally:
         server.stop.set()
@@ -129,24 +130,25 @@ def _protocol(connections_max: int) -> type[asyncio.Protocol]:
 
         def _close_if_silent(self) -> None:
             if self.cycle is None:
-                self.transport.close()
+                self.transport.close()  # type: ignore[unreachable]
 
     return Protocol
 
 
-async def _first(ready: Any, task: asyncio.Task[None]) -> None:
-    """Wait until the server is ready; if it ends before, raise what it raised."""
-    waiting = asyncio.ensure_future(ready)
+async def _ready(server: _Server, task: asyncio.Task[None]) -> None:
+    """Wait until the server answers; if it ends before, raise what it raised."""
+    waiting = asyncio.create_task(server.ready.wait())
     try:
-        await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
+        if not server.ready.is_set():
+            task.result()
     finally:
         waiting.cancel()
-    if task.done():
-        await task
 
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-logging.getLogger("uvicorn").setLevel(logging.WARNING)
+# It would tell of every malformed request, and once more of every bug that `errors` has told of.
+logging.getLogger("uvicorn").setLevel(logging.CRITICAL)

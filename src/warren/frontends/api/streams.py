@@ -137,8 +137,7 @@ async def with_progress(
 
     task = asyncio.ensure_future(work(report))
     try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=PROGRESS_EVERY_S)
+        while not (await asyncio.wait({task}, timeout=PROGRESS_EVERY_S))[0]:
             if latest and latest[0] is not shown:
                 shown = latest[0]
                 yield {"event": "progress", **to_document(shown)}

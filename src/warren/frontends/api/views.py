@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
-    from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.files.types import Audience, Fetched, FileEntry, Progress, Share, Skipped
+    from warren.services.speedtest import SpeedResult
 
 Document = dict[str, Any]
 
@@ -45,18 +46,64 @@ def peer(node: Node, peer_id: PeerId) -> Document:
     }
 
 
-def share(one: Share) -> Document:
+def speed(one: SpeedResult) -> Document:
+    """A `schemas.Speed`."""
+    return {
+        "peer_id": str(one.peer_id),
+        "rtt_ms": round(one.rtt_s * 1000, 3),
+        "download_bytes_per_s": round(one.download_bytes_per_s),
+        "upload_bytes_per_s": round(one.upload_bytes_per_s),
+        "downloaded_bytes": one.downloaded_bytes,
+        "uploaded_bytes": one.uploaded_bytes,
+        "seconds": round(one.seconds, 3),
+    }
+
+
+def share(node: Node, one: Share) -> Document:
     """A `schemas.Share`."""
     return {
         "name": one.name,
         "path": str(one.path),
         "cid": str(one.cid),
-        "audience": str(one.audience),
+        "kind": one.kind,
+        "audience": _audience(node, one.audience),
         "files": one.files,
         "bytes": one.bytes,
-        "skipped": [{"path": str(skipped.path), "reason": skipped.reason} for skipped in one.skipped],
+        "skipped": _skipped(one.skipped),
+        "skipped_count": one.skipped_count,
         "hash_s": round(one.hash_seconds, 3),
     }
+
+
+def fetched(one: Fetched) -> Document:
+    """A `schemas.Fetched`."""
+    return {
+        "path": str(one.path),
+        "cid": str(one.cid),
+        "peer_id": str(one.peer),
+        "files": one.files,
+        "bytes": one.bytes,
+        "seconds": round(one.seconds, 3),
+        "already_there": one.already_there,
+        "chunks_fetched": one.chunks_fetched,
+        "chunks_reused": one.chunks_reused,
+        "skipped": _skipped(one.skipped),
+        "skipped_count": one.skipped_count,
+        "renamed": [{"path": o.path, "new_name": o.new_name, "reason": o.reason} for o in one.renamed],
+        "renamed_count": one.renamed_count,
+    }
+
+
+def _skipped(entries: Iterable[Skipped]) -> list[Document]:
+    return [{"path": one.path, "reason": one.reason} for one in entries]
+
+
+def _audience(node: Node, audience: Audience) -> str:
+    """As people would write it: with petnames where there are some."""
+    if audience.kind != "peers":
+        return audience.kind
+    contacts = ((node.contacts.get(peer), peer) for peer in audience.peers)
+    return ",".join(contact.petname if contact else str(peer) for contact, peer in contacts)
 
 
 def file(one: FileEntry, prefix: str) -> Document:
@@ -65,7 +112,7 @@ def file(one: FileEntry, prefix: str) -> Document:
         "ref": f"{prefix}{one.path}",
         "name": one.name,
         "path": one.path,
-        "kind": str(one.kind),
+        "kind": one.kind,
         "size": one.size,
         "cid": str(one.cid),
     }
@@ -74,7 +121,7 @@ def file(one: FileEntry, prefix: str) -> Document:
 def progress(one: Progress) -> Document:
     """How far a share or transfer is."""
     return {
-        "phase": str(one.phase),
+        "phase": one.phase,
         "done_bytes": one.done_bytes,
         "total_bytes": one.total_bytes,
         "done_files": one.done_files,

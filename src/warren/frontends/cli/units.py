@@ -29,14 +29,15 @@ def rate(count: float, seconds: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """93784 -> '1 d 2 h'; the two largest units."""
+    """93784 -> '1 day 2 h'; the two largest units."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     parts: list[str] = []
     left = round(seconds)
-    for name, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+    for name, length in (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         if left >= length and len(parts) < 2:
-            parts.append(f"{left // length} {name}")
+            many = "s" if name == "day" and left >= 2 * length else ""
+            parts.append(f"{left // length} {name}{many}")
             left %= length
     return " ".join(parts)
 

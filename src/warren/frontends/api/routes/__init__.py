@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from warren.node import Node
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 else:
     NodeHere = Annotated[Any, Depends(_node)]
 
-NDJSON: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/x-ndjson": {}}, "description": "Progress lines, then the result"}
-}
+
+def streams(result: type[BaseModel] | None) -> dict[int | str, dict[str, Any]]:
+    """How OpenAPI describes a stream whose last line is `result` (None: it has no end of its own)."""
+    if result is None:
+        return {200: {"content": {"application/x-ndjson": {}}, "description": "One document a line"}}
+    return {200: {"model": result, "description": "NDJSON: progress lines, then this, with event: result"}}

@@ -10,9 +10,18 @@ from fastapi import APIRouter
 
 from warren.core.errors import InputError
 from warren.frontends.api import views
-from warren.frontends.api.routes import NDJSON, NodeHere
-from warren.frontends.api.schemas import FileList, Removed, ShareList, ShareRequest, TransferRequest
+from warren.frontends.api.routes import NodeHere, streams
+from warren.frontends.api.schemas import (
+    Fetched,
+    FileList,
+    Removed,
+    Share,
+    ShareList,
+    ShareRequest,
+    TransferRequest,
+)
 from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
     from warren.services.files.types import Progress
@@ -23,17 +32,17 @@ router = APIRouter(tags=["files"])
 @router.get("/shares", responses={200: {"model": ShareList}})
 async def list_shares(node: NodeHere) -> ListResponse:
     """List what this node shares."""
-    return ListResponse(node.shares(), views.share)
+    return ListResponse(node.shares(), lambda one: views.share(node, one))
 
 
-@router.post("/shares", responses=NDJSON)
+@router.post("/shares", responses=streams(Share))
 async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
     """Hash a file or folder and share it from where it lies. The result is a `Share`."""
     path = _absolute(wanted.path, "path")
-    audience = views.audience(wanted.audience)
+    audience = Audience.parse(wanted.audience, node.resolve_peer)
 
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        return views.share(await node.share(path, audience, progress=report))
+        return views.share(node, await node.share(path, audience, progress=report))
 
     return NdjsonResponse(with_progress(work, views.progress))
 
@@ -54,7 +63,7 @@ async def list_files(node: NodeHere, peer: str | None = None, path: str = "") ->
     return ListResponse(entries, lambda entry: views.file(entry, prefix))
 
 
-@router.post("/transfers", responses=NDJSON)
+@router.post("/transfers", responses=streams(Fetched))
 async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     """Fetch a file or folder, verified. The result has its final path.
 
@@ -67,7 +76,7 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
         transfer = node.get(wanted.ref, output=output, from_peer=source)
         async for progress in transfer:
             report(progress)
-        return views.transfer(await transfer.result())
+        return views.fetched(await transfer.result())
 
     return NdjsonResponse(with_progress(work, views.progress))
 

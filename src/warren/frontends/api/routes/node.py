@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 
 import warren
 from warren.frontends.api import views
-from warren.frontends.api.routes import NDJSON, NodeHere
+from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import Status, Stopping
 from warren.frontends.api.streams import NdjsonResponse
 
@@ -35,7 +35,7 @@ async def show_status(node: NodeHere) -> dict[str, Any]:
     }
 
 
-@router.get("/events", responses=NDJSON)
+@router.get("/events", responses=streams(None))
 async def stream_events(node: NodeHere) -> NdjsonResponse:
     """Stream what happens from now on: sockets, peers, streams. Ends when the client goes."""
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from warren.core.errors import InvalidMultiaddr
-from warren.core.multiaddr import Multiaddr
 from warren.frontends.api import views
-from warren.frontends.api.routes import NDJSON, NodeHere
+from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
     Invite,
     InviteRequest,
@@ -20,10 +18,16 @@ from warren.frontends.api.schemas import (
     PeerList,
     PeerRequest,
     PingRequest,
+    Pings,
     Removed,
+    Speed,
     SpeedtestRequest,
 )
 from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.node import Node
 
 router = APIRouter(tags=["people"])
 
@@ -51,20 +55,10 @@ async def list_peers(node: NodeHere) -> ListResponse:
 @router.post("/peers", response_model=Peer, status_code=201)
 async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     """Keep a peer as a contact, or rename one. What is shared with contacts is open to it from then on."""
-    if wanted.peer.startswith("/"):
-        address = Multiaddr.parse(wanted.peer)
-        if address.peer_id is None:
-            raise InvalidMultiaddr(
-                f"{wanted.peer} does not say whose address it is", hint="end it with /p2p/PEER-ID"
-            )
-        peer_id, addresses = address.peer_id, [address]
-    else:
-        peer_id = node.resolve_peer(wanted.peer)
-        addresses = node.network.addresses(peer_id)
-    contact = await node.contacts.add(peer_id, wanted.name, addresses)
+    contact = await node.add_contact(wanted.peer, name=wanted.name)
     if wanted.name is not None and contact.petname != wanted.name:
-        await node.contacts.rename(peer_id, wanted.name)
-    return views.peer(node, peer_id)
+        await node.contacts.rename(contact.peer_id, wanted.name)
+    return views.peer(node, contact.peer_id)
 
 
 @router.get("/peers/{peer:path}", response_model=Peer)
@@ -82,7 +76,7 @@ async def remove_peer(peer: str, node: NodeHere) -> dict[str, Any]:
     return {"removed": str(peer_id)}
 
 
-@router.post("/ping", responses=NDJSON)
+@router.post("/ping", responses=streams(Pings))
 async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
     """Stream round trips as they are measured, then their summary. A multiaddr as peer is dialled first."""
 
@@ -92,26 +86,26 @@ async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
         for number in range(wanted.count):
             if number:
                 await asyncio.sleep(wanted.interval_s)
-            times += await node.ping(peer_id, 1)
+            times += await node.ping(peer_id)
             yield {"event": "progress", "number": number + 1, "rtt_ms": round(times[-1] * 1000, 3)}
         yield {"event": "result", "peer_id": str(peer_id), **_summary(times)}
 
     return NdjsonResponse(documents())
 
 
-@router.post("/speedtest", responses=NDJSON)
+@router.post("/speedtest", responses=streams(Speed))
 async def speedtest(wanted: SpeedtestRequest, node: NodeHere) -> NdjsonResponse:
     """Measure throughput to and from a peer."""
 
     async def work(_report: object) -> dict[str, Any]:
         peer_id = await _reach(node, wanted.peer)
         result = await node.speedtest(peer_id, seconds=wanted.seconds)
-        return views.speed(peer_id, result)
+        return views.speed(result)
 
     return NdjsonResponse(with_progress(work, lambda _: {}))
 
 
-async def _reach(node: Any, text: str) -> Any:
+async def _reach(node: Node, text: str) -> PeerId:
     """The peer meant; an address is dialled first, so that it need not be known."""
     if text.startswith("/"):
         return (await node.connect(text)).peer_id

@@ -1,0 +1,191 @@
+"""A node that answers at once and touches nothing: the facade's shape, for tests of what stands above it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from warren.config import Config
+from warren.core.cid import Cid
+from warren.core.errors import Ambiguous, BadContent, ContentUnknown, InvalidCode, PeerUnknown, SourceVanished
+from warren.core.keys import PrivateKey
+from warren.core.multiaddr import Multiaddr
+from warren.network.events import PeerConnected
+from warren.services.contacts.model import Contact
+from warren.services.files.types import (
+    Audience,
+    Fetched,
+    FileEntry,
+    Progress,
+    Share,
+    Skipped,
+)
+from warren.services.speedtest import SpeedResult
+
+ME = PrivateKey.from_seed(bytes(32)).peer_id
+ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
+BEN = PrivateKey.from_seed(b"b" * 32).peer_id
+CID = Cid.raw_sha256(bytes(32))
+ADDRESS = Multiaddr.parse("/ip4/192.0.2.7/tcp/4101")
+
+
+@dataclass
+class FakeSocket:
+    peer_id: object = ANNA
+    rtt_s: float | None = 0.0123
+    direction: str = "outbound"
+    remote_addr: Multiaddr = ADDRESS
+
+
+class FakeContacts:
+    def __init__(self):
+        self.known = {ANNA: Contact(ANNA, "anna", "Anna A.", 1_700_000_000.0, (ADDRESS,))}
+
+    def all(self):
+        return sorted(self.known.values(), key=lambda one: one.petname)
+
+    def get(self, peer):
+        return self.known.get(peer)
+
+    async def rename(self, peer, name):
+        self.known[peer] = replace(self.known[peer], petname=name)
+
+    async def remove(self, peer):
+        del self.known[peer]
+
+
+class FakeNetwork:
+    def __init__(self):
+        self.connected = [ANNA, BEN]
+
+    def peers(self):
+        return list(self.connected)
+
+    def sockets(self, peer):
+        return [FakeSocket(peer)] if peer in self.connected else []
+
+    def addresses(self, peer):
+        return [ADDRESS.with_peer(peer)] if peer in self.connected else []
+
+
+class FakeTransfer:
+    def __init__(self, node, ref, output):
+        self._node, self._ref, self._output = node, ref, output
+
+    async def __aiter__(self):
+        yield Progress(1, 10, 0, 1, "a", "fetching")
+        try:
+            await self._node.hold.wait()
+        except asyncio.CancelledError:
+            self._node.cancelled.append(self._ref)
+            raise
+        yield Progress(10, 10, 1, 1, "a", "finishing")
+
+    async def result(self):
+        if "bad" in self._ref:
+            raise BadContent(ANNA, CID)
+        path = Path(self._output or self._node.config.download_dir) / self._ref.rpartition("/")[2]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content\n")
+        return Fetched(path, CID, ANNA, 1, 8, 0.01)
+
+
+@dataclass
+class FakeNode:
+    """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
+
+    config: Config = field(default_factory=lambda: Config(name="me"))
+    peer_id: object = ME
+    uptime_s: float = 93784.0
+
+    def __post_init__(self):
+        self.forget()
+
+    def forget(self):
+        """Be as new."""
+        self.contacts, self.network = FakeContacts(), FakeNetwork()
+        self.kept, self.cancelled = [], []
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    @property
+    def name(self):
+        return self.config.name
+
+    def addresses(self):
+        return [ADDRESS.with_peer(ME)]
+
+    def agent_of(self, peer):
+        return "js-libp2p/3.3.0" if peer in self.network.connected else None
+
+    def resolve_peer(self, text):
+        known = {"anna": ANNA, "ben": BEN, str(ANNA): ANNA, str(BEN): BEN}
+        if text == "12D3":
+            raise Ambiguous("'12D3' fits 2 peers", [f"anna ({ANNA})", str(BEN)], hint="type more")
+        if text not in known:
+            raise PeerUnknown(f"no peer goes by {text!r}", hint="warren peer list shows the contacts")
+        return known[text]
+
+    async def connect(self, target):
+        return FakeSocket(Multiaddr.parse(target).peer_id or BEN)
+
+    async def ping(self, peer):
+        return [0.0005]
+
+    async def speedtest(self, peer, seconds):
+        return SpeedResult(peer, 0.001, 2e8, 3e8, 10, 20, seconds)
+
+    async def invite(self, uses, expires_s, name):
+        return f"warren1{uses}"
+
+    async def join(self, code):
+        if not code.startswith("warren1"):
+            raise InvalidCode("this is not an invite code", hint="a code starts with warren1")
+        return self.contacts.known[ANNA]
+
+    async def add_contact(self, target, *, name=None):
+        peer = Multiaddr.parse(target).peer_id if target.startswith("/") else self.resolve_peer(target)
+        contact = Contact(peer, name or "peer", "", 1_700_000_001.0, (), (ADDRESS,))
+        return self.contacts.known.setdefault(peer, contact)
+
+    def shares(self):
+        return list(self.kept)
+
+    async def share(self, path, audience=None, progress=None, name=None):
+        if not path.exists():
+            raise SourceVanished(f"{path} is gone")
+        progress(Progress(5, 10, 1, 2, "x", "hashing"))
+        skipped = (Skipped("link", "leads out of the share"),)
+        one = Share(name or path.name, path, CID, audience or Audience(), "dir", 2, 10, skipped, 1, 0.5)
+        self.kept.append(one)
+        return one
+
+    async def unshare(self, ref):
+        found = [one for one in self.kept if ref in (one.name, str(one.path), str(one.cid))]
+        if not found:
+            raise ContentUnknown(f"nothing is shared as {ref!r}", hint="warren ls")
+        self.kept.remove(found[0])
+
+    async def list_files(self, peer=None, path=""):
+        if path == "many":
+            return [FileEntry(f"f{i}", f"many/f{i}", "file", i, CID) for i in range(1001)]
+        return [
+            FileEntry("Photos", "Photos", "dir", 2_500_000, CID),
+            FileEntry("notes.txt", "notes.txt", "file", 12, CID),
+        ]
+
+    def get(self, ref, *, output=None, from_peer=None):
+        return FakeTransfer(self, ref, output)
+
+    async def events(self):
+        yield PeerConnected(ANNA)
+        yield _Happened(FakeSocket(), b"\x01", (ANNA,), {"a": 1})
+
+
+@dataclass(frozen=True)
+class _Happened:
+    socket: object
+    raw: bytes
+    several: tuple
+    named: dict
