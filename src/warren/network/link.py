@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES
+from warren.network.noise import MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX, TAG_BYTES
+from warren.network.scratch import SEALED_BYTES
 from warren.network.yamux.frames import HEADER_BYTES
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES_MAX: Final = 4096
 """Frames up to this size wait for the end of the turn to share a message."""
+BATCH_BEHIND_BYTES: Final = 2 + MESSAGE_BYTES_MAX
+"""Written at once to a link that is behind: one full message."""
 BACKLOG_BYTES_MAX: Final = 1024 * 1024
 """When so much waits in the link, the peer is not read: it asks for answers and does not take them."""
 
@@ -29,6 +32,7 @@ class SealedWriter:
     """Implements `warren.network.mux.FrameSender` over an asyncio transport."""
 
     __slots__ = (
+        "_batch_bytes",
         "_flush_handle",
         "_loop",
         "_outbox",
@@ -60,6 +64,7 @@ class SealedWriter:
         self._flush_handle: asyncio.Handle | None = None
         self._pump_handle: asyncio.Handle | None = None
         self._reading_paused = False
+        self._batch_bytes = SEALED_BYTES
         self.writable = True
         self.bytes_out = 0
 
@@ -162,7 +167,11 @@ class SealedWriter:
         self.bytes_out += used
         self._transport.write(scratch.sealed[:used])
         waiting = self._transport.get_write_buffer_size()
-        if waiting:
+        if not waiting:
+            self._batch_bytes = SEALED_BYTES
+        else:
+            # The link is behind: what is given to it now delays whoever else has a turn.
+            self._batch_bytes = BATCH_BEHIND_BYTES
             scratch.renew_sealed()
             if waiting > BACKLOG_BYTES_MAX and not self._reading_paused:
                 self._reading_paused = True
@@ -177,7 +186,7 @@ class SealedWriter:
             if scratch.used and scratch.owner is not None:
                 scratch.owner.writer.write_sealed()
             scratch.owner = self._socket
-        if scratch.used + size > len(scratch.sealed):
+        if scratch.used + size > self._batch_bytes:
             self.write_sealed()
 
     def _seal(self, plaintext: memoryview | bytearray) -> None:

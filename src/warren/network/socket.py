@@ -51,9 +51,9 @@ READ_BYTES_MIN: Final = 4 * 1024
 TURN_LONG_S: Final = 0.002
 """A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
 TURN_SHORT_S: Final = 0.0005
-WRITE_HIGH_BYTES: Final = 128 * 1024
+WRITE_HIGH_BYTES: Final = 64 * 1024
 """The link asks for a pause when it holds more than this."""
-WRITE_LOW_BYTES: Final = 32 * 1024
+WRITE_LOW_BYTES: Final = 16 * 1024
 
 _OPEN: Final = frozenset({SocketState.OPEN})
 _OVER: Final = frozenset({SocketState.CLOSING, SocketState.CLOSED})

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _UNPACK: Final = HEADER.unpack_from
 _PACK: Final = HEADER.pack
 _RTT_UNKNOWN_S: Final = 0.1
+_SENT_BYTES_PER_FRAME: Final = 1024
 _STREAM_ID_MAX: Final = 2**32 - 1
 
 
@@ -83,6 +84,7 @@ class YamuxSession:
         "rtt_measured",
         "rtt_s",
         "sender",
+        "sent_bytes",
         "streams",
     )
 
@@ -105,6 +107,8 @@ class YamuxSession:
         self.rtt_measured = False
         self.closed = False
         self.last_remote_id = 0
+        self.sent_bytes = 0
+        """Data sent since the allowance was last reckoned: each KiB excuses one frame without data, a window update."""
         self._accept = accept
         self._limits = limits
         self._next_id = 1 if client else 2
@@ -336,7 +340,8 @@ class YamuxSession:
             return
         now = self.clock()
         limits = self._limits
-        earned = (now - self._allowance_at) * limits.idle_frames_per_s
+        earned = (now - self._allowance_at) * limits.idle_frames_per_s + self.sent_bytes / _SENT_BYTES_PER_FRAME
+        self.sent_bytes = 0
         self._allowance = min(earned - 1, float(limits.idle_frames_burst))
         self._allowance_at = now
         if self._allowance < 0:

@@ -144,6 +144,7 @@ class YamuxStream:
             head = head[:size]
         self.queued -= size
         self.send_window -= size
+        self._session.sent_bytes += size
         flags, self._flags = self._flags, 0
         self._session.sender.put(_PACK(0, DATA, flags, self.id, size), head)
         if not queue and self._fin_queued:
