@@ -108,7 +108,7 @@ class YamuxSession:
         self.closed = False
         self.last_remote_id = 0
         self.sent_bytes = 0
-        """Data sent since the allowance was last reckoned: each KiB excuses one frame without data, a window update."""
+        """Data sent since the allowance was reckoned: each KiB excuses one frame without data (an update)."""
         self._accept = accept
         self._limits = limits
         self._next_id = 1 if client else 2
@@ -340,7 +340,8 @@ class YamuxSession:
             return
         now = self.clock()
         limits = self._limits
-        earned = (now - self._allowance_at) * limits.idle_frames_per_s + self.sent_bytes / _SENT_BYTES_PER_FRAME
+        earned = (now - self._allowance_at) * limits.idle_frames_per_s
+        earned += self.sent_bytes / _SENT_BYTES_PER_FRAME
         self.sent_bytes = 0
         self._allowance = min(earned - 1, float(limits.idle_frames_burst))
         self._allowance_at = now
