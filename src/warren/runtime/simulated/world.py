@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from warren.runtime.simulated.database import DatabaseShelf
 from warren.runtime.simulated.disk import SimulatedDisk
-from warren.runtime.simulated.loop import VirtualLoop, virtual_loop
+from warren.runtime.simulated.loop import virtual_loop
 from warren.runtime.simulated.network import SimulatedNetwork
 from warren.runtime.simulated.transport import SimulatedTransport
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from warren.runtime.seam import StrPath
     from warren.runtime.simulated.database import SimulatedDatabase
+    from warren.runtime.simulated.loop import VirtualLoop
     from warren.runtime.simulated.network import Host
 
 T = TypeVar("T")

@@ -1,0 +1,46 @@
+"""An hour of 200 whole nodes passes in less than a minute, and is the same hour in every process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("two_hundred.py")
+SOURCE = Path(__file__).parents[2] / "src"
+NODES, DEGREE, MINUTES = 200, 8, 60
+
+
+def start(hash_seed: int) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": path}
+    command = [sys.executable, str(PROGRAM), str(MINUTES)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+@pytest.mark.slow
+def test_an_hour_of_two_hundred_nodes_is_the_same_under_any_hash_seed() -> None:
+    processes = [start(hash_seed) for hash_seed in (1, 2)]
+    one, other = [finish(process) for process in processes]
+    facts = one["facts"]
+    print(f"{facts['deliveries']} deliveries; {one['wall_s']:.1f} s and {other['wall_s']:.1f} s of real time")
+    assert facts == other["facts"]
+    assert facts["virtual_s"] > MINUTES * 60
+    assert facts["pings"] == NODES * DEGREE * MINUTES * 4
+    assert facts["quickest_s"] == pytest.approx(0.04)
+    assert facts["slowest_s"] == pytest.approx(0.04)
+    assert facts["broadcasts"] == NODES * MINUTES
+    assert facts["reached"] == facts["received"] == NODES * DEGREE * MINUTES
+    assert facts["failed"] == 0
