@@ -314,14 +314,8 @@ class Socket(asyncio.BufferedProtocol):
         if not self.outbound and not self._admitted(transport):
             return
         self._move(SocketState.AUTHENTICATING)
-        self._upgrade_started_at = self._host.clock()
-        host = self._host
-        self._upgrade = Upgrade(
-            host.static_key, host.ephemeral_seed(), initiator=self.initiator, expected=self._expected
-        )
-        output = self._upgrade.take_output()
-        if output:
-            self.writer.put_raw(output)
+        if self.initiator:
+            self.writer.put_raw(self._begin_upgrade().take_output())
             self.writer.flush_bulk()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -374,7 +368,7 @@ class Socket(asyncio.BufferedProtocol):
         """The link is gone."""
         if self.state not in _OVER:
             reason = f": {exc}" if exc else ""
-            secured = self._upgrade is None
+            secured = self._opener is not None
             kind = ConnectionClosed if secured else HandshakeFailed
             self.error = self.error or kind(f"the peer closed the connection{reason}")
             if exc is not None or not secured:
@@ -397,8 +391,8 @@ class Socket(asyncio.BufferedProtocol):
 
     def _receive(self, data: memoryview, total: int) -> int:
         pos = 0
-        if self._upgrade is not None:
-            pos = self._receive_handshake(self._upgrade, data)
+        if self._opener is None:
+            pos = self._receive_handshake(self._upgrade or self._begin_upgrade(), data)
         opener = self._opener
         if opener is None:
             return pos
@@ -421,6 +415,15 @@ class Socket(asyncio.BufferedProtocol):
             if self.state is SocketState.CLOSING:
                 return total
         return pos
+
+    def _begin_upgrade(self) -> Upgrade:
+        """The responder does this at the first byte: a link that stays silent costs no key."""
+        host = self._host
+        self._upgrade_started_at = host.clock()
+        self._upgrade = Upgrade(
+            host.static_key, host.ephemeral_seed(), initiator=self.initiator, expected=self._expected
+        )
+        return self._upgrade
 
     def _receive_handshake(self, upgrade: Upgrade, data: memoryview) -> int:
         used = upgrade.receive(data)
