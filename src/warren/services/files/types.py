@@ -1,7 +1,7 @@
 """What the files service shows to those above: shares, entries, progress, outcomes.
 
-In: facts from the index and from transfers. Out: frozen values that frontends print. An `Audience` is also read
-from text and refuses what names nobody.
+In: facts from the index and from transfers. Out: frozen values that frontends print. An `Audience` is also
+read from text, and refuses what names nobody.
 """
 
 from __future__ import annotations

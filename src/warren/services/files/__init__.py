@@ -1,0 +1,1 @@
+"""Files: sharing folders from where they lie, and fetching what others share."""

@@ -1,0 +1,188 @@
+"""What sharing does in threads: list a folder, hash files. Each function here blocks; call it in `offload`.
+
+In: paths below a top folder that is free of symlinks itself. Out: listings, and hashed files. What cannot be
+shared comes back as the reason, in words, because one bad file must not stop the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.services.files.dag.build import CHUNK_BYTES, FileBuilder, build_symlink
+from warren.services.files.dag.pb import Link
+from warren.services.files.dag.unixfs import SYMLINK_TARGET_BYTES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.runtime.seam import Disk, ReadFile
+    from warren.services.files.dag.pb import Block
+
+FRESH_NS: Final = 100_000_000
+COARSE_FRESH_NS: Final = 3_000_000_000
+"""A file changed so shortly before it was hashed may change again and keep its time; so its time is not to be
+trusted. The longer span is for file systems that keep whole seconds (FAT: two)."""
+
+CHANGED: Final = "it changed while it was read"
+
+
+class Scanned(NamedTuple):
+    """A file as it was listed; `path` is relative to the top."""
+
+    path: str
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class Listing(NamedTuple):
+    """A folder: what of it can be shared, and what cannot, by name with the reason."""
+
+    files: list[Scanned]
+    folders: list[str]
+    symlinks: list[tuple[Link, Block]]
+    skipped: list[tuple[str, str]]
+
+
+class Hashed(NamedTuple):
+    """A file after hashing: its root, and the nodes and chunks (digest, length) below it."""
+
+    root: Link
+    blocks: list[Block]
+    leaves: list[tuple[bytes, int]]
+    size: int
+    mtime_ns: int
+    trusted: bool
+
+
+def join(folder: str, name: str) -> str:
+    """A relative path as the index writes it."""
+    return f"{folder}/{name}" if folder else name
+
+
+def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
+    """List what to share of `folder` (relative to `top`). Raises `OSError`."""
+    found = Listing([], [], [], [])
+    for entry in disk.scan(os.path.join(top, folder)):
+        name = entry.name
+        if name.startswith("."):
+            continue
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            readable = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            found.skipped.append((readable, "its name is not UTF-8"))
+            continue
+        if entry.kind == "file":
+            found.files.append(Scanned(join(folder, name), name, entry.size, entry.mtime_ns))
+        elif entry.kind == "dir":
+            found.folders.append(name)
+        elif entry.kind == "symlink":
+            _scan_symlink(disk, top, folder, name, found)
+        else:
+            found.skipped.append((name, "it is neither a file, a folder nor a symlink"))
+    return found
+
+
+def _scan_symlink(disk: Disk, top: str, folder: str, name: str, found: Listing) -> None:
+    target = disk.read_link(os.path.join(top, folder, name))
+    reason = _refuse_target(disk, top, os.path.join(top, folder), target)
+    if reason:
+        found.skipped.append((name, reason))
+        return
+    block = build_symlink(target)
+    found.symlinks.append((Link(block.cid, name, block.total), block))
+
+
+def _refuse_target(disk: Disk, top: str, folder: str, target: str) -> str:
+    """Why a symlink in `folder` cannot be shared; empty when it can."""
+    try:
+        if len(target.encode()) > SYMLINK_TARGET_BYTES_MAX:
+            return "its target is longer than a path may be"
+    except UnicodeEncodeError:
+        return "its target is not UTF-8"
+    if os.path.isabs(target) or posixpath.isabs(target):
+        return "it is a symlink to an absolute path"
+    meant = os.path.join(folder, target)
+    try:
+        meant = disk.real_path(meant)
+    except OSError:
+        meant = os.path.normpath(meant)  # it leads to nothing; what it says is all there is to judge by
+    if meant != top and not meant.startswith(os.path.join(top, "")):
+        return "it is a symlink that leads out of what is shared"
+    return ""
+
+
+def hash_files(disk: Disk, top: str, files: Sequence[Scanned], now_ns: int) -> list[Hashed | str]:
+    """Hash whole files. For each its outcome, or the reason why there is none."""
+    return [_attempt(disk, top, file, now_ns) for file in files]
+
+
+def hash_span(disk: Disk, top: str, file: Scanned, start: int, end: int) -> list[tuple[bytes, int]] | str:
+    """Hash a part of a file, which must still be as it was listed: its chunks, or the reason."""
+    try:
+        opened = disk.open_read(os.path.join(top, file.path), follow_link=False)
+    except OSError as error:
+        return _reason(error)
+    try:
+        leaves = _hash_range(opened, start, end)
+        status = opened.stat()
+    except OSError as error:
+        return _reason(error)
+    finally:
+        opened.close()
+    if leaves is None or (status.size, status.mtime_ns) != (file.size, file.mtime_ns):
+        return CHANGED
+    return leaves
+
+
+def assemble(leaves: list[tuple[bytes, int]], file: Scanned, now_ns: int) -> Hashed:
+    """The graph of a file of these chunks."""
+    builder = FileBuilder()
+    for digest, length in leaves:
+        builder.add(digest, length)
+    root = builder.finish()
+    trusted = _is_settled(file.mtime_ns, now_ns)
+    return Hashed(root, builder.blocks, leaves, file.size, file.mtime_ns, trusted)
+
+
+def _attempt(disk: Disk, top: str, file: Scanned, now_ns: int) -> Hashed | str:
+    try:
+        opened = disk.open_read(os.path.join(top, file.path), follow_link=False)
+    except OSError as error:
+        return _reason(error)
+    try:
+        before = opened.stat()
+        leaves = _hash_range(opened, 0, before.size)
+        after = opened.stat()
+    except OSError as error:
+        return _reason(error)
+    finally:
+        opened.close()
+    if leaves is None or (before.size, before.mtime_ns) != (after.size, after.mtime_ns):
+        return CHANGED
+    return assemble(leaves, file._replace(size=before.size, mtime_ns=before.mtime_ns), now_ns)
+
+
+def _hash_range(file: ReadFile, start: int, end: int) -> list[tuple[bytes, int]] | None:
+    """The chunks from `start` to `end`; None when the file is shorter. An empty file has one empty chunk."""
+    leaves = []
+    for at in range(start, end, CHUNK_BYTES) or (start,):
+        wanted = min(CHUNK_BYTES, end - at)
+        data = file.pread(at, wanted)
+        if len(data) != wanted:
+            return None
+        leaves.append((hashlib.sha256(data).digest(), wanted))
+    return leaves
+
+
+def _is_settled(mtime_ns: int, now_ns: int) -> bool:
+    fresh = FRESH_NS if mtime_ns % 1_000_000_000 else COARSE_FRESH_NS
+    return now_ns - mtime_ns > fresh
+
+
+def _reason(error: OSError) -> str:
+    return f"it cannot be read: {error.strerror or error}"

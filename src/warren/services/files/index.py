@@ -1,0 +1,300 @@
+"""The index: what is shared, and where each chunk and node of it lies. It can be rebuilt by sharing again.
+
+In: rows from the importer, questions from the library, each as a function over an open transaction. Out:
+shares, listings, places of chunks, blocks of nodes. Nothing is handed out of a share that the asker did not
+name among those it may see (`visible`).
+
+A share is built under a number that nobody sees, and appears, or takes the place of its older self, in one
+transaction. What is taken away disappears at once and is swept out in small steps, so that no transaction
+holds up those who read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from warren.core.cid import Cid
+from warren.services.files.dag import pb
+from warren.services.files.types import Audience, Share, Skipped
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Sequence
+
+    from warren.services.files.dag.pb import Block
+    from warren.services.files.types import EntryKind
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE share (
+        id INTEGER PRIMARY KEY,
+        name TEXT UNIQUE,           -- NULL: being built, or being swept out
+        path TEXT NOT NULL,         -- absolute
+        kind TEXT NOT NULL,         -- 'file' or 'dir'
+        cid BLOB, audience TEXT, files INTEGER, bytes INTEGER,
+        skipped TEXT, skipped_count INTEGER, hash_seconds REAL
+    );
+    CREATE TABLE entry (
+        id INTEGER PRIMARY KEY,
+        share INTEGER NOT NULL,
+        folder TEXT NOT NULL,       -- from the top of the share, '/' between names
+        name TEXT NOT NULL,         -- '' for the top itself
+        kind TEXT NOT NULL,         -- 'file', 'dir' or 'symlink'
+        size INTEGER NOT NULL,      -- content in bytes
+        mtime_ns INTEGER NOT NULL,
+        cid BLOB NOT NULL,
+        total INTEGER NOT NULL,     -- bytes of all its blocks
+        trusted INTEGER NOT NULL,   -- the same size and time will mean that it is unchanged
+        UNIQUE (share, folder, name)
+    );
+    CREATE TABLE leaf (
+        digest BLOB NOT NULL, entry INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+        PRIMARY KEY (digest, entry, start)
+    ) WITHOUT ROWID;
+    CREATE INDEX leaf_entry ON leaf (entry);
+    CREATE TABLE node (
+        digest BLOB NOT NULL, entry INTEGER NOT NULL, block BLOB NOT NULL,
+        PRIMARY KEY (digest, entry)
+    ) WITHOUT ROWID;
+    CREATE INDEX node_entry ON node (entry);
+    """,
+)
+
+SWEEP_ROWS: Final = 2000
+LISTING_PAGE_MAX: Final = 1000
+
+
+class EntryRow(NamedTuple):
+    """A file, folder or symlink as it is kept, with the chunks (digest, length) and nodes that it owns.
+
+    copied_from: the number of an older entry whose chunks and nodes it has, instead of its own.
+    """
+
+    folder: str
+    name: str
+    kind: EntryKind
+    size: int
+    mtime_ns: int
+    cid: bytes
+    total: int
+    trusted: bool
+    leaves: Sequence[tuple[bytes, int]] = ()
+    blocks: Sequence[Block] = ()
+    copied_from: int = 0
+
+
+class KnownFile(NamedTuple):
+    """A file as it was hashed before; `id` is the number of its entry."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    cid: bytes
+    total: int
+
+
+class Place(NamedTuple):
+    """Where a chunk lies: in the file `path`, which must still have this size and time to be served."""
+
+    entry: int
+    path: str
+    size: int
+    mtime_ns: int
+    start: int
+    length: int
+
+
+class ListedEntry(NamedTuple):
+    """One line of a listing."""
+
+    name: str
+    kind: EntryKind
+    size: int
+    cid: bytes
+
+
+# --- building ---------------------------------------------------------------------------------------------
+
+
+def begin(db: sqlite3.Connection, path: str, kind: Literal["file", "dir"]) -> int:
+    """A number for a share to be built; nobody sees it before `publish`."""
+    return db.execute("INSERT INTO share (path, kind) VALUES (?, ?)", (path, kind)).lastrowid or 0
+
+
+def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
+    """Keep entries with their chunks and nodes."""
+    (last,) = db.execute("SELECT ifnull(max(id), 0) FROM entry").fetchone()
+    db.executemany(
+        "INSERT INTO entry (id, share, folder, name, kind, size, mtime_ns, cid, total, trusted)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(entry, share, *row[:8]) for entry, row in enumerate(rows, last + 1)],
+    )
+    leaves: list[tuple[bytes, int, int, int]] = []
+    nodes: list[tuple[bytes, int, bytes]] = []
+    for entry, row in enumerate(rows, last + 1):
+        start = 0
+        for digest, length in row.leaves:
+            leaves.append((digest, entry, start, length))
+            start += length
+        nodes += [(block.cid[4:], entry, block.data) for block in row.blocks]
+        if row.copied_from:
+            _copy(db, row.copied_from, entry)
+    db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
+    db.executemany("INSERT OR IGNORE INTO node VALUES (?, ?, ?)", nodes)
+
+
+def _copy(db: sqlite3.Connection, old: int, new: int) -> None:
+    db.execute("INSERT INTO leaf SELECT digest, ?, start, length FROM leaf WHERE entry = ?", (new, old))
+    db.execute("INSERT INTO node SELECT digest, ?, block FROM node WHERE entry = ?", (new, old))
+
+
+def known_files(db: sqlite3.Connection, share: int, folder: str) -> dict[str, KnownFile]:
+    """The files of a folder that can be told to be unchanged by their size and time."""
+    rows = db.execute(
+        "SELECT name, id, size, mtime_ns, cid, total FROM entry"
+        " WHERE share = ? AND folder = ? AND kind = 'file' AND trusted",
+        (share, folder),
+    )
+    return {name: KnownFile(*rest) for name, *rest in rows}
+
+
+def publish(db: sqlite3.Connection, number: int, share: Share, replaced: Collection[int]) -> None:
+    """Let the share appear, in place of the older ones."""
+    for old in replaced:
+        hide(db, old)
+    skipped = json.dumps([[one.path, one.reason] for one in share.skipped])
+    db.execute(
+        "UPDATE share SET name = ?, path = ?, kind = ?, cid = ?, audience = ?, files = ?, bytes = ?,"
+        " skipped = ?, skipped_count = ?, hash_seconds = ? WHERE id = ?",
+        (
+            *(share.name, str(share.path), share.kind, share.cid.to_bytes(), str(share.audience)),
+            *(share.files, share.bytes, skipped, share.skipped_count, share.hash_seconds, number),
+        ),
+    )
+
+
+def hide(db: sqlite3.Connection, share: int) -> None:
+    """Take a share away; `sweep_some` frees its room."""
+    db.execute("UPDATE share SET name = NULL WHERE id = ?", (share,))
+
+
+def sweep_some(db: sqlite3.Connection, keep: Collection[int] = ()) -> bool:
+    """Free some room of what was hidden or never finished, but for the numbers in `keep`.
+
+    Returns whether all of it is free.
+    """
+    hidden = [row[0] for row in db.execute("SELECT id FROM share WHERE name IS NULL") if row[0] not in keep]
+    for share in hidden:
+        rows = db.execute("SELECT id FROM entry WHERE share = ? LIMIT ?", (share, SWEEP_ROWS)).fetchall()
+        if rows:
+            for table in ("leaf", "node"):
+                db.executemany(f"DELETE FROM {table} WHERE entry = ?", rows)  # noqa: S608 (two fixed names)
+            db.executemany("DELETE FROM entry WHERE id = ?", rows)
+            return False
+        db.execute("DELETE FROM share WHERE id = ?", (share,))
+    return True
+
+
+# --- answering --------------------------------------------------------------------------------------------
+
+
+def shares(db: sqlite3.Connection) -> dict[int, Share]:
+    """All shares that somebody can see, by their numbers."""
+    rows = db.execute(
+        "SELECT id, name, path, kind, cid, audience, files, bytes, skipped, skipped_count, hash_seconds"
+        " FROM share WHERE name IS NOT NULL ORDER BY name"
+    )
+    found = {}
+    for number, name, path, kind, cid, audience, files, size, skipped, skipped_count, hash_seconds in rows:
+        found[number] = Share(
+            name=name,
+            path=Path(path),
+            cid=Cid.from_bytes(cid),
+            audience=Audience.parse(audience),
+            kind=kind,
+            files=files,
+            bytes=size,
+            skipped=tuple(Skipped(*one) for one in json.loads(skipped)),
+            skipped_count=skipped_count,
+            hash_seconds=hash_seconds,
+        )
+    return found
+
+
+def list_folder(db: sqlite3.Connection, share: int, folder: str, after: str, limit: int) -> list[ListedEntry]:
+    """The entries of a folder whose names come after `after`, in the order of their bytes."""
+    rows = db.execute(
+        "SELECT name, kind, size, cid FROM entry"
+        " WHERE share = ? AND folder = ? AND name > ? ORDER BY name LIMIT ?",
+        (share, folder, after, min(limit, LISTING_PAGE_MAX)),
+    )
+    return [ListedEntry(*row) for row in rows]
+
+
+def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> ListedEntry | None:
+    """One entry of a share, or None."""
+    row = db.execute(
+        "SELECT name, kind, size, cid FROM entry WHERE share = ? AND folder = ? AND name = ?",
+        (share, folder, name),
+    ).fetchone()
+    return ListedEntry(*row) if row else None
+
+
+def find_chunks(
+    db: sqlite3.Connection, visible: Collection[int], digests: Iterable[bytes]
+) -> list[Place | None]:
+    """Where each chunk lies in the shares that are `visible`; None where it does not."""
+    query = (  # its one inserted part are integers of our own
+        "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length FROM leaf l"  # noqa: S608
+        " JOIN entry e ON e.id = l.entry JOIN share s ON s.id = e.share"
+        f" WHERE l.digest = ? AND e.share IN ({_numbers(visible)})"
+        " ORDER BY e.trusted DESC LIMIT 1"
+    )
+    places: list[Place | None] = []
+    for digest in digests:
+        row = db.execute(query, (digest,)).fetchone()
+        if row is None:
+            places.append(None)
+            continue
+        entry, kind, top, folder, name, *rest = row
+        path = top if kind == "file" else os.path.join(top, folder, name)
+        places.append(Place(entry, path, *rest))
+    return places
+
+
+def read_nodes(
+    db: sqlite3.Connection, visible: Collection[int], pending: list[bytes], bytes_max: int
+) -> list[bytes | None]:
+    """Blocks of the graphs under `pending`, depth first.
+
+    `pending` is a stack of content ids of nodes, the next one last; it is changed to what is still to come.
+    Stops once `bytes_max` are reached, and after the first node that is in no visible share: None.
+    """
+    query = (  # its one inserted part are integers of our own
+        "SELECT n.block FROM node n JOIN entry e ON e.id = n.entry"  # noqa: S608
+        f" WHERE n.digest = ? AND e.share IN ({_numbers(visible)}) LIMIT 1"
+    )
+    found: list[bytes | None] = []
+    size = 0
+    while pending and size < bytes_max:
+        row = db.execute(query, (pending.pop()[4:],)).fetchone()
+        if row is None:
+            found.append(None)
+            break
+        block: bytes = row[0]
+        found.append(block)
+        size += len(block)
+        pending += [link.cid for link in reversed(pb.decode(block)[0]) if not link.is_raw]
+    return found
+
+
+def mark_changed(db: sqlite3.Connection, entries: Iterable[int]) -> None:
+    """Hash these files again at the next sharing, whatever their size and time say then."""
+    db.executemany("UPDATE entry SET trusted = 0 WHERE id = ?", [(entry,) for entry in entries])
+
+
+def _numbers(visible: Collection[int]) -> str:
+    return ",".join(map(str, sorted(visible)))
