@@ -86,6 +86,7 @@ class Node:
         self.config = config if config is not None else Config()
         self._given_runtime = runtime
         self._parts: _Parts | None = None
+        self._peer_id: PeerId | None = None
         self._life: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
         self._interfaces: tuple[float, list[Multiaddr], list[Multiaddr]] = (0.0, [], [])
@@ -133,7 +134,7 @@ class Node:
                 parts = await self._assemble(stack)
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(_supervised("keeping contacts", parts.keeper.run))
-                    self._parts = parts
+                    self._parts, self._peer_id = parts, parts.network.peer_id
                     started.set_result(None)
                     await closing.wait()
                     keeping.cancel()
@@ -196,8 +197,8 @@ class Node:
 
     @property
     def peer_id(self) -> PeerId:
-        """Who this node is."""
-        return self.network.peer_id
+        """Who this node is; known once it has started, and still when it is closed."""
+        return self._peer_id or self._running.network.peer_id
 
     @property
     def network(self) -> Network:

@@ -26,7 +26,7 @@ class Middle:
 
 
 def schedule(**policy: float) -> Reconnect:
-    return Reconnect(ReconnectPolicy(**policy), Middle())  # type: ignore[arg-type]
+    return Reconnect(ReconnectPolicy(**{"start_s": 1, **policy}), Middle())  # type: ignore[arg-type]
 
 
 def test_without_contacts_there_is_nothing_to_wait_for() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from warren.core.errors import ProtocolNotSupported, ProtocolViolation, RequestTimeout
+from warren.core.errors import ConnectionClosed, ProtocolNotSupported, ProtocolViolation, RequestTimeout
 from warren.core.framing import frame
 from warren.protocols.invite.guesses import Guesses, GuessLimits
 from warren.protocols.invite.messages import (
@@ -74,7 +74,11 @@ class InviteProtocol:
         claim = Claim(token_of(code.secret), prove(code.secret, code.peer_id, self._network.peer_id), me)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(code.peer_id, claim)
+                try:
+                    return await self._exchange(code.peer_id, claim)
+                except ConnectionClosed:
+                    # The connection that was there had died unnoticed. A claim may be made twice at no cost.
+                    return await self._exchange(code.peer_id, claim)
         except TimeoutError as error:
             raise RequestTimeout(
                 f"the inviter did not answer within {timeout_s:g} s", hint="try again; the code is still good"

@@ -30,11 +30,13 @@ class Chance(Protocol):
 class ReconnectPolicy:
     """Seconds, but for the last.
 
-    first_s: the wait after a loss or a first failure. longest_s: waits double up to this.
+    start_s: the wait for a new contact, and for all at the start. first_s: after a loss or a first failure.
+    longest_s: waits double up to this.
     steady_s: a connection that stood this long was a good one.
     dials_max: attack: an invitation used by many, each with dead addresses, would make us a scanner.
     """
 
+    start_s: float = 0.2
     first_s: float = 1.0
     longest_s: float = 600.0
     steady_s: float = 30.0
@@ -78,10 +80,10 @@ class Reconnect:
         self._heap: list[tuple[float, PeerId]] = []
 
     def add(self, peer: PeerId, now: float) -> None:
-        """Begin to keep `peer` connected; a first dial is due within a second or so."""
+        """Begin to keep `peer` connected; a first dial is due at once, or nearly."""
         if peer not in self._contacts:
             self._contacts[peer] = _Contact()
-            self._schedule(peer, now)
+            self._due_within(peer, now, self._policy.start_s)
 
     def remove(self, peer: PeerId) -> None:
         """Stop keeping `peer` connected."""

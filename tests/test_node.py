@@ -1,0 +1,640 @@
+"""Whole nodes: on real loopback sockets in one process, and in virtual time where time and faults matter."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket as sockets
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import run
+from warren import testing
+from warren.config import Config
+from warren.core.errors import (
+    Ambiguous,
+    Closed,
+    ConfigError,
+    DialFailed,
+    InputError,
+    InvalidCode,
+    InvalidMultiaddr,
+    MisuseError,
+    PeerIdMismatch,
+    PeerUnknown,
+    ProtocolNotSupported,
+    Refused,
+    StorageError,
+    WarrenError,
+)
+from warren.core.multiaddr import Multiaddr
+from warren.network.config import NetworkConfig
+from warren.network.events import PeerConnected, PeerDisconnected
+from warren.node import Node
+from warren.protocols.invite.code import InviteCode
+from warren.runtime import sqlite
+from warren.services.contacts.model import ContactAdded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from warren.core.peer_id import PeerId
+    from warren.network.stream import Stream
+
+LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
+ECHO = "/example/echo/1.0.0"
+
+
+def node(name: str, home: Path | None = None, **more: object) -> Node:
+    return Node(Config(home=home, listen=LOOPBACK, name=name, **more))  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def friends(tmp_path: Path | None = None) -> AsyncIterator[tuple[Node, Node]]:
+    """Anna, who invited, and Bob, who joined."""
+    homes = (tmp_path / "anna", tmp_path / "bob") if tmp_path else (None, None)
+    async with node("anna", homes[0]) as anna, node("bob", homes[1]) as bob:
+        await bob.join(await anna.invite())
+        yield anna, bob
+
+
+async def until(fact: Callable[[], bool], events: AsyncIterator[object]) -> None:
+    """Wait, event by event, until something is so."""
+    while not fact():
+        await anext(events)
+
+
+# --- life ------------------------------------------------------------------------------------------------
+
+
+def test_a_node_has_an_id_that_its_data_folder_keeps(tmp_path: Path) -> None:
+    async def main() -> list[PeerId]:
+        ids = []
+        for _ in range(2):
+            async with node("anna", tmp_path) as anna:
+                ids.append(anna.peer_id)
+        async with node("bob") as bob:
+            ids.append(bob.peer_id)
+        return ids
+
+    first, second, other = run(main())
+    assert first == second != other
+    assert oct((tmp_path / "identity.key").stat().st_mode)[-3:] == "600"
+
+
+def test_addresses_are_what_others_can_dial() -> None:
+    async def main() -> None:
+        async with node("anna") as anna:
+            (address,) = anna.addresses()
+            assert address.peer_id == anna.peer_id
+            assert address.port
+            assert address.is_loopback
+        async with Node(Config(listen=("/ip4/0.0.0.0/tcp/0",))) as wide:
+            assert not any(address.is_unspecified for address in wide.addresses())
+
+    run(main())
+
+
+def test_one_port_serves_all_addresses_that_leave_it_open() -> None:
+    async def main() -> None:
+        listen = ("/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0")
+        async with Node(Config(listen=listen)) as anna:
+            assert len({address.port for address in anna.network.listen_addrs}) == 1
+            assert len(anna.network.listen_addrs) == 2
+
+    run(main())
+
+
+def test_a_node_is_used_between_start_and_close_only() -> None:
+    async def main() -> None:
+        anna = node("anna")
+        with pytest.raises(MisuseError, match="not started"):
+            _ = anna.peer_id
+        await anna.close()
+        await anna.start()
+        with pytest.raises(MisuseError, match="once"):
+            await anna.start()
+        assert anna.uptime_s >= 0
+        await anna.close()
+        await anna.close()
+        with pytest.raises(Closed):
+            await anna.invite()
+
+    run(main())
+
+
+def test_a_node_may_be_closed_in_another_task_than_it_was_started_in() -> None:
+    async def main() -> None:
+        anna = node("anna")
+        await asyncio.create_task(anna.start())
+        assert anna.addresses()
+        await asyncio.create_task(anna.close())
+
+    run(main())
+
+
+def test_closing_leaves_no_task_and_no_socket_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        async with friends(tmp_path) as (anna, bob):
+            port = anna.addresses()[0].port
+            await bob.ping("anna")
+        assert asyncio.all_tasks() == before
+        with contextlib.closing(sockets.create_server(("127.0.0.1", port or 0))):
+            pass
+
+    run(main())
+
+
+def test_a_cancelled_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        for turns in range(0, 24, 3):
+            before = asyncio.all_tasks()
+            starting = asyncio.create_task(node("anna", tmp_path).start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            assert asyncio.all_tasks() == before
+        async with node("anna", tmp_path):
+            pass
+
+    run(main())
+
+
+def test_a_taken_port_is_named_with_a_cure_and_the_folder_is_free_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        with contextlib.closing(sockets.create_server(("127.0.0.1", 0))) as other:
+            port = other.getsockname()[1]
+            config = Config(home=tmp_path, listen=(f"/ip4/127.0.0.1/tcp/{port}",))
+            for _ in range(2):
+                with pytest.raises(ConfigError, match=rf"port {port} of .* is taken") as caught:
+                    await Node(config).start()
+                assert "--listen /ip4/127.0.0.1/tcp/0" in caught.value.hint
+
+    run(main())
+
+
+def test_an_address_that_is_not_ours_is_named() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigError, match=r"cannot listen on /ip4/192\.0\.2\.77"):
+            await Node(Config(listen=("/ip4/192.0.2.77/tcp/0",))).start()
+
+    run(main())
+
+
+def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 0.05)
+
+    async def main() -> None:
+        async with node("anna", tmp_path):
+            with pytest.raises(StorageError, match="another node uses"):
+                await node("twin", tmp_path).start()
+
+    run(main())
+
+
+IMPORT_CHECK = """
+import asyncio, logging, signal, sys, threading
+before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), threading.active_count()
+import warren
+assert "warren.node" not in sys.modules
+node = warren.Node(warren.Config())
+assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), threading.active_count())
+assert not logging.getLogger().handlers and not logging.getLogger("warren").handlers
+assert logging.getLogger("warren").level == logging.NOTSET
+try:
+    asyncio.get_running_loop()
+except RuntimeError:
+    print("untouched")
+"""
+
+
+def test_importing_and_making_a_node_takes_no_signal_logger_thread_or_loop() -> None:
+    source = str(Path(__file__).parents[1] / "src")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT_CHECK],
+        env={"PYTHONPATH": source, "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("untouched\n", "")
+
+
+# --- messages --------------------------------------------------------------------------------------------
+
+
+def test_requests_broadcasts_and_streams() -> None:
+    async def main() -> None:
+        async with friends() as (anna, bob), node("eve") as eve:
+            await eve.connect(anna.addresses()[0])
+            heard: list[tuple[PeerId, bytes]] = []
+
+            async def slow_echo(peer: PeerId, payload: bytes) -> bytes:
+                await asyncio.sleep(0)
+                return payload * 2
+
+            async def shout(stream: Stream) -> None:
+                await stream.write((await stream.read()).upper())
+                stream.close_write()
+
+            anna.handle(ECHO, slow_echo)
+            bob.handle(ECHO, lambda peer, payload: heard.append((peer, payload)))
+            anna.handle_stream("/example/shout/1", shout)
+            with pytest.raises(MisuseError):
+                anna.handle(ECHO, slow_echo)
+            assert await bob.request("anna", ECHO, b"hi") == b"hihi"
+            assert await bob.request(anna.peer_id, ECHO, b"") == b""
+            report = await anna.broadcast(ECHO, b"news")
+            assert report.reached == (bob.peer_id,)
+            assert list(report.failed) == [eve.peer_id]
+            assert heard == [(anna.peer_id, b"news")]
+            stream = await bob.network.open_stream(anna.peer_id, "/example/shout/1")
+            await stream.write(b"hey")
+            stream.close_write()
+            assert await stream.read() == b"HEY"
+            with pytest.raises(ProtocolNotSupported):
+                await bob.request("anna", "/example/other/1", b"")
+
+    run(main())
+
+
+def test_connecting_by_address_by_id_and_to_the_wrong_peer() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("bob") as bob, node("eve") as eve:
+            address = anna.addresses()[0]
+            unproven = await bob.connect(str(address.without_peer()))
+            assert unproven.peer_id == anna.peer_id
+            assert not unproven.proven
+            with pytest.raises(PeerIdMismatch) as caught:
+                await bob.connect(address.without_peer().with_peer(eve.peer_id))
+            assert caught.value.actual == str(anna.peer_id)
+            assert (await eve.connect(address)).proven
+            assert (await eve.connect(anna.peer_id)).peer_id == anna.peer_id
+            with pytest.raises(PeerUnknown):
+                await eve.connect("anna")
+            with pytest.raises(InvalidMultiaddr):
+                await eve.connect("/ip4/nonsense")
+            with pytest.raises(InvalidMultiaddr, match="itself"):
+                await eve.connect(eve.peer_id)
+
+    run(main())
+
+
+def test_ping_speedtest_and_what_the_other_runs() -> None:
+    async def main() -> None:
+        async with friends() as (anna, bob), node("eve") as eve:
+            times = await bob.ping("anna", 3)
+            assert len(times) == 3
+            assert all(0 < one < 5 for one in times)
+            speed = await bob.speedtest("anna", 0.2)
+            assert speed.upload_bytes_per_s > 0
+            assert speed.download_bytes_per_s > 0
+            assert speed.peer_id == anna.peer_id
+            with pytest.raises(InputError):
+                await bob.speedtest("anna", 0)
+            assert (bob.agent_of("anna") or "").startswith("warren/")
+            assert bob.agent_of(eve.peer_id) is None
+            await eve.connect(anna.addresses()[0])
+            with pytest.raises(WarrenError):
+                await eve.speedtest(anna.peer_id, 0.2)
+
+    run(main())
+
+
+def test_events_tell_what_happens_and_end_with_the_node() -> None:
+    async def main() -> list[object]:
+        async with node("anna") as anna:
+            events = anna.events()
+            async with node("bob") as bob:
+                await bob.join(await anna.invite())
+                who = bob.peer_id
+        seen = [event async for event in events]
+        kinds = [
+            type(event) for event in seen if type(event) in (PeerConnected, ContactAdded, PeerDisconnected)
+        ]
+        assert kinds == [PeerConnected, ContactAdded, PeerDisconnected]
+        assert PeerConnected(who) in seen
+        return seen
+
+    run(main())
+
+
+# --- invitations and contacts ----------------------------------------------------------------------------
+
+
+def test_an_invitation_makes_both_sides_contacts() -> None:
+    async def main() -> None:
+        async with friends() as (anna, bob):
+            (about_bob,), (about_anna,) = anna.contacts.all(), bob.contacts.all()
+            assert (about_bob.peer_id, about_bob.petname) == (bob.peer_id, "bob")
+            assert (about_anna.peer_id, about_anna.petname) == (anna.peer_id, "anna")
+            assert [a.with_peer(anna.peer_id) for a in about_anna.proven] == anna.addresses()
+            assert [a.with_peer(bob.peer_id) for a in about_bob.told] == bob.addresses()
+
+    run(main())
+
+
+def test_names_may_be_chosen_on_both_sides() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("bob") as bob:
+            code = await anna.invite(name="Robert")
+            with pytest.raises(InputError, match="petname"):
+                await bob.join(code, name="12")
+            await bob.join(code, name="my sister")
+            assert anna.contacts.all()[0].petname == "Robert"
+            assert bob.contacts.all()[0].petname == "my sister"
+            assert bob.resolve_peer("My Sister") == anna.peer_id
+
+    run(main())
+
+
+def test_a_code_is_good_for_its_uses_and_joining_again_is_free() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("bob") as bob, node("cem") as cem, node("eve") as eve:
+            code = await anna.invite(uses=2)
+            await bob.join(code)
+            await cem.join(code)
+            await bob.join(code)
+            with pytest.raises(Refused, match="used up") as caught:
+                await eve.join(code)
+            assert "new code" in caught.value.hint
+            assert not eve.contacts.all()
+            assert [one.petname for one in anna.contacts.all()] == ["bob", "cem"]
+
+    run(main())
+
+
+def test_who_was_removed_is_disconnected_and_does_not_come_back_by_its_code() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("bob") as bob:
+            events = anna.events()
+            code = await anna.invite(uses=5)
+            await bob.join(code)
+            await anna.contacts.remove(bob.peer_id)
+            await until(lambda: not anna.network.is_connected(bob.peer_id), events)
+            with pytest.raises(Refused, match="removed"):
+                await bob.join(code)
+
+    run(main())
+
+
+def test_a_wrong_secret_is_refused_and_guessing_soon_stops_even_the_right_one() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("eve") as eve, node("bob") as bob:
+            right = InviteCode.parse(await anna.invite())
+            for guess in range(5):
+                wrong = InviteCode(right.peer_id, right.addresses, bytes([guess]) * 16)
+                with pytest.raises(Refused, match="does not know"):
+                    await eve.join(str(wrong))
+            with pytest.raises(Refused, match="too many") as caught:
+                await eve.join(str(right))
+            assert "wait" in caught.value.hint
+            assert not anna.contacts.all()
+            await bob.join(str(right))
+
+    run(main())
+
+
+def test_a_code_leads_to_its_peer_or_nowhere() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("eve") as eve, node("bob") as bob:
+            code = InviteCode.parse(await anna.invite())
+            # Somebody else answers at the address that the code names.
+            led_astray = InviteCode(code.peer_id, tuple(eve.network.listen_addrs), code.secret)
+            with pytest.raises(PeerIdMismatch):
+                await bob.join(str(led_astray))
+            nowhere = InviteCode(code.peer_id, (Multiaddr.parse("/ip4/127.0.0.1/tcp/9"),), code.secret)
+            with pytest.raises(DialFailed, match="not reachable") as caught:
+                await bob.join(str(nowhere))
+            assert caught.value.attempts
+            assert "running" in caught.value.hint
+            with pytest.raises(InvalidCode):
+                await anna.join(str(code))
+            with pytest.raises(InvalidCode):
+                await bob.join("warren1nonsense")
+            await bob.join(str(code))  # nothing of this spent the code
+
+    run(main())
+
+
+def test_adding_a_contact_by_hand() -> None:
+    async def main() -> None:
+        async with node("anna") as anna, node("bob") as bob:
+            added = await bob.add_contact(str(anna.addresses()[0]), name="anna")
+            assert added.addresses == tuple(anna.network.listen_addrs)
+            assert await bob.ping("anna")
+            await anna.add_contact(bob.peer_id)
+            assert anna.contacts.get(bob.peer_id)
+            await anna.add_contact(str(bob.peer_id))
+            with pytest.raises(InputError, match="names no peer"):
+                await bob.add_contact("/ip4/127.0.0.1/tcp/1")
+
+    run(main())
+
+
+def test_peers_are_found_by_name_prefix_and_number() -> None:
+    async def main() -> None:
+        async with friends() as (anna, bob), node("eve") as eve:
+            await eve.connect(bob.addresses()[0])
+            assert bob.resolve_peer("anna") == anna.peer_id
+            assert bob.resolve_peer(eve.peer_id.short) == eve.peer_id
+            assert bob.resolve_peer("1", listing=[eve.peer_id]) == eve.peer_id
+            with pytest.raises(Ambiguous) as caught:
+                bob.resolve_peer("12D3KooW")
+            assert len(caught.value.candidates) == 2
+
+    run(main())
+
+
+def test_contacts_come_back_after_a_restart_of_either_side(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with friends(tmp_path) as (anna, _):
+            port = anna.addresses()[0].port
+        listen = (f"/ip4/127.0.0.1/tcp/{port}",)
+        for first in ("anna", "bob"):
+            async with contextlib.AsyncExitStack() as stack:
+                configs = {
+                    "anna": Config(home=tmp_path / "anna", listen=listen, name="anna"),
+                    "bob": Config(home=tmp_path / "bob", listen=LOOPBACK, name="bob"),
+                }
+                started = await stack.enter_async_context(Node(configs.pop(first)))
+                events = started.events()
+                (other,) = configs.values()
+                await stack.enter_async_context(Node(other))
+                (contact,) = started.contacts.all()
+                await until(lambda: started.network.is_connected(contact.peer_id), events)  # noqa: B023
+
+    run(main())
+
+
+def test_contacts_are_spared_when_room_is_made(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = NetworkConfig(inbound_max=2)
+        async with node("anna", network=limits) as anna, node("bob") as bob:
+            await bob.join(await anna.invite())
+            async with contextlib.AsyncExitStack() as stack:
+                for number in range(4):
+                    stranger = await stack.enter_async_context(node(f"stranger{number}"))
+                    with contextlib.suppress(WarrenError):
+                        await stranger.connect(anna.addresses()[0])
+                assert anna.network.is_connected(bob.peer_id)
+                assert await bob.ping("anna")
+
+    run(main())
+
+
+# --- in virtual time -------------------------------------------------------------------------------------
+
+
+async def contacts_of_two(nodes: testing.Nodes) -> tuple[Node, Node]:
+    anna, bob = nodes
+    await bob.join(await anna.invite())
+    return anna, bob
+
+
+async def connected(one: Node, other: Node, within_s: float) -> float:
+    """Virtual seconds until the two are connected."""
+    loop = asyncio.get_running_loop()
+    began, events = loop.time(), one.events()
+    async with asyncio.timeout(within_s):
+        await until(lambda: one.network.is_connected(other.peer_id), events)
+    return loop.time() - began
+
+
+def test_an_invitation_expires_in_virtual_time() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as (anna, bob):
+            code = await anna.invite(expires_s=3600)
+            await asyncio.sleep(3601)
+            with pytest.raises(Refused, match="expired"):
+                await bob.join(code)
+
+    testing.run(main())
+
+
+def test_a_guesser_may_try_again_after_a_while() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as (anna, eve):
+            right = InviteCode.parse(await anna.invite())
+            wrong = InviteCode(right.peer_id, right.addresses, bytes(16))
+            for _ in range(5):
+                with pytest.raises(Refused, match="does not know"):
+                    await eve.join(str(wrong))
+            with pytest.raises(Refused, match="too many"):
+                await eve.join(str(right))
+            await asyncio.sleep(60)
+            await eve.join(str(right))
+
+    testing.run(main())
+
+
+def test_a_silent_claimant_is_dropped() -> None:
+    async def main() -> None:
+        async with testing.network(2) as (anna, eve):
+            stream = await eve.network.open_stream(anna.peer_id, "/warren/invite/1.0.0")
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            with pytest.raises(WarrenError):
+                await stream.read()
+            assert 9 < loop.time() - began < 12
+
+    testing.run(main())
+
+
+def test_contacts_find_each_other_again_after_a_cut() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            await asyncio.sleep(60)
+            assert nodes.cut(0, 1)
+            await asyncio.sleep(0.1)
+            assert not anna.network.is_connected(bob.peer_id)
+            assert await connected(anna, bob, 5) < 3
+
+    testing.run(main())
+
+
+def test_contacts_find_each_other_again_after_a_long_partition() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            nodes.partition([0], [1])
+            await asyncio.sleep(86400)
+            assert not anna.network.is_connected(bob.peer_id)
+            nodes.heal()
+            assert await connected(anna, bob, 1000) < 900  # the longest wait and its jitter
+
+    testing.run(main())
+
+
+def test_contacts_find_each_other_again_after_a_restart() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            for number in (0, 1):
+                again = await nodes.restart(number)
+                other = nodes[1 - number]
+                assert again.peer_id in (anna.peer_id, bob.peer_id)
+                assert again.contacts.is_contact(other.peer_id)
+                assert await connected(again, other, 10) < 5
+
+    testing.run(main())
+
+
+def test_a_contact_that_moved_is_found_where_it_says_it_is() -> None:
+    """Only bob knows where anna is now; her table learns his address, so that she finds him after a
+    restart.
+    """
+
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            contact = anna.contacts.get(bob.peer_id)
+            assert contact is not None
+            assert contact.told
+            assert [one.with_peer(bob.peer_id) for one in contact.addresses] == bob.addresses()
+
+    testing.run(main())
+
+
+def test_who_hangs_up_at_once_is_not_dialled_in_a_storm() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            assert anna.network.is_connected(bob.peer_id)
+            dials = 0
+            events = anna.events()
+            nodes.cut(0, 1)
+            loop = asyncio.get_running_loop()
+            end = loop.time() + 600
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(end):
+                    async for event in events:
+                        if isinstance(event, PeerConnected):
+                            dials += 1
+                            nodes.cut(0, 1)
+            assert 3 < dials < 25
+
+    testing.run(main())
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    async def main() -> str:
+        async with testing.network(3, degree=0, seed=5) as nodes:
+            a, b, c = nodes
+            await b.join(await a.invite())
+            await c.join(await b.invite())
+            nodes.partition([0], [1, 2])
+            await asyncio.sleep(120)
+            nodes.heal()
+            await asyncio.sleep(600)
+            return nodes.world.trace_digest()
+
+    assert testing.run(main()) == testing.run(main())
