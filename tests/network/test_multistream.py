@@ -146,7 +146,13 @@ def test_another_first_line_is_refused(machine: Machine) -> None:
 def test_a_malformed_line_is_refused_as_soon_as_it_shows(line: bytes, reason: str) -> None:
     for chunks in ([line], bytewise(line)):
         with pytest.raises(ProtocolViolation, match=reason):
-            feed(Responder(lambda _: True), chunks)
+            feed(Responder(lambda _: True), [VERSION_LINE, *chunks])
+
+
+@pytest.mark.parametrize("machine", [Proposer(["/a"]), Responder(lambda _: True)])
+def test_another_protocol_is_known_at_its_first_byte(machine: Proposer | Responder) -> None:
+    with pytest.raises(ProtocolViolation, match="does not speak /multistream"):
+        machine.receive(memoryview(b"S"))
 
 
 def test_the_longest_line_passes() -> None:

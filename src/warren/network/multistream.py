@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 VERSION_LINE: Final = b"\x13/multistream/1.0.0\n"
+_VERSION: Final = VERSION_LINE[1:-1]
 NOT_AVAILABLE: Final = b"\x03na\n"
 LINE_BYTES_MAX: Final = 1024
 """Stops a peer from making us hold an endless protocol name."""
@@ -33,15 +34,22 @@ def encode_line(protocol: str) -> bytes:
 
 
 class _Lines:
-    """Cuts bytes into lines; holds at most one incomplete line."""
+    """Cuts bytes into lines; holds at most one incomplete line.
 
-    __slots__ = ("_held",)
+    The first line is compared byte by byte as it comes: what speaks another protocol is known at its first
+    byte, and not when a line of the length that this byte happens to mean would be complete.
+    """
+
+    __slots__ = ("_held", "_version_left")
 
     def __init__(self) -> None:
         self._held = b""
+        self._version_left = VERSION_LINE
 
     def next(self, data: memoryview, pos: int) -> tuple[bytes | None, int]:
         """The next whole line from `pos` on and the position after it; None when more bytes are needed."""
+        if self._version_left:
+            return self._next_of_version(data, pos)
         held = len(self._held)
         buf = self._held + bytes(data[pos : pos + LINE_BYTES_MAX + 2 - held])
         head = varint.decode(buf)
@@ -61,6 +69,13 @@ class _Lines:
         if buf[end - 1] != 0x0A:
             raise ProtocolViolation("multistream: a line does not end in a newline")
         return buf[start : end - 1], pos + end - held
+
+    def _next_of_version(self, data: memoryview, pos: int) -> tuple[bytes | None, int]:
+        wanted = self._version_left[: len(data) - pos]
+        if data[pos : pos + len(wanted)] != wanted:
+            raise ProtocolViolation("multistream: the peer does not speak /multistream/1.0.0")
+        self._version_left = self._version_left[len(wanted) :]
+        return None if self._version_left else _VERSION, pos + len(wanted)
 
 
 class Proposer:
@@ -100,8 +115,6 @@ class Proposer:
 
     def _on_line(self, line: bytes) -> None:
         if not self._greeted:
-            if line != VERSION_LINE[1:-1]:
-                raise ProtocolViolation("multistream: the peer does not speak /multistream/1.0.0")
             self._greeted = True
         elif line == NOT_AVAILABLE[1:-1]:
             del self._offers[0]
@@ -142,8 +155,6 @@ class Responder:
 
     def _on_line(self, line: bytes) -> None:
         if not self._greeted:
-            if line != VERSION_LINE[1:-1]:
-                raise ProtocolViolation("multistream: the peer does not speak /multistream/1.0.0")
             self._greeted = True
             self._output += VERSION_LINE
             return
