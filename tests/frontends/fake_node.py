@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from warren.config import Config
 from warren.core.cid import Cid
@@ -39,41 +40,41 @@ class FakeSocket:
 
 
 class FakeContacts:
-    def __init__(self):
+    def __init__(self) -> None:
         self.known = {ANNA: Contact(ANNA, "anna", "Anna A.", 1_700_000_000.0, (ADDRESS,))}
 
-    def all(self):
+    def all(self) -> Any:
         return sorted(self.known.values(), key=lambda one: one.petname)
 
-    def get(self, peer):
+    def get(self, peer: Any) -> Any:
         return self.known.get(peer)
 
-    async def rename(self, peer, name):
+    async def rename(self, peer: Any, name: str) -> None:
         self.known[peer] = replace(self.known[peer], petname=name)
 
-    async def remove(self, peer):
+    async def remove(self, peer: Any) -> None:
         del self.known[peer]
 
 
 class FakeNetwork:
-    def __init__(self):
+    def __init__(self) -> None:
         self.connected = [ANNA, BEN]
 
-    def peers(self):
+    def peers(self) -> Any:
         return list(self.connected)
 
-    def sockets(self, peer):
+    def sockets(self, peer: Any) -> Any:
         return [FakeSocket(peer)] if peer in self.connected else []
 
-    def addresses(self, peer):
+    def addresses(self, peer: Any) -> Any:
         return [ADDRESS.with_peer(peer)] if peer in self.connected else []
 
 
 class FakeTransfer:
-    def __init__(self, node, ref, output):
+    def __init__(self, node: Any, ref: Any, output: Any) -> None:
         self._node, self._ref, self._output = node, ref, output
 
-    async def __aiter__(self):
+    async def __aiter__(self) -> Any:
         yield Progress(1, 10, 0, 1, "a", "fetching")
         try:
             await self._node.hold.wait()
@@ -82,7 +83,7 @@ class FakeTransfer:
             raise
         yield Progress(10, 10, 1, 1, "a", "finishing")
 
-    async def result(self):
+    async def result(self) -> Any:
         if "bad" in self._ref:
             raise BadContent(ANNA, CID)
         path = Path(self._output or self._node.config.download_dir) / self._ref.rpartition("/")[2]
@@ -99,27 +100,28 @@ class FakeNode:
     peer_id: object = ME
     uptime_s: float = 93784.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Be as new."""
         self.contacts, self.network = FakeContacts(), FakeNetwork()
-        self.kept, self.cancelled = [], []
+        self.kept: list[Any] = []
+        self.cancelled: list[str] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
     @property
-    def name(self):
+    def name(self) -> Any:
         return self.config.name
 
-    def addresses(self):
+    def addresses(self) -> Any:
         return [ADDRESS.with_peer(ME)]
 
-    def agent_of(self, peer):
+    def agent_of(self, peer: Any) -> Any:
         return "js-libp2p/3.3.0" if peer in self.network.connected else None
 
-    def resolve_peer(self, text):
+    def resolve_peer(self, text: str) -> Any:
         known = {"anna": ANNA, "ben": BEN, str(ANNA): ANNA, str(BEN): BEN}
         if text == "12D3":
             raise Ambiguous("'12D3' fits 2 peers", [f"anna ({ANNA})", str(BEN)], hint="type more")
@@ -127,32 +129,34 @@ class FakeNode:
             raise PeerUnknown(f"no peer goes by {text!r}", hint="warren peer list shows the contacts")
         return known[text]
 
-    async def connect(self, target):
+    async def connect(self, target: Any) -> Any:
         return FakeSocket(Multiaddr.parse(target).peer_id or BEN)
 
-    async def ping(self, peer):
+    async def ping(self, peer: Any) -> Any:
         return [0.0005]
 
-    async def speedtest(self, peer, seconds):
+    async def speedtest(self, peer: Any, seconds: Any) -> Any:
         return SpeedResult(peer, 0.001, 2e8, 3e8, 10, 20, seconds)
 
-    async def invite(self, uses, expires_s, name):
+    async def invite(self, uses: Any, expires_s: Any, name: str) -> Any:
         return f"warren1{uses}"
 
-    async def join(self, code):
+    async def join(self, code: str) -> Any:
         if not code.startswith("warren1"):
             raise InvalidCode("this is not an invite code", hint="a code starts with warren1")
         return self.contacts.known[ANNA]
 
-    async def add_contact(self, target, *, name=None):
-        peer = Multiaddr.parse(target).peer_id if target.startswith("/") else self.resolve_peer(target)
+    async def add_contact(self, target: Any, *, name: str | None = None) -> Any:
+        peer: Any = Multiaddr.parse(target).peer_id if target.startswith("/") else self.resolve_peer(target)
         contact = Contact(peer, name or "peer", "", 1_700_000_001.0, (), (ADDRESS,))
         return self.contacts.known.setdefault(peer, contact)
 
-    def shares(self):
+    def shares(self) -> Any:
         return list(self.kept)
 
-    async def share(self, path, audience=None, progress=None, name=None):
+    async def share(
+        self, path: Any, audience: Any = None, progress: Any = None, name: str | None = None
+    ) -> Any:
         if not path.exists():
             raise SourceVanished(f"{path} is gone")
         progress(Progress(5, 10, 1, 2, "x", "hashing"))
@@ -161,13 +165,13 @@ class FakeNode:
         self.kept.append(one)
         return one
 
-    async def unshare(self, ref):
+    async def unshare(self, ref: Any) -> None:
         found = [one for one in self.kept if ref in (one.name, str(one.path), str(one.cid))]
         if not found:
             raise ContentUnknown(f"nothing is shared as {ref!r}", hint="warren ls")
         self.kept.remove(found[0])
 
-    async def list_files(self, peer=None, path=""):
+    async def list_files(self, peer: Any = None, path: Any = "") -> Any:
         if path == "many":
             return [FileEntry(f"f{i}", f"many/f{i}", "file", i, CID) for i in range(1001)]
         return [
@@ -175,10 +179,10 @@ class FakeNode:
             FileEntry("notes.txt", "notes.txt", "file", 12, CID),
         ]
 
-    def get(self, ref, *, output=None, from_peer=None):
+    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
         return FakeTransfer(self, ref, output)
 
-    async def events(self):
+    async def events(self) -> Any:
         yield PeerConnected(ANNA)
         yield _Happened(FakeSocket(), b"\x01", (ANNA,), {"a": 1})
 
@@ -187,5 +191,5 @@ class FakeNode:
 class _Happened:
     socket: object
     raw: bytes
-    several: tuple
-    named: dict
+    several: tuple[object, ...]
+    named: dict[str, object]

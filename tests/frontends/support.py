@@ -1,4 +1,4 @@
-"""A fake node behind the real API on a real port, in a thread of its own, for tests that are clients of it."""
+"""A fake node behind the real API on a real port, in a thread of its own, for tests of its clients."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+import warren as package
 from tests.frontends.fake_node import FakeNode
 from warren.config import ApiConfig
 from warren.frontends.api import app, server
 from warren.frontends.cli.client import Client
 from warren.frontends.cli.main import run
 from warren.frontends.home import Home, HomeLock
+
+if TYPE_CHECKING:
+    import pytest
+
+    from warren.node import Node
 
 TOKEN = "the-token"
 
@@ -28,10 +37,10 @@ class RunningApi:
     stopped: threading.Event
 
     @property
-    def client(self):
+    def client(self) -> Any:
         return Client(self.home.door(), timeout_s=10)
 
-    def request(self, method, path, body=None, headers=None):
+    def request(self, method: str, path: Any, body: Any = None, headers: Any = None) -> Any:
         """A raw request with our own headers; returns the response, read whole."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
@@ -43,41 +52,41 @@ class RunningApi:
         finally:
             connection.close()
 
-    def json(self, method, path, body=None):
+    def json(self, method: str, path: Any, body: Any = None) -> Any:
         response, raw = self.send(method, path, body)
         return response.status, json.loads(raw)
 
-    def send(self, method, path, body=None):
+    def send(self, method: str, path: Any, body: Any = None) -> Any:
         if body is None:
             return self.request(method, path)
         return self.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
 
-    def call(self, function):
+    def call(self, function: Any) -> Any:
         """Run a function in the node's loop and return what it returned."""
 
-        async def once():
+        async def once() -> Any:
             return function()
 
         return asyncio.run_coroutine_threadsafe(once(), self.loop).result(5)
 
 
 @contextlib.contextmanager
-def running_api(folder, config=None):
+def running_api(folder: Any, config: Any = None) -> Any:
     """The API around a fake node, with the lock and the door of a real one."""
     config = config or ApiConfig(requests_max=4)
     home = Home(folder)
     ready = threading.Event()
     found = []
 
-    async def main():
+    async def main() -> None:
         node = FakeNode()
         stop, stopped = asyncio.Event(), threading.Event()
 
-        def on_stop():
+        def on_stop() -> None:
             stopped.set()
 
         listener = server.bind(config)
-        guard = app.create(node, token=TOKEN, config=config, stop=on_stop)
+        guard = app.create(cast("Node", node), token=TOKEN, config=config, stop=on_stop)
         where = server.listening(listener)
         guard.set_hosts(where.hosts)
         async with server.serve(guard, listener, config):
@@ -100,6 +109,12 @@ def running_api(folder, config=None):
             assert not thread.is_alive()
 
 
+def environment(**more: Any) -> Any:
+    """What a program of ours needs to find the package under test, with nobody's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WARREN_")}
+    return {**kept, "PYTHONPATH": str(Path(package.__file__).parents[1]), **more}
+
+
 @dataclass
 class Said:
     code: int
@@ -107,11 +122,11 @@ class Said:
     err: str
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.out)
 
 
-def warren(capfd, home, *words):
+def warren(capfd: pytest.CaptureFixture[str], home: Any, *words: Any) -> Any:
     """Run one command line in this process, as `main` would."""
     capfd.readouterr()
     code = run(["--home", str(home), *map(str, words)])

@@ -52,7 +52,8 @@ class ConfigFile:
             if dotted == name or dotted.startswith(name + "."):
                 further = (n for n, line in enumerate(self.lines[number - 1 :]) if item in line)
                 return f"{self.path}:{number + next(further, 0)}"
-        return str(self.path)
+        outer = name.rpartition(".")[0]  # it may stand in an inline table
+        return self.where(outer, item) if outer else str(self.path)
 
 
 def read(path: Path) -> ConfigFile:
@@ -90,7 +91,7 @@ def _syntax(lines: list[str], said: str) -> tuple[int, str, str]:
     said = said[: found.start()] if found else said
     shown = lines[line - 1].strip() if line <= len(lines) else ""
     message = f"not valid TOML: {said[:1].lower()}{said[1:]}" + (f", in: {shown}" if shown else "")
-    if re.match(r"[\w.-]+\s*=\s*[^\"'\[{\d+-]", shown):
+    if re.match(r"[\w.-]+\s*=\s*[^\s\"'\[{\d+-]", shown):
         key, value = (part.strip() for part in shown.split("=", 1))
         return line, message, f'text goes in quotes: {key} = "{value.strip(chr(34))}"'
     return line, message, 'text goes in quotes (name = "Anna"), lists in brackets (listen = ["..."])'

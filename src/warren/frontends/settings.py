@@ -18,6 +18,7 @@ error.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import types
 import typing
@@ -164,7 +165,8 @@ def to_toml(value: object) -> str:
         return str(value)
     if value is None:
         return '""'
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # TOML's basic strings are JSON's, but for the one control character that JSON leaves as it is.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 # --- what can be set ------------------------------------------------------------------------------
@@ -351,6 +353,9 @@ def _mistyped(one: _Given, wanted: str) -> Problem:
 
 
 def _unknown(where: str, name: str, known: Mapping[str, Setting]) -> Problem:
+    if name == "home":
+        hint = f"say it with --home or {HOME_VARIABLE}: it decides where this file is"
+        return Problem(where, "home cannot stand in the file", hint)
     section, _, key = name.rpartition(".")
     message = f'unknown key "{key}"' + (f" in [{section}]" if section else "")
     sections = {one.rpartition(".")[0] for one in known} - {""}

@@ -3,21 +3,27 @@ from __future__ import annotations
 import json
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from warren.core.errors import BadContent, InputError, PeerUnknown
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def lines(api, method, path, body=None):
+    from tests.frontends.support import RunningApi
+
+
+def lines(api: RunningApi, method: str, path: Any, body: Any = None) -> Any:
     response, raw = api.send(method, path, body)
     assert response.status == 200, raw
     assert response.headers["content-type"] == "application/x-ndjson"
     return [json.loads(line) for line in raw.splitlines()]
 
 
-def test_status(api):
+def test_status(api: RunningApi) -> None:
     status, found = api.json("GET", "/v1/status")
     assert status == 200
     assert found["peer_id"] == str(ME)
@@ -26,12 +32,12 @@ def test_status(api):
     assert found["listen"] == [f"/ip4/192.0.2.7/tcp/4101/p2p/{ME}"]
 
 
-def test_stop_is_passed_on(api):
+def test_stop_is_passed_on(api: RunningApi) -> None:
     assert api.json("POST", "/v1/stop", {}) == (202, {"stopping": True})
     assert api.stopped.wait(5)
 
 
-def test_events_are_lines_of_json(api):
+def test_events_are_lines_of_json(api: RunningApi) -> None:
     first, second = lines(api, "GET", "/v1/events")
     assert first == {"event": "PeerConnected", "peer": str(ANNA)}
     assert second["socket"] == {
@@ -44,20 +50,23 @@ def test_events_are_lines_of_json(api):
     assert second["named"] == {"a": 1}
 
 
-def test_invite_and_join(api):
+def test_invite_and_join(api: RunningApi) -> None:
     assert api.json("POST", "/v1/invites", {"uses": 3})[1]["code"] == "warren13"
     status, contact = api.json("POST", "/v1/join", {"code": "warren1x"})
     assert (status, contact["name"], contact["own_name"]) == (201, "anna", "Anna A.")
 
 
-def test_peers_are_contacts_first_then_connected(api):
+def test_peers_are_contacts_first_then_connected(api: RunningApi) -> None:
     _, found = api.json("GET", "/v1/peers")
-    assert [(one["peer_id"], one["name"]) for one in found["items"]] == [(str(ANNA), "anna"), (str(BEN), None)]
+    assert [(one["peer_id"], one["name"]) for one in found["items"]] == [
+        (str(ANNA), "anna"),
+        (str(BEN), None),
+    ]
     assert found["items"][0]["rtt_ms"] == 12.3
     assert found["items"][0]["addresses"] == ["/ip4/192.0.2.7/tcp/4101"]
 
 
-def test_a_peer_is_shown_added_renamed_and_removed(api):
+def test_a_peer_is_shown_added_renamed_and_removed(api: RunningApi) -> None:
     assert api.json("GET", "/v1/peers/anna")[1]["peer_id"] == str(ANNA)
     status, added = api.json("POST", "/v1/peers", {"peer": f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "name": "ben"})
     assert (status, added["name"]) == (201, "ben")
@@ -65,24 +74,24 @@ def test_a_peer_is_shown_added_renamed_and_removed(api):
     assert api.json("DELETE", "/v1/peers/ben") == (200, {"removed": str(BEN)})
 
 
-def test_ping_streams_each_round_trip(api):
+def test_ping_streams_each_round_trip(api: RunningApi) -> None:
     *each, summary = lines(api, "POST", "/v1/ping", {"peer": "anna", "count": 3, "interval_s": 0})
     assert [one["number"] for one in each] == [1, 2, 3]
     assert summary["event"] == "result"
     assert summary["median_ms"] == 0.5
 
 
-def test_ping_dials_an_address(api):
+def test_ping_dials_an_address(api: RunningApi) -> None:
     found = lines(api, "POST", "/v1/ping", {"peer": "/ip4/192.0.2.1/tcp/1", "count": 1})
     assert found[-1]["peer_id"] == str(BEN)
 
 
-def test_speedtest(api):
+def test_speedtest(api: RunningApi) -> None:
     (result,) = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
     assert result["download_bytes_per_s"] == 300_000_000
 
 
-def test_share_list_and_unshare(api, tmp_path):
+def test_share_list_and_unshare(api: RunningApi, tmp_path: Path) -> None:
     folder = tmp_path / "Photos"
     folder.mkdir()
     *_, shared = lines(api, "POST", "/v1/shares", {"path": str(folder), "audience": "peer:anna"})
@@ -94,13 +103,13 @@ def test_share_list_and_unshare(api, tmp_path):
     assert api.json("GET", "/v1/shares")[1] == {"items": []}
 
 
-def test_a_long_listing_comes_whole(api):
+def test_a_long_listing_comes_whole(api: RunningApi) -> None:
     _, found = api.json("GET", "/v1/files?peer=anna&path=many")
     assert [one["name"] for one in found["items"]] == [f"f{i}" for i in range(1001)]
     assert found["items"][7]["ref"] == f"{ANNA}/many/f7"
 
 
-def test_get_streams_progress_and_ends_with_the_path(api, tmp_path):
+def test_get_streams_progress_and_ends_with_the_path(api: RunningApi, tmp_path: Path) -> None:
     api.call(api.node.hold.clear)
     threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
     found = lines(api, "POST", "/v1/transfers", {"ref": "anna/a", "output": str(tmp_path)})
@@ -110,7 +119,7 @@ def test_get_streams_progress_and_ends_with_the_path(api, tmp_path):
     assert found[-1]["path"] == str(tmp_path / "a")
 
 
-def test_an_error_before_the_first_line_has_its_own_status(api):
+def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> None:
     status, found = api.json("POST", "/v1/transfers", {"ref": "anna/bad"})
     assert status == BadContent.http_status
     assert found["error"] == "BadContent"
@@ -118,7 +127,7 @@ def test_an_error_before_the_first_line_has_its_own_status(api):
     assert str(ANNA) in found["message"]
 
 
-def test_an_error_within_a_stream_is_its_last_line(api):
+def test_an_error_within_a_stream_is_its_last_line(api: RunningApi) -> None:
     api.call(api.node.hold.clear)
     threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
     found = lines(api, "POST", "/v1/transfers", {"ref": "anna/bad"})
@@ -127,7 +136,7 @@ def test_an_error_within_a_stream_is_its_last_line(api):
     assert found[-1]["error"] == "BadContent"
 
 
-def test_going_away_cancels_the_work(api):
+def test_going_away_cancels_the_work(api: RunningApi) -> None:
     api.call(api.node.hold.clear)
     stream = api.client.stream("POST", "transfers", body={"ref": "anna/slow"})
     assert next(stream)["event"] == "progress"
@@ -156,38 +165,42 @@ def test_going_away_cancels_the_work(api):
         ("PUT", "/v1/status", None, 405, "WrongMethod"),
     ],
 )
-def test_errors_are_documents(api, method, path, body, status, error):
+def test_errors_are_documents(
+    api: RunningApi, method: str, path: Any, body: Any, status: int, error: Any
+) -> None:
     found_status, found = api.json(method, path, body)
     assert (found_status, found["error"]) == (status, error)
     assert found["message"]
     assert found["code"] != 0
 
 
-def test_ambiguity_lists_the_candidates(api):
+def test_ambiguity_lists_the_candidates(api: RunningApi) -> None:
     assert api.json("GET", "/v1/peers/12D3")[1]["candidates"] == [f"anna ({ANNA})", str(BEN)]
 
 
-def test_broken_json_is_told(api):
+def test_broken_json_is_told(api: RunningApi) -> None:
     response, raw = api.request("POST", "/v1/join", b"{", {"Content-Type": "application/json"})
     assert response.status == 400
     assert json.loads(raw)["error"] == "InputError"
 
 
-def test_a_body_that_does_not_say_it_is_json_is_refused(api):
+def test_a_body_that_does_not_say_it_is_json_is_refused(api: RunningApi) -> None:
     """A form on a web page can send such a body; it cannot send JSON without asking first."""
     response, _ = api.request("POST", "/v1/join", b'{"code": "warren1"}', {"Content-Type": "text/plain"})
     assert response.status == 400
 
 
-def test_a_bug_is_logged_and_not_shown(api, caplog):
-    api.node.network.peers = None
+def test_a_bug_is_logged_and_not_shown(
+    api: RunningApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.node.network, "peers", None)
     status, found = api.json("GET", "/v1/status")
     assert (status, found["error"]) == (500, "InternalError")
     assert "NoneType" not in json.dumps(found)
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_openapi_describes_everything(api):
+def test_openapi_describes_everything(api: RunningApi) -> None:
     status, found = api.json("GET", "/openapi.json")
     assert status == 200
     assert "/v1/transfers" in found["paths"]
@@ -196,7 +209,7 @@ def test_openapi_describes_everything(api):
             assert operation.get("description") or operation["summary"]
 
 
-def test_the_client_raises_the_error_that_the_node_met(api):
+def test_the_client_raises_the_error_that_the_node_met(api: RunningApi) -> None:
     with pytest.raises(PeerUnknown, match="no peer goes by 'nobody'") as caught:
         api.client.get("peers", "nobody")
     assert caught.value.hint

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +15,16 @@ from warren.config import ApiConfig
 from warren.frontends.api import guard as guard_module
 from warren.frontends.api import server as server_module
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def refused(api, status, error, **headers):
-    response, raw = api.request("GET", "/v1/status", headers={k.replace("_", "-"): v for k, v in headers.items()})
+    from tests.frontends.support import RunningApi
+
+
+def refused(api: RunningApi, status: int, error: Any, **headers: Any) -> Any:
+    response, raw = api.request(
+        "GET", "/v1/status", headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
     assert response.status == status
     assert json.loads(raw)["error"] == error
     assert response.headers["connection"] == "close"
@@ -24,61 +32,71 @@ def refused(api, status, error, **headers):
     return response
 
 
-def test_no_token(api):
+def test_no_token(api: RunningApi) -> None:
     response = refused(api, 401, "TokenNeeded", Authorization=None)
     assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
     "given",
-    ["Bearer wrong", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer \xe9"],
+    [
+        "Bearer wrong",
+        "Bearer ",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Basic {TOKEN}",
+        TOKEN,
+        "Bearer \xe9",
+    ],
 )
-def test_a_wrong_token(api, given):
+def test_a_wrong_token(api: RunningApi, given: Any) -> None:
     refused(api, 401, "TokenNeeded", Authorization=given)
 
 
-def test_openapi_needs_the_token_too(api):
+def test_openapi_needs_the_token_too(api: RunningApi) -> None:
     response, _ = api.request("GET", "/openapi.json", headers={"Authorization": None})
     assert response.status == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1:1", ""])
-def test_a_foreign_host(api, host):
+def test_a_foreign_host(api: RunningApi, host: Any) -> None:
     refused(api, 421, "WrongHost", Host=host)
 
 
-def test_two_hosts(api):
+def test_two_hosts(api: RunningApi) -> None:
     said = raw(api, f"GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nHost: evil\r\n\r\n")
     assert b"200" not in said.splitlines()[0]
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
-def test_our_own_names(api, name):
+def test_our_own_names(api: RunningApi, name: str) -> None:
     response, _ = api.request("GET", "/v1/status", headers={"Host": f"{name}:{api.port}"})
     assert response.status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost"])
-def test_a_foreign_origin(api, origin):
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost"]
+)
+def test_a_foreign_origin(api: RunningApi, origin: Any) -> None:
     refused(api, 403, "ForeignOrigin", Origin=origin.format(port=api.port))
 
 
-def test_our_own_origin(api):
+def test_our_own_origin(api: RunningApi) -> None:
     response, _ = api.request("GET", "/v1/status", headers={"Origin": f"http://localhost:{api.port}"})
     assert response.status == 200
 
 
-def test_a_preflight_is_not_answered(api):
+def test_a_preflight_is_not_answered(api: RunningApi) -> None:
     response, _ = api.request("OPTIONS", "/v1/status", headers={"Origin": "http://evil.example"})
     assert response.status == 403
 
 
-def test_a_long_body_is_refused_by_its_announced_length(api):
+def test_a_long_body_is_refused_by_its_announced_length(api: RunningApi) -> None:
     said = raw(api, head(api, "Content-Length: 99999999"))
     assert said.startswith(b"HTTP/1.1 413")
 
 
-def test_a_long_body_without_length_is_refused_when_it_is_too_long(tmp_path):
+def test_a_long_body_without_length_is_refused_when_it_is_too_long(tmp_path: Path) -> None:
     with running_api(tmp_path / "h", ApiConfig(body_bytes_max=1000)) as api:
         chunk = b"400\r\n" + b"x" * 0x400 + b"\r\n"
         said = raw(api, head(api, "Transfer-Encoding: chunked").encode() + chunk)
@@ -86,23 +104,23 @@ def test_a_long_body_without_length_is_refused_when_it_is_too_long(tmp_path):
         assert api.json("GET", "/v1/status")[0] == 200
 
 
-def test_a_body_that_does_not_come_is_given_up(api, monkeypatch):
+def test_a_body_that_does_not_come_is_given_up(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard_module, "BODY_TIMEOUT_S", 0.1)
     assert raw(api, head(api, "Content-Length: 10")).startswith(b"HTTP/1.1 408")
 
 
-def test_a_head_that_does_not_come_is_given_up(tmp_path, monkeypatch):
+def test_a_head_that_does_not_come_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "HEAD_TIMEOUT_S", 0.1)
     with running_api(tmp_path / "h") as api:
         assert raw(api, "GET /v1/st") == b""
 
 
-def test_a_head_without_end_is_refused(api):
+def test_a_head_without_end_is_refused(api: RunningApi) -> None:
     said = raw(api, "GET / HTTP/1.1\r\nX: " + "x" * 100_000)
     assert said.startswith(b"HTTP/1.1 4")
 
 
-def test_strangers_cannot_hold_all_connections(tmp_path, monkeypatch):
+def test_strangers_cannot_hold_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "HEAD_TIMEOUT_S", 0.2)
     with running_api(tmp_path / "h", ApiConfig(requests_max=2)) as api:
         held = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(20)]
@@ -120,7 +138,7 @@ def test_strangers_cannot_hold_all_connections(tmp_path, monkeypatch):
                 one.close()
 
 
-def test_too_many_requests_at_once(tmp_path):
+def test_too_many_requests_at_once(tmp_path: Path) -> None:
     with running_api(tmp_path / "h", ApiConfig(requests_max=2)) as api:
         api.call(api.node.hold.clear)
         streams = [api.client.stream("POST", "transfers", body={"ref": f"anna/{i}"}) for i in range(2)]
@@ -135,17 +153,19 @@ def test_too_many_requests_at_once(tmp_path):
         assert api.json("GET", "/v1/status")[0] == 200
 
 
-def test_websockets_are_refused(api):
-    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA=="
+def test_websockets_are_refused(api: RunningApi) -> None:
+    upgrade = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA=="
+    )
     assert not raw(api, head(api, upgrade, "GET")).startswith(b"HTTP/1.1 101")
 
 
-def head(api, line, method="POST"):
+def head(api: RunningApi, line: Any, method: str = "POST") -> Any:
     known = f"Host: 127.0.0.1:{api.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
     return f"{method} /v1/join HTTP/1.1\r\n{known}{line}\r\n\r\n"
 
 
-def raw(api, data):
+def raw(api: RunningApi, data: Any) -> Any:
     """Send bytes as they are, and read until the server closes or answers and keeps still."""
     with socket.create_connection(("127.0.0.1", api.port), timeout=5) as connection:
         connection.sendall(data if isinstance(data, bytes) else data.encode())

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
+from warren import __version__
 from warren.core.errors import EXIT_INTERRUPTED, Ambiguous, WarrenError
 from warren.frontends.cli.base import shared_options
 
 _PACKAGE = "warren.frontends.cli.commands"
 _EXIT_BUG = 70
-_EXIT_PIPE = 141
 
 # command -> (module:function, what --help says in one line), in the order of --help
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -94,7 +93,7 @@ def _did_you_mean(word: str, known: list[str]) -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with: warren demo. Then: warren up -d, and warren invite.",
 )
-@click.version_option(package_name="warren", prog_name="warren", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="warren", message="%(prog)s %(version)s")
 def warren(**_: object) -> None:
     """Share folders between people who know each other, peer to peer, over libp2p.
 
@@ -118,10 +117,6 @@ def run(words: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _EXIT_PIPE
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:

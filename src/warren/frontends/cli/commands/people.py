@@ -126,7 +126,8 @@ def speedtest(session: Session, peer: str, seconds: float) -> None:
     session.show(
         found,
         lambda: [
-            f"download  {units.rate(found['download_bytes'], found['download_s'])}",
-            f"upload    {units.rate(found['upload_bytes'], found['upload_s'])}",
+            f"download   {units.size(found['download_bytes_per_s'])}/s",
+            f"upload     {units.size(found['upload_bytes_per_s'])}/s",
+            f"round trip {found['rtt_ms']:.2f} ms",
         ],
     )

@@ -1,0 +1,250 @@
+"""What commands ask and show, against a node that answers at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.frontends.fake_node import ANNA, BEN, CID, ME
+from tests.frontends.support import warren
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.frontends.support import RunningApi
+
+
+@pytest.fixture
+def run(api: RunningApi, capfd: pytest.CaptureFixture[str]) -> Any:
+    return lambda *words: warren(capfd, api.home.path, *words)
+
+
+def test_status(run: Any) -> None:
+    said = run("status")
+    assert said.code == 0
+    assert "name       me" in said.out
+    assert "up         1 day 2 h, process" in said.out
+    assert "peers      2 connected, 1 contact" in said.out
+    assert f"listens on /ip4/192.0.2.7/tcp/4101/p2p/{ME}" in said.out
+    assert run("status", "--json").json["peer_id"] == str(ME)
+
+
+def test_id_is_the_id_alone(run: Any) -> None:
+    assert run("id").out == f"{ME}\n"
+    assert run("id", "--json").json["listen"]
+
+
+def test_invite(run: Any) -> None:
+    said = run("invite", "--uses", "3", "--expires", "2d")
+    assert said.out == "warren13\n"
+    assert said.err == "good for 3 peers within 2 days; the other side types: warren join CODE\n"
+    assert run("invite", "--expires", "soon").code == 2
+
+
+def test_join_puts_a_broken_code_together(run: Any) -> None:
+    said = run("join", "warren1", "abc")
+    assert said.out == f"anna ({ANNA}) is now your contact\n"
+    assert "warren ls anna" in said.err
+    assert run("join", "hello").code == 2
+
+
+def test_peers_have_numbers(run: Any) -> None:
+    said = run("peer", "list")
+    rows = [line.split() for line in said.out.splitlines()]
+    assert rows[0] == ["#", "NAME", "STATE", "RTT", "PEER", "ID"]
+    assert rows[1] == ["1", "anna", "connected", "12.3", "ms", str(ANNA)]
+    assert rows[2][:2] == ["2", "-"]
+    assert f"peer id    {BEN}" in run("peer", "show", "2").out
+    assert run("ping", "1", "-c", "1", "--json").out.count(str(ANNA)) == 1
+    assert run("peer", "show", "3").code == 4
+
+
+def test_no_peers_yet(run: Any, api: RunningApi) -> None:
+    api.call(api.node.contacts.known.clear)
+    api.call(api.node.network.connected.clear)
+    assert "warren invite" in run("peer", "list").out
+
+
+def test_peer_show(run: Any) -> None:
+    said = run("peer", "show", "anna")
+    assert "name       anna" in said.out
+    assert "program    js-libp2p/3.3.0" in said.out
+    assert "addresses  /ip4/192.0.2.7/tcp/4101" in said.out
+    assert run("peer", "show", "nobody").code == 4
+
+
+def test_an_ambiguous_peer_lists_the_candidates(run: Any) -> None:
+    said = run("peer", "show", "12D3")
+    assert said.code == 4
+    assert said.err.splitlines() == [
+        "error: '12D3' fits 2 peers",
+        f"  anna ({ANNA})",
+        f"  {BEN}",
+        "hint: type more",
+    ]
+    assert json.loads(run("peer", "show", "12D3", "--json").err)["candidates"] == [f"anna ({ANNA})", str(BEN)]
+
+
+def test_peer_add_and_rm(run: Any) -> None:
+    assert "is now your contact" in run("peer", "add", f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "--name", "ben").out
+    assert run("peer", "rm", "ben").out == f"removed {BEN}\n"
+
+
+def test_ping(run: Any) -> None:
+    said = run("ping", "anna", "-c", "2", "-i", "0")
+    assert said.out.splitlines() == [
+        "1: 0.50 ms",
+        "2: 0.50 ms",
+        f"{ANNA}: min 0.50 ms, median 0.50 ms, max 0.50 ms",
+    ]
+    documents = [
+        json.loads(line) for line in run("ping", "anna", "-c", "2", "-i", "0", "--json").out.splitlines()
+    ]
+    assert [one["event"] for one in documents] == ["progress", "progress", "result"]
+
+
+def test_speedtest(run: Any) -> None:
+    said = run("speedtest", "anna", "--seconds", "1")
+    assert "download   300.0 MB/s" in said.out
+    assert "upload     200.0 MB/s" in said.out
+
+
+def test_share_ls_unshare(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "Photos"
+    folder.mkdir()
+    said = run("share", folder, "--to", "anna")
+    assert said.out == f"{CID}\n"
+    assert "shared Photos: 2 files, 10 B, with anna" in said.err
+    assert "left out: link (leads out of the share)" in said.err
+    listed = run("ls")
+    assert listed.out.splitlines()[1].split()[:5] == ["1", "Photos", "10", "B", "2"]
+    assert str(CID) not in listed.out
+    assert str(CID) in run("ls", "-l").out
+    assert run("get", "1").code == 4
+    assert run("unshare", "1").out == "no longer shared: Photos\n"
+    assert "nothing is shared yet" in run("ls").out
+    assert run("unshare", "Photos").code == 4
+
+
+def test_share_of_nothing(run: Any, tmp_path: Path) -> None:
+    said = run("share", tmp_path / "none")
+    assert said.code == 2
+    assert "does not exist" in said.err
+
+
+def test_ls_of_a_peer_gives_numbers_to_get(run: Any, tmp_path: Path) -> None:
+    said = run("ls", "anna")
+    assert [line.split() for line in said.out.splitlines()[1:]] == [
+        ["1", "2.5", "MB", "Photos/"],
+        ["2", "12", "B", "notes.txt"],
+    ]
+    got = run("get", "2", "-o", tmp_path / "out")
+    assert got.out == f"{tmp_path / 'out' / 'notes.txt'}\n"
+    assert "1 file, 8 B" in got.err
+    assert "verified" in got.err
+
+
+def test_ls_goes_into_a_folder_by_its_number(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ls", "anna")
+    asked: list[object] = []
+    real = api.node.list_files
+
+    async def note(peer: Any = None, path: Any = "") -> Any:
+        asked.append((peer, path))
+        return await real(peer, path)
+
+    monkeypatch.setattr(api.node, "list_files", note)
+    assert run("ls", "1").code == 0
+    assert asked == [(ANNA, "Photos")]
+
+
+def test_get_to_stdout_leaves_nothing_behind(run: Any, api: RunningApi, tmp_path: Path) -> None:
+    before = sorted(one.name for one in api.home.path.iterdir())
+    said = run("get", "anna/notes.txt", "-o", "-")
+    assert said.out == "content\n"
+    assert sorted(one.name for one in api.home.path.iterdir()) == before
+    assert run("get", "anna/notes.txt", "-o", "-", "--json").code == 2
+
+
+def test_get_that_fails_names_who_served_what(run: Any) -> None:
+    said = run("get", "anna/bad")
+    assert said.code == 7
+    assert str(ANNA) in said.err
+    assert str(CID) in said.err
+
+
+def test_get_in_json(run: Any, tmp_path: Path) -> None:
+    said = run("get", "anna/a", "-o", tmp_path, "--json")
+    assert said.json["path"] == str(tmp_path / "a")
+    assert said.err == ""
+
+
+def test_get_shows_progress_as_lines_where_nobody_watches(
+    run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warren.frontends.cli.progress.PLAIN_EVERY_S", 0)
+    api.call(api.node.hold.clear)
+    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    said = run("get", "anna/a", "-o", tmp_path)
+    assert "fetching: 1 B of 10 B (10 %)" in said.err
+    assert said.out == f"{tmp_path / 'a'}\n"
+
+
+def test_get_shows_a_bar_to_who_watches(
+    run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    api.call(api.node.hold.clear)
+    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    said = run("get", "anna/a", "-o", tmp_path)
+    assert said.code == 0
+    assert said.out == f"{tmp_path / 'a'}\n"
+
+
+def test_logs(run: Any, api: RunningApi) -> None:
+    assert run("logs").code == 4
+    api.home.log_file.write_text("".join(f"line {i}\n" for i in range(30_000)))
+    assert run("logs", "-n", "2").out == "line 29998\nline 29999\n"
+    assert run("logs", "-n", "20000").out.startswith("line 10000\n")
+    assert run("logs", "-n", "0").out == ""
+    assert run("logs", "-n", "1", "--json").json == {"line": "line 29999"}
+    api.home.log_file.unlink()
+
+
+def test_down_waits_for_the_end(run: Any, api: RunningApi) -> None:
+    said = run("down", "--timeout", "0.1")
+    assert api.stopped.is_set()
+    assert said.code == 6
+    assert "still runs after" in said.err
+
+
+def test_config_show_and_check(run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = api.home.path / "config.toml"
+    file.write_text('name = "anna"\n')
+    monkeypatch.setenv("WARREN_API_PORT", "5")
+    said = run("config", "show")
+    assert 'name          "anna"' in said.out
+    assert f"file {file}:1" in said.out
+    assert "env WARREN_API_PORT" in said.out
+    assert "more are at their default" in said.err
+    assert "network.inbound_max" in run("config", "show", "network").out
+    assert run("config", "show", "--json").json["name"] == {"value": "anna", "from": f"file {file}:1"}
+    assert run("config", "show", "nothing").code == 2
+    assert run("config", "check").out == f"{file}: fine\n"
+    file.write_text("nam = 1\nlisten = 2\n")
+    said = run("config", "check")
+    assert said.code == 2
+    assert f'{file}:1: unknown key "nam"\n    did you mean "name"?\n' in said.out
+    assert "2 things are wrong" in said.err
+    assert run("config", "show").code == 2
+    file.unlink()
+    monkeypatch.setenv("WARREN_NAM", "x")
+    said = run("config", "check")
+    assert said.code == 0
+    assert "WARREN_NAM: no setting goes by this name; did you mean WARREN_NAME?" in said.err

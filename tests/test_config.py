@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warren.config import NAME_CHARS_MAX, ApiConfig, Config, default_name
+from warren.core.errors import ConfigError
+
+
+def test_defaults_listen_on_one_port_for_both_families() -> None:
+    assert Config().listen == ("/ip4/0.0.0.0/tcp/4101", "/ip6/::/tcp/4101")
+    assert Config().download_dir == Path.home() / "Warren"
+    assert Config().home is None
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Config().name = "x"  # type: ignore[misc]
+
+
+def test_the_default_name_is_a_name() -> None:
+    assert 0 < len(default_name()) <= NAME_CHARS_MAX
+    assert Config().name == default_name()
+
+
+@pytest.mark.parametrize("gone", ["user", "host"])
+def test_the_default_name_does_without_what_is_unknown(monkeypatch: pytest.MonkeyPatch, gone: Any) -> None:
+    def nobody() -> None:
+        raise OSError
+
+    if gone == "user":
+        monkeypatch.setattr("getpass.getuser", nobody)
+    else:
+        monkeypatch.setattr("socket.gethostname", lambda: "")
+    assert default_name()
+    assert "@" not in default_name()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * (NAME_CHARS_MAX + 1), "a\nb", "\u202eanna"])
+def test_names_that_cannot_be_shown(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(name=name)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "cure"),
+    [
+        ("127.0.0.1:4101", "/ip4/127.0.0.1/tcp/4101"),
+        ("[::1]:4101", "/ip6/::1/tcp/4101"),
+        ("localhost", "/ip4/0.0.0.0/tcp/4101"),
+        ("/ip4/1.2.3.4", "/ip4/0.0.0.0/tcp/4101"),
+        ("/ip4/1.2.3.4/udp/1/quic-v1", "/ip4/0.0.0.0/tcp/4101"),
+        ("/ip4/1.2.3.4/tcp/1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN", "/ip4/0.0.0.0"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_refused_with_a_cure(address: Any, cure: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(listen=(address,))
+    assert cure in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_the_api_listens_on_loopback(host: Any) -> None:
+    assert ApiConfig(host=host).host == host
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "::"},
+        {"host": "192.168.1.2"},
+        {"host": "example.com"},
+        {"host": ""},
+        {"port": -1},
+        {"port": 65536},
+        {"body_bytes_max": 0},
+        {"requests_max": 0},
+    ],
+)
+def test_the_api_refuses_other_places_and_numbers(wrong: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ApiConfig(**wrong)
+    assert caught.value.hint
+    assert next(iter(wrong)) in str(caught.value)
+
+
+def test_a_changed_copy_is_checked_too() -> None:
+    with pytest.raises(ConfigError):
+        replace(Config(), listen=("nonsense",))
