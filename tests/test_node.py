@@ -302,7 +302,7 @@ def test_ping_speedtest_and_what_the_other_runs() -> None:
             assert (bob.agent_of("anna") or "").startswith("warren/")
             assert bob.agent_of(eve.peer_id) is None
             await eve.connect(anna.addresses()[0])
-            with pytest.raises(WarrenError):
+            with pytest.raises(Refused):
                 await eve.speedtest(anna.peer_id, 0.2)
 
     run(main())

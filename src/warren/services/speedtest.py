@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warren.core.errors import InputError
+from warren.core.errors import InputError, Refused, StreamReset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,7 +52,12 @@ async def speedtest(ping: Ping, perf: Perf, peer: PeerId, seconds: float) -> Spe
             hint="10 is a good choice",
         )
     rtt_s = min([await ping.ping(peer) for _ in range(_PINGS)])
-    up = await _measure(lambda count: perf.measure(peer, upload_bytes=count), seconds / 2)
+    try:
+        up = await _measure(lambda count: perf.measure(peer, upload_bytes=count), seconds / 2)
+    except StreamReset as error:
+        raise Refused(
+            "the peer turned the speed test down", hint="Warren answers the tests of its contacts only"
+        ) from error
     down = await _measure(lambda count: perf.measure(peer, download_bytes=count), seconds / 2)
     return SpeedResult(
         peer,
