@@ -212,7 +212,9 @@ class YamuxSession:
             return
         if stream.inbound:
             self._inbound_count -= 1
-        self._stray_left += stream.receive_window
+        if not stream.fin_received:
+            under_way = self._body_left if stream is self._body_stream else 0
+            self._stray_left += stream.receive_window - under_way
 
     # --- receiving ------------------------------------------------------------------------------------------
 
@@ -274,7 +276,6 @@ class YamuxSession:
         if flags & RST:
             if stream is not None:
                 stream.on_reset()
-                self._stray_left -= length
             stream = None
         if length:
             self._body_left = length
@@ -303,7 +304,7 @@ class YamuxSession:
             raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
         self.last_remote_id = stream_id
         self._spend_allowance()
-        if self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
+        if self.closed or self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
             self._refuse(stream_id)
             return None
         stream = YamuxStream(self, stream_id, inbound=True)

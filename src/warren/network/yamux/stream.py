@@ -108,7 +108,7 @@ class YamuxStream:
         if self.id in self._session.streams:
             self._session.put_control(_PACK(0, WINDOW_UPDATE, self._flags | RST, self.id, 0))
             self._session.forget(self)
-        self.drop_queue()
+        self._stop()
 
     def consumed(self, count: int) -> None:
         """Give window back; an update goes out once half of the window was read."""
@@ -174,6 +174,7 @@ class YamuxStream:
 
     def on_reset(self) -> None:
         """The peer ended the stream."""
+        self.fin_received = True
         self._session.forget(self)
         self.end(StreamReset("the peer reset the stream"))
 
@@ -187,9 +188,8 @@ class YamuxStream:
 
     def end(self, error: Exception) -> None:
         """The stream or its connection is gone."""
-        self.drop_queue()
-        self._fin_queued = True
-        sink, self.sink = self.sink, None
+        sink = self.sink
+        self._stop()
         if sink is not None:
             sink.on_reset(error)
 
@@ -199,6 +199,12 @@ class YamuxStream:
         self.queued = 0
         self._session.budget.give_back(self._window_max - INITIAL_WINDOW_BYTES)
         self._window_max = INITIAL_WINDOW_BYTES
+
+    def _stop(self) -> None:
+        """From now on nothing is sent, handed up or credited."""
+        self.drop_queue()
+        self.sink = None
+        self._fin_queued = self.fin_received = True
 
     def _enqueue(self, data: bytes) -> None:
         if self._queue is None:
