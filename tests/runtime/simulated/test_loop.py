@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import time
 from typing import Any
 
@@ -205,3 +207,69 @@ def test_an_exception_handler_may_be_set() -> None:
 
     World().run(main())
     assert seen == ["error in a callback"]
+
+
+def test_a_coroutine_that_is_stopped_from_inside_is_reported() -> None:
+    world = World()
+
+    async def main() -> None:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(1)
+
+    with pytest.raises(RuntimeError, match="stopped before"):
+        world.run(main())
+
+
+def test_leftovers_that_fail_while_they_are_cancelled_are_errors() -> None:
+    async def stumble() -> None:
+        try:
+            await asyncio.sleep(1e9)
+        finally:
+            raise LookupError
+
+    async def main() -> None:
+        main.left = asyncio.create_task(stumble())  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        World().run(main())
+    assert caught.group_contains(LookupError)
+
+
+def test_a_generator_that_is_dropped_is_closed_in_the_loop() -> None:
+    closed: list[float] = []
+
+    async def numbers() -> Any:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(1)
+            closed.append(asyncio.get_running_loop().time())
+
+    async def main() -> None:
+        async for _ in numbers():
+            break
+        gc.collect()
+        await asyncio.sleep(5)
+
+    World().run(main())
+    assert closed == [1.0]
+
+
+def test_callbacks_run_in_their_own_context() -> None:
+    variable = contextvars.ContextVar("variable", default="outside")
+    seen: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        context.run(variable.set, "inside")
+        handle = loop.call_soon(lambda: seen.append(variable.get()), context=context)
+        loop.call_soon(lambda: seen.append(variable.get()))
+        assert handle.get_context() is context if hasattr(handle, "get_context") else True
+        assert len({handle, handle}) == 1
+        await asyncio.sleep(0.1)
+
+    World().run(main())
+    assert seen == ["inside", "outside"]

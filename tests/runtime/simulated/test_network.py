@@ -340,3 +340,110 @@ def test_one_seed_one_trace(quality: Quality) -> None:
     assert trace(1) == trace(1)
     assert trace(1) != trace(2)
     assert trace(1)[1] >= 20
+
+
+class Stubborn(Recorder):
+    """Breaks one promise of `asyncio.BufferedProtocol`."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(buffer_bytes=10)
+        self.fault = fault
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(b"") if self.fault == "empty buffer" else super().get_buffer(sizehint)
+
+    def eof_received(self) -> bool:
+        if self.fault == "eof fails":
+            raise LookupError
+        return super().eof_received()
+
+
+@pytest.mark.parametrize("fault", ["empty buffer", "eof fails"])
+def test_a_protocol_that_breaks_a_promise_loses_its_link(fault: str) -> None:
+    town = Town(Quality())
+
+    async def main() -> None:
+        town.door = Door(lambda: Stubborn(fault))
+        near, far = await town.open()
+        if fault == "empty buffer":
+            near.transport.write(b"x")
+        near.transport.close()
+        await far.until_called("lost")
+
+    with pytest.raises(ExceptionGroup):
+        town.world.run(main())
+
+
+def test_links_take_buffered_protocols_only() -> None:
+    town = Town(Quality())
+
+    async def main() -> None:
+        near, _ = await town.open()
+        assert near.transport.get_protocol() is near
+        other = Recorder()
+        near.transport.set_protocol(other)
+        assert near.transport.get_protocol() is other
+        with pytest.raises(TypeError):
+            near.transport.set_protocol(asyncio.Protocol())
+
+    town.world.run(main())
+
+
+def test_a_link_that_closes_with_bytes_unread_resets_its_peer() -> None:
+    town = Town(Quality())
+
+    async def main() -> None:
+        near, far = await town.open()
+        far.transport.pause_reading()
+        near.transport.write(b"never read")
+        await asyncio.sleep(1)
+        far.transport.close()
+        await near.until_called("lost")
+        assert isinstance(near.error, ConnectionResetError)
+
+    town.world.run(main())
+
+
+def test_the_end_of_the_stream_waits_for_what_was_written() -> None:
+    town = Town(Quality(bytes_per_s=1000))
+
+    async def main() -> None:
+        near, far = await town.open()
+        near.transport.write(bytes(5000))
+        near.transport.write_eof()
+        await far.until_called("eof")
+        assert len(far.received) == 5000
+        assert town.now() > 5
+        far.transport.close()
+        await near.until_called("eof")
+
+    town.world.run(main())
+
+
+def test_an_abort_under_limited_bandwidth_forgets_the_rest() -> None:
+    town = Town(Quality(bytes_per_s=10_000))
+
+    async def main() -> None:
+        near, far = await town.open()
+        near.transport.write(bytes(100_000))
+        await asyncio.sleep(3)
+        near.transport.abort()
+        await far.until_called("eof")
+        assert 0 < len(far.received) < 50_000
+
+    town.world.run(main())
+
+
+def test_quality_may_change_while_links_live() -> None:
+    town = Town(Quality(latency_s=0.1))
+
+    async def main() -> None:
+        near, far = await town.open()
+        town.world.network.set_path("a", "b", Quality(latency_s=1.0))
+        town.world.network.set_default(Quality(latency_s=5.0))
+        start = town.now()
+        near.transport.write(b"x")
+        await far.until_received(1)
+        assert town.now() - start == pytest.approx(1.0)
+
+    town.world.run(main())

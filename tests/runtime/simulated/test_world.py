@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 import pytest
 
@@ -106,3 +107,22 @@ def test_paths_of_the_simulated_disk_have_a_root() -> None:
     assert disk.real_path("/..//./") == "/"
     with pytest.raises(OSError):
         disk.remove_tree("/")
+
+
+def test_a_disk_refuses_what_a_file_system_refuses() -> None:
+    disk = World().runtime("a").disk
+    disk.write_whole("/file", b"")
+    with pytest.raises(NotADirectoryError):
+        disk.sync_dir("/file")
+    with pytest.raises(NotADirectoryError):
+        disk.write_whole("/file/below", b"")
+
+
+def test_a_broken_database_in_memory_is_closed_again() -> None:
+    runtime = World().runtime("a")
+
+    async def main() -> None:
+        with pytest.raises(sqlite3.OperationalError):
+            await runtime.open_database(":memory:", ["NOT SQL"])
+
+    World().run(main())

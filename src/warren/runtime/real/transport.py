@@ -62,9 +62,8 @@ class RealTransport:
     """See `seam.Transport`.
 
     notsent_lowat_bytes: bytes written but not yet sent that the kernel holds per link before it reports it
-    full. More
-        smooths bulk on a fast link, less shortens the wait of a ping behind bulk on a slow one. 0 leaves
-        the default.
+        full. More smooths bulk on a fast link, less shortens the wait of a ping behind bulk on a slow one.
+        0 leaves the system's default.
     """
 
     __slots__ = ("_notsent_lowat_bytes", "_resolves")

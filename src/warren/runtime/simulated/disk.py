@@ -260,7 +260,7 @@ class SimulatedDisk:
         while todo:
             name = todo.pop()
             if name == "..":
-                del names[-1:], trail[1:][-1:]
+                names = names[:-1]
                 trail = trail[: len(names) + 1]
                 continue
             entry = self._child(trail[-1], name, path)

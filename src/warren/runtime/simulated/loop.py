@@ -18,6 +18,7 @@ import itertools
 import logging
 import math
 import sys
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
@@ -123,7 +124,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._running = False
         self._closed = False
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
-        self._asyncgens: dict[AsyncGenerator[Any, Any], None] = {}
+        self._asyncgens: weakref.WeakValueDictionary[int, AsyncGenerator[Any, Any]] = (
+            weakref.WeakValueDictionary()
+        )
 
     # ------------------------------------------------------------ time and turns
 
@@ -344,16 +347,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # ------------------------------------------------------------ asynchronous generators
 
     def _first_iteration(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._asyncgens[generator] = None
+        self._asyncgens[self.next_number()] = generator
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._asyncgens.pop(generator, None)
         if not self._closed:
             self.create_task(generator.aclose())
 
     async def shutdown_asyncgens(self) -> None:
-        generators, self._asyncgens = list(self._asyncgens), {}
-        for generator in generators:
+        for generator in list(self._asyncgens.values()):
             await generator.aclose()
 
     # ------------------------------------------------------------ errors and debugging
