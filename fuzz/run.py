@@ -183,7 +183,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="which to run (default: all)")
-    parser.add_argument("--seconds", type=int, default=3, help="for each target (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=2, help="for each target (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once (default: cores)")
     parser.add_argument("--seed", type=int, default=0, help="0 (default) takes another one each time")
     parser.add_argument("--input", type=Path, action="append", default=[], help="only feed this file")
