@@ -23,6 +23,8 @@ from warren.frontends.home import Door
 # long as a dial with several addresses.
 TIMEOUT_S = 60.0
 _LINE_BYTES_MAX = 1 << 20
+# What the API calls a fault of its own (frontends/api/errors.py).
+INTERNAL_ERROR = "InternalError"
 
 
 class Client:
@@ -116,7 +118,7 @@ class Client:
 def rebuilt(document: dict[str, Any]) -> WarrenError:
     """The error that the node met, as the same class, with its message and hint."""
     name = str(document.get("error", ""))
-    known = getattr(tree, name, None)
+    known = tree.MisuseError if name == INTERNAL_ERROR else getattr(tree, name, None)
     kind = known if isinstance(known, type) and issubclass(known, WarrenError) else WarrenError
     error = kind.__new__(kind)
     WarrenError.__init__(

@@ -1,0 +1,249 @@
+"""The paths that users take, with real nodes in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.frontends.support import environment
+from warren.frontends.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOOPBACK = ("--listen", "/ip4/127.0.0.1/tcp/0")
+PROGRAM = (sys.executable, "-m", "warren.frontends.cli")
+
+
+class Machine:
+    """One user's machine: a data folder, a download folder, and the program."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.home = folder / name
+        self.downloads = folder / f"{name}-downloads"
+        self._children: list[subprocess.Popen[str]] = []
+        self.environment = environment(
+            WARREN_HOME=str(self.home), WARREN_DOWNLOAD_DIR=str(self.downloads), HOME=str(folder)
+        )
+
+    def warren(self, *words: object, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *map(str, words)],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=timeout,
+            check=False,
+        )
+
+    def ok(self, *words: object) -> str:
+        done = self.warren(*words)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def json(self, *words: object) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A node in the foreground; returns when it is ready."""
+        child = subprocess.Popen(
+            [*PROGRAM, "up", "--name", self.name, *LOOPBACK, "--json", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        self._children.append(child)
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["event"] == "ready"
+        return child
+
+    def clear_up(self) -> None:
+        if pid := self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for child in self._children:
+            with child:
+                child.kill()
+
+    @property
+    def pid(self) -> int | None:
+        return Home(self.home).running_pid()
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Iterator[Machine]:
+    yield from machine(tmp_path, "anna")
+
+
+@pytest.fixture
+def ben(tmp_path: Path) -> Iterator[Machine]:
+    yield from machine(tmp_path, "ben")
+
+
+def machine(folder: Path, name: str) -> Iterator[Machine]:
+    made = Machine(folder, name)
+    try:
+        yield made
+    finally:
+        made.clear_up()
+
+
+def end(child: subprocess.Popen[str], timeout: float = 10) -> tuple[str, str]:
+    return child.communicate(timeout=timeout)
+
+
+def test_up_in_the_background_status_and_down(anna: Machine) -> None:
+    start = time.monotonic()
+    ready = anna.json("up", "-d", "--name", "anna", *LOOPBACK)
+    assert time.monotonic() - start < 5
+    assert ready["name"] == "anna"
+    assert ready["pid"] == anna.pid
+    assert anna.json("status")["peer_id"] == ready["peer_id"] == anna.ok("id").strip()
+    assert stat.S_IMODE((anna.home / "api.token").stat().st_mode) == 0o600
+    assert os.getsid(ready["pid"]) != os.getsid(0)
+    second = anna.warren("up", "-d")
+    assert second.returncode == 1
+    assert f"already runs on {anna.home} (process {ready['pid']})" in second.stderr
+    assert f"serves as anna ({ready['peer_id']})" in anna.ok("logs")
+    assert anna.ok("down") == f"stopped (process {ready['pid']})\n"
+    assert not (anna.home / "api.json").exists()
+    assert anna.warren("status").returncode == 3
+    assert anna.json("up", "-d", *LOOPBACK)["peer_id"] == ready["peer_id"]
+    assert anna.json("status")["name"] == "anna", "the name of the first start is kept"
+    anna.ok("down")
+
+
+def test_a_node_that_cannot_start_in_the_background_says_why(anna: Machine) -> None:
+    done = anna.warren("up", "-d", "--name", "anna", "--listen", "/ip4/192.0.2.1/tcp/0")
+    assert done.returncode == 2
+    assert "cannot listen on /ip4/192.0.2.1/tcp/0" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert anna.pid is None
+    assert anna.warren("up", "--listen", "1.2.3.4:5").returncode == 2
+
+
+def test_ctrl_c_ends_within_a_second_with_130(anna: Machine) -> None:
+    child = anna.start()
+    start = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    out, err = end(child)
+    assert time.monotonic() - start < 1.5
+    assert (child.returncode, out, err) == (130, "", "")
+    assert anna.pid is None
+
+
+def test_sigterm_ends_with_0(anna: Machine) -> None:
+    child = anna.start()
+    child.send_signal(signal.SIGTERM)
+    out, err = end(child)
+    assert (child.returncode, out, err) == (0, "", "")
+    assert not (anna.home / "api.json").exists()
+
+
+def test_after_kill_9_the_next_start_is_clean(anna: Machine) -> None:
+    child = anna.start()
+    child.kill()
+    end(child)
+    assert (anna.home / "api.json").exists()
+    done = anna.warren("status")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"error: no node runs on {anna.home}\nhint: start one with: warren up\n",
+    )
+    child = anna.start()
+    assert anna.json("status")["pid"] == child.pid
+    child.terminate()
+    end(child)
+
+
+def test_a_node_that_hangs_is_told_by_signal(anna: Machine) -> None:
+    child = anna.start()
+    child.send_signal(signal.SIGSTOP)
+    unreachable = {"host": "127.0.0.1", "port": 1, "pid": child.pid}
+    (anna.home / "api.json").write_text(json.dumps(unreachable))
+    done = anna.warren("down", "--timeout", "0.2")
+    assert done.returncode == 6
+    assert f"kill -9 {child.pid}" in done.stderr
+    child.send_signal(signal.SIGCONT)
+    end(child)
+    assert child.returncode == 0
+
+
+def test_invite_and_join(anna: Machine, ben: Machine) -> None:
+    first, second = anna.start(), ben.start()
+    code = anna.ok("invite").strip()
+    assert "anna (" in ben.ok("join", code)
+    for one, other in ((anna, "ben"), (ben, "anna")):
+        (peer,) = one.json("peer", "list")["items"]
+        assert (peer["name"], peer["contact"], peer["connected"]) == (other, True, True)
+    assert ben.ok("ping", "1", "-c", "2", "-i", "0").count(" ms") == 5
+    assert anna.warren("join", code).returncode == 2
+    third = ben.warren("join", code[:-1])
+    assert third.returncode == 2
+    assert "missing" in third.stderr
+    ben.ok("peer", "rm", "anna")
+    assert ben.warren("join", code).returncode in {0, 5}
+    for child in (first, second):
+        child.terminate()
+        end(child)
+        assert child.returncode == 0
+
+
+def test_logs_follow_until_ctrl_c(anna: Machine) -> None:
+    child = anna.start()
+    words = [*PROGRAM, "logs", "-f", "-n", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=anna.environment) as following:
+        assert following.stdout is not None
+        assert "serves as anna" in following.stdout.readline()
+        child.terminate()
+        end(child)
+        assert "stopped" in following.stdout.readline()
+        start = time.monotonic()
+        following.send_signal(signal.SIGINT)
+        following.wait(5)
+        assert time.monotonic() - start < 1
+    assert following.returncode == 130
+
+
+def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine) -> None:
+    reader, writer = pty.openpty()
+    child = subprocess.Popen(
+        [*PROGRAM, "up", *LOOPBACK],
+        stdin=writer,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=anna.environment,
+        start_new_session=True,
+    )
+    os.close(writer)
+    try:
+        assert child.stderr is not None
+        said = b""
+        while b"]: " not in said:
+            said += os.read(child.stderr.fileno(), 1000)
+        assert b"What should your contacts see you as?" in said
+        os.write(reader, b"Anna A.\n")
+        seen = b""
+        while b"is up" not in seen:
+            assert select.select([reader], [], [], 10)[0]
+            seen += os.read(reader, 1000)
+        assert b"Anna A. is up" in seen
+        assert (anna.home / "config.toml").read_text() == 'name = "Anna A."\n'
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=10)
+        os.close(reader)
