@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -210,35 +211,27 @@ def test_children_of_a_killed_run_keep_the_lock(tmp_path: Path) -> None:
     holder.stdout.close()
 
 
-def test_interrupt_ends_with_130_and_leaves_no_pip(checkout: Checkout, tmp_path: Path) -> None:
+def test_interrupt_ends_with_130_and_leaves_no_pip(checkout: Checkout) -> None:
     """A pip that never ends, started by a pip of its own, goes with the run that the user stops."""
     require(sys.platform != "win32", "process groups")
-    started = tmp_path / "started"
-    os.mkfifo(started)
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if sys.orig_argv[-1].endswith('run.txt'):\n"
-        f"    os.open({str(started)!r}, os.O_WRONLY)\n"
-        "    import time; time.sleep(60)\n"
-    )
-    fake = tmp_path / "python"
-    fake.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
-    fake.chmod(0o755)
-    program = (
-        f"import sys; from tools import launcher; sys.executable = {str(fake)!r}\n"
-        "sys.exit(launcher.main(['setup']))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=checkout.root,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PIP_NO_INDEX": "1"},
-    )
-    with started.open("rb") as alive:  # opens when pip runs, reads to its end when no pip is left
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert alive.read() == b""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        inner = f"import socket; socket.create_connection({server.getsockname()!r}).recv(1)"
+        outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+        program = (
+            "import sys; from tools import launcher\n"
+            f"launcher.find_pip = lambda environment: [sys.executable, '-c', {outer!r}]\n"
+            "sys.exit(launcher.main(['setup']))"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=checkout.root, stderr=subprocess.PIPE, text=True
+        )
+        alive, _ = server.accept()
+        with alive:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+            alive.settimeout(30)
+            assert alive.recv(1) == b""  # the connection ends with the inner pip
     assert process.returncode == 130
     assert err.endswith("Stopped. Run it again to finish the set-up.\n")
 
