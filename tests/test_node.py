@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket as sockets
 import subprocess
 import sys
@@ -31,12 +32,16 @@ from warren.core.errors import (
     StorageError,
     WarrenError,
 )
+from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.network import events as bus
 from warren.network.config import NetworkConfig
 from warren.network.events import PeerConnected, PeerDisconnected
+from warren.network.network import Network
 from warren.node import Node
 from warren.protocols.invite.code import InviteCode
 from warren.runtime import sqlite
+from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.model import ContactAdded
 
 if TYPE_CHECKING:
@@ -119,6 +124,7 @@ def test_a_node_is_used_between_start_and_close_only() -> None:
         with pytest.raises(MisuseError, match="once"):
             await anna.start()
         assert anna.uptime_s >= 0
+        assert anna.name == "anna"
         await anna.close()
         await anna.close()
         with pytest.raises(Closed):
@@ -290,7 +296,7 @@ def test_connecting_by_address_by_id_and_to_the_wrong_peer() -> None:
 def test_ping_speedtest_and_what_the_other_runs() -> None:
     async def main() -> None:
         async with friends() as (anna, bob), node("eve") as eve:
-            times = await bob.ping("anna", 3)
+            times = await bob.ping("anna", 3, interval_s=0.01)
             assert len(times) == 3
             assert all(0 < one < 5 for one in times)
             speed = await bob.speedtest("anna", 0.2)
@@ -623,6 +629,96 @@ def test_who_hangs_up_at_once_is_not_dialled_in_a_storm() -> None:
             assert 3 < dials < 25
 
     testing.run(main())
+
+
+def test_a_fault_of_ours_costs_neither_node_nor_contacts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            await asyncio.sleep(60)
+
+            def fail(*_: object) -> None:
+                monkeypatch.undo()
+                raise RuntimeError("a fault")
+
+            monkeypatch.setattr(Keeper, "_leave", fail)
+            carol = PrivateKey.from_seed(bytes(32)).peer_id
+            await anna.contacts.add(carol)
+            await anna.contacts.remove(carol)
+            await asyncio.sleep(5)
+            assert "keeping contacts failed; trying again" in caplog.text
+            nodes.cut(0, 1)
+            assert await connected(anna, bob, 10) < 5
+
+    testing.run(main())
+
+
+def test_addresses_are_learnt_on_a_full_disk_later(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            await asyncio.sleep(60)
+            nodes.world.runtime(nodes.host(0)).disk.fail_next("database", errno.ENOSPC)
+            nodes.cut(0, 1)
+            await asyncio.sleep(60)
+            assert "failed" in caplog.text
+            assert anna.network.is_connected(bob.peer_id)
+            assert await anna.ping("node1")
+
+    testing.run(main())
+
+
+def test_who_loses_events_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus, "QUEUE_EVENTS_MAX", 4)
+
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            await asyncio.sleep(60)
+            for _ in range(3):
+                nodes.cut(0, 1)
+                for number in range(20):
+                    anna.network.events.emit(number)
+                await asyncio.sleep(10)
+                assert anna.network.is_connected(bob.peer_id)
+
+    testing.run(main())
+
+
+def test_a_machine_without_ipv6_listens_on_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    listen = Network.listen
+
+    async def without_ipv6(network: Network, addresses: list[Multiaddr]) -> None:
+        if any(":" in (address.host or "") for address in addresses):
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        await listen(network, addresses)
+
+    monkeypatch.setattr(Network, "listen", without_ipv6)
+
+    async def main(world: testing.World) -> None:
+        async with Node(runtime=world.runtime("old")) as old:
+            assert [str(one) for one in old.network.listen_addrs] == ["/ip4/0.0.0.0/tcp/4101"]
+        with pytest.raises(ConfigError, match="cannot listen on /ip6/::"):
+            await Node(Config(listen=("/ip6/::/tcp/4101",)), runtime=world.runtime("old")).start()
+
+    with testing.World() as world:
+        world.run(main(world))
+
+
+def test_a_forbidden_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Network, "listen", forbidden)
+
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="no permission to listen on port 80") as caught:
+            await Node(Config(listen=("/ip4/127.0.0.1/tcp/80",))).start()
+        assert "1023" in caught.value.hint
+
+    run(main())
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """Runs as one task, from `run` until that is cancelled."""
 
-    __slots__ = ("_changed", "_clock", "_contacts", "_network", "_schedule")
+    __slots__ = ("_changed", "_clock", "_contacts", "_entropy", "_network", "_policy", "_schedule")
 
     def __init__(
         self,
@@ -53,11 +53,14 @@ class Keeper:
         self._network = network
         self._contacts = contacts
         self._clock = clock
-        self._schedule = Reconnect(policy or ReconnectPolicy(), entropy)
+        self._entropy = entropy
+        self._policy = policy or ReconnectPolicy()
+        self._schedule = Reconnect(self._policy, entropy)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep every contact connected until cancelled."""
+        """Keep every contact connected until cancelled. May be run again after a fault."""
+        self._schedule = Reconnect(self._policy, self._entropy)
         events = self._network.events.subscribe()
         try:
             self._look_at_all()
