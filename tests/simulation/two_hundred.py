@@ -92,7 +92,9 @@ async def main(minutes: int) -> None:
         facts["virtual_s"] = asyncio.get_running_loop().time()
         facts["deliveries"] = nodes.world.deliveries
         facts["digests"].append(nodes.world.trace_digest())
-        print(json.dumps({"facts": facts, "wall_s": time.monotonic() - started}))
+        print(
+            json.dumps({"facts": facts, "wall_s": time.monotonic() - started, "cpu_s": time.process_time()})
+        )
 
 
 if __name__ == "__main__":
