@@ -138,7 +138,7 @@ class Home:
     def remember_listing(self, kind: str, items: list[Any]) -> None:
         """Keep what the numbers 1, 2, 3... of a listing stand for. kind: 'peers' or 'files'."""
         try:
-            write_private(self.listing_file, json.dumps({**self._listings(), kind: items}))
+            write_private(self.listing_file, json.dumps({**self._listings(), kind: items, "last": kind}))
         except OSError:
             return  # numbers are a convenience; the listing itself was shown
 
@@ -148,6 +148,11 @@ class Home:
         if not (word.isascii() and word.isdigit()) or not isinstance(items, list):
             return None
         return items[int(word) - 1] if 0 < int(word) <= len(items) else None
+
+    @property
+    def last_listing(self) -> str:
+        """The kind of the last listing; "" before the first."""
+        return str(self._listings().get("last", ""))
 
     def _listings(self) -> Mapping[str, Any]:
         try:

@@ -27,8 +27,8 @@ from warren.frontends.api.guard import App
 
 HEAD_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 5
-# Streams that are still open when the node stops are cut after this long.
-GRACE_S = 1
+# Streams that are open when the node stops are cut at once: what they wait for ends with the node.
+GRACE_S = 0
 HEAD_BYTES_MAX = 16 * 1024
 
 

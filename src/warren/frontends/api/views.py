@@ -136,6 +136,8 @@ def event(one: object) -> Document:
 
 
 def _fields(one: Any) -> Document:
+    if not dataclasses.is_dataclass(one):
+        return {}
     return {field.name: _plain(getattr(one, field.name)) for field in dataclasses.fields(one)}
 
 

@@ -10,10 +10,8 @@ import click
 from warren.core.errors import NotFound
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session, columns
+from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
-
-# More skipped entries than this are counted, not listed; --json has them all.
-_SKIPPED_SHOWN = 10
 
 
 @click.command(
@@ -49,7 +47,7 @@ def share(session: Session, path: Path, audience: str, name: str | None) -> None
         f"shared {made['name']}: {units.count(made['files'], 'file')}, {units.size(made['bytes'])}, "
         f"with {made['audience']}, hashed in {units.span(made['hash_s'])}"
     )
-    for line in _skipped(made["skipped"]):
+    for line in left_out(made):
         session.note(line)
 
 
@@ -89,13 +87,20 @@ def ls(session: Session, target: str, long: bool) -> None:
     if not target:
         _list_own(session, long=long)
         return
-    peer, _, path = target.partition("/")
-    listed = session.home.listed("files", target)
-    if isinstance(listed, dict) and listed.get("ref") and not session.home.listed("peers", target):
-        peer, _, path = listed["ref"].partition("/")
-    found = session.client.get("files", peer=session.peer(peer), path=path)["items"]
-    session.home.remember_listing("files", [{"ref": one["ref"]} for one in found])
+    where = _place(session, target)
+    found = session.client.get("files", **where)["items"]
+    session.home.remember_listing("files", [{"ref": one["ref"]} for one in found] if "peer" in where else [])
     session.show({"items": found}, lambda: _entries(found, long=long))
+
+
+def _place(session: Session, target: str) -> dict[str, str]:
+    """What to list: a peer and a path there, or a path among our own shares."""
+    if session.home.last_listing == "files" and (listed := session.home.listed("files", target)):
+        if "share" in listed:
+            return {"path": str(listed["share"])}
+        target = str(listed["ref"])
+    peer, _, path = target.partition("/")
+    return {"peer": session.peer(peer), "path": path}
 
 
 def _list_own(session: Session, *, long: bool) -> None:
@@ -143,9 +148,3 @@ def _audience(session: Session, text: str) -> str:
         return text
     peers = [session.peer(one.strip()) for one in text.removeprefix("peer:").split(",") if one.strip()]
     return "peer:" + ",".join(peers)
-
-
-def _skipped(entries: list[dict[str, str]]) -> list[str]:
-    lines = [f"left out: {one['path']} ({one['reason']})" for one in entries[:_SKIPPED_SHOWN]]
-    more = len(entries) - len(lines)
-    return [*lines, f"left out: {more} more (see --json)"] if more else lines

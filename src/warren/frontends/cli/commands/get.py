@@ -15,6 +15,7 @@ import click
 from warren.core.errors import InputError, NotFound
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
 
 
@@ -74,12 +75,19 @@ def _meant(session: Session, ref: str) -> str:
 def _fetch(session: Session, wanted: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     start = time.monotonic()
     done = follow(session.client.stream("POST", "transfers", body=wanted), quiet=quiet)
-    took = time.monotonic() - start
-    session.note(
-        f"{units.count(done['files'], 'file')}, {units.size(done['bytes'])} in {units.span(took)}"
-        f" ({units.rate(done['bytes'], took)}), verified"
-    )
+    session.note(_summary(done, time.monotonic() - start))
+    for line in (*left_out(done), *renamed(done)):
+        session.note(line)
     return done
+
+
+def _summary(done: dict[str, Any], took: float) -> str:
+    amount = f"{units.count(done['files'], 'file')}, {units.size(done['bytes'])}"
+    if done["already_there"]:
+        return f"{amount}: already there, verified; nothing was fetched"
+    reused = done["chunks_reused"]
+    before = f"; {units.count(reused, 'chunk')} were here from before" if reused else ""
+    return f"{amount} in {units.span(took)} ({units.rate(done['bytes'], took)}), verified{before}"
 
 
 def _to_stdout(session: Session, wanted: dict[str, Any]) -> None:

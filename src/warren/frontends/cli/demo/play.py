@@ -20,9 +20,8 @@ from warren.frontends.cli import units
 from warren.frontends.cli.demo import material
 from warren.frontends.cli.demo.material import Folder
 from warren.frontends.cli.demo.stage import Actor, Stage
+from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
-
-_SKIPPED_SHOWN = 3
 
 
 class Play:
@@ -78,10 +77,8 @@ class Play:
         speed = units.rate(shared["bytes"], shared["hash_s"])
         self._say("share", f"alice shares {folder.path}: {_amount(shared)}")
         self._more(f"hashed in {units.span(shared['hash_s'])} ({speed}); no copy is made")
-        for one in shared["skipped"][:_SKIPPED_SHOWN]:
-            self._more(f"left out: {one['path']} ({one['reason']})")
-        if len(shared["skipped"]) > _SKIPPED_SHOWN:
-            self._more(f"left out: {len(shared['skipped']) - _SKIPPED_SHOWN} more")
+        for line in left_out(shared):
+            self._more(line)
         self.facts["share"] = shared
         return shared
 
