@@ -28,7 +28,7 @@ from warren.core.framing import FrameDecoder, frame
 from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
@@ -89,8 +89,8 @@ class _Outgoing:
 
     def _on_data(self, data: memoryview) -> None:
         try:
-            for body in self._decoder.receive(data):
-                self._on_message(_parse(body))
+            for message in _messages(self._decoder, data):
+                self._on_message(message)
         except ProtocolViolation as error:
             self.stream.reset()
             self._on_end(error)
@@ -105,7 +105,9 @@ class _Outgoing:
             text = message.payload.decode("utf-8", "replace")[:500]
             future.set_exception(Refused(f"{self.stream.peer_id} refused: {text}"))
         else:
-            raise ProtocolViolation("a request where an answer was due")
+            violation = ProtocolViolation("a request where an answer was due")
+            future.set_exception(violation)
+            raise violation
 
     def _on_end(self, error: Exception | None) -> None:
         pending, self._pending = self._pending, {}
@@ -140,8 +142,7 @@ class _Incoming:
 
     def _on_data(self, data: memoryview) -> None:
         try:
-            for body in self._decoder.receive(data):
-                message = _parse(body)
+            for message in _messages(self._decoder, data):
                 if message.kind not in (REQUEST, MESSAGE):
                     raise ProtocolViolation("an answer where a request was due")
                 self._waiting.append(message)
@@ -177,6 +178,14 @@ class _Incoming:
     def _on_end(self, error: Exception | None) -> None:
         if error is None:
             self._stream.close_write()
+
+
+def _messages(decoder: FrameDecoder, data: memoryview) -> Iterator[Message]:
+    """The whole messages so far, then the violation that followed them, if one did."""
+    for body in decoder.receive(data):
+        yield _parse(body)
+    if decoder.violation is not None:
+        raise decoder.violation
 
 
 def _parse(body: bytes) -> Message:

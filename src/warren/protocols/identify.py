@@ -184,6 +184,8 @@ class _Reader:
             if bodies:
                 self._finish(parse(bodies[0], self._stream.peer_id))
                 self._stream.close_nowait()
+            elif self._decoder.violation is not None:
+                raise self._decoder.violation
         except ProtocolViolation as error:
             logger.debug("identify of %s: %s", self._stream.peer_id, error)
             self._stream.reset()
