@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,11 @@ def test_join_puts_a_broken_code_together(run: Any) -> None:
     assert said.out == f"anna ({ANNA}) is now your contact\n"
     assert "warren ls anna" in said.err
     assert run("join", "hello").code == 2
+
+
+def test_join_reads_a_code_from_stdin(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"warren1abc\n")))
+    assert run("join", "-").code == 0
 
 
 def test_peers_have_numbers(run: Any) -> None:
@@ -237,11 +243,13 @@ def test_config_show_and_check(run: Any, api: RunningApi, monkeypatch: pytest.Mo
     assert run("config", "show", "--json").json["name"] == {"value": "anna", "from": f"file {file}:1"}
     assert run("config", "show", "nothing").code == 2
     assert run("config", "check").out == f"{file}: fine\n"
+    assert run("config", "check", "--json").json["ok"]
     file.write_text("nam = 1\nlisten = 2\n")
     said = run("config", "check")
     assert said.code == 2
     assert f'{file}:1: unknown key "nam"\n    did you mean "name"?\n' in said.out
     assert "2 things are wrong" in said.err
+    assert run("config", "check", "--json").json["problems"][0]["hint"] == 'did you mean "name"?'
     assert run("config", "show").code == 2
     file.unlink()
     monkeypatch.setenv("WARREN_NAM", "x")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from warren.core.errors import ConfigError
 from warren.frontends.cli.base import Group, Session, columns
+from warren.frontends.config_file import FILE_NAME, Problem
 
 
 @click.group(cls=Group)
@@ -58,30 +59,35 @@ def show(session: Session, only: str, everything: bool) -> None:
 def check(session: Session) -> None:
     """Check config.toml and the WARREN_* variables; name what is wrong, where, and the cure."""
     from warren.frontends import settings
-    from warren.frontends.config_file import FILE_NAME
 
     path = session.home.path / FILE_NAME
     found = settings.examine(session.home.path)
     problems = found if isinstance(found, list) else []
     strangers = settings.unknown_variables(os.environ)
-    if not session.as_json:
-        _print(problems, strangers)
-    if problems:
-        raise ConfigError(
-            f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong in the settings",
-            hint="each is named above, with its cure" if not session.as_json else problems[0].hint,
-        )
-    document = {"ok": True, "file": str(path), "unknown_variables": [name for name, _ in strangers]}
-    session.show(document, [f"{path}: fine" if path.exists() else f"fine; there is no {path}"])
-
-
-def _print(problems: Iterable[object], strangers: Iterable[tuple[str, str]]) -> None:
-    for problem in problems:
-        click.echo(str(problem))
-        click.echo(f"    {getattr(problem, 'hint', '')}")
+    session.show(_document(path, problems, strangers), lambda: _verdict(path, problems))
     for name, close in strangers:
         meant = f"; did you mean {close}?" if close else ""
-        click.echo(f"{name}: no setting goes by this name{meant}", err=True)
+        session.note(f"{name}: no setting goes by this name{meant}")
+    if problems:
+        what = "thing is" if len(problems) == 1 else "things are"
+        raise ConfigError(
+            f"{len(problems)} {what} wrong in the settings", hint="each is named, with its cure"
+        )
+
+
+def _document(path: Path, problems: list[Problem], strangers: list[tuple[str, str]]) -> dict[str, object]:
+    return {
+        "ok": not problems,
+        "file": str(path),
+        "problems": [{"where": one.where, "message": one.message, "hint": one.hint} for one in problems],
+        "unknown_variables": [name for name, _ in strangers],
+    }
+
+
+def _verdict(path: Path, problems: list[Problem]) -> list[str]:
+    if not problems:
+        return [f"{path}: fine" if path.exists() else f"fine; there is no {path}"]
+    return [line for problem in problems for line in (str(problem), f"    {problem.hint}")]
 
 
 def _plain(value: object) -> object:

@@ -9,6 +9,9 @@ import click
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session
 
+# More than any code with its line breaks; the API takes no longer one.
+_CODE_CHARS_MAX = 8192
+
 
 class Span(click.ParamType[float]):
     """A span of time, as 30m, 24h or 7d."""
@@ -53,15 +56,19 @@ def invite(session: Session, uses: int, expires: float, name: str | None) -> Non
     session.note(f"good for {whom} within {units.span(expires)}; the other side types: warren join CODE")
 
 
-@click.command(cls=Command, examples=["warren join warren1abc..."], exits=(4, 5, 6))
+@click.command(
+    cls=Command, examples=["warren join warren1abc...", "warren join - < code.txt"], exits=(4, 5, 6)
+)
 @click.argument("code", nargs=-1, required=True)
 @click.pass_obj
 def join(session: Session, code: tuple[str, ...]) -> None:
     """Use a code that somebody gave you.
 
-    Connects, and makes both sides contacts of each other. A code broken into several words is put together.
+    Connects, and makes both sides contacts of each other. A code broken into several words is put together;
+    - reads it from stdin, so that it does not show in the list of processes.
     """
-    contact = session.client.post("join", body={"code": " ".join(code)})
+    text = click.get_text_stream("stdin").read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
+    contact = session.client.post("join", body={"code": text})
     session.show(contact, [f"{contact['name']} ({contact['peer_id']}) is now your contact"])
     session.note(f"see what they share: warren ls {contact['name']}")
 
