@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -67,7 +68,7 @@ def join(session: Session, code: tuple[str, ...]) -> None:
     Connects, and makes both sides contacts of each other. A code broken into several words is put together;
     - reads it from stdin, so that it does not show in the list of processes.
     """
-    text = click.get_text_stream("stdin").read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
+    text = sys.stdin.read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
     contact = session.client.post("join", body={"code": text})
     session.show(contact, [f"{contact['name']} ({contact['peer_id']}) is now your contact"])
     session.note(f"see what they share: warren ls {contact['name']}")
