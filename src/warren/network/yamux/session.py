@@ -3,7 +3,7 @@
 In: plaintext in any chunking (`receive`).  Out: frames into a `FrameSender`, data into `StreamSink`s.
 Spec: https://github.com/libp2p/specs/blob/master/yamux/README.md
 Refuses (raises `ProtocolViolation`; the socket then says GoAway and closes): unknown versions and types,
-data past the window, stream ids of the wrong parity or used twice, floods of frames that carry nothing.
+data past the window, stream ids of the wrong parity or in use, floods of frames that carry nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,6 @@ class YamuxSession:
         "budget",
         "clock",
         "closed",
-        "last_remote_id",
         "ring",
         "rtt_measured",
         "rtt_s",
@@ -106,7 +105,6 @@ class YamuxSession:
         self.rtt_s = _RTT_UNKNOWN_S
         self.rtt_measured = False
         self.closed = False
-        self.last_remote_id = 0
         self.sent_bytes = 0
         """Data sent since the allowance was reckoned: each KiB excuses one frame without data (an update)."""
         self._accept = accept
@@ -300,9 +298,9 @@ class YamuxSession:
             stream.on_fin()
 
     def _on_syn(self, stream: YamuxStream | None, stream_id: int) -> YamuxStream | None:
-        if stream is not None or stream_id <= self.last_remote_id or stream_id % 2 == self._next_id % 2:
+        # Not in order: who opens from many threads (go-yamux) draws the numbers before the frames are queued.
+        if stream is not None or not stream_id or stream_id % 2 == self._next_id % 2:
             raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
-        self.last_remote_id = stream_id
         self._spend_allowance()
         if self.closed or self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
             self._refuse(stream_id)

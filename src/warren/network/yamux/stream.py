@@ -106,7 +106,10 @@ class YamuxStream:
     def reset(self) -> None:
         """Tell the peer that the stream is over, and forget it."""
         if self.id in self._session.streams:
-            self._session.put_control(_PACK(0, WINDOW_UPDATE, self._flags | RST, self.id, 0))
+            if self._flags & SYN:
+                self.fin_received = True  # the peer has never heard of it
+            else:
+                self._session.put_control(_PACK(0, WINDOW_UPDATE, self._flags | RST, self.id, 0))
             self._session.forget(self)
         self._stop()
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
+
+KIB = 1024
+
+
+def test_a_window_doubles_until_the_stream_has_its_most() -> None:
+    budget = WindowBudget(TotalBudget(WindowLimits(stream_bytes_max=1024 * KIB)))
+    assert budget.grant(256 * KIB) == 256 * KIB
+    assert budget.grant(512 * KIB) == 512 * KIB
+    assert budget.grant(1024 * KIB) == 0
+
+
+def test_one_connection_cannot_take_all() -> None:
+    total = TotalBudget(WindowLimits(connection_bytes_max=500, total_bytes_max=800))
+    greedy, modest = WindowBudget(total), WindowBudget(total)
+    assert [greedy.grant(250) for _ in range(3)] == [250, 250, 0]
+    assert modest.grant(300) == 300
+    assert modest.grant(100) == 0, "the node has no more"
+    greedy.give_back(250)
+    assert modest.grant(100) == 100
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 400), st.booleans()), max_size=60))
+def test_the_sums_hold_whatever_comes_and_goes(steps: list[tuple[int, int, bool]]) -> None:
+    limits = WindowLimits(stream_bytes_max=1000, connection_bytes_max=700, total_bytes_max=1500)
+    total = TotalBudget(limits)
+    budgets = [WindowBudget(total) for _ in range(4)]
+    grown: list[list[int]] = [[], [], [], []]
+    for which, size, back in steps:
+        if back and grown[which]:
+            budgets[which].give_back(grown[which].pop())
+        elif granted := budgets[which].grant(size):
+            assert granted == size
+            grown[which].append(granted)
+        assert total.granted == sum(map(sum, grown)) <= limits.total_bytes_max
+        assert all(sum(one) <= limits.connection_bytes_max for one in grown)
+    for which, parts in enumerate(grown):
+        for part in parts:
+            budgets[which].give_back(part)
+    assert total.granted == 0
