@@ -33,7 +33,11 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_an_hour_of_two_hundred_nodes_is_the_same_under_any_hash_seed() -> None:
     processes = [start(hash_seed) for hash_seed in (1, 2)]
-    one, other = [finish(process) for process in processes]
+    try:
+        one, other = [finish(process) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     facts = one["facts"]
     for run in (one, other):
         print(f"{facts['deliveries']} deliveries in {run['wall_s']:.1f} s, of which CPU {run['cpu_s']:.1f} s")
@@ -42,6 +46,6 @@ def test_an_hour_of_two_hundred_nodes_is_the_same_under_any_hash_seed() -> None:
     assert facts["pings"] == NODES * DEGREE * MINUTES * 4
     assert facts["quickest_s"] == pytest.approx(0.04)
     assert facts["slowest_s"] == pytest.approx(0.04)
-    assert facts["broadcasts"] == NODES * MINUTES
-    assert facts["reached"] == facts["received"] == NODES * DEGREE * MINUTES
+    assert facts["broadcasts"] == NODES * MINUTES / 5
+    assert facts["reached"] == facts["received"] == NODES * DEGREE * MINUTES / 5
     assert facts["failed"] == 0

@@ -1,8 +1,8 @@
 """An hour of 200 whole nodes, in virtual time; prints what happened as JSON.
 
-Each node has 8 neighbours, pings each of them every 15 s and broadcasts to them every minute. Nodes start
-their rounds at moments of their own. Run by test_two_hundred_nodes.py, as a process of its own: python
-two_hundred.py [MINUTES]
+Each node has 8 neighbours, pings each of them every 15 s and broadcasts to them every five minutes. Nodes
+start their rounds at moments of their own. Run by test_two_hundred_nodes.py, as a process of its own:
+python two_hundred.py [MINUTES]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NODES = 200
 DEGREE = 8
 LATENCY_S = 0.02
 PING_EVERY_S = 15.0
-BROADCAST_EVERY_S = 60.0
+BROADCAST_EVERY_S = 300.0
 PROTOCOL = "/warren/test/news/1.0.0"
 
 
