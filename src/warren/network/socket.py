@@ -264,7 +264,8 @@ class Socket(asyncio.BufferedProtocol):
     def abort(self, error: Exception | None = None) -> None:
         """Drop the link at once."""
         self.shut(error or Closed("the connection was dropped here"), None)
-        if self._transport is not None:
+        # On Python 3.11 a transport whose connection is lost must not be aborted once more.
+        if self._transport is not None and self.state is not SocketState.CLOSED:
             self._transport.abort()
 
     def drain(self) -> None:
