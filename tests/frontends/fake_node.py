@@ -71,25 +71,30 @@ class FakeNetwork:
 
 
 class FakeTransfer:
-    def __init__(self, node: Any, ref: Any, output: Any) -> None:
+    def __init__(self, node: Any, ref: str, output: Any) -> None:
         self._node, self._ref, self._output = node, ref, output
+        self.outcome: Fetched | None = None
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.outcome is None:
+            self._node.cancelled.append(self._ref)
 
     async def __aiter__(self) -> Any:
         yield Progress(1, 10, 0, 1, "a", "fetching")
-        try:
-            await self._node.hold.wait()
-        except asyncio.CancelledError:
-            self._node.cancelled.append(self._ref)
-            raise
+        await self._node.hold.wait()
         yield Progress(10, 10, 1, 1, "a", "finishing")
 
-    async def result(self) -> Any:
+    async def result(self) -> Path:
         if "bad" in self._ref:
             raise BadContent(ANNA, CID)
         path = Path(self._output or self._node.config.download_dir) / self._ref.rpartition("/")[2]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"content\n")
-        return Fetched(path, CID, ANNA, 1, 8, 0.01)
+        self.outcome = Fetched(path, CID, ANNA, 1, 8, 0.01)
+        return path
 
 
 @dataclass
@@ -165,11 +170,12 @@ class FakeNode:
         self.kept.append(one)
         return one
 
-    async def unshare(self, ref: Any) -> None:
+    async def unshare(self, ref: Any) -> Any:
         found = [one for one in self.kept if ref in (one.name, str(one.path), str(one.cid))]
         if not found:
             raise ContentUnknown(f"nothing is shared as {ref!r}", hint="warren ls")
         self.kept.remove(found[0])
+        return found[0]
 
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:
         if path == "many":

@@ -247,3 +247,69 @@ def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=10)
         os.close(reader)
+
+
+def joined(anna: Machine, ben: Machine) -> None:
+    anna.start()
+    ben.start()
+    ben.ok("join", anna.ok("invite").strip())
+
+
+def test_share_ls_get_unshare(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    joined(anna, ben)
+    photos = tmp_path / "Photos"
+    (photos / "2024").mkdir(parents=True)
+    (photos / "2024" / "sea.jpg").write_bytes(os.urandom(2_500_000))
+    (photos / "notes.txt").write_text("hello\n")
+    cid = anna.ok("share", photos).strip()
+    assert cid.startswith("bafy")
+    assert anna.json("ls")["items"][0]["cid"] == cid
+    listed = ben.ok("ls", "anna").splitlines()
+    assert listed[1].split() == ["1", "2.5", "MB", "Photos/"]
+    assert ben.ok("ls", "1").splitlines()[1].split()[-1] == "2024/"
+    assert [one["name"] for one in ben.json("ls", "anna/Photos/2024")["items"]] == ["sea.jpg"]
+    assert ben.ok("get", "1").strip() == str(ben.downloads / "sea.jpg")
+    whole = ben.json("get", "anna/Photos", "-o", tmp_path / "out")
+    assert whole["path"] == str(tmp_path / "out" / "Photos")
+    for name in ("2024/sea.jpg", "notes.txt"):
+        assert (tmp_path / "out" / "Photos" / name).read_bytes() == (photos / name).read_bytes()
+    assert ben.ok("get", "anna/Photos/notes.txt", "-o", "-") == "hello\n"
+    by_cid = ben.json("get", cid, "--from", "anna", "-o", tmp_path / "again")
+    assert (by_cid["cid"], by_cid["files"]) == (cid, 2)
+    assert "stdout" in ben.warren("get", "anna/Photos", "-o", "-").stderr
+    assert ben.warren("get", "anna/nothing").returncode == 4
+    assert anna.ok("unshare", "Photos") == "no longer shared: Photos\n"
+    assert ben.json("ls", "anna") == {"items": []}
+    assert ben.warren("get", "anna/Photos", "-o", tmp_path / "late").returncode == 4
+
+
+def test_an_audience_is_kept(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    joined(anna, ben)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("for ben")
+    anna.ok("share", secret, "--to", "ben", "--name", "for ben.txt")
+    assert [one["name"] for one in ben.json("ls", "anna")["items"]] == ["for ben.txt"]
+    anna.ok("peer", "rm", "ben")
+    assert anna.warren("share", secret, "--to", "nobody").returncode == 4
+
+
+def test_ctrl_c_during_get_leaves_nothing_half_named(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    joined(anna, ben)
+    large = tmp_path / "large.bin"
+    with large.open("wb") as file:
+        for _ in range(64):
+            file.write(os.urandom(1 << 20) * 8)
+    anna.ok("share", large)
+    words = [*PROGRAM, "get", "anna/large.bin"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, env=ben.environment) as getting:
+        while not list(ben.home.rglob("*large*")) and not list(ben.downloads.rglob("*")):
+            assert getting.poll() is None
+            time.sleep(0.005)
+        start = time.monotonic()
+        getting.send_signal(signal.SIGINT)
+        getting.communicate(timeout=10)
+        assert time.monotonic() - start < 3
+    assert getting.returncode == 130
+    assert not (ben.downloads / "large.bin").exists()
+    done = ben.json("get", "anna/large.bin")
+    assert (ben.downloads / "large.bin").stat().st_size == done["bytes"] == 512 << 20

@@ -115,7 +115,10 @@ class ShareRequest(_Request):
     """A file or folder to share, by its absolute path on this machine."""
 
     path: str = Field(max_length=4096)
-    audience: str = Field(default="contacts", description="contacts, public, or peer:NAME,NAME")
+    audience: str | None = Field(
+        default=None,
+        description="contacts, public, or peer:NAME,NAME; null: contacts, or what it was when shared before",
+    )
     name: str | None = Field(default=None, max_length=255)
 
 

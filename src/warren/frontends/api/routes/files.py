@@ -39,10 +39,11 @@ async def list_shares(node: NodeHere) -> ListResponse:
 async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
     """Hash a file or folder and share it from where it lies. The result is a `Share`."""
     path = _absolute(wanted.path, "path")
-    audience = Audience.parse(wanted.audience, node.resolve_peer)
+    audience = Audience.parse(wanted.audience, node.resolve_peer) if wanted.audience else None
 
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        return views.share(node, await node.share(path, audience, progress=report))
+        shared = await node.share(path, audience, name=wanted.name, progress=report)
+        return views.share(node, shared)
 
     return NdjsonResponse(with_progress(work, views.progress))
 
@@ -50,8 +51,8 @@ async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
 @router.delete("/shares/{ref:path}", response_model=Removed)
 async def unshare(ref: str, node: NodeHere) -> dict[str, Any]:
     """Stop sharing, by name, path or content id. The files stay where they are."""
-    await node.unshare(ref)
-    return {"removed": ref}
+    share = await node.unshare(ref)
+    return {"removed": share.name}
 
 
 @router.get("/files", responses={200: {"model": FileList}})
@@ -73,10 +74,11 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     source = node.resolve_peer(wanted.from_peer) if wanted.from_peer else None
 
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        transfer = node.get(wanted.ref, output=output, from_peer=source)
-        async for progress in transfer:
-            report(progress)
-        return views.fetched(await transfer.result())
+        async with node.get(wanted.ref, output=output, from_peer=source) as transfer:
+            async for progress in transfer:
+                report(progress)
+            await transfer.result()
+            return views.fetched(transfer.outcome)
 
     return NdjsonResponse(with_progress(work, views.progress))
 

@@ -27,18 +27,20 @@ from warren.frontends.cli.progress import follow
 @click.option(
     "--to",
     "audience",
-    default="contacts",
-    show_default=True,
     metavar="contacts|public|PEER,...",
-    help="Who may see and fetch it.",
+    help="Who may see and fetch it.  [default: contacts; shared again: who could before]",
 )
-@click.option("--name", help="What others see it called.  [default: the name of the file or folder]")
+@click.option(
+    "--name",
+    help="What others see it called.  [default: the file's or folder's name; shared again: as before]",
+)
 @click.pass_obj
-def share(session: Session, path: Path, audience: str, name: str | None) -> None:
+def share(session: Session, path: Path, audience: str | None, name: str | None) -> None:
     """Share a file or folder from where it lies. No copy is made.
 
-    It is hashed first, which takes as long as reading it. Prints the content id: the one that ipfs add gives
-    under the profile unixfs-v1-2025.
+    It is hashed first, which takes as long as reading it. Sharing it again brings it up to date; what did not
+    change is not read again. Prints the content id: the one that ipfs add gives under the profile
+    unixfs-v1-2025.
     """
     wanted = {"path": str(path.absolute()), "audience": _audience(session, audience), "name": name}
     made = follow(session.client.stream("POST", "shares", body=wanted), quiet=session.as_json)
@@ -142,9 +144,9 @@ def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
     return columns([row[:width] for row in (head, *rows)], right=(0, 1))
 
 
-def _audience(session: Session, text: str) -> str:
+def _audience(session: Session, text: str | None) -> str | None:
     """The API's form of --to: peers are named as such, numbers of the last listing become ids."""
-    if text in ("contacts", "public"):
+    if text in (None, "contacts", "public"):
         return text
     peers = [session.peer(one.strip()) for one in text.removeprefix("peer:").split(",") if one.strip()]
     return "peer:" + ",".join(peers)

@@ -22,7 +22,7 @@ from warren.frontends.cli import units
 # A standard library beyond this (with site-packages inside, for one) would make the demo slow.
 _OFFERED_BYTES_MAX = 200_000_000
 _OFFERED_FILES_MAX = 12_000
-_SAMPLE_SMALL_FILES = 500
+_SAMPLE_SMALL_FILES = 2000
 _SAMPLE_LARGE_BYTES = 64 << 20
 _LETTER_BYTES = 3 << 20
 _DAMAGED_AT = 1_500_000

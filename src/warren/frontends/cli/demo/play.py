@@ -9,6 +9,7 @@ Raises WarrenError if anything does not turn out as promised.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,7 @@ class Play:
         self.verify(bob, folder, copy, shared)
         self.refuse_wrong_key(alice, bob)
         self.refuse_bad_data(alice, bob)
-        self.point_to_check(folder, shared)
+        self.point_to_check(alice, folder, shared)
         return self.facts
 
     def start(self) -> tuple[Actor, Actor]:
@@ -148,19 +149,22 @@ class Play:
             return
         raise WarrenError("bob accepted data that is not what he asked for")
 
-    def point_to_check(self, folder: Folder, shared: dict[str, Any]) -> None:
-        """How to compute the content id with a program that is not ours."""
-        self._say("check", f"content id {shared['cid']}")
-        command = f"ipfs add -r -Q --only-hash {folder.path}"
+    def point_to_check(self, alice: Actor, folder: Folder, shared: dict[str, Any]) -> None:
+        """How to compute a content id with a program that is not ours."""
+        cid, path = shared["cid"], str(folder.path)
+        self._say("check", f"content id {cid}")
         if folder.is_sample:
-            self._more(
-                "the sample goes with the demo; warren demo FOLDER shares one of yours, to check with:"
-            )
-            command = "ipfs add -r -Q --only-hash FOLDER"
-        elif shared["skipped"]:
-            self._more("ipfs gives another id to the folder, as it keeps the entries left out above")
+            self._more("the sample goes with the demo; warren demo FOLDER shares one of yours, to check with")
+            path = "FOLDER"
+        elif shared["skipped_count"]:
+            # ipfs keeps the links that lead out of the folder, so the folder's own id cannot be the same.
+            files = alice.client.get("files", path=shared["name"])["items"]
+            one = max(files, key=lambda one: one["size"] if one["kind"] == "file" else -1)
+            cid, path = one["cid"], str(folder.path / one["name"])
+            self._more(f"as something was left out of the folder, check a file of it: {cid}")
+        command = f"ipfs add -r -Q --only-hash {shlex.quote(path)}"
         self._more(f"ipfs config profile apply unixfs-v1-2025 && {command}")
-        self.facts["check"] = {"cid": shared["cid"], "command": command}
+        self.facts["check"] = {"cid": cid, "command": command}
 
     def _share(self, actor: Actor, path: Path) -> dict[str, Any]:
         lines = actor.client.stream("POST", "shares", body={"path": str(path.absolute())})

@@ -1,0 +1,163 @@
+"""The demo: the main job whole, real refusals, and no trace, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.frontends.support import environment
+from warren.core.errors import InputError
+from warren.frontends.cli.demo import material
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = (sys.executable, "-m", "warren.frontends.cli")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where the demo puts what it needs; must be empty afterwards, with nobody working in it."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    yield folder
+    assert list(folder.iterdir()) == []
+    assert [one for one in processes() if str(folder) in one] == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as people have them: small and large, empty, hidden, a link out of it."""
+    made = tmp_path / "Photos"
+    (made / "2024" / "empty").mkdir(parents=True)
+    (made / "large.bin").write_bytes(os.urandom(3_000_000))
+    (made / "2024" / "ä ö.txt").write_text("hello")
+    (made / "2024" / "nothing").write_bytes(b"")
+    (made / ".hidden").write_text("not shared")
+    (made / "out").symlink_to("/etc/hostname")
+    return made
+
+
+def processes() -> list[str]:
+    found = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(one.read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
+def start(place: Path, *words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, "demo", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(TMPDIR=str(place)),
+    )
+
+
+def test_the_main_job(place: Path, folder: Path) -> None:
+    before = sorted(str(one) for one in folder.rglob("*"))
+    with start(place, folder, "--json") as child:
+        out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["share"]["files"] == facts["fetch"]["files"] == 3
+    assert facts["share"]["bytes"] == 3_000_005
+    assert [one["path"] for one in facts["share"]["skipped"]] == ["out"]
+    assert facts["verify"] == {"equal": True, "cid": facts["share"]["cid"]}
+    assert facts["start"]["alice"] in facts["wrong_key"]["error"]
+    assert facts["start"]["alice"] in facts["bad_data"]["error"]
+    assert facts["fetch"]["copy_seconds"] > 0
+    assert sorted(str(one) for one in folder.rglob("*")) == before
+
+
+def test_what_it_says(place: Path, folder: Path) -> None:
+    with start(place, folder) as child:
+        out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    steps = [line.split()[1] for line in out.splitlines() if line[:1].isdigit()]
+    assert steps == ["start", "invite", "share", "fetch", "verify", "wrong", "bad", "check"]
+    assert "of the same folder" in out
+    assert "unixfs-v1-2025" in out
+    assert "left out: out" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+@pytest.mark.parametrize("step", [1, 3])
+def test_however_it_ends_nothing_is_left(
+    place: Path, folder: Path, number: int, code: int, step: int
+) -> None:
+    with start(place, folder) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith(f"{step} "):
+                break
+        child.send_signal(number)
+        child.communicate(timeout=20)
+    assert child.returncode == code
+
+
+def test_a_folder_that_is_none(place: Path, tmp_path: Path) -> None:
+    with start(place, tmp_path / "none") as child:
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 2
+    assert "does not exist" in err
+
+
+def test_damage_does_not_show(tmp_path: Path) -> None:
+    letter = material.write_letter(tmp_path)
+    before, data = letter.stat(), letter.read_bytes()
+    material.damage(letter)
+    after = letter.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
+        before.st_size,
+        before.st_mtime_ns,
+        before.st_ino,
+    )
+    changed = [i for i, (a, b) in enumerate(zip(data, letter.read_bytes(), strict=True)) if a != b]
+    assert len(changed) == 1
+
+
+def test_difference_finds_what_differs(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    (copy / "2024").mkdir(parents=True)
+    (copy / "large.bin").write_bytes((folder / "large.bin").read_bytes())
+    (copy / "2024" / "ä ö.txt").write_text("hello")
+    assert material.difference(folder, copy, set()) == "2024/nothing"
+    (copy / "2024" / "nothing").write_bytes(b"")
+    assert material.difference(folder, copy, set()) == ""
+    (copy / "2024" / "ä ö.txt").write_text("hellO")
+    assert material.difference(folder, copy, set()) == "2024/ä ö.txt"
+    assert material.difference(folder, copy, {"2024/ä ö.txt"}) == "2024/ä ö.txt"
+    (copy / "2024" / "ä ö.txt").unlink()
+    assert material.difference(folder, copy, {"2024/ä ö.txt"}) == ""
+
+
+def test_without_a_folder_it_takes_the_standard_library_or_makes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "os.py").write_text("import sys")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(library))
+    assert material.choose(None, tmp_path) == material.Folder(library, 1, 10)
+    monkeypatch.setattr(material, "_OFFERED_BYTES_MAX", 1)
+    made = material.choose(None, tmp_path)
+    assert (made.is_sample, made.files) == (True, 2001)
+    assert made.bytes > 60_000_000
+
+
+def test_a_folder_that_does_not_fit_on_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="are free") as caught:
+        material.check_room(material.Folder(tmp_path, 1, 10**18), tmp_path)
+    assert "TMPDIR" in caught.value.hint
