@@ -1,8 +1,8 @@
 """In which order, and how far apart, the addresses of a peer are tried. Pure.
 
 Near addresses first (loopback, then the local network), IPv6 before IPv4 within a class, as RFC 8305 has it;
-an attempt that fails lets the next begin at once.  Two of the local network start together, because one of
-them is often a stale lease.
+an attempt that fails lets the next begin at once.  Those of the local network start together, because
+one of them is often a stale lease and an answer from there takes no time.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+from warren.core.keys import PrivateKey
+from warren.core.multiaddr import Multiaddr
+from warren.network.addresses import PERMANENT_S, AddressBook
+
+PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(1, 5)]
+PEER = PEERS[0]
+
+
+def address(n: int) -> Multiaddr:
+    return Multiaddr.tcp("10.0.0.1", n)
+
+
+def test_addresses_are_remembered_until_they_expire() -> None:
+    book = AddressBook(8, 8)
+    book.add(PEER, [address(1)], 100.0, 10.0)
+    book.add(PEER, [address(2)], 100.0, PERMANENT_S)
+    assert book.get(PEER, 109.9) == [address(1), address(2)]
+    assert book.get(PEER, 110.0) == [address(2)]
+    assert book.get(PEER, 1e12) == [address(2)]
+    assert book.get(PEERS[1], 100.0) == []
+
+
+def test_a_longer_life_that_was_promised_stays() -> None:
+    book = AddressBook(8, 8)
+    book.add(PEER, [address(1)], 0.0, 100.0)
+    book.add(PEER, [address(1)], 50.0, 10.0)
+    assert book.get(PEER, 99.0) == [address(1)]
+    book.add(PEER, [address(1)], 90.0, 100.0)
+    assert book.get(PEER, 189.0) == [address(1)]
+
+
+def test_the_peer_at_the_end_of_an_address_is_not_kept() -> None:
+    book = AddressBook(8, 8)
+    book.add(PEER, [address(1).with_peer(PEER), address(1)], 0.0, 10.0)
+    assert book.get(PEER, 0.0) == [address(1)]
+
+
+def test_of_too_many_addresses_the_first_to_expire_goes() -> None:
+    book = AddressBook(2, 8)
+    book.add(PEER, [address(1)], 0.0, 50.0)
+    book.add(PEER, [address(2)], 0.0, math.inf)
+    book.add(PEER, [address(3)], 0.0, 100.0)
+    assert book.get(PEER, 0.0) == [address(2), address(3)]
+
+
+def test_of_too_many_peers_the_one_that_was_touched_longest_ago_goes() -> None:
+    book = AddressBook(8, 2)
+    book.add(PEERS[0], [address(1)], 0.0, 50.0)
+    book.add(PEERS[1], [address(2)], 0.0, 50.0)
+    book.add(PEERS[0], [address(3)], 0.0, 50.0)
+    book.add(PEERS[2], [address(4)], 0.0, 50.0)
+    assert [bool(book.get(peer, 0.0)) for peer in PEERS[:3]] == [True, False, True]
+
+
+def test_a_peer_without_addresses_takes_no_place() -> None:
+    book = AddressBook(8, 1)
+    book.add(PEERS[0], [address(1)], 0.0, 50.0)
+    book.add(PEERS[1], [], 0.0, 50.0)
+    assert book.get(PEERS[0], 0.0) == [address(1)]
+
+
+def test_a_forgotten_peer_is_gone() -> None:
+    book = AddressBook(8, 8)
+    book.add(PEER, [address(1)], 0.0, 50.0)
+    book.remove(PEER)
+    book.remove(PEER)
+    assert book.get(PEER, 0.0) == []
