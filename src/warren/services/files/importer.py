@@ -349,7 +349,7 @@ class Importer:
     ) -> None:
         if len(self._running) >= self._jobs:
             await self._settle()
-        self._running.append((asyncio.create_task(self._runtime.offload(job, *args)), take))  # type: ignore[arg-type]
+        self._running.append((asyncio.create_task(self._runtime.offload(job, *args)), take))
 
     async def _settle(self) -> None:
         task, take = self._running[0]

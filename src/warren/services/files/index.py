@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.services.files.dag import pb
@@ -64,7 +64,6 @@ MIGRATIONS: Final = (
 )
 
 SWEEP_ROWS: Final = 2000
-LISTING_PAGE_MAX: Final = 1000
 
 
 class EntryRow(NamedTuple):
@@ -119,7 +118,7 @@ class ListedEntry(NamedTuple):
 # --- building ---------------------------------------------------------------------------------------------
 
 
-def begin(db: sqlite3.Connection, path: str, kind: Literal["file", "dir"]) -> int:
+def begin(db: sqlite3.Connection, path: str, kind: str) -> int:
     """A number for a share to be built; nobody sees it before `publish`."""
     return db.execute("INSERT INTO share (path, kind) VALUES (?, ?)", (path, kind)).lastrowid or 0
 
@@ -229,7 +228,7 @@ def list_folder(db: sqlite3.Connection, share: int, folder: str, after: str, lim
     rows = db.execute(
         "SELECT name, kind, size, cid FROM entry"
         " WHERE share = ? AND folder = ? AND name > ? ORDER BY name LIMIT ?",
-        (share, folder, after, min(limit, LISTING_PAGE_MAX)),
+        (share, folder, after, limit),
     )
     return [ListedEntry(*row) for row in rows]
 

@@ -29,10 +29,9 @@ class FolderNode(NamedTuple):
 
 
 class ShardNode(NamedTuple):
-    """A part of a folder: entries by their full names, and links to further parts."""
+    """A part of a folder: its entries by their full names, and, nameless, links to further parts."""
 
-    entries: list[Link]
-    shards: list[Link]
+    links: list[Link]
 
 
 class FileNode(NamedTuple):
@@ -70,21 +69,17 @@ def _read_shard(links: list[Link], data: UnixFsData) -> ShardNode:
     if data.hash_type != unixfs.HASH_MURMUR3 or data.fanout != unixfs.FANOUT:
         raise ProtocolViolation("a sharded folder of another hash or fanout than murmur3 and 256")
     bits, last = 0, -1
-    node = ShardNode([], [])
+    read: list[Link] = []
     for link in links:
         place = _place(link.name)
         if place <= last:
             raise ProtocolViolation("the links of a shard are out of order")
         last = place
         bits |= 1 << place
-        rest = link._replace(name=link.name[2:])
-        if rest.name:
-            node.entries.append(_checked(rest))
-        else:
-            node.shards.append(rest)
-    if bits != int.from_bytes(data.data) or any(shard.is_raw for shard in node.shards):
+        read.append(_checked(link._replace(name=link.name[2:])))
+    if bits != int.from_bytes(data.data) or any(link.is_raw for link in read if not link.name):
         raise ProtocolViolation("the links of a shard do not fit its bit field")
-    return node
+    return ShardNode(read)
 
 
 def _place(name: str) -> int:

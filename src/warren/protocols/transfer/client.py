@@ -1,0 +1,204 @@
+"""The fetching side of the transfer protocol: requests out, answers in, many under way.
+
+In: one open stream. Out: answers in the order of the requests, each to be released after use. Refuses answers
+to what was not asked, out of order, or beyond what was asked (`ProtocolViolation`). Memory: `held_max`
+answers of at most 1 MiB, in buffers that are used again; then the peer is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation, RequestTimeout
+from warren.protocols.transfer.decoder import AnswerDecoder
+from warren.protocols.transfer.messages import (
+    LISTING_ENTRIES_MAX,
+    PAYLOAD_BYTES_MAX,
+    ChunksRequest,
+    ListRequest,
+    Status,
+    TreeRequest,
+    decode_listing,
+    encode_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.network.stream import Stream
+    from warren.protocols.transfer.decoder import Answer
+    from warren.protocols.transfer.messages import (
+        Listing,
+    )
+
+POOLED_BYTES_MIN: Final = 64 * 1024
+"""Smaller answers get a buffer of their own size."""
+
+
+class _Asked:
+    """A request under way; `left` counts the payloads or failures still due, None where it is not known."""
+
+    __slots__ = ("id", "index", "left")
+
+    def __init__(self, id_: int, left: int | None) -> None:
+        self.id = id_
+        self.index = 0
+        self.left = left
+
+
+class TransferClient:
+    """Drives one stream. Close it with `close`; a stream that ends makes `next_answer` raise."""
+
+    __slots__ = (
+        "_arrived",
+        "_asked",
+        "_decoder",
+        "_error",
+        "_free",
+        "_held",
+        "_held_max",
+        "_last_id",
+        "_stream",
+        "_waiter",
+    )
+
+    def __init__(self, stream: Stream, *, held_max: int = 8) -> None:
+        self._stream = stream
+        self._decoder = AnswerDecoder(self._take_buffer, self._on_answer)
+        self._asked: deque[_Asked] = deque()
+        self._arrived: deque[Answer] = deque()
+        self._free: list[bytearray] = []
+        self._held = 0
+        self._held_max = held_max
+        self._last_id = 0
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        stream.set_receiver(self._on_data, self._on_end)
+
+    # --- asking -------------------------------------------------------------------------------------------
+
+    async def ask_tree(self, cids: Sequence[bytes]) -> int:
+        """Ask for the nodes under `cids`, depth first; returns the request's id.
+
+        After about 1 MiB the peer ends its answer; ask again for what is still to come.
+        """
+        return await self._ask(TreeRequest(self._last_id + 1, cids), None)
+
+    async def ask_chunks(self, digests: Sequence[bytes], *, check: bool = False) -> int:
+        """Ask for raw leaves; returns the request's id."""
+        return await self._ask(ChunksRequest(self._last_id + 1, digests, check), len(digests))
+
+    async def list_path(self, path: str, after: str = "", limit: int = LISTING_ENTRIES_MAX) -> Listing | None:
+        """Ask what lies at a path, and wait for it; None where the peer shows nothing.
+
+        For streams without other requests. Raises what `next_answer` raises, and `RequestTimeout`.
+        """
+        await self._ask(ListRequest(self._last_id + 1, path, after, limit), 1)
+        answer = await self.next_answer()
+        try:
+            if answer.header.status is Status.NOT_FOUND:
+                return None
+            if answer.header.status is not Status.OK:
+                raise ProtocolViolation(f"a listing was answered with {answer.header.status.name}")
+            return decode_listing(memoryview(answer.buffer)[: answer.size])
+        finally:
+            self.release(answer)
+
+    async def _ask(self, request: ListRequest | TreeRequest | ChunksRequest, left: int | None) -> int:
+        if self._error is not None:
+            raise self._error
+        self._last_id = request.id
+        self._asked.append(_Asked(request.id, left))
+        await self._stream.write(encode_request(request))
+        return request.id
+
+    # --- answers ------------------------------------------------------------------------------------------
+
+    async def next_answer(self, timeout_s: float | None = None) -> Answer:
+        """The next answer. Give it back with `release`.
+
+        Raises `LimitReached` where the peer is busy, `ProtocolViolation`, `RequestTimeout` when none comes in
+        time, and what ended the stream.
+        """
+        while not self._arrived:
+            if self._error is not None:
+                raise self._error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._waiter
+            except TimeoutError as error:
+                raise RequestTimeout(f"{self._stream.peer_id} sent nothing for {timeout_s:g} s") from error
+            finally:
+                self._waiter = None
+        return self._arrived.popleft()
+
+    def release(self, answer: Answer) -> None:
+        """The answer's buffer may be used again."""
+        self._held -= 1
+        if len(answer.buffer) == PAYLOAD_BYTES_MAX:
+            self._free.append(answer.buffer)
+        if self._held < self._held_max:
+            self._stream.resume_reading()
+
+    def abandon(self, error: Exception) -> None:
+        """Let `next_answer` raise `error` from now on: what was asked for cannot be used any more."""
+        self._arrived.clear()
+        self._fail(error)
+
+    def close(self) -> None:
+        """End the stream; nobody waits for the answers any more."""
+        self._error = self._error or ConnectionClosed("the transfer stream was closed here")
+        self._stream.reset()
+
+    # --- the stream's side --------------------------------------------------------------------------------
+
+    def _on_data(self, data: memoryview) -> None:
+        try:
+            self._decoder.receive(data)
+        except (ProtocolViolation, LimitReached) as error:
+            self._fail(error)
+            self._stream.reset()
+
+    def _on_end(self, error: Exception | None) -> None:
+        if error is None and self._decoder.is_between and not self._asked:
+            error = ConnectionClosed(f"{self._stream.peer_id} ended the transfer stream")
+        self._fail(error or ConnectionClosed(f"{self._stream.peer_id} ended the transfer stream early"))
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._wake()
+
+    def _take_buffer(self, size: int) -> bytearray:
+        if size < POOLED_BYTES_MIN:
+            return bytearray(size)
+        return self._free.pop() if self._free else bytearray(PAYLOAD_BYTES_MAX)
+
+    def _on_answer(self, answer: Answer) -> None:
+        header = answer.header
+        if header.status is Status.BUSY:
+            raise LimitReached(
+                "files.serve_streams_max", f"{self._stream.peer_id} has too many transfers now"
+            )
+        asked = self._asked[0] if self._asked else None
+        if asked is None or header.request != asked.id or header.index != asked.index:
+            raise ProtocolViolation("an answer to what was not asked, or out of order")
+        count = max(1, len(header.lengths))
+        asked.index += count
+        if asked.left is not None:
+            asked.left -= count
+            if asked.left < 0 or (asked.left == 0) != header.last:
+                raise ProtocolViolation("an answer with more or less than was asked")
+        if header.last:
+            self._asked.popleft()
+        self._held += 1
+        self._arrived.append(answer)
+        if self._held >= self._held_max:
+            self._stream.pause_reading()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,141 @@
+"""The fetcher: lists what a peer shares with us, and starts fetches.
+
+In: a peer, and what to list or fetch of it: a path (SHARE/FOLDER/NAME) or a content id. Out: listings and
+`Transfer`s. Refuses to fetch the same content into the same folder twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from warren.core.cid import Cid
+from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, RequestTimeout
+from warren.protocols.transfer.client import TransferClient
+from warren.protocols.transfer.messages import PROTOCOL_ID
+from warren.services.files import listing
+from warren.services.files.fetch import Fetch
+from warren.services.files.ledger import Origin
+from warren.services.files.transfer import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.protocols.transfer.messages import Listing
+    from warren.runtime.seam import Runtime, StrPath
+    from warren.services.files.config import FilesConfig
+    from warren.services.files.types import Fetched, FileEntry, Progress
+
+
+class Fetcher:
+    """The fetches of one node."""
+
+    def __init__(self, runtime: Runtime, network: Network, config: FilesConfig) -> None:
+        self._runtime = runtime
+        self._network = network
+        self._config = config
+        self._transfers: set[Transfer] = set()
+        self._under_way: set[tuple[str, Cid]] = set()
+        self._closed = False
+
+    async def list_files(self, peer: PeerId, path: str = "") -> list[FileEntry]:
+        """What `peer` shows us at `path`: its shares where that is empty, the entries of a folder, else the
+        file itself. Raises `ContentUnknown`, and what connecting and reading raise.
+        """
+        path = path.strip("/")
+        found: list[FileEntry] = []
+        async with self._client(peer) as client:
+            async for page in _pages(client, path):
+                found += listing.to_user(page, path)
+        return found
+
+    def get(self, peer: PeerId, ref: str | Cid, folder: StrPath) -> Transfer:
+        """Start to fetch `ref`, a path at the peer or a content id, into `folder`.
+
+        What it is called there is its name at the peer, made safe; a name that is taken gets a number, unless
+        what has it is this very content. Everything that goes wrong shows in the `Transfer`.
+        """
+        if self._closed:
+            raise Closed("the fetcher is closed")
+        place = os.path.abspath(folder)
+        transfer = Transfer(lambda report: self._run(peer, ref, place, report))
+        self._transfers.add(transfer)
+        transfer.when_ended(lambda: self._transfers.discard(transfer))
+        return transfer
+
+    async def close(self) -> None:
+        """Stop all fetches. What they verified stays."""
+        self._closed = True
+        for transfer in list(self._transfers):
+            transfer.cancel()
+            await transfer.wait_ended()
+
+    async def _run(
+        self, peer: PeerId, ref: str | Cid, folder: str, report: Callable[[Progress], None]
+    ) -> Fetched:
+        if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
+            raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
+        async with self._client(peer) as client:
+            origin = (
+                await _find_cid(client, peer, ref) if isinstance(ref, Cid) else await _find(client, peer, ref)
+            )
+        key = (folder, origin.cid)
+        if key in self._under_way:
+            raise InputError(f"{origin.name} is being fetched into {folder} already", hint="wait for it")
+        self._under_way.add(key)
+        try:
+            return await Fetch(self._runtime, self._network, self._config, origin, folder, report).run()
+        finally:
+            self._under_way.discard(key)
+
+    @contextlib.asynccontextmanager
+    async def _client(self, peer: PeerId) -> AsyncIterator[TransferClient]:
+        client = TransferClient(await self._network.open_stream(peer, PROTOCOL_ID))
+        try:
+            async with asyncio.timeout(self._config.answer_s):
+                yield client
+        except TimeoutError as error:
+            raise RequestTimeout(f"{peer} did not answer in {self._config.answer_s:g} s") from error
+        finally:
+            client.close()
+
+
+async def _pages(client: TransferClient, path: str) -> AsyncIterator[Listing]:
+    after = ""
+    more = True
+    while more:
+        page = await client.list_path(path, after)
+        if page is None:
+            raise _unknown(path)
+        yield page
+        more = page.more and bool(page.entries)
+        after = page.entries[-1].name if page.entries else ""
+
+
+async def _find(client: TransferClient, peer: PeerId, path: str) -> Origin:
+    path = path.strip("/")
+    if not path:
+        raise InputError("name what to fetch", hint="SHARE or SHARE/PATH, as `warren ls` shows them")
+    found = await client.list_path(path, limit=0)
+    if found is None or found.here is None:
+        raise _unknown(path)
+    return Origin(peer, Cid.from_bytes(found.here.cid), found.here.name, found.here.size)
+
+
+async def _find_cid(client: TransferClient, peer: PeerId, cid: Cid) -> Origin:
+    """The share with this content id; else the content id itself stands for the name."""
+    async for page in _pages(client, ""):
+        for entry in page.entries:
+            if entry.cid == cid.to_bytes():
+                return Origin(peer, cid, entry.name, entry.size)
+    return Origin(peer, cid, str(cid), None)
+
+
+def _unknown(path: str) -> ContentUnknown:
+    return ContentUnknown(
+        f"nothing is shared with us at {path!r}", hint="list what there is with `warren ls`"
+    )

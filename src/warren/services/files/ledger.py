@@ -1,0 +1,77 @@
+"""What the parts of one fetch share: its origin, how far it is, and the signal that something moved."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warren.services.files.types import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Clock
+    from warren.services.files.types import Phase
+
+PROGRESS_EVERY_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What to fetch and from whom; name and size (content in bytes, None: unknown) as the peer says."""
+
+    peer: PeerId
+    cid: Cid
+    name: str
+    size: int | None
+
+
+class Ledger:
+    """How far one fetch is. `report` takes progress, at most every `PROGRESS_EVERY_S`."""
+
+    __slots__ = (
+        "_clock",
+        "_report",
+        "_reported_at",
+        "chunks_fetched",
+        "chunks_reused",
+        "current",
+        "done_bytes",
+        "done_files",
+        "moved",
+        "origin",
+        "total_bytes",
+        "total_files",
+    )
+
+    def __init__(self, origin: Origin, clock: Clock, report: Callable[[Progress], None]) -> None:
+        self.origin = origin
+        self.current = ""
+        self.done_bytes = self.total_bytes = 0
+        self.done_files = self.total_files = 0
+        self.chunks_fetched = self.chunks_reused = 0
+        self.moved = asyncio.Event()
+        """Set whenever a part did something that another may wait for."""
+        self._clock = clock
+        self._report = report
+        self._reported_at = float("-inf")
+
+    async def wait_moved(self) -> None:
+        """Wait for the next signal. Look at what was waited for before and after."""
+        self.moved.clear()
+        await self.moved.wait()
+
+    def tell(self, phase: Phase, *, at_once: bool = False) -> None:
+        """Report, unless that was done a moment ago."""
+        now = self._clock.now()
+        if not at_once and now < self._reported_at + PROGRESS_EVERY_S:
+            return
+        self._reported_at = now
+        self._report(
+            Progress(
+                self.done_bytes, self.total_bytes, self.done_files, self.total_files, self.current, phase
+            )
+        )

@@ -1,0 +1,265 @@
+"""Where a fetch grows, and how it becomes the real thing at once.
+
+In: steps of a walk, verified chunks. Out: a hidden folder `.warren-<end of the content id>.partial` in the
+target folder, and at the end one rename to the final name. Whatever happens before leaves no trace under that
+name; what was written stays, and the next attempt checks it by its hashes and goes on from there.
+
+Every function here blocks; call it in `offload`. Raises `DiskFull`, `ReadOnlyTarget`, `StorageError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import posixpath
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
+from warren.services.files.names import NameRules, numbered, safe_join
+from warren.services.files.types import SKIPPED_SHOWN_MAX, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from warren.runtime.seam import Disk, WriteFile
+    from warren.services.files.picker import Piece
+    from warren.services.files.walk import Leaf, MakeSymlink, TargetFile
+
+FILE_MODE: Final = 0o666
+"""Less what the user's umask takes away."""
+COPIES_MAX: Final = 10_000
+
+
+class Arrived(NamedTuple):
+    """A chunk as it came: where it lies in its answer's buffer, and what it is for."""
+
+    start: int
+    end: int
+    piece: Piece
+
+
+class Staging:
+    """The growing copy of one root in one target folder. `open` it first."""
+
+    def __init__(self, disk: Disk, folder: str, cid: str) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._partial = os.path.join(folder, f".warren-{cid[-16:]}.partial")
+        self._content = os.path.join(self._partial, "content")
+        self.resumed = False
+        """Whether an earlier attempt left something."""
+        self.rules = NameRules()
+
+    def open(self) -> None:
+        """Make the folders; find out what was left, and what names this disk can tell apart."""
+        with _named_errors(self._folder):
+            self._disk.make_dirs(self._partial, 0o700)
+            self.resumed = self._kind(self._content) is not None
+            shouting = os.path.join(self._folder, os.path.basename(self._partial).upper())
+            self.rules = NameRules(case_insensitive=self._kind(shouting) is not None)
+
+    def check_room(self, content_bytes: int) -> None:
+        """Raises `DiskFull` when so much content will not fit beside what is already here."""
+        with _named_errors(self._folder):
+            missing = content_bytes - (self.measure(self._content) if self.resumed else 0)
+            free = self._disk.free_bytes(self._folder)
+        if missing > free:
+            raise DiskFull(
+                f"{self._folder} has {free:,} bytes free, {missing:,} are needed",
+                hint="free some space, or choose another folder with -o",
+            )
+
+    # --- filling it ---------------------------------------------------------------------------------------
+
+    def make_folders(self, paths: Sequence[str]) -> None:
+        """Make folders, parents first."""
+        for path in paths:
+            with _named_errors(path):
+                self._disk.make_dirs(self._local(path))
+
+    def make_empty_file(self, file: TargetFile) -> None:
+        """Make a file of no bytes."""
+        with _named_errors(file.path), contextlib.closing(self._open_write(file)) as opened:
+            opened.truncate(0)
+
+    def find_present(self, file: TargetFile, leaves: Sequence[Leaf]) -> list[bool]:
+        """Which of these chunks an earlier attempt left, whole and right."""
+        path = self._local(file.path)
+        present: list[bool] = []
+        with _named_errors(file.path):
+            try:
+                opened = self._disk.open_write(path, create=False)
+            except FileNotFoundError:
+                return [False] * len(leaves)
+            with contextlib.closing(opened):
+                for leaf in leaves:
+                    data = opened.pread(leaf.offset, leaf.length)
+                    present.append(hashlib.sha256(data).digest() == leaf.digest)
+                if leaves[-1].offset + leaves[-1].length == file.size:
+                    _cut(opened, file.size)
+        return present
+
+    def store(self, buffer: bytearray, chunks: Sequence[Arrived]) -> list[bool]:
+        """Verify chunks and write those that are right to all their places; returns which are."""
+        right: list[bool] = []
+        with memoryview(buffer) as view:
+            for start, end, piece in chunks:
+                data = view[start:end]
+                right.append(hashlib.sha256(data).digest() == piece.digest)
+                if right[-1]:
+                    for file, offset in piece.targets:
+                        self._write(file, offset, data)
+        return right
+
+    def _write(self, file: TargetFile, offset: int, data: memoryview) -> None:
+        with _named_errors(file.path), contextlib.closing(self._open_write(file)) as opened:
+            opened.pwrite(offset, data)
+
+    def _open_write(self, file: TargetFile) -> WriteFile:
+        path = self._local(file.path)
+        try:
+            return self._disk.open_write(path, create=True, mode=FILE_MODE)
+        except FileExistsError:
+            return self._disk.open_write(path, create=False)
+
+    # --- finishing ----------------------------------------------------------------------------------------
+
+    def make_symlinks(self, links: Sequence[MakeSymlink]) -> tuple[list[Skipped], int]:
+        """Make the symlinks that stay inside; returns those that were left out, and how many they are."""
+        skipped: list[Skipped] = []
+        made: list[MakeSymlink] = []
+        count = 0
+        for link in links:
+            reason = self._make_symlink(link)
+            if reason:
+                count += 1
+                skipped.append(Skipped(link.source, reason))
+            else:
+                made.append(link)
+        for link in self._remove_escapes(made):
+            count += 1
+            skipped.append(Skipped(link.source, "it is a symlink that leads out of what was fetched"))
+        return skipped[:SKIPPED_SHOWN_MAX], count
+
+    def _make_symlink(self, link: MakeSymlink) -> str:
+        """Why it was not made; empty when it was."""
+        if posixpath.isabs(link.target) or os.path.isabs(link.target) or "\0" in link.target:
+            return "it is a symlink to an absolute path"
+        meant = posixpath.normpath(posixpath.join(posixpath.dirname(link.path), link.target))
+        if not link.path or meant == ".." or meant.startswith("../"):
+            return "it is a symlink that leads out of what was fetched"
+        path = self._local(link.path)
+        try:
+            if self._kind(path) == "symlink":
+                self._disk.remove(path)
+            self._disk.make_symlink(link.target, path)
+        except OSError as error:
+            return f"a symlink cannot be made here: {error.strerror}"
+        return ""
+
+    def _remove_escapes(self, links: Sequence[MakeSymlink]) -> list[MakeSymlink]:
+        """Symlinks may lead out by way of one another; remove those that do."""
+        top = self._disk.real_path(self._content) if links else ""
+        escaped: list[MakeSymlink] = []
+        for link in links:
+            path = self._local(link.path)
+            try:
+                meant = self._disk.real_path(path)
+            except OSError:
+                continue  # it leads to nothing
+            if meant != top and not meant.startswith(top + os.sep):
+                self._disk.remove(path)
+                escaped.append(link)
+        return escaped
+
+    def finish(self, name: str) -> str:
+        """Give it its final name, or the next free one; returns the path."""
+        with _named_errors(self._folder):
+            for number in range(1, COPIES_MAX):
+                final = safe_join(self._folder, [numbered(name, number)])
+                try:
+                    self._disk.rename_new(self._content, final)
+                except FileExistsError:
+                    continue
+                self._disk.remove_tree(self._partial)
+                return final
+        raise StorageError(f"there are {COPIES_MAX} copies of {name!r} already")
+
+    def find_named(self, name: str) -> list[str]:
+        """What already has the final name, or the name with a number, as far as they follow on each other."""
+        found: list[str] = []
+        with _named_errors(self._folder):
+            for number in range(1, COPIES_MAX):
+                path = safe_join(self._folder, [numbered(name, number)])
+                if self._kind(path) is None:
+                    break
+                found.append(path)
+        return found
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        with contextlib.suppress(FileNotFoundError), _named_errors(self._folder):
+            self._disk.remove_tree(self._partial)
+
+    def _local(self, path: str) -> str:
+        return safe_join(self._content, path.split("/")) if path else self._content
+
+    def _kind(self, path: str) -> str | None:
+        try:
+            return self._disk.stat(path).kind
+        except FileNotFoundError:
+            return None
+
+    def measure(self, path: str) -> int:
+        """The bytes of the file, or of all files below the folder, hidden ones left out."""
+        if self._kind(path) != "dir":
+            return self._disk.stat(path).size
+        total = 0
+        waiting = [path]
+        while waiting:
+            folder = waiting.pop()
+            for entry in self._disk.scan(folder):
+                if entry.kind == "dir":
+                    waiting.append(os.path.join(folder, entry.name))
+                elif entry.kind == "file" and not entry.name.startswith("."):
+                    total += entry.size
+        return total
+
+
+def _cut(opened: WriteFile, size: int) -> None:
+    """Take away what lies beyond the end, if anything does."""
+    if opened.pread(size, 1):
+        opened.truncate(size)
+
+
+@contextlib.contextmanager
+def _named_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise name_error(error, what) from error
+
+
+def name_error(error: OSError, what: str) -> StorageError:
+    """What the system's error means to who fetches."""
+    reason = error.strerror or str(error)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return DiskFull(
+                f"no room left for {what}: {reason}",
+                hint="free some space and fetch again: what is there already is not fetched twice",
+            )
+        case errno.EFBIG:
+            return DiskFull(
+                f"{what} is larger than files may be here: {reason}",
+                hint="choose another folder with -o, or raise the limit (ulimit -f)",
+            )
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return ReadOnlyTarget(f"{what} cannot be written: {reason}", hint="choose another folder with -o")
+        case errno.ENAMETOOLONG:
+            return StorageError(
+                f"the path of {what} is too long here", hint="choose a folder with a shorter path with -o"
+            )
+    return StorageError(f"{what} cannot be written: {reason}")

@@ -1,0 +1,97 @@
+"""`Transfer`: a fetch under way, as its user holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+    from warren.services.files.types import Fetched, Progress
+
+
+class Transfer:
+    """A fetch that runs by itself. It ends when it is done, fails, or is cancelled.
+
+        async with fetcher.get(...) as transfer:    # leaving the block early cancels
+            async for progress in transfer: ...
+            path = await transfer.result()
+
+    Cancelling who waits does not cancel the transfer; `cancel` does, and so does leaving its `async with`.
+    What was verified stays for the next attempt.
+    """
+
+    __slots__ = ("_progress", "_task", "_version", "_waiters", "outcome")
+
+    def __init__(self, start: Callable[[Callable[[Progress], None]], Coroutine[None, None, Fetched]]) -> None:
+        self.outcome: Fetched | None = None
+        """All that is known of it, once it is done."""
+        self._progress: Progress | None = None
+        self._version = 0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._task = asyncio.create_task(start(self._on_progress))
+        self._task.add_done_callback(self._on_done)
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended, well or not."""
+        return self._task.done()
+
+    async def result(self) -> Path:
+        """Where it lies, once it is complete. Raises what made it fail.
+
+        `BadContent`, `ContentUnknown`, `SourceChanged`, `SourceVanished`, `DiskFull`, `ReadOnlyTarget`,
+        `StorageError`, `ConnectionFailed` and its kind, `LimitReached`, `RemoteError`.
+        """
+        return (await asyncio.shield(self._task)).path
+
+    async def __aiter__(self) -> AsyncIterator[Progress]:
+        """The progress, from the newest on, until the transfer ends; failures show in `result` alone."""
+        seen = 0
+        while True:
+            if self._progress is not None and self._version != seen:
+                seen = self._version
+                yield self._progress
+            elif self._task.done():
+                return
+            else:
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiters.append(waiter)
+                await waiter
+
+    def cancel(self) -> None:
+        """Stop it; `result` then raises `asyncio.CancelledError`."""
+        self._task.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until it ended, without its outcome."""
+        await asyncio.wait([self._task])
+
+    def when_ended(self, call: Callable[[], object]) -> None:
+        """Call `call` once it ended, well or not."""
+        self._task.add_done_callback(lambda _: call())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await self.wait_ended()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress = progress
+        self._version += 1
+        self._wake()
+
+    def _on_done(self, task: asyncio.Task[Fetched]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.outcome = task.result()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
