@@ -1,4 +1,4 @@
-"""Warren and go-libp2p, whose node is driven through its daemon: what that lets through, in both directions."""
+"""Warren and go-libp2p in both directions, as far as the daemon that drives the go node lets it through."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_go_meets_another_key_than_expected(go: Foreign) -> None:
     async def main() -> None:
         async with Node() as node:
             somebody = PrivateKey.from_seed(os.urandom(32)).peer_id
-            with pytest.raises(ForeignError, match="failed to dial|peer id mismatch"):
+            with pytest.raises(ForeignError, match=r"failed to dial|peer id mismatch"):
                 await go.run("identify", node.address.without_peer().with_peer(somebody))
 
     run(main())

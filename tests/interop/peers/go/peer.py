@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import secrets
 import sys
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
 IDENTIFY, CONNECT, STREAM_OPEN, STREAM_HANDLER, LIST_PEERS = 0, 1, 2, 3, 5
 PING_ID, ECHO_ID = "/ipfs/ping/1.0.0", "/echo/1.0.0"
 CHUNK_BYTES = 65536
+PROGRAM = str(Path(__file__).resolve().parent / "p2pd")
+READY = b"Peer Addrs"
+"""What the daemon prints once it serves its control socket."""
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 Fields = dict[int, list[Any]]
 
@@ -198,14 +200,14 @@ async def daemon(listen: str) -> AsyncIterator[Daemon]:
             "-relayService=false",
             "-natPortMap=false",
         ]
-        program = str(Path(__file__).resolve().parent / "p2pd")
         process = await asyncio.create_subprocess_exec(
-            program, f"-listen=/unix{control}", *switches, *listen.split(), stdout=sys.stderr
+            PROGRAM, f"-listen=/unix{control}", *switches, *listen.split(), stdout=asyncio.subprocess.PIPE
         )
         try:
+            assert process.stdout is not None
             async with asyncio.timeout(10):
-                while not os.path.exists(control):
-                    await asyncio.sleep(0.02)
+                while not (await process.stdout.readline()).startswith(READY):
+                    pass
             yield Daemon(control)
         finally:
             process.kill()
