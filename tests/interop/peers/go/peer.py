@@ -10,8 +10,8 @@ Exit code: 0 = the line says ok:true, 1 = ok:false, 2 = usage.
   echo ADDR BYTES       random bytes over /echo/1.0.0 in writes of --chunk, compared on return
   streams ADDR N        N echo streams open at once on one connection
 
-Test protocol: /echo/1.0.0 sends back what comes. The daemon closes a stream in both directions at once, so nothing
-here half-closes, and /perf/1.0.0, which needs that, cannot be spoken through it.
+Test protocol: /echo/1.0.0 sends back what comes. The daemon closes a stream in both directions at once, so
+nothing here half-closes, and /perf/1.0.0, which needs that, cannot be spoken through it.
 The control protocol: https://github.com/libp2p/go-libp2p-daemon/blob/master/specs/CONTROL.md
 Standard library only; the daemon lies beside this file once install.py has fetched it.
 """
