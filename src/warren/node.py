@@ -16,7 +16,6 @@ Refuses to start: a data folder in use, a damaged or readable identity, an addre
 from __future__ import annotations
 
 import asyncio
-import errno
 import inspect
 import logging
 from contextlib import AsyncExitStack
@@ -25,7 +24,8 @@ from typing import TYPE_CHECKING, Self
 
 import warren
 from warren.config import Config
-from warren.core.errors import Closed, ConfigError, InputError, MisuseError
+from warren.core.cid import Cid
+from warren.core.errors import Closed, InputError, InvalidCid, MisuseError
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.network.network import Network
@@ -36,13 +36,17 @@ from warren.protocols.ping import KeepAlive, Ping
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.join import join
 from warren.services.contacts.keeper import Keeper
-from warren.services.contacts.reachable import reachable
 from warren.services.contacts.store import migrations
-from warren.services.identity.home import STATE_NAME, Home
+from warren.services.files.fetcher import Fetcher
+from warren.services.files.library import Library
+from warren.services.files.types import Audience
+from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
 from warren.services.speedtest import RUN_BYTES_MAX, speedtest
+from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from warren.network.events import Subscription
@@ -51,13 +55,13 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.files.transfer import Transfer
+    from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.speedtest import SpeedResult
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
 
-# How long the addresses of the machine's interfaces are believed; every newcomer asks for them.
-_INTERFACES_FRESH_S = 10.0
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -69,12 +73,14 @@ class _Parts:
 
     runtime: Runtime
     network: Network
-    identify: Identify
+    whereabouts: Whereabouts
     ping: Ping
     perf: Perf
     contacts: Contacts
     invites: InviteProtocol
     keeper: Keeper
+    library: Library
+    fetcher: Fetcher
     started_at: float
 
 
@@ -89,7 +95,6 @@ class Node:
         self._peer_id: PeerId | None = None
         self._life: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
-        self._interfaces: tuple[float, list[Multiaddr], list[Multiaddr]] = (0.0, [], [])
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -117,6 +122,8 @@ class Node:
             await asyncio.shield(started)
         except BaseException:
             await self.close()
+            if started.done():
+                started.exception()  # seen, also where who waited for it was cancelled
             raise
 
     async def close(self) -> None:
@@ -138,11 +145,11 @@ class Node:
                     started.set_result(None)
                     await closing.wait()
                     keeping.cancel()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the boundary of supervision
             if started.done():
                 _log.exception("the node ended by a fault")
-                raise
-            started.set_exception(error)
+            else:
+                started.set_exception(error)
         finally:
             self._parts = None
 
@@ -157,32 +164,39 @@ class Node:
         state = await runtime.open_database(home.place(STATE_NAME), migrations())
         stack.push_async_callback(state.close)
         network = Network(runtime, key, self.config.network)
+        whereabouts = Whereabouts(network)
         contacts = Contacts(
             state,
             runtime.clock,
             runtime.entropy,
             key.peer_id,
             self.config.name,
-            lambda: self._reachable(network),
+            whereabouts.reachable,
             network.events.emit,
         )
         await contacts.load()
         stack.push_async_callback(contacts.close)
-        identify = Identify(network, f"warren/{warren.__version__}", lambda: self._reachable(network))
+        identify = Identify(network, f"warren/{warren.__version__}", whereabouts.reachable)
         network.router.on_changed = _once_a_turn(identify.push)
+        index, is_contact = home.place(INDEX_NAME), contacts.is_contact
+        library = await Library.open(runtime, network, self.config.files, index, is_contact=is_contact)
+        stack.push_async_callback(library.close)
         parts = _Parts(
             runtime,
             network,
-            identify,
+            whereabouts,
             Ping(network),
-            Perf(network, contacts.is_contact, bytes_max=RUN_BYTES_MAX),
+            Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
             contacts,
             InviteProtocol(network, contacts, runtime.clock),
             Keeper(network, contacts, runtime.clock, runtime.entropy),
+            library,
+            Fetcher(runtime, network, self.config.files),
             runtime.clock.now(),
         )
         stack.push_async_callback(network.stop)
-        await _listen(network, [Multiaddr.parse(text) for text in self.config.listen])
+        stack.push_async_callback(parts.fetcher.close)
+        await whereabouts.listen([Multiaddr.parse(text) for text in self.config.listen])
         keep_alive = KeepAlive(network)
         keep_alive.start()
         stack.callback(keep_alive.stop)
@@ -218,8 +232,7 @@ class Node:
 
     def addresses(self) -> list[Multiaddr]:
         """Where others may reach this node, each with its peer id; the most public first."""
-        network = self.network
-        return [address.with_peer(network.peer_id) for address in self._reachable(network)]
+        return [address.with_peer(self.peer_id) for address in self._running.whereabouts.reachable()]
 
     def agent_of(self, peer: PeerId | str) -> str | None:
         """What software a connected peer says it runs."""
@@ -330,7 +343,70 @@ class Node:
         peer = self._peer(target) if isinstance(target, str | PeerId) else self.peer_id
         return await self.contacts.add(peer, name, self.network.addresses(peer))
 
+    # --- files --------------------------------------------------------------------------------------------
+
+    async def share(
+        self,
+        path: str | Path,
+        audience: Audience | str = "contacts",
+        *,
+        name: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Share:
+        """Hash a file or folder and share it from where it lies; again, to bring the share up to date.
+
+        audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`. name: what others see. Raises
+        NotFound, StorageError, InputError.
+        """
+        if isinstance(audience, str):
+            audience = Audience.parse(audience, self.resolve_peer)
+        return await self._running.library.share(path, audience, name=name, progress=progress)
+
+    async def unshare(self, ref: str) -> Share:
+        """Stop sharing, by name, path or content id; the files stay. Raises ContentUnknown."""
+        return await self._running.library.unshare(ref)
+
+    def shares(self) -> list[Share]:
+        """What this node shares, by name."""
+        return self._running.library.shares()
+
+    async def list_files(self, peer: PeerId | str | None = None, path: str = "") -> list[FileEntry]:
+        """What a peer lets this node see at `path` (SHARE/FOLDER); without a peer, what this node shares.
+
+        Raises ContentUnknown, and what connecting raises.
+        """
+        parts = self._running
+        if peer is None or self._peer(peer) == self.peer_id:
+            return await parts.library.list_files(path)
+        return await parts.fetcher.list_files(self._peer(peer), path)
+
+    def get(
+        self, ref: str | Cid, *, output: str | Path | None = None, from_peer: PeerId | str | None = None
+    ) -> Transfer:
+        """Start to fetch a file or folder, verified, into the folder `output` (by default the download
+        folder).
+
+        ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. The transfer runs by
+        itself: `async for progress in transfer`, `await transfer.result()`. Raises InputError, PeerUnknown.
+        """
+        peer, what = self._source(ref, from_peer)
+        return self._running.fetcher.get(peer, what, output or self.config.download_dir)
+
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _source(self, ref: str | Cid, from_peer: PeerId | str | None) -> tuple[PeerId, str | Cid]:
+        """Whom to ask, and for what."""
+        cid = _cid_in(ref)
+        if from_peer is not None:
+            return self._peer(from_peer), cid or ref
+        if cid is not None:
+            raise InputError("a content id does not say who has it", hint="name a peer: --from PEER")
+        peer, _, path = str(ref).partition("/")
+        if not path:
+            raise InputError(
+                f"{ref!r} does not say what to fetch from whom", hint="write PEER/SHARE or PEER/SHARE/PATH"
+            )
+        return self._peer(peer), path
 
     @property
     def _running(self) -> _Parts:
@@ -343,15 +419,6 @@ class Node:
     def _peer(self, peer: PeerId | str) -> PeerId:
         return peer if isinstance(peer, PeerId) else self.resolve_peer(peer)
 
-    def _reachable(self, network: Network) -> list[Multiaddr]:
-        """Where others may dial; the interfaces are looked at again now and then, for machines that move."""
-        looked_at, listened, found = self._interfaces
-        now, listen = network.clock(), network.listen_addrs
-        if listened != listen or now - looked_at > _INTERFACES_FRESH_S:
-            found = reachable(listen, network.runtime.transport.interface_addresses())
-            self._interfaces = (now, listen, found)
-        return found
-
 
 def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
@@ -363,6 +430,15 @@ def _address_in(target: str | Multiaddr | PeerId) -> Multiaddr | None:
     if isinstance(target, str):
         return Multiaddr.parse(target) if target.startswith("/") else None
     return target if isinstance(target, Multiaddr) else None
+
+
+def _cid_in(ref: str | Cid) -> Cid | None:
+    if isinstance(ref, Cid):
+        return ref
+    try:
+        return Cid.parse(ref)
+    except InvalidCid:
+        return None
 
 
 async def _iterate(subscription: Subscription) -> AsyncIterator[object]:
@@ -400,42 +476,3 @@ def _once_a_turn(work: Callable[[], None]) -> Callable[[], None]:
             asyncio.get_running_loop().call_soon(do)
 
     return soon
-
-
-async def _listen(network: Network, addresses: Sequence[Multiaddr]) -> None:
-    """Listen on all addresses, with one port where several leave it open. Raises ConfigError.
-
-    A machine without IPv6 (or IPv4) listens on what it has.
-    """
-    port, missing = 0, None
-    for wanted in addresses:
-        address = Multiaddr.tcp(wanted.host, port) if port and not wanted.port and wanted.host else wanted
-        try:
-            await network.listen([address])
-        except OSError as error:
-            if not (wanted.is_unspecified and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)):
-                raise _cannot_listen(address, error) from error
-            missing = _cannot_listen(address, error)
-            _log.warning("%s", missing)
-        else:
-            port = port or network.listen_addrs[-1].port or 0
-    if missing is not None and not network.listen_addrs:
-        raise missing
-
-
-def _cannot_listen(address: Multiaddr, error: OSError) -> ConfigError:
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"port {address.port} of {address.host} is taken by another program",
-            hint=f"stop that program (another Warren?), or choose a free port: --listen {_any_port(address)}",
-        )
-    if error.errno == errno.EACCES:
-        return ConfigError(
-            f"no permission to listen on port {address.port}", hint="choose a port above 1023 (--listen)"
-        )
-    reason = error.strerror or str(error)
-    return ConfigError(f"cannot listen on {address}: {reason}", hint="choose another address (--listen)")
-
-
-def _any_port(address: Multiaddr) -> Multiaddr:
-    return Multiaddr.tcp(address.host or "0.0.0.0", 0)  # noqa: S104  only shown

@@ -6,7 +6,8 @@ In:  its path, or None for a node that leaves no trace. Out: the identity, and p
     home.lock      held as long as a node uses the folder; a database, because its lock is the same on every
                    system, ends with its process however that ends, and also tells two nodes of one process
                    apart
-    state.db       what must not be lost; other files belong to the services
+    state.db       what must not be lost
+    index.db       what is shared and where its chunks lie
 
 Refuses a folder that another node uses: two writers with one identity would confuse every peer.
 """
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "home.lock"
 STATE_NAME = "state.db"
+INDEX_NAME = "index.db"
 _MEMORY = ":memory:"
 
 

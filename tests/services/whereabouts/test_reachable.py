@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warren.core.multiaddr import Multiaddr
-from warren.services.contacts.reachable import reachable
+from warren.services.whereabouts.reachable import reachable
 
 INTERFACES = ["127.0.0.1", "192.168.1.20", "203.0.114.7", "::1", "fd00::2", "fe80::1", "2a01::7"]
 

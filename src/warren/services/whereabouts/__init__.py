@@ -1,0 +1,1 @@
+"""Where this node is: what it listens on, and where others may reach it."""
