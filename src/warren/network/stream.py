@@ -8,6 +8,7 @@ most the receive window; a fast writer at most `WRITE_QUEUE_BYTES_MAX` and one w
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -18,23 +19,24 @@ from warren.core.errors import (
     MisuseError,
     ProtocolNotSupported,
     ProtocolViolation,
+    WarrenError,
 )
 from warren.network.multistream import Proposer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warren.core.errors import (
-        WarrenError,
-    )
     from warren.core.peer_id import PeerId
     from warren.network.multistream import Responder
     from warren.network.mux import MuxedStream
     from warren.network.socket import Socket
 
+logger = logging.getLogger(__name__)
+
 WRITE_QUEUE_BYTES_MAX: Final = 256 * 1024
 """A writer waits while more than this is unsent."""
-FRAME_PREFIX_BYTES_MAX: Final = 9
+SMALL_CHUNK_BYTES_MAX: Final = 4096
+"""Unread pieces are joined up to this size: a window full of tiny frames costs no more than one of large."""
 
 
 class Stream:
@@ -113,7 +115,7 @@ class Stream:
 
     async def read_exactly(self, count: int) -> bytes:
         """Exactly `count` bytes. Raises `ProtocolViolation` when the stream ends before."""
-        first = await self.read(count)
+        first = await self.read(count) if count else b""
         if len(first) == count:
             return first
         parts, have = [first], len(first)
@@ -217,6 +219,7 @@ class Stream:
         """Send the end; when the peer has not ended its half yet, stop listening to it."""
         self.close_write()
         self._on_data = self._on_end = None
+        self._paused = False
         if not self._eof:
             self._on_data = self._discard
             self._deliver_buffered()
@@ -231,19 +234,19 @@ class Stream:
         """Bytes arrived: negotiation first, then the receiver or the buffer."""
         if self._negotiator is not None:
             used = self._negotiate(self._negotiator, data)
-            if used == len(data):
+            if used == len(data) or self._error is not None:
                 return
             data = data[used:]
         if self._on_data is not None and not self._paused and not self._buffered:
             size = len(data)
-            self._on_data(data)
+            try:
+                self._on_data(data)
+            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+                self._fail(error)
             if self._muxed is not None:
                 self._muxed.consumed(size)
             return
-        if self._chunks is None:
-            self._chunks = deque()
-        self._chunks.append(bytes(data))
-        self._buffered += len(data)
+        self._keep(data)
         self._wake_reader()
 
     def on_fin(self) -> None:
@@ -267,7 +270,10 @@ class Stream:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
         if self._on_writable is not None:
-            self._on_writable()
+            try:
+                self._on_writable()
+            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+                self._fail(error)
 
     # --- negotiation ----------------------------------------------------------------------------------------
 
@@ -319,6 +325,17 @@ class Stream:
             raise MisuseError("this stream is not open yet")
         return self._muxed
 
+    def _keep(self, data: memoryview) -> None:
+        """Hold what nobody reads yet."""
+        chunks = self._chunks
+        if chunks is None:
+            chunks = self._chunks = deque()
+        if chunks and len(chunks[-1]) + len(data) <= SMALL_CHUNK_BYTES_MAX:
+            chunks[-1] += data
+        else:
+            chunks.append(bytes(data))
+        self._buffered += len(data)
+
     def _take(self, max_bytes: int) -> bytes:
         chunks = self._chunks
         if not chunks:
@@ -354,7 +371,10 @@ class Stream:
 
     def _deliver_buffered(self) -> None:
         while self._buffered and self._on_data is not None and not self._paused:
-            self._on_data(memoryview(self._take(self._buffered)))
+            try:
+                self._on_data(memoryview(self._take(self._buffered)))
+            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+                self._fail(error)
         if self._eof and not self._buffered:
             self._end_receiver(None)
         elif self._error is not None:
@@ -364,9 +384,23 @@ class Stream:
         if error is None and self._buffered:
             return
         on_end, self._on_end = self._on_end, None
+        self._on_data = None
         if on_end is not None:
-            self._on_data = None
-            on_end(error)
+            try:
+                on_end(error)
+            except Exception as fault:  # noqa: BLE001 - supervision boundary, see _fail
+                self._fail(fault)
+
+    def _fail(self, error: Exception) -> None:
+        """A receiver failed: that costs this stream, and nobody else's."""
+        if isinstance(error, WarrenError):
+            logger.debug("%s ended by %s", self, error)
+        else:
+            logger.error("the receiver of %s failed", self, exc_info=error)
+        self._on_data = self._on_writable = None
+        if self._muxed is not None and not self.ended:
+            self._muxed.reset()
+        self._finish(error)
 
     def _finish(self, error: Exception) -> None:
         if self._error is not None:
