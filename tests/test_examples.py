@@ -41,7 +41,7 @@ def output(name: str, environment: dict[str, str], *arguments: str) -> str:
 
 
 def test_none_is_forgotten_here() -> None:
-    tested = {"requests.py", "chat_room.py", "rumour.py"}
+    tested = {"requests.py", "chat_room.py", "rumour.py", "share_folder.py"}
     assert {one.name for one in EXAMPLES.glob("*.py")} == tested
 
 
@@ -53,6 +53,18 @@ def test_rumour_tells_the_same_story_for_the_same_seed(environment: dict[str, st
     told = output("rumour.py", environment, "7")
     assert told.startswith("half of 50 had heard it after ")
     assert output("rumour.py", {**environment, "PYTHONHASHSEED": "99"}, "7") == told
+
+
+def test_share_folder(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "Letters"
+    folder.mkdir()
+    (folder / "one.txt").write_text("dear")
+    (folder / "link").symlink_to("/etc/passwd")
+    told = output("share_folder.py", environment, str(folder), str(tmp_path / "got")).splitlines()
+    assert told[0].startswith("left out link: ")
+    assert told[1].startswith("1 files, 4 bytes, bafy")
+    assert told[2] == str(tmp_path / "got" / "Letters")
+    assert (tmp_path / "got" / "Letters" / "one.txt").read_text() == "dear"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from warren.core.errors import (
     Ambiguous,
     Closed,
     ConfigError,
+    ContentUnknown,
     DialFailed,
     InputError,
     InvalidCode,
@@ -492,6 +493,117 @@ def test_contacts_are_spared_when_room_is_made(tmp_path: Path) -> None:
                         await stranger.connect(anna.addresses()[0])
                 assert anna.network.is_connected(bob.peer_id)
                 assert await bob.ping("anna")
+
+    run(main())
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "Photos"
+    (folder / "2024").mkdir(parents=True)
+    (folder / "2024" / "sea.jpg").write_bytes(bytes(range(256)) * 9000)
+    (folder / "notes.txt").write_text("hello")
+    return folder
+
+
+def test_a_folder_is_shared_browsed_and_fetched(tmp_path: Path) -> None:
+    async def main() -> None:
+        folder = photos(tmp_path)
+        async with (
+            node("anna", tmp_path / "anna") as anna,
+            node("bob", tmp_path / "bob", download_dir=tmp_path / "got") as bob,
+        ):
+            await bob.join(await anna.invite())
+            seen: list[object] = []
+            share = await anna.share(folder, progress=seen.append)
+            assert anna.shares() == [share]
+            assert (share.files, str(share.audience)) == (2, "contacts")
+            assert [one.path for one in await bob.list_files("anna")] == ["Photos"]
+            assert [one.path for one in await bob.list_files("anna", "Photos/2024")] == [
+                "Photos/2024/sea.jpg"
+            ]
+            assert await anna.list_files() == await anna.list_files(anna.peer_id)
+            transfer = bob.get("anna/Photos")
+            phases = [progress.phase async for progress in transfer]
+            assert phases
+            assert await transfer.result() == tmp_path / "got" / "Photos"
+            fetched = (tmp_path / "got/Photos/2024/sea.jpg").read_bytes()
+            assert fetched == (folder / "2024/sea.jpg").read_bytes()
+            for ref in (share.cid, str(share.cid), "Photos"):
+                again = bob.get(
+                    ref, from_peer="anna", output=tmp_path / f"out-{type(ref).__name__}-{len(str(ref))}"
+                )
+                assert ((await again.result()) / "notes.txt").read_text() == "hello"
+            assert (await anna.unshare("Photos")).cid == share.cid
+            assert anna.shares() == []
+            with pytest.raises(ContentUnknown):
+                await bob.list_files("anna", "Photos")
+
+    run(main())
+
+
+def test_strangers_and_who_is_not_meant_see_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        folder = photos(tmp_path)
+        async with friends() as (anna, bob), node("eve") as eve:
+            await eve.connect(anna.addresses()[0])
+            await anna.share(folder)
+            assert len(await bob.list_files("anna")) == 1
+            assert await eve.list_files(anna.peer_id) == []
+            await anna.share(folder, f"peer:{eve.peer_id}")
+            assert await bob.list_files("anna") == []
+            assert len(await eve.list_files(anna.peer_id)) == 1
+            await anna.share(folder, "public")
+            assert len(await bob.list_files("anna")) == 1
+            await anna.share(folder)
+            events = bob.events()
+            await anna.contacts.remove(bob.peer_id)
+            await until(lambda: not bob.network.is_connected(anna.peer_id), events)
+            assert await bob.list_files(anna.peer_id) == []
+            with pytest.raises(PeerUnknown):
+                await anna.share(folder, "peer:nobody")
+
+    run(main())
+
+
+def test_shares_are_there_after_a_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        folder = photos(tmp_path)
+        async with node("anna", tmp_path / "home") as anna:
+            share = await anna.share(folder, "public", name="Pictures")
+        async with node("anna", tmp_path / "home") as anna:
+            (again,) = anna.shares()
+            assert (again.name, again.cid, str(again.audience)) == ("Pictures", share.cid, "public")
+
+    run(main())
+
+
+def test_what_does_not_say_whom_to_ask_is_refused() -> None:
+    async def main() -> None:
+        async with node("anna") as anna:
+            for ref in ("Photos", "bafkreiepinbumzepnoln7co5vea4kf3lcctnqolb3u6bvsellgznymt2uq"):
+                with pytest.raises(InputError) as caught:
+                    anna.get(ref)
+                assert caught.value.hint
+            with pytest.raises(PeerUnknown):
+                anna.get("carol/Photos")
+
+    run(main())
+
+
+def test_closing_the_node_ends_a_transfer(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "big").write_bytes(bytes(50_000_000))
+        async with friends() as (anna, bob):
+            await anna.share(tmp_path / "big")
+            transfer = bob.get("anna/big", output=tmp_path / "got")
+            await anext(aiter(transfer))
+            await bob.close()
+            with pytest.raises((asyncio.CancelledError, WarrenError)):
+                await transfer.result()
+            assert not (tmp_path / "got" / "big").exists()
 
     run(main())
 
