@@ -73,9 +73,8 @@ class Router:
         if inline is not None:
             try:
                 inline(stream)
-            except WarrenError as error:
-                logger.debug("%s ended by %s", stream, error)
-                stream.reset()
+            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+                _fail(stream, error)
             return
         handler = self._handlers.get(stream.protocol, self._default)
         if handler is None:
@@ -99,12 +98,8 @@ class Router:
     async def _serve(self, handler: StreamHandler, stream: Stream) -> None:
         try:
             await handler(stream)
-        except WarrenError as error:
-            logger.debug("%s ended by %s", stream, error)
-            stream.reset()
-        except Exception:  # supervision boundary: a faulty handler costs its own stream
-            logger.exception("the handler of %s failed", stream.protocol)
-            stream.reset()
+        except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+            _fail(stream, error)
         except asyncio.CancelledError:
             stream.reset()
             raise
@@ -112,3 +107,12 @@ class Router:
     def _check_free(self, protocol: str) -> None:
         if protocol in self._handlers or protocol in self._inline:
             raise MisuseError(f"{protocol} has a handler already")
+
+
+def _fail(stream: Stream, error: Exception) -> None:
+    """A handler failed: that costs its own stream; only a fault of ours is worth a line in the log."""
+    if isinstance(error, WarrenError):
+        logger.debug("%s ended by %s", stream, error)
+    else:
+        logger.error("the handler of %s failed", stream.protocol, exc_info=error)
+    stream.reset()
