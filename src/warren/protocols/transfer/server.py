@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.errors import ConnectionFailed, ProtocolViolation
@@ -31,7 +32,7 @@ from warren.protocols.transfer.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
@@ -273,16 +274,16 @@ class _Serving:
         source = self._server.source
         jobs = await source.plan_chunks(self._stream.peer_id, digests, check=check)
         for job in jobs:
-            await self._start(id_, source.read_chunks(job), job.size, last=job is jobs[-1])
+            await self._start(id_, partial(source.read_chunks, job), job.size, last=job is jobs[-1])
 
     async def _put(self, id_: int, parts: list[Part], *, last: bool) -> None:
         async def done() -> list[Part]:
             return parts
 
-        await self._start(id_, done(), sum(len(part.payload) for part in parts), last=last)
+        await self._start(id_, done, sum(len(part.payload) for part in parts), last=last)
 
     async def _start(
-        self, id_: int, reading: Coroutine[None, None, list[Part]], size: int, *, last: bool
+        self, id_: int, read: Callable[[], Coroutine[None, None, list[Part]]], size: int, *, last: bool
     ) -> None:
         """Begin to read, as soon as there is room: always for one job, for more from what all share."""
         taken = 0
@@ -291,7 +292,7 @@ class _Serving:
                 taken = size
                 break
             await self._wait()
-        self._ready.append(_Ready(id_, asyncio.create_task(reading), last, taken))
+        self._ready.append(_Ready(id_, asyncio.create_task(read()), last, taken))
         self._moved.set()
 
     # --- sending ------------------------------------------------------------------------------------------

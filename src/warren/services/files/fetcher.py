@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from warren.core.cid import Cid
 from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, RequestTimeout
 from warren.protocols.transfer.client import TransferClient
-from warren.protocols.transfer.messages import PROTOCOL_ID
+from warren.protocols.transfer.messages import NODE_PREFIX, PROTOCOL_ID, RAW_PREFIX
 from warren.services.files import listing
 from warren.services.files.fetch import Fetch
 from warren.services.files.ledger import Origin

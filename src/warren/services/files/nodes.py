@@ -63,16 +63,17 @@ class NodePuller:
         while not self._walk.done:
             client = TransferClient(await open_stream(), held_max=2)
             try:
-                while self._picker.backlog < BACKLOG_MAX:
-                    await self._pull_some(client)
-                    if self._walk.done:
-                        break
+                await self._pull_until_full(client)
             finally:
                 client.close()
             while self._picker.backlog >= BACKLOG_MAX:
                 await self._ledger.wait_moved()
         self._picker.close()
         self._ledger.moved.set()
+
+    async def _pull_until_full(self, client: TransferClient) -> None:
+        while not self._walk.done and self._picker.backlog < BACKLOG_MAX:
+            await self._pull_some(client)
 
     async def _pull_some(self, client: TransferClient) -> None:
         """One request, and all that answers it."""
@@ -107,7 +108,7 @@ class NodePuller:
         """Do what the nodes so far call for."""
         walk, ledger = self._walk, self._ledger
         ledger.total_bytes, ledger.total_files = walk.total_bytes, walk.files
-        if not self._room_checked:
+        if walk.total_bytes and not self._room_checked:
             self._room_checked = True
             await self._runtime.offload(self._staging.check_room, walk.total_bytes)
         steps = walk.take_steps()
