@@ -176,7 +176,7 @@ class FileList(BaseModel):
 class TransferRequest(_Request):
     """Something to fetch."""
 
-    ref: str = Field(max_length=8192, description="A content id, or PEER/PATH")
+    ref: str = Field(max_length=8192, description="PEER/PATH; with from_peer a path there, or a content id")
     output: str | None = Field(
         default=None, max_length=4096, description="Folder; the download folder if null"
     )

@@ -78,6 +78,7 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
             async for progress in transfer:
                 report(progress)
             await transfer.result()
+            assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
             return views.fetched(transfer.outcome)
 
     return NdjsonResponse(with_progress(work, views.progress))

@@ -36,14 +36,19 @@ from warren.frontends.cli.progress import follow
     metavar="DIR|-",
     help="Folder to put it into; - writes a file to stdout.  [default: ~/Warren, or download_dir]",
 )
-@click.option("--from", "source", metavar="PEER", help="Fetch from this peer only.")
+@click.option(
+    "--from",
+    "source",
+    metavar="PEER",
+    help="Fetch from this peer; REF is then a path there, or a content id.",
+)
 @click.pass_obj
 def get(session: Session, ref: str, output: str | None, source: str | None) -> None:
     """Fetch a file or folder, verified, and print its final path.
 
-    REF is PEER/PATH, a content id, or a number of the last warren ls. Every chunk is verified before it is
-    written. What was fetched before an interruption is not fetched again. A file appears under its name when
-    it is whole; an existing one is never overwritten.
+    REF is PEER/PATH, a number of the last warren ls, or with --from a content id. Every chunk is verified
+    before it is written. What was fetched before an interruption is not fetched again. A file appears under
+    its name when it is whole; an existing one is never overwritten.
     """
     if output == "-" and session.as_json:
         raise click.UsageError("-o - and --json both want stdout; choose one")

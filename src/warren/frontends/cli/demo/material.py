@@ -6,6 +6,7 @@ In:  paths. Out: `Folder` with its size; seconds that a copy takes; the first di
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from warren.core.cid import Cid
 from warren.core.errors import InputError
 from warren.frontends.cli import units
 
@@ -23,9 +25,11 @@ from warren.frontends.cli import units
 _OFFERED_BYTES_MAX = 200_000_000
 _OFFERED_FILES_MAX = 12_000
 _SAMPLE_SMALL_FILES = 2000
-_SAMPLE_LARGE_BYTES = 64 << 20
-_LETTER_BYTES = 3 << 20
-_DAMAGED_AT = 1_500_000
+_SAMPLE_LARGE_BYTES = 32 << 20
+# The size of a chunk under the profile unixfs-v1-2025.
+CHUNK_BYTES = 1 << 20
+_LETTER_CHUNKS = 3
+_DAMAGED_CHUNK = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,15 @@ class Folder:
     files: int
     bytes: int
     is_sample: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Chunk `number` of `count` (from 1) now has the content id `cid`."""
+
+    number: int
+    count: int
+    cid: str
 
 
 def choose(given: Path | None, stage: Path) -> Folder:
@@ -87,21 +100,27 @@ def difference(original: Path, copy: Path, skipped: set[str]) -> str:
 
 
 def write_letter(folder: Path) -> Path:
-    """A file of several chunks."""
+    """A file of three chunks."""
     path = folder / "letter.bin"
-    path.write_bytes(os.urandom(_LETTER_BYTES))
+    path.write_bytes(os.urandom(_LETTER_CHUNKS * CHUNK_BYTES))
     return path
 
 
-def damage(path: Path) -> None:
-    """Change one byte behind the back of whoever shares it: size and time of change stay as they were."""
+def flip_a_byte(path: Path) -> Damage:
+    """Change one byte behind the back of whoever shares it: size and time of change stay as they were.
+
+    Doing it twice puts the byte back. Returns which chunk it is in, and what that chunk's content id is now.
+    """
     before = path.stat()
     with path.open("r+b") as file:
-        file.seek(_DAMAGED_AT)
-        byte = file.read(1)
-        file.seek(_DAMAGED_AT)
-        file.write(bytes([byte[0] ^ 1]))
+        file.seek(_DAMAGED_CHUNK * CHUNK_BYTES)
+        chunk = bytearray(file.read(CHUNK_BYTES))
+        chunk[CHUNK_BYTES // 2] ^= 1
+        file.seek(_DAMAGED_CHUNK * CHUNK_BYTES)
+        file.write(chunk)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    cid = Cid.raw_sha256(hashlib.sha256(chunk).digest())
+    return Damage(_DAMAGED_CHUNK + 1, _LETTER_CHUNKS, str(cid))
 
 
 def _measure(folder: Path, files_max: int | None) -> tuple[int, int]:

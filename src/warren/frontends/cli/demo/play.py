@@ -8,6 +8,7 @@ Raises WarrenError if anything does not turn out as promised.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shlex
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from warren.core.errors import IntegrityError, PeerIdMismatch, WarrenError
+from warren.core.errors import IntegrityError, PeerIdMismatch, SourceChanged, WarrenError
 from warren.core.keys import PrivateKey
 from warren.frontends.cli import units
 from warren.frontends.cli.demo import material
@@ -136,18 +137,29 @@ class Play:
         """A byte of a shared file changes behind alice's back: what a bad disk or a liar comes to."""
         letter = material.write_letter(self._stage.folder)
         shared = self._share(alice, letter)
-        material.damage(letter)
+        ref, place = f"{alice.peer_id}/{shared['name']}", bob.downloads / shared["name"]
+        damage = material.flip_a_byte(letter)
         try:
-            self._get(bob, f"{alice.peer_id}/{shared['name']}")
-        except IntegrityError as error:
-            if (bob.downloads / shared["name"]).exists():
-                raise WarrenError("bad data got its final name") from error
-            self._say("bad data", "one byte of a shared file changed on alice's disk: bob refused it")
-            self._more(str(error))
-            self._more("nothing of it stands under its final name")
-            self.facts["bad_data"] = {"refused": True, "error": str(error)}
-            return
-        raise WarrenError("bob accepted data that is not what he asked for")
+            self._get(bob, ref)
+        except (IntegrityError, SourceChanged) as error:
+            refusal = str(error)
+        else:
+            raise WarrenError("bob accepted data that is not what he asked for")
+        if place.exists():
+            raise WarrenError("bad data got its final name")
+        self._say("bad data", "a byte of a file changed on alice's disk after she shared it: bob refused it")
+        self._more(refusal)
+        self._more(f"its chunk {damage.number} of {damage.count} now hashes to {damage.cid}")
+        self._more("nothing of it stands under its final name")
+        material.flip_a_byte(letter)
+        done = self._get(bob, ref)
+        if not filecmp.cmp(letter, place, shallow=False):
+            raise WarrenError("bob's letter differs from alice's")
+        self._more(
+            f"the byte put back, bob fetched it: {units.count(done['chunks_reused'], 'chunk')} "
+            f"from before, {units.count(done['chunks_fetched'], 'chunk')} anew"
+        )
+        self.facts["bad_data"] = {"refused": True, "error": refusal, "chunk_cid": damage.cid}
 
     def point_to_check(self, alice: Actor, folder: Folder, shared: dict[str, Any]) -> None:
         """How to compute a content id with a program that is not ours."""
