@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import statistics
+from typing import Any
 
 
 def emit(command: str, *, ok: bool = True, **fields: object) -> None:
@@ -12,7 +13,7 @@ def emit(command: str, *, ok: bool = True, **fields: object) -> None:
     print(json.dumps({"cmd": command, "ok": ok, **fields}), flush=True)
 
 
-def round_trips(took_s: list[float]) -> dict[str, float]:
+def round_trips(took_s: list[float]) -> dict[str, Any]:
     """Median and 99th percentile, in microseconds, of round trips given in seconds."""
     ordered = sorted(took_s)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]

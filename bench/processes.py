@@ -31,7 +31,8 @@ def cpu_seconds(pid: int) -> float:
     """Processor seconds that the process has used."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        ticks_per_s: int = os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / ticks_per_s
     except FileNotFoundError:
         minutes, seconds = _ps(pid, "time").rsplit(":", 1)
         return sum(int(part) * 60**at for at, part in enumerate(reversed(minutes.split(":")), 1)) + float(
@@ -123,10 +124,10 @@ class Program:
             self._process.wait()
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace")[-600:]
-            raise RunError(f"{self._process.args} ended or took over {timeout_s:.0f} s: {said}")
+            raise RunError(f"{self._process.args!r} ended or took over {timeout_s:.0f} s: {said}")
         result: dict[str, Any] = json.loads(line)
         if not result.get("ok", True):
-            raise RunError(f"{self._process.args}: {result.get('error', result)}")
+            raise RunError(f"{self._process.args!r}: {result.get('error', result)}")
         return result
 
     @property

@@ -131,7 +131,7 @@ async def conns(args: argparse.Namespace) -> None:
 
 async def idle(args: argparse.Namespace) -> None:
     runtime = RealRuntime()
-    peers = []
+    peers: list[Peer] = []
     for _ in range(args.n):
         peer = Peer.make(runtime)
         if peers:
