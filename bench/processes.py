@@ -35,7 +35,7 @@ def cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / ticks_per_s
     except FileNotFoundError:
         minutes, seconds = _ps(pid, "time").rsplit(":", 1)
-        return sum(int(part) * 60**at for at, part in enumerate(reversed(minutes.split(":")), 1)) + float(
+        return sum(int(part) * 60.0**at for at, part in enumerate(reversed(minutes.split(":")), 1)) + float(
             seconds
         )
 
