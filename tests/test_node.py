@@ -497,6 +497,48 @@ def test_contacts_are_spared_when_room_is_made(tmp_path: Path) -> None:
     run(main())
 
 
+CRASH = """
+import asyncio, sys
+from pathlib import Path
+from warren import Config, Node
+
+async def main():
+    config = Config(home=Path(sys.argv[1]), listen=("/ip4/127.0.0.1/tcp/0",), name="anna")
+    async with Node(config) as node:
+        print(await node.invite(uses=9), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", CRASH, str(tmp_path / "anna")],
+            env={"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "HOME": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    async def main(code: str, killed: subprocess.Popen[str]) -> None:
+        async with node("bob", tmp_path / "bob") as bob:
+            await bob.join(code)
+            killed.kill()
+            killed.wait()
+            async with node("anna", tmp_path / "anna") as anna:
+                assert anna.contacts.is_contact(bob.peer_id)
+                assert [one.uses_left for one in await anna.contacts.invites()] == [8]
+
+    with start() as process:
+        assert process.stdout is not None
+        try:
+            run(main(process.stdout.readline(), process))
+        finally:
+            process.kill()
+
+
 # --- files -----------------------------------------------------------------------------------------------
 
 
@@ -557,7 +599,7 @@ def test_strangers_and_who_is_not_meant_see_nothing(tmp_path: Path) -> None:
             assert len(await eve.list_files(anna.peer_id)) == 1
             await anna.share(folder, "public")
             assert len(await bob.list_files("anna")) == 1
-            await anna.share(folder)
+            await anna.share(folder, "contacts")
             events = bob.events()
             await anna.contacts.remove(bob.peer_id)
             await until(lambda: not bob.network.is_connected(anna.peer_id), events)
@@ -739,6 +781,23 @@ def test_who_hangs_up_at_once_is_not_dialled_in_a_storm() -> None:
                             dials += 1
                             nodes.cut(0, 1)
             assert 3 < dials < 25
+
+    testing.run(main())
+
+
+def test_strangers_cannot_make_a_node_forget_where_its_contacts_are() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=0) as nodes:
+            anna, bob = await contacts_of_two(nodes)
+            bob.handle(ECHO, lambda _peer, payload: payload)
+            for number in range(anna.config.network.address_peers_max + 1):
+                stranger = PrivateKey.from_seed(number.to_bytes(32)).peer_id
+                anna.network.add_addresses(stranger, [Multiaddr.tcp("192.0.2.1", 1)])
+            assert not anna.network.addresses(bob.peer_id)
+            nodes.cut(0, 1)
+            await asyncio.sleep(0.1)
+            assert not anna.network.is_connected(bob.peer_id)
+            assert await anna.request("node1", ECHO, b"still there?") == b"still there?"
 
     testing.run(main())
 

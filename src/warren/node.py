@@ -348,15 +348,16 @@ class Node:
     async def share(
         self,
         path: str | Path,
-        audience: Audience | str = "contacts",
+        audience: Audience | str | None = None,
         *,
         name: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
         """Hash a file or folder and share it from where it lies; again, to bring the share up to date.
 
-        audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`. name: what others see. Raises
-        NotFound, StorageError, InputError.
+        audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or who it was for
+        when it was shared before, so that bringing it up to date shows it to nobody else. name: what others
+        see. Raises NotFound, StorageError, InputError.
         """
         if isinstance(audience, str):
             audience = Audience.parse(audience, self.resolve_peer)
@@ -417,7 +418,12 @@ class Node:
         return self._parts
 
     def _peer(self, peer: PeerId | str) -> PeerId:
-        return peer if isinstance(peer, PeerId) else self.resolve_peer(peer)
+        """The peer meant, reachable by its id where it is a contact."""
+        peer_id = peer if isinstance(peer, PeerId) else self.resolve_peer(peer)
+        contact = self.contacts.get(peer_id)
+        if contact is not None and not self.network.is_connected(peer_id):
+            self.network.add_addresses(peer_id, contact.addresses)
+        return peer_id
 
 
 def _real_runtime() -> Runtime:

@@ -16,10 +16,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from warren.core.errors import Closed, WarrenError
-from warren.network.addresses import PERMANENT_S
 from warren.network.events import PeerConnected, PeerDisconnected, PeerIdentified
 from warren.network.yamux.frames import GO_AWAY_NORMAL
-from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
+from warren.services.contacts.model import ContactAdded, ContactRemoved
 from warren.services.contacts.reconnect import Dial, Reconnect, ReconnectPolicy, Wait
 
 if TYPE_CHECKING:
@@ -103,8 +102,6 @@ class Keeper:
                     self._schedule.connected(contact.peer_id, now)
                     await self._prove(contact.peer_id)
                 self._changed.set()
-            case ContactChanged(contact):
-                self._remember(contact)
             case ContactRemoved(peer):
                 self._leave(peer)
             case _:
@@ -112,12 +109,7 @@ class Keeper:
 
     def _keep(self, contact: Contact) -> None:
         self._network.protect(contact.peer_id, _TAG)
-        self._remember(contact)
         self._schedule.add(contact.peer_id, self._clock.now())
-
-    def _remember(self, contact: Contact) -> None:
-        """Let every part of the node reach the contact by its id."""
-        self._network.add_addresses(contact.peer_id, contact.addresses, PERMANENT_S)
 
     def _leave(self, peer: PeerId) -> None:
         """Who is no contact any more loses its connection, and with it what only contacts may do on it."""
@@ -151,9 +143,11 @@ class Keeper:
                             await self._changed.wait()
 
     async def _dial(self, peer: PeerId) -> None:
+        contact = self._contacts.get(peer)
         try:
-            # The schedule is the back-off: the network's own would turn down a dial that is due.
-            await self._network.connect(peer, forced=True)
+            # The schedule is the back-off: the network's own would turn down a dial that is due. Its address
+            # book forgets; strangers without end could make it forget the contacts.
+            await self._network.connect(peer, contact.addresses if contact else (), forced=True)
         except WarrenError as error:
             _log.debug("contact %s is not reachable: %s", peer, error)
             self._schedule.failed(peer, self._clock.now())
