@@ -115,6 +115,12 @@ def test_old_proofs_go_when_there_are_many(db: sqlite3.Connection) -> None:
     assert ports == list(range(store.PROVEN_MAX + 4, 4, -1))
 
 
+def test_who_is_no_contact_any_more_teaches_nothing(db: sqlite3.Connection) -> None:
+    assert not store.tell(db, ANNA, [HOME], 1.0)
+    assert not store.prove(db, ANNA, HOME, 1.0)
+    assert db.execute("SELECT count(*) FROM contact_addresses").fetchone() == (0,)
+
+
 def test_a_removed_contact_leaves_nothing(db: sqlite3.Connection) -> None:
     store.add(db, ANNA, "anna", "", 1.0)
     store.tell(db, ANNA, [HOME], 1.0)

@@ -75,7 +75,7 @@ def find(db: sqlite3.Connection, peer: PeerId) -> Contact | None:
 
 def add(db: sqlite3.Connection, peer: PeerId, petname: str, own_name: str, now: float) -> bool:
     """Make `peer` a contact under `petname` or the next free one like it; False if it is one already."""
-    if db.execute("SELECT 1 FROM contacts WHERE peer_id = ?", (peer.to_bytes(),)).fetchone():
+    if _is_contact(db, peer):
         return False
     (count,) = db.execute("SELECT count(*) FROM contacts").fetchone()
     if count >= CONTACTS_MAX:
@@ -109,7 +109,12 @@ def remove(db: sqlite3.Connection, peer: PeerId) -> None:
 
 
 def tell(db: sqlite3.Connection, peer: PeerId, addresses: Iterable[Multiaddr], now: float) -> bool:
-    """Replace what a contact says of its addresses; proven ones stay. Returns whether anything changed."""
+    """Replace what a contact says of its addresses; proven ones stay. Returns whether anything changed.
+
+    Nothing does for who is no contact any more.
+    """
+    if not _is_contact(db, peer):
+        return False
     rows = db.execute(
         "SELECT address, told_at, proven_at FROM contact_addresses WHERE peer_id = ?", (peer.to_bytes(),)
     ).fetchall()
@@ -135,6 +140,8 @@ def prove(db: sqlite3.Connection, peer: PeerId, address: Multiaddr, now: float) 
 
     The address now belongs to this contact alone: for any other it is no longer proven.
     """
+    if not _is_contact(db, peer):
+        return False
     raw = address.to_bytes()
     proven_at = db.execute(
         "SELECT proven_at FROM contact_addresses WHERE peer_id = ? AND address = ?", (peer.to_bytes(), raw)
@@ -196,7 +203,7 @@ def use_invite(db: sqlite3.Connection, token: bytes, peer: PeerId, now: float) -
         raise Declined(Reason.UNKNOWN)
     petname, uses_left, expires_at = row
     key = peer.to_bytes()
-    is_contact = db.execute("SELECT 1 FROM contacts WHERE peer_id = ?", (key,)).fetchone() is not None
+    is_contact = _is_contact(db, peer)
     used = db.execute("SELECT 1 FROM invite_uses WHERE token = ? AND peer_id = ?", (token, key)).fetchone()
     if used and is_contact:
         return str(petname) if petname else None
@@ -210,6 +217,11 @@ def use_invite(db: sqlite3.Connection, token: bytes, peer: PeerId, now: float) -
         db.execute("UPDATE invites SET uses_left = uses_left - 1 WHERE token = ?", (token,))
         db.execute("INSERT INTO invite_uses VALUES (?, ?, ?)", (token, key, now))
     return str(petname) if petname else None
+
+
+def _is_contact(db: sqlite3.Connection, peer: PeerId) -> bool:
+    found = db.execute("SELECT 1 FROM contacts WHERE peer_id = ?", (peer.to_bytes(),)).fetchone()
+    return found is not None
 
 
 def _petname_taken(db: sqlite3.Connection, key: str) -> bool:
