@@ -54,7 +54,7 @@ class BroadcastReport:
 class _Outgoing:
     """Our requests on one stream of one socket."""
 
-    __slots__ = ("_config", "_decoder", "_next_id", "_pending", "stream")
+    __slots__ = ("_config", "_decoder", "_ended", "_next_id", "_pending", "stream")
 
     def __init__(self, stream: Stream, config: NetworkConfig) -> None:
         self.stream = stream
@@ -62,11 +62,13 @@ class _Outgoing:
         self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
         self._next_id = 1
         self._pending: dict[int, asyncio.Future[bytes]] = {}
+        self._ended = False
         stream.set_receiver(self._on_data, self._on_end)
+        stream.on_drain = self._close_if_idle
 
     @property
     def dead(self) -> bool:
-        return self.stream.ended or not self.stream.socket.usable
+        return self._ended or not self.stream.socket.usable
 
     def send(self, kind: int, payload: bytes) -> tuple[int, asyncio.Future[bytes]]:
         if len(self._pending) >= self._config.pending_requests_max:
@@ -86,30 +88,36 @@ class _Outgoing:
     def forget(self, request_id: int) -> None:
         """Nobody waits any more: an answer that still comes is dropped."""
         self._pending.pop(request_id, None)
+        if self.stream.socket.draining:
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        """The socket drains: a stream that is kept for later requests must not hold it open."""
+        if not self._pending:
+            self.stream.close_nowait()
 
     def _on_data(self, data: memoryview) -> None:
         try:
             for message in _messages(self._decoder, data):
                 self._on_message(message)
         except ProtocolViolation as error:
-            self.stream.reset()
             self._on_end(error)
+            self.stream.reset()
 
     def _on_message(self, message: Message) -> None:
+        if message.kind not in (RESPONSE, ERROR):
+            raise ProtocolViolation("a request where an answer was due")
         future = self._pending.pop(message.id, None)
         if future is None or future.done():
             return
         if message.kind == RESPONSE:
             future.set_result(message.payload)
-        elif message.kind == ERROR:
+        else:
             text = message.payload.decode("utf-8", "replace")[:500]
             future.set_exception(Refused(f"{self.stream.peer_id} refused: {text}"))
-        else:
-            violation = ProtocolViolation("a request where an answer was due")
-            future.set_exception(violation)
-            raise violation
 
     def _on_end(self, error: Exception | None) -> None:
+        self._ended = True
         pending, self._pending = self._pending, {}
         for future in pending.values():
             if not future.done():
@@ -122,7 +130,18 @@ class _Outgoing:
 class _Incoming:
     """A peer's requests on one stream."""
 
-    __slots__ = ("_config", "_decoder", "_handler", "_running", "_spawn", "_stream", "_waiting")
+    __slots__ = (
+        "_config",
+        "_decoder",
+        "_ended",
+        "_handler",
+        "_held",
+        "_running",
+        "_spawn",
+        "_stream",
+        "_under_way",
+        "_waiting",
+    )
 
     def __init__(
         self,
@@ -136,6 +155,10 @@ class _Incoming:
         self._config = config
         self._spawn = spawn
         self._running = 0
+        self._ended = False
+        self._held = 0
+        self._under_way = 0
+        """Payload bytes of requests that wait or run."""
         self._waiting: deque[Message] = deque()
         self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
         stream.set_receiver(self._on_data, self._on_end)
@@ -145,12 +168,23 @@ class _Incoming:
             for message in _messages(self._decoder, data):
                 if message.kind not in (REQUEST, MESSAGE):
                     raise ProtocolViolation("an answer where a request was due")
+                self._under_way += len(message.payload)
                 self._waiting.append(message)
         except ProtocolViolation as error:
             logger.debug("%s sent a bad message: %s", self._stream.peer_id, error)
             self._stream.reset()
             return
         self._start_waiting()
+        self._count_held()
+
+    def _count_held(self) -> None:
+        """What is kept for the peer counts against its connection: a thousand half requests are no way around it."""
+        held = self._decoder.pending + self._under_way
+        if held > self._held:
+            self._stream.hold(held - self._held)
+        else:
+            self._stream.release(self._held - held)
+        self._held = held
 
     def _start_waiting(self) -> None:
         while self._waiting and self._running < self._config.requests_per_stream_max:
@@ -165,18 +199,33 @@ class _Incoming:
         answer = Message(id=message.id, kind=RESPONSE)
         try:
             answer.payload = await self._handler(self._stream.peer_id, message.payload) or b""
+            if len(answer.payload) > self._config.message_bytes_max:
+                raise LimitReached("message_bytes_max", "the answer is larger than message_bytes_max")
         except WarrenError as error:
             answer.kind, answer.payload = ERROR, str(error).encode()
         except Exception:  # supervision boundary: the peer learns that it failed, not how
             logger.exception("the handler of %s failed", self._stream.protocol)
             answer.kind, answer.payload = ERROR, b"internal error"
-        self._running -= 1
-        if not self._stream.ended:
+        try:
+            # It counts as running until the peer takes the answer: who only asks is not read any further.
             await self._stream.write(frame(answer.SerializeToString()))
-            self._start_waiting()
+        except WarrenError as error:
+            logger.debug("%s did not take an answer: %s", self._stream.peer_id, error)
+            return
+        finally:
+            self._running -= 1
+            self._under_way -= len(message.payload)
+            self._count_held()
+        self._start_waiting()
+        self._close_if_done()
 
     def _on_end(self, error: Exception | None) -> None:
+        self._ended = True
         if error is None:
+            self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._ended and not self._running and not self._waiting:
             self._stream.close_write()
 
 
@@ -240,11 +289,14 @@ class Messenger:
                 sent.append((socket, *self._send(socket, protocol, MESSAGE, payload)))
             except WarrenError as error:
                 failed[socket.peer_id] = str(error)
-        if sent:
-            await asyncio.wait([future for *_, future in sent], timeout=timeout_s)
+        try:
+            if sent:
+                await asyncio.wait([future for *_, future in sent], timeout=timeout_s)
+        finally:
+            for _, outgoing, request_id, _ in sent:
+                outgoing.forget(request_id)
         reached: list[PeerId] = []
-        for socket, outgoing, request_id, future in sent:
-            outgoing.forget(request_id)
+        for socket, _, _, future in sent:
             if not future.done():
                 failed[socket.peer_id] = f"no answer within {timeout_s:g} s"
             elif (problem := future.exception()) is not None:

@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-READ_BYTES_MIN: Final = 4 * 1024
-TURN_LONG_S: Final = 0.002
+READ_BYTES_MIN: Final = 1024
+TURN_LONG_S: Final = 0.0005
 """A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
-TURN_SHORT_S: Final = 0.0005
+TURN_SHORT_S: Final = 0.0002
 WRITE_HIGH_BYTES: Final = 64 * 1024
 """The link asks for a pause when it holds more than this."""
 WRITE_LOW_BYTES: Final = 16 * 1024
@@ -274,6 +274,9 @@ class Socket(asyncio.BufferedProtocol):
             self.draining = True
             if self.mux is not None:
                 self.mux.go_away(GO_AWAY_NORMAL)
+                for stream in [muxed.sink for muxed in self.mux.streams.values()]:
+                    if isinstance(stream, Stream) and stream.on_drain is not None:
+                        stream.on_drain()
 
     def shut(self, error: Exception, code: int | None) -> None:
         """Begin to close, with a GoAway unless `code` is None. Does nothing when that was done already."""

@@ -57,6 +57,7 @@ class Stream:
         "_paused",
         "_read_waiter",
         "inbound",
+        "on_drain",
         "protocol",
         "socket",
     )
@@ -78,6 +79,8 @@ class Stream:
         self._on_data: Callable[[memoryview], None] | None = None
         self._on_end: Callable[[Exception | None], None] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self.on_drain: Callable[[], None] | None = None
+        """Called when the socket drains: who keeps the stream only to use it again closes it then."""
 
     def __repr__(self) -> str:
         way = "from" if self.inbound else "to"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID: Final = "/ipfs/ping/1.0.0"
 PAYLOAD_BYTES: Final = 32
+UNSENT_BYTES_MAX: Final = 64 * PAYLOAD_BYTES
+"""Echoes that wait: an honest peer has one ping under way; stops peers that ask and do not read."""
 TIMEOUT_S: Final = 10.0
 
 
@@ -38,6 +40,7 @@ class _Pinger:
         self._sent_at = 0.0
         self._waiter: asyncio.Future[float] | None = None
         stream.set_receiver(self._on_data, self._on_end)
+        stream.on_drain = self._close_if_idle
 
     async def ping(self, payload: bytes, timeout_s: float) -> float:
         loop = asyncio.get_running_loop()
@@ -48,8 +51,19 @@ class _Pinger:
         try:
             self.stream.write_through(payload)
             return await self._waiter
+        except asyncio.CancelledError:
+            self.stream.reset()  # an echo that still comes must not be taken for that of the next ping
+            raise
         finally:
             timer.cancel()
+            self._waiter = None
+            if self.stream.socket.draining:
+                self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        """The socket drains: a stream that is kept for the next ping must not hold it open."""
+        if self._waiter is None:
+            self.stream.reset()
 
     def _on_data(self, data: memoryview) -> None:
         self._received += bytes(data)
@@ -104,17 +118,17 @@ class Ping:
 
 
 def _echo(stream: Stream) -> None:
-    """Send everything back; a peer that does not take its echoes is not read."""
+    """Send everything back; a peer that does not take its echoes loses the stream."""
 
     def on_data(data: memoryview) -> None:
-        if not stream.write_nowait(data):
-            stream.pause_reading()
+        stream.write_nowait(data)
+        if stream.unsent_bytes > UNSENT_BYTES_MAX:
+            stream.reset()
 
     def on_end(error: Exception | None) -> None:
         if error is None:
             stream.close_write()
 
-    stream.set_writable_callback(stream.resume_reading)
     stream.set_receiver(on_data, on_end)
 
 
