@@ -135,6 +135,8 @@ class FakeNode:
         return known[text]
 
     async def connect(self, target: Any) -> Any:
+        if not str(target).startswith("/"):
+            return FakeSocket(self.resolve_peer(str(target)))
         return FakeSocket(Multiaddr.parse(target).peer_id or BEN)
 
     async def ping(self, peer: Any) -> Any:

@@ -14,6 +14,8 @@ import queue
 from collections.abc import Iterator
 from pathlib import Path
 
+# The logger of what happens among people, as `happenings` tells it.
+HAPPENINGS = "warren.happenings"
 # Together with its rotated predecessors the log never takes more than about 20 MB.
 FILE_BYTES_MAX = 5_000_000
 FILES_KEPT = 3
@@ -23,7 +25,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 @contextlib.contextmanager
 def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
-    """Write the log to `path` while the block runs; warnings and errors to stderr too, if asked."""
+    """Write the log to `path` while the block runs; what people want to know to stderr too, if asked."""
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     front = _Front(lines)
     sinks = list(_sinks(path, debug=debug, also_stderr=also_stderr))
@@ -56,7 +58,8 @@ class _Brief(logging.Formatter):
     """One line for people: no traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {record.getMessage()}"
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return level + record.getMessage()
 
 
 def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Handler]:
@@ -69,6 +72,6 @@ def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Ha
     yield file
     if also_stderr:
         stderr = logging.StreamHandler()
-        stderr.setLevel(logging.WARNING)
+        stderr.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == HAPPENINGS)
         stderr.setFormatter(formatter if debug else _Brief())
         yield stderr

@@ -18,9 +18,11 @@ from typing import Any, Self
 
 import warren
 from warren.config import Config
+from warren.frontends import happenings
 from warren.frontends.api import app, server
 from warren.frontends.home import Home, HomeLock
 from warren.frontends.logs import logging_to
+from warren.node import Node
 
 _LOG = logging.getLogger(__name__)
 _TOKEN_BYTES = 32
@@ -61,31 +63,27 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
 
 
 async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
-    from warren.node import Node
-
-    with _Stopper() as stopper:
-        listener = server.bind(config.api)
-        with contextlib.closing(listener):
-            async with Node(config) as node:
-                token = secrets.token_urlsafe(_TOKEN_BYTES)
-                guard = app.create(node, token=token, config=config.api, stop=stopper.stop)
-                where = server.listening(listener)
-                guard.set_hosts(where.hosts)
-                async with server.serve(guard, listener, config.api):
-                    home.open_door(where.host, where.port, token)
-                    ready = Ready(
-                        str(node.peer_id),
-                        node.name,
-                        tuple(str(address) for address in node.addresses()),
-                        os.getpid(),
-                        f"http://{where.hosts[0]}",
-                    )
-                    _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
-                    on_ready(ready)
-                    code = await stopper.wait()
-                    home.forget_door()
+    with _Stopper() as stopper, contextlib.closing(server.bind(config.api)) as listener:
+        async with Node(config) as node:
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            guard = app.create(node, token=token, config=config.api, stop=stopper.stop)
+            where = server.listening(listener)
+            guard.set_hosts(where.hosts)
+            async with server.serve(guard, listener, config.api), asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(happenings.tell(node))
+                home.open_door(where.host, where.port, token)
+                _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
+                on_ready(_ready(node, where))
+                code = await stopper.wait()
+                home.forget_door()
+                telling.cancel()
         _LOG.info("stopped")
     return code
+
+
+def _ready(node: Node, where: server.Listening) -> Ready:
+    listen = tuple(str(address) for address in node.addresses())
+    return Ready(str(node.peer_id), node.name, listen, os.getpid(), f"http://{where.hosts[0]}")
 
 
 class _Stopper:

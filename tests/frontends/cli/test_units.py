@@ -36,7 +36,9 @@ def test_rate() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.04, "0.0 s"),
+        (0.0004, "0 ms"),
+        (0.04, "40 ms"),
+        (0.9996, "1.0 s"),
         (9.96, "10.0 s"),
         (59, "59 s"),
         (60, "1 min"),

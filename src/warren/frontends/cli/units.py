@@ -30,6 +30,8 @@ def rate(count: float, seconds: float) -> str:
 
 def span(seconds: float) -> str:
     """93784 -> '1 day 2 h'; the two largest units."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     parts: list[str] = []

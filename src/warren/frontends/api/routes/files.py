@@ -24,6 +24,8 @@ from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_prog
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.node import Node
     from warren.services.files.types import Progress
 
 router = APIRouter(tags=["files"])
@@ -58,7 +60,7 @@ async def unshare(ref: str, node: NodeHere) -> dict[str, Any]:
 @router.get("/files", responses={200: {"model": FileList}})
 async def list_files(node: NodeHere, peer: str | None = None, path: str = "") -> ListResponse:
     """List what a peer shares with us, or one folder of it; without a peer, what this node shares."""
-    peer_id = node.resolve_peer(peer) if peer else None
+    peer_id = await _reach(node, peer) if peer else None
     entries = await node.list_files(peer_id, path)
     prefix = f"{peer_id or node.peer_id}/"
     return ListResponse(entries, lambda entry: views.file(entry, prefix))
@@ -71,10 +73,11 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     Going away cancels; what was verified stays, and the next fetch resumes there.
     """
     output = _absolute(wanted.output, "output") if wanted.output else None
-    source = node.resolve_peer(wanted.from_peer) if wanted.from_peer else None
 
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        async with node.get(wanted.ref, output=output, from_peer=source) as transfer:
+        if wanted.from_peer or "/" in wanted.ref:
+            await _reach(node, wanted.from_peer or wanted.ref.partition("/")[0])
+        async with node.get(wanted.ref, output=output, from_peer=wanted.from_peer) as transfer:
             async for progress in transfer:
                 report(progress)
             await transfer.result()
@@ -82,6 +85,14 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
             return views.fetched(transfer.outcome)
 
     return NdjsonResponse(with_progress(work, views.progress))
+
+
+async def _reach(node: Node, text: str) -> PeerId:
+    """The peer meant, connected: tried now, however lately a try failed, as somebody waits for it."""
+    peer_id = node.resolve_peer(text)
+    if peer_id != node.peer_id:
+        await node.connect(peer_id)
+    return peer_id
 
 
 def _absolute(text: str, field: str) -> Path:

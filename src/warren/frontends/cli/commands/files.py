@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from warren.core.errors import NotFound
+from warren.core.errors import ContentUnknown, NotFound
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session, columns
 from warren.frontends.cli.notes import left_out
@@ -69,7 +69,15 @@ def unshare(session: Session, ref: str) -> None:
         )
     local = Path(ref)
     wanted = own or (str(local.absolute()) if local.exists() else ref)
-    removed = session.client.delete("shares", wanted)
+    try:
+        removed = session.client.delete("shares", wanted)
+    except ContentUnknown:
+        if not ref.isdecimal():
+            raise
+        raise ContentUnknown(
+            f"no share is called {ref}, and the last listing has no share of that number",
+            hint="list your shares with: warren ls",
+        ) from None
     session.show(removed, [f"no longer shared: {removed['removed']}"])
 
 

@@ -18,6 +18,9 @@ from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
 
+# Of less than this a rate says nothing: it measures the program's start.
+_RATED_BYTES_MIN = 1_000_000
+
 
 @click.command(
     cls=Command,
@@ -92,7 +95,8 @@ def _summary(done: dict[str, Any], took: float) -> str:
         return f"{amount}: already there, verified; nothing was fetched"
     reused = done["chunks_reused"]
     before = f"; {units.count(reused, 'chunk')} were here from before" if reused else ""
-    return f"{amount} in {units.span(took)} ({units.rate(done['bytes'], took)}), verified{before}"
+    speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= _RATED_BYTES_MIN else ""
+    return f"{amount} in {units.span(took)}{speed}, verified{before}"
 
 
 def _to_stdout(session: Session, wanted: dict[str, Any]) -> None:
