@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import asynccontextmanager, suppress
+import subprocess
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tests.support import require
 from warren.core.multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 READY_TIMEOUT_S = 30
@@ -50,6 +51,22 @@ class Foreign:
         async with self._process("listen", *options) as process:
             yield Multiaddr.parse((await _result(process, READY_TIMEOUT_S))["addr"])
 
+    @contextmanager
+    def serving(self) -> Iterator[Multiaddr]:
+        """The same for tests that share one node, each with an event loop of its own."""
+        with subprocess.Popen(
+            [*self.argv, "listen"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        ) as process:
+            try:
+                assert process.stdout is not None
+                yield Multiaddr.parse(json.loads(process.stdout.readline())["addr"])
+            finally:
+                process.kill()
+
     async def run(self, subcommand: str, address: Multiaddr, *arguments: object) -> dict[str, Any]:
         """Let the library dial `address` and do one thing; raises ForeignError when it tells of a failure."""
         async with self._process(subcommand, str(address), *map(str, arguments)) as process:
@@ -63,7 +80,7 @@ class Foreign:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+            env=_environment(),
         )
         try:
             yield process
@@ -71,6 +88,11 @@ class Foreign:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.communicate()
+
+
+def _environment() -> dict[str, str]:
+    """Foreign Pythons find their own packages only."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
 async def _result(process: asyncio.subprocess.Process, timeout_s: float) -> dict[str, Any]:
