@@ -22,7 +22,8 @@ from warren.core.errors import (
 from warren.core.framing import frame
 from warren.core.keys import PrivateKey
 from warren.network.multistream import NOT_AVAILABLE, VERSION_LINE, Proposer, Responder, encode_line
-from warren.network.stream import WRITE_QUEUE_BYTES_MAX, Stream
+from warren.network.stream import Stream
+from warren.network.yamux.stream import QUEUE_BYTES_MAX
 
 PEER = PrivateKey.from_seed(bytes(32)).peer_id
 
@@ -33,10 +34,23 @@ class FakeMuxed:
     def __init__(self) -> None:
         self.sent = bytearray()
         self.queued = 0
+        self.queue_bytes_max = QUEUE_BYTES_MAX
+        self.wake_at = -1
+        self.held = 0
         self.credited = 0
         self.fins = 0
         self.resets = 0
         self.full = False
+
+    def hold(self, count: int) -> bool:
+        self.held += count
+        return True
+
+    def release(self, count: int) -> None:
+        self.held -= count
+
+    def charge(self, cost: int) -> None:
+        """Nobody is charged here."""
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         if self.full:
@@ -351,7 +365,7 @@ def test_write_returns_at_once_below_the_bound_and_waits_above_it() -> None:
         await bench.stream.write(b"quick")
         assert bench.muxed.sent == b"quick"
         bench.muxed.full = True
-        assert bench.stream.write_nowait(bytes(WRITE_QUEUE_BYTES_MAX))
+        assert bench.stream.write_nowait(bytes(QUEUE_BYTES_MAX))
         writing = [asyncio.ensure_future(bench.stream.write(b"one more")) for _ in range(2)]
         await asyncio.sleep(0)
         assert not any(task.done() for task in writing)
@@ -370,7 +384,7 @@ def test_a_writer_that_waits_is_told_when_the_stream_ends() -> None:
     async def main() -> None:
         bench = Bench()
         bench.muxed.full = True
-        writing = asyncio.ensure_future(bench.stream.write(bytes(WRITE_QUEUE_BYTES_MAX + 1)))
+        writing = asyncio.ensure_future(bench.stream.write(bytes(QUEUE_BYTES_MAX + 1)))
         await asyncio.sleep(0)
         bench.stream.on_reset(StreamReset("gone"))
         with pytest.raises(StreamReset):
@@ -383,7 +397,7 @@ def test_a_writer_that_gives_up_does_not_wake_others_with_an_error() -> None:
     async def main() -> None:
         bench = Bench()
         bench.muxed.full = True
-        bench.stream.write_nowait(bytes(WRITE_QUEUE_BYTES_MAX + 1))
+        bench.stream.write_nowait(bytes(QUEUE_BYTES_MAX + 1))
         hasty, patient = (asyncio.ensure_future(bench.stream.drain()) for _ in range(2))
         await asyncio.sleep(0)
         hasty.cancel()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from warren.core.errors import ConnectionFailed, DialFailed, WarrenError
+from warren.core.errors import Closed, ConnectionFailed, DialFailed, LimitReached, WarrenError
 from warren.network.backoff import Backoff
 from warren.network.ranking import rank
 
@@ -59,8 +59,18 @@ class Dialer:
         if task is None:
             task = asyncio.ensure_future(self._dial(peer, addresses, forced=forced))
             self._running[peer] = task
-            task.add_done_callback(lambda _: self._running.pop(peer, None))
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda done: self._finished(peer, done))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_being_cancelled():
+                raise Closed("the dial was given up: this network was stopped") from None
+            raise
+
+    def _finished(self, peer: PeerId, task: asyncio.Task[Socket]) -> None:
+        del self._running[peer]
+        if not task.cancelled():
+            task.exception()  # whoever asked may have given up: then nobody looks at it
 
     async def stop(self) -> None:
         """Give up every dial."""
@@ -71,9 +81,9 @@ class Dialer:
 
     async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
         failures: list[Failure] = []
-        ready = self._not_backing_off(addresses, failures, forced=forced)
-        resolved = await self._resolve(ready, failures)
-        attempts = rank(resolved, self._config.dial_stagger_s, self._config.dial_addresses_max)
+        resolved = await self._resolve(addresses, failures)
+        ready = resolved if forced else self._not_backing_off(peer, resolved, failures)
+        attempts = rank(ready, self._config.dial_stagger_s, self._config.dial_addresses_max)
         if len(attempts) == 1:
             socket = await self._attempt(attempts[0].address, peer, failures)
         else:
@@ -83,12 +93,12 @@ class Dialer:
         return socket
 
     def _not_backing_off(
-        self, addresses: Sequence[Multiaddr], failures: list[Failure], *, forced: bool
+        self, peer: PeerId, addresses: Sequence[Multiaddr], failures: list[Failure]
     ) -> list[Multiaddr]:
         now = self._host.clock()
         ready = []
         for address in addresses:
-            wait_s = 0.0 if forced else self._backoff.wait_s(address.without_peer(), now)
+            wait_s = self._backoff.wait_s((peer, address), now)
             if wait_s:
                 reason = ConnectionFailed(f"failed lately; next try in {wait_s:.0f} s")
                 failures.append(Failure(str(address), reason))
@@ -97,13 +107,18 @@ class Dialer:
         return ready
 
     async def _resolve(self, addresses: Sequence[Multiaddr], failures: list[Failure]) -> list[Multiaddr]:
-        found: list[Multiaddr] = []
-        for address in addresses:
+        """Look all names up at once: one that hangs holds nobody up for longer than an attempt may take."""
+
+        async def look_up(address: Multiaddr) -> list[Multiaddr]:
             try:
-                found += await self._host.resolve(address)
+                async with asyncio.timeout(self._config.dial_timeout_s):
+                    return await self._host.resolve(address)
             except (OSError, WarrenError) as error:
                 failures.append(Failure(str(address), error))
-        return found
+                return []
+
+        found = await asyncio.gather(*map(look_up, addresses))
+        return [address for addresses_of_one in found for address in addresses_of_one]
 
     async def _race(
         self, attempts: Sequence[Attempt], peer: PeerId, failures: list[Failure]
@@ -134,10 +149,12 @@ class Dialer:
         try:
             socket = await self._host.dial_address(address, peer)
         except (OSError, WarrenError) as error:
-            self._backoff.on_failure(address, self._host.clock())
+            if not isinstance(error, LimitReached):
+                # By peer as well: a lie about where a peer is must not keep us from who really is there.
+                self._backoff.on_failure((peer, address), self._host.clock())
             failures.append(Failure(str(address), error))
             return None
-        self._backoff.on_success(address)
+        self._backoff.on_success((peer, address))
         return socket
 
 
@@ -147,6 +164,11 @@ async def _cancel(tasks: set[asyncio.Task[Socket | None]]) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if result is not None and not isinstance(result, BaseException):
             result.abort()
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _reason(error: Exception) -> str:

@@ -27,7 +27,7 @@ from warren.network.yamux.frames import (
     WINDOW_UPDATE,
 )
 from warren.network.yamux.session import YamuxLimits
-from warren.network.yamux.stream import QUEUE_LOW_BYTES
+from warren.network.yamux.stream import QUEUE_BYTES_MAX
 
 if TYPE_CHECKING:
     from tests.network.fakes import Sink
@@ -206,11 +206,12 @@ def test_streams_take_turns_frame_by_frame() -> None:
     assert [f[2] for f in said(end)] == [1, 3, 5, 1, 3, 5]
 
 
-def test_a_writer_hears_once_when_its_queue_falls_to_the_low_mark() -> None:
+def test_a_writer_that_asked_hears_once_when_its_queue_fell_so_far() -> None:
     end = client()
     sink = end.open()
     end.wire.writable = False
-    sink.stream.send(bytes(QUEUE_LOW_BYTES + BODY_BYTES_MAX))
+    sink.stream.send(bytes(QUEUE_BYTES_MAX // 2 + BODY_BYTES_MAX))
+    sink.stream.wake_at = QUEUE_BYTES_MAX // 2
     end.wire.writable = True
     end.session.pump()
     assert sink.writables == 1
@@ -220,7 +221,8 @@ def test_a_sink_may_send_when_it_hears_that_it_may() -> None:
     end = client()
     sink = end.open()
     end.wire.writable = False
-    sink.stream.send(bytes(QUEUE_LOW_BYTES + 1))
+    sink.stream.send(bytes(QUEUE_BYTES_MAX + 1))
+    sink.stream.wake_at = 0
     sink.on_writable = lambda: sink.stream.send(b"more")  # type: ignore[method-assign]
     end.wire.writable = True
     end.session.pump()

@@ -1,0 +1,400 @@
+"""The dialer with a host that answers as a script says, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from warren.core.errors import (
+    Closed,
+    ConnectionFailed,
+    DialFailed,
+    HandshakeFailed,
+    LimitReached,
+    PeerIdMismatch,
+)
+from warren.core.keys import PrivateKey
+from warren.core.multiaddr import Multiaddr
+from warren.network.config import NetworkConfig
+from warren.network.dialer import Dialer
+from warren.runtime.simulated import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from warren.core.peer_id import PeerId
+
+ALICE, BOB = (PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in (1, 2))
+FAR = [Multiaddr.tcp(f"100.50.0.{n}", 1) for n in range(1, 6)]
+NEAR = [Multiaddr.tcp(f"192.168.1.{n}", 1) for n in (1, 2)]
+NAME = Multiaddr.parse("/dns4/example.org/tcp/1")
+CONFIG = NetworkConfig()
+
+
+class FakeSocket:
+    def __init__(self, address: Multiaddr) -> None:
+        self.address = address
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class FakeHost:
+    """Answers each address after so many seconds: with a socket, or with an error."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.answers: dict[Multiaddr, tuple[float, Exception | None]] = {}
+        self.names: dict[Multiaddr, tuple[float, list[Multiaddr] | OSError]] = {}
+        self.dialled: list[tuple[float, Multiaddr]] = []
+        self.given_up: list[Multiaddr] = []
+        self.gates: dict[Multiaddr, asyncio.Event] = {}
+        self.sockets: list[FakeSocket] = []
+
+    async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
+        delay_s, found = self.names.get(address, (0.0, [address.without_peer()]))
+        await asyncio.sleep(delay_s)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Any:
+        assert expected in (ALICE, BOB)
+        self.dialled.append((self.clock(), address))
+        delay_s, error = self.answers.get(address, (0.01, ConnectionRefusedError()))
+        try:
+            if address in self.gates:
+                await self.gates[address].wait()
+            else:
+                await asyncio.sleep(delay_s)
+        except asyncio.CancelledError:
+            self.given_up.append(address)
+            raise
+        if error is not None:
+            raise error
+        self.sockets.append(FakeSocket(address))
+        return self.sockets[-1]
+
+    def good(self, address: Multiaddr, delay_s: float = 0.05) -> None:
+        self.answers[address] = (delay_s, None)
+
+    def bad(self, address: Multiaddr, delay_s: float = 0.05, error: Exception | None = None) -> None:
+        self.answers[address] = (delay_s, error or ConnectionRefusedError())
+
+
+class Bench:
+    def __init__(self, world: World, config: NetworkConfig) -> None:
+        self.host = FakeHost(world.clock.now)
+        host: Any = self.host
+        self.dialer = Dialer(host, config)
+
+    def gate(self, *addresses: Multiaddr) -> asyncio.Event:
+        """Attempts at `addresses` succeed when the gate is set, all in the same moment."""
+        event = asyncio.Event()
+        for address in addresses:
+            self.host.good(address)
+            self.host.gates[address] = event
+        return event
+
+    async def dial(self, *addresses: Multiaddr, peer: PeerId = ALICE, forced: bool = False) -> Any:
+        return await self.dialer.dial(peer, addresses, forced=forced)
+
+
+def simulate(test: Callable[[Bench], Coroutine[Any, Any, None]], config: NetworkConfig = CONFIG) -> None:
+    with World() as world:
+        world.run(test(Bench(world, config)))
+
+
+# ---------------------------------------------------------------- which address
+
+
+def test_a_single_address_is_dialled_at_once() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0])
+        socket = await bench.dial(FAR[0])
+        assert socket.address == FAR[0]
+        assert bench.host.dialled == [(0.0, FAR[0])]
+
+    simulate(main)
+
+
+def test_a_dead_address_costs_its_head_start_and_no_more() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], delay_s=9.0, error=TimeoutError())
+        bench.host.good(FAR[1])
+        socket = await bench.dial(FAR[0], FAR[1])
+        assert socket.address == FAR[1]
+        assert bench.host.clock() == pytest.approx(0.25 + 0.05)
+        assert bench.host.given_up == [FAR[0]]
+
+    simulate(main)
+
+
+def test_an_address_that_fails_lets_the_next_begin_at_once() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], delay_s=0.01)
+        bench.host.good(FAR[1])
+        await bench.dial(*FAR[:2])
+        assert bench.host.dialled[1][0] == pytest.approx(0.01)
+
+    simulate(main)
+
+
+def test_the_first_success_wins_and_the_others_are_given_up() -> None:
+    async def main(bench: Bench) -> None:
+        for n, address in enumerate(FAR):
+            bench.host.good(address, delay_s=5.0 - n)
+        socket = await bench.dial(*FAR)
+        assert socket.address == FAR[4]
+        assert sorted(map(str, bench.host.given_up)) == sorted(map(str, FAR[:4]))
+
+    simulate(main)
+
+
+def test_of_two_that_succeed_at_once_one_is_kept() -> None:
+    async def main(bench: Bench) -> None:
+        gate = bench.gate(*NEAR)
+        asking = asyncio.ensure_future(bench.dial(*NEAR))
+        await asyncio.sleep(1.0)
+        gate.set()
+        socket = await asking
+        assert [s.aborted for s in bench.host.sockets if s is not socket] == [True]
+        assert not socket.aborted
+
+    simulate(main)
+
+
+def test_no_more_addresses_are_tried_than_the_limit() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(*FAR)
+        assert len(bench.host.dialled) == 2
+
+    simulate(main, NetworkConfig(dial_addresses_max=2))
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_name_is_dialled_at_all_its_addresses() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.names[NAME] = (0.1, FAR[:2])
+        bench.host.good(FAR[1])
+        assert (await bench.dial(NAME)).address == FAR[1]
+
+    simulate(main)
+
+
+def test_a_name_that_is_unknown_does_not_stop_the_others() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.names[NAME] = (0.1, OSError("no such name"))
+        bench.host.good(FAR[0])
+        assert (await bench.dial(NAME, FAR[0])).address == FAR[0]
+        with pytest.raises(DialFailed, match="no such name"):
+            await bench.dial(NAME, peer=BOB)
+
+    simulate(main)
+
+
+def test_a_look_up_that_hangs_is_given_up_and_others_are_looked_up_meanwhile() -> None:
+    async def main(bench: Bench) -> None:
+        other = Multiaddr.parse("/dns4/example.com/tcp/1")
+        bench.host.names[NAME] = (1000.0, FAR[:1])
+        bench.host.names[other] = (0.5, FAR[1:2])
+        bench.host.good(FAR[1])
+        assert (await bench.dial(NAME, other)).address == FAR[1]
+        assert bench.host.clock() == pytest.approx(CONFIG.dial_timeout_s + 0.05)
+        with pytest.raises(DialFailed, match=r"example\.org"):
+            await bench.dial(NAME, peer=BOB)
+
+    simulate(main)
+
+
+# ---------------------------------------------------------------- coalescing
+
+
+def test_whoever_asks_while_a_dial_runs_waits_for_that_one() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0])
+        sockets = await asyncio.gather(bench.dial(FAR[0]), bench.dial(FAR[0]), bench.dial(FAR[1]))
+        assert len(bench.host.dialled) == 1
+        assert sockets[0] is sockets[1] is sockets[2]
+
+    simulate(main)
+
+
+def test_dials_to_different_peers_do_not_wait_for_each_other() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0], delay_s=5.0)
+        bench.host.good(FAR[1])
+        slow = asyncio.ensure_future(bench.dial(FAR[0]))
+        await bench.dial(FAR[1], peer=BOB)
+        assert bench.host.clock() == pytest.approx(0.05)
+        await slow
+
+    simulate(main)
+
+
+def test_one_who_gives_up_does_not_take_the_dial_from_the_others() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0], delay_s=1.0)
+        hasty, patient = (asyncio.ensure_future(bench.dial(FAR[0])) for _ in range(2))
+        await asyncio.sleep(0.1)
+        hasty.cancel()
+        assert (await patient).address == FAR[0]
+        assert hasty.cancelled()
+
+    simulate(main)
+
+
+def test_a_dial_that_nobody_waits_for_any_more_may_fail_silently() -> None:
+    async def main(bench: Bench) -> None:
+        asking = asyncio.ensure_future(bench.dial(FAR[0]))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.sleep(1.0)
+
+    simulate(main)
+
+
+def test_after_a_dial_the_next_one_starts_afresh() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0])
+        first = await bench.dial(FAR[0])
+        second = await bench.dial(FAR[0])
+        assert first is not second
+
+    simulate(main)
+
+
+def test_stop_gives_up_every_dial_and_says_so() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0], delay_s=100.0)
+        asking = [asyncio.ensure_future(bench.dial(FAR[0])) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        await bench.dialer.stop()
+        for outcome in await asyncio.gather(*asking, return_exceptions=True):
+            assert isinstance(outcome, Closed)
+        assert bench.host.given_up == [FAR[0]]
+
+    simulate(main)
+
+
+def test_stop_closes_what_connected_in_the_same_moment() -> None:
+    async def main(bench: Bench) -> None:
+        gate = bench.gate(*NEAR)
+        asking = asyncio.ensure_future(bench.dial(*NEAR))
+        await asyncio.sleep(1.0)
+        gate.set()
+        await asyncio.sleep(0)
+        await bench.dialer.stop()
+        with pytest.raises(Closed):
+            await asking
+        assert [socket.aborted for socket in bench.host.sockets] == [True, True]
+
+    simulate(main)
+
+
+# ---------------------------------------------------------------- failures and back-off
+
+
+def test_the_error_names_each_address_with_its_reason() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0])
+        bench.host.bad(FAR[1], error=TimeoutError())
+        bench.host.bad(FAR[2], error=HandshakeFailed("it speaks another language"))
+        bench.host.bad(FAR[3], error=OSError())
+        with pytest.raises(DialFailed, match="could not reach") as caught:
+            await bench.dial(*FAR[:4])
+        assert dict(caught.value.attempts) == {
+            str(FAR[0]): "nobody listens there",
+            str(FAR[1]): "no answer in time",
+            str(FAR[2]): "it speaks another language",
+            str(FAR[3]): "OSError",
+        }
+
+    simulate(main)
+
+
+def test_a_single_reason_of_ours_is_raised_as_it_is() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], error=PeerIdMismatch(expected=ALICE, actual=BOB))
+        with pytest.raises(PeerIdMismatch):
+            await bench.dial(FAR[0])
+
+    simulate(main)
+
+
+def test_a_peer_without_addresses_cannot_be_dialled() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed, match=r"no address of .* is known") as caught:
+            await bench.dial()
+        assert "/p2p/PEER" in caught.value.hint
+
+    simulate(main)
+
+
+def test_an_address_that_failed_is_not_dialled_again_at_once() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(FAR[0])
+        with pytest.raises(ConnectionFailed, match="failed lately; next try in 5 s"):
+            await bench.dial(FAR[0])
+        assert len(bench.host.dialled) == 1
+        await asyncio.sleep(5.0)
+        with pytest.raises(DialFailed):
+            await bench.dial(FAR[0])
+        with pytest.raises(ConnectionFailed, match="next try in 10 s"):
+            await bench.dial(FAR[0])
+
+    simulate(main)
+
+
+def test_a_forced_dial_does_not_wait_and_a_success_forgets() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(FAR[0])
+        bench.host.good(FAR[0])
+        await bench.dial(FAR[0], forced=True)
+        await bench.dial(FAR[0])
+
+    simulate(main)
+
+
+def test_the_addresses_behind_a_name_back_off_too() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.names[NAME] = (0.0, FAR[:1])
+        with pytest.raises(DialFailed):
+            await bench.dial(NAME)
+        with pytest.raises(ConnectionFailed, match="failed lately"):
+            await bench.dial(NAME)
+        assert len(bench.host.dialled) == 1
+
+    simulate(main)
+
+
+def test_a_wrong_peer_at_an_address_does_not_keep_us_from_the_right_one() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], error=PeerIdMismatch(expected=ALICE, actual=BOB))
+        with pytest.raises(PeerIdMismatch):
+            await bench.dial(FAR[0], peer=ALICE)
+        bench.host.good(FAR[0])
+        await bench.dial(FAR[0], peer=BOB)
+        with pytest.raises(ConnectionFailed, match="failed lately"):
+            await bench.dial(FAR[0], peer=ALICE)
+
+    simulate(main)
+
+
+def test_our_own_limits_are_not_held_against_an_address() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], error=LimitReached("outbound_max"))
+        with pytest.raises(LimitReached):
+            await bench.dial(FAR[0])
+        bench.host.good(FAR[0])
+        await bench.dial(FAR[0])
+
+    simulate(main)
