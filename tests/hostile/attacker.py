@@ -22,12 +22,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tests.hostile.victim import DEAF_ID, SINK_ID, SOURCE_ID
+from tests.hostile.victim import ASK_ID, DEAF_ID, SINK_ID, SOURCE_ID
 from warren.core import varint
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.multistream import VERSION_LINE, encode_line
 from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES, StaticKey
+from warren.network.proto.messages_pb2 import REQUEST, Message
 from warren.network.upgrade import MUXERS, Upgrade
 from warren.network.yamux.frames import (
     DATA,
@@ -534,6 +535,50 @@ def push_flood(target: Target) -> None:
     flood(target, make)
 
 
+def half_messages(target: Target) -> None:
+    """Requests of four megabytes that all but end, on a thousand streams: what is kept of each."""
+    size = 4 * 1024 * 1024
+    held = []
+    for source in itertools.islice(source_addresses(2), 2):
+        intruder = Intruder(target, source)
+        intruder.sock.settimeout(2)
+        held.append(intruder)
+        with suppress(OSError, GoneError):
+            ids = intruder.open_streams(ASK_ID, 1000, varint.encode(size))
+            for _ in range(size // 64_000):
+                for stream_id in ids:
+                    intruder.send(frame(DATA, 0, stream_id, bytes(64_000)))
+                    intruder.drain()
+    announce(streams=len(held) * 1000)
+    while True:
+        time.sleep(1)
+
+
+def unread_answers(target: Target) -> None:
+    """Small requests with large answers that are never taken: the sender's buffers, and tasks that wait."""
+    request = Message(id=1, kind=REQUEST, payload=b"?").SerializeToString()
+    many = (varint.encode(len(request)) + request) * 1000
+    held = []
+    for source in itertools.islice(source_addresses(4), 4):
+        intruder = Intruder(target, source)
+        intruder.sock.settimeout(2)
+        held.append(intruder)
+        with suppress(OSError):
+            intruder.open_streams(ASK_ID, 500, many)
+    announce(streams=len(held) * 500)
+    while True:
+        time.sleep(1)
+
+
+def connection_churn(target: Target) -> None:
+    """Whole handshakes with ever new keys, then gone: the processor, and what is kept of a peer."""
+
+    def once(target: Target, source: str) -> None:
+        Intruder(target, source).close()
+
+    again_and_again(target, once, 40)
+
+
 def unknown_protocols(target: Target) -> None:
     """Streams that propose one protocol after the other that nobody speaks."""
     names = b"".join(encode_line(f"/nobody/speaks/{at}") for at in range(100))
@@ -572,6 +617,9 @@ ATTACKS: tuple[Callable[[Target], None], ...] = (
     garbage_identify,
     push_flood,
     unknown_protocols,
+    half_messages,
+    unread_answers,
+    connection_churn,
 )
 
 

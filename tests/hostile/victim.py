@@ -7,6 +7,7 @@ Prints one JSON line with its address; then answers each line of standard input 
     /hostile/sink/1.0.0     takes everything, and at the end answers with its count in eight bytes
     /hostile/source/1.0.0   sends without end to whoever asks
     /hostile/deaf/1.0.0     a handler that never reads what it is sent
+    /hostile/ask/1.0.0      answers each request with 64 KiB
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from warren.config import Config
 from warren.node import Node
 
 if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
 
 SINK_ID = "/hostile/sink/1.0.0"
 SOURCE_ID = "/hostile/source/1.0.0"
 DEAF_ID = "/hostile/deaf/1.0.0"
+ASK_ID = "/hostile/ask/1.0.0"
 BLOCK = bytes(64 * 1024)
 
 
@@ -55,6 +58,10 @@ async def deaf(stream: Stream) -> None:
         await asyncio.sleep(0.1)
 
 
+async def answer(_peer: PeerId, _payload: bytes) -> bytes:
+    return BLOCK
+
+
 def describe(node: Node) -> dict[str, int]:
     sockets = node.network.sockets()
     return {
@@ -70,6 +77,7 @@ async def main() -> None:
         node.network.handle_stream_inline(SINK_ID, sink)
         node.handle_stream(SOURCE_ID, source)
         node.handle_stream(DEAF_ID, deaf)
+        node.handle(ASK_ID, answer)
         print(json.dumps({"addr": str(node.addresses()[0]), "pid": os.getpid()}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(describe(node)), flush=True)
