@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ SOURCE_ID = "/hostile/source/1.0.0"
 DEAF_ID = "/hostile/deaf/1.0.0"
 ASK_ID = "/hostile/ask/1.0.0"
 BLOCK = bytes(64 * 1024)
+ADDRESS_SPACE_BYTES = 3 << 30
 
 
 def sink(stream: Stream) -> None:
@@ -84,4 +86,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    # A build that breaks the promise must fail its test, not take the machine with it.
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     asyncio.run(main())
