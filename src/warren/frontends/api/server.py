@@ -41,8 +41,9 @@ class Listening:
 
     @property
     def hosts(self) -> list[str]:
-        """Every way to write this address in a URL of this machine."""
-        return [f"{name}:{self.port}" for name in {_bracketed(self.host), "localhost", "127.0.0.1", "[::1]"}]
+        """Every way to write this address in a URL of this machine, the best first."""
+        names = dict.fromkeys((_bracketed(self.host), "localhost", "127.0.0.1", "[::1]"))
+        return [f"{name}:{self.port}" for name in names]
 
 
 def bind(config: ApiConfig) -> socket.socket:

@@ -9,6 +9,7 @@ It uses the standard library's HTTP client: the large ones take longer to import
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -57,10 +58,9 @@ class Client:
         Raises the error that the node reports, before or within the stream; ConnectionClosed if it ends
         before its result.
         """
-        response = self._send(method, parts, None, body)
-        with response:
-            while line := self._line(response):
-                document = json.loads(line)
+        with self._sent(method, parts, None, body) as response:
+            while True:
+                document = self._line(response)
                 if document.get("event") == "error":
                     raise rebuilt(document)
                 if document.get("event") != "alive":
@@ -71,15 +71,14 @@ class Client:
     def _answer(
         self, method: str, parts: tuple[str, ...], query: dict[str, str] | None = None, body: Any = None
     ) -> Any:
-        with self._send(method, parts, query, body) as response:
-            try:
-                return json.loads(response.read())
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise _broken(error) from error
+        with self._sent(method, parts, query, body) as response, self._breaks():
+            return json.loads(response.read())
 
-    def _send(
+    @contextlib.contextmanager
+    def _sent(
         self, method: str, parts: tuple[str, ...], query: dict[str, str] | None, body: Any
-    ) -> http.client.HTTPResponse:
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request; yield its answer if it went well, and close the connection afterwards."""
         path = "/v1/" + "/".join(quote(part, safe="") for part in parts)
         path += "?" + urlencode(query) if query else ""
         headers = {"Authorization": f"Bearer {self._door.token}", "Connection": "close"}
@@ -88,31 +87,46 @@ class Client:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         connection = http.client.HTTPConnection(self._door.host, self._door.port, timeout=self._timeout_s)
-        try:
-            connection.request(method, path, data, headers)
-            response = connection.getresponse()
-        except TimeoutError as error:
-            raise _slow(self._timeout_s) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NodeNotRunning(
-                f"the node (process {self._door.pid}) does not answer: {error}",
-                hint="see warren logs; stop it with warren down",
-            ) from error
-        if response.status >= 400:
+        with contextlib.closing(connection):
+            try:
+                connection.request(method, path, data, headers)
+                response = connection.getresponse()
+            except TimeoutError as error:
+                raise self._slow() from error
+            except (OSError, http.client.HTTPException) as error:
+                raise NodeNotRunning(
+                    f"the node (process {self._door.pid}) does not answer: {str(error) or 'it hung up'}",
+                    hint="see warren logs; stop it with warren down",
+                ) from error
             with response:
-                raise rebuilt(_document(response.read()))
-        return response
+                if response.status >= 400:
+                    with self._breaks():
+                        said = response.read()
+                    raise rebuilt(_document(said))
+                yield response
 
-    def _line(self, response: http.client.HTTPResponse) -> bytes:
-        try:
+    def _line(self, response: http.client.HTTPResponse) -> dict[str, Any]:
+        with self._breaks():
             line = response.readline(_LINE_BYTES_MAX)
+            document = json.loads(line) if line else None
+        if isinstance(document, dict):
+            return document
+        raise ConnectionClosed("the node ended in the middle of its answer", hint="see: warren logs")
+
+    @contextlib.contextmanager
+    def _breaks(self) -> Iterator[None]:
+        """Reading an answer: what breaks it off becomes one of our errors."""
+        try:
+            yield
         except TimeoutError as error:
-            raise _slow(self._timeout_s) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise _broken(error) from error
-        if not line:
-            raise ConnectionClosed("the node ended in the middle of its answer", hint="see: warren logs")
-        return line
+            raise self._slow() from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise ConnectionClosed(
+                f"the node's answer broke off: {error}", hint="see: warren logs"
+            ) from error
+
+    def _slow(self) -> RequestTimeout:
+        return RequestTimeout(f"the node did not answer in {self._timeout_s:g} s", hint="see: warren logs")
 
 
 def rebuilt(document: dict[str, Any]) -> WarrenError:
@@ -137,11 +151,3 @@ def _document(body: bytes) -> dict[str, Any]:
     except ValueError:
         document = None
     return document if isinstance(document, dict) else {}
-
-
-def _slow(timeout_s: float) -> RequestTimeout:
-    return RequestTimeout(f"the node did not answer in {timeout_s:.0f} s", hint="see: warren logs")
-
-
-def _broken(error: Exception) -> ConnectionClosed:
-    return ConnectionClosed(f"the node's answer broke off: {error}", hint="see: warren logs")

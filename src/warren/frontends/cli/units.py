@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
-_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -55,12 +53,3 @@ def parse_span(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise ValueError(f"{text!r} is no span of time; write for instance 30m, 24h or 7d")
     return float(found[1]) * _SPANS[found[2] or "s"]
-
-
-def parse_size(text: str) -> int:
-    """'500', '10MB', '1.5 GiB' -> bytes. Raises ValueError."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
-    if not found:
-        raise ValueError(f"{text!r} is no size; write for instance 100MB or 1GiB")
-    factor = (_FACTORS | _BINARY)[found[2] or ""]
-    return round(float(found[1]) * factor)
