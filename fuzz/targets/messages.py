@@ -45,6 +45,12 @@ class Stream:
     def resume_reading(self) -> None:
         pass
 
+    def hold(self, _: int) -> None:
+        pass
+
+    def release(self, _: int) -> None:
+        pass
+
     def reset(self) -> None:
         self.ended = True
 

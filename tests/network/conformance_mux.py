@@ -156,6 +156,7 @@ class MuxConformance:
         pair = self.pair()
         near, far = self.connect(pair, greedy=False)
         near.stream.send(MEGABYTE)
+        near.stream.wake_at = 0
         pair.carry()
         assert near.writables == 0
         while far.unread:

@@ -183,7 +183,7 @@ def test_too_many_proposals_end_the_negotiation() -> None:
     offers = b"".join(encode_line(f"/{n}") for n in range(PROPOSALS_MAX))
     responder.receive(memoryview(VERSION_LINE + offers))
     assert responder.take_output() == VERSION_LINE + NOT_AVAILABLE * PROPOSALS_MAX
-    with pytest.raises(ProtocolViolation, match="more than 32 proposals"):
+    with pytest.raises(ProtocolViolation, match=f"more than {PROPOSALS_MAX} proposals"):
         responder.receive(memoryview(encode_line("/one/more")))
 
 

@@ -147,14 +147,26 @@ def test_a_reader_that_waits_is_woken_by_data_the_end_and_the_reset() -> None:
     run(main())
 
 
-def test_what_arrived_before_a_reset_can_still_be_read() -> None:
+def test_a_reset_drops_what_was_not_read() -> None:
     async def main() -> None:
         bench = Bench()
         bench.feed(b"abc")
         bench.stream.on_reset(StreamReset("gone"))
-        assert await bench.stream.read() == b"abc"
+        assert bench.muxed.held == 0
         with pytest.raises(StreamReset):
             await bench.stream.read()
+
+    run(main())
+
+
+def test_what_came_to_its_end_can_be_read_after_the_connection_went() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.feed(b"abc")
+        bench.stream.on_fin()
+        bench.stream.on_reset(ConnectionClosed("gone"))
+        assert await bench.stream.read() == b"abc"
+        assert bench.muxed.held == 0
 
     run(main())
 
@@ -278,7 +290,7 @@ def test_a_receiver_that_comes_after_the_end_hears_of_it_at_once(ending: str) ->
         bench.feed(b"all")
         bench.stream.on_fin() if ending == "fin" else bench.stream.on_reset(error)
         bench.receive()
-        assert bench.received == b"all"
+        assert bench.received == (b"all" if ending == "fin" else b"")
         assert bench.ends == [None if ending == "fin" else error]
 
     run(main())

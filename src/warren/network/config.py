@@ -20,10 +20,15 @@ class NetworkConfig:
     """Sockets with one peer id: stops one identity from taking the slots of all."""
     per_ip_max: int = 256
     """Inbound sockets from one IPv4 address or IPv6 /64: stops one host that makes up identities."""
+    violations_max: int = 10
+    """Connections from one host that break the protocol within `violations_s`: then its newcomers are dropped
+    for as long. Stops whoever was closed for an attack from coming back for the next one at once."""
+    violations_s: float = 10.0
     handshakes_max: int = 256
-    """Inbound sockets that have not proved a key yet: stops half-open floods; who comes then is dropped."""
+    """Inbound sockets that have not proved a key yet: stops half-open floods. The oldest makes room for who
+    comes: an honest handshake takes milliseconds."""
     handshakes_per_ip_max: int = 64
-    """The same from one host, so that one attacker cannot take all the places."""
+    """The same from one host, so that one attacker cannot push out all the others."""
     read_bytes: int = 256 * 1024
     """Taken from a link in one go: larger is faster for bulk, smaller shares the loop more evenly."""
     handshake_timeout_s: float = 10.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import LimitReached
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from warren.network.config import NetworkConfig
     from warren.network.socket import Socket
+
+VIOLATORS_MAX: Final = 4096
+"""Hosts whose violations are remembered: bounded memory."""
 
 
 @lru_cache(maxsize=4096)
@@ -39,19 +42,32 @@ def ip_group(host: str) -> str:
 class SocketLimits:
     """Counts the sockets of one network."""
 
-    __slots__ = ("_config", "_handshakes_by_ip", "_inbound_by_ip", "handshakes", "inbound", "outbound")
+    __slots__ = (
+        "_config",
+        "_handshakes_by_ip",
+        "_inbound_by_ip",
+        "_violations",
+        "handshakes",
+        "inbound",
+        "outbound",
+    )
 
     def __init__(self, config: NetworkConfig) -> None:
         self._config = config
         self._inbound_by_ip: Counter[str] = Counter()
         self._handshakes_by_ip: Counter[str] = Counter()
+        self._violations: dict[str, tuple[int, float]] = {}
+        """By host: how many, and until when they count."""
         self.inbound = 0
         self.outbound = 0
         self.handshakes = 0
 
-    def admit_inbound(self, host: str) -> None:
+    def admit_inbound(self, host: str, now: float) -> None:
         """Count a newcomer that begins its handshake. Raises `LimitReached`."""
         config, group = self._config, ip_group(host)
+        violations, until = self._violations.get(group, (0, 0.0))
+        if violations >= config.violations_max and now < until:
+            raise LimitReached("violations_max")
         if self.inbound >= config.inbound_max:
             raise LimitReached("inbound_max")
         if self._inbound_by_ip[group] >= config.per_ip_max:
@@ -60,10 +76,25 @@ class SocketLimits:
             raise LimitReached("handshakes_max")
         if self._handshakes_by_ip[group] >= config.handshakes_per_ip_max:
             raise LimitReached("handshakes_per_ip_max")
+        self.count_inbound(host)
+
+    def count_inbound(self, host: str) -> None:
+        """Count a newcomer for whom room was made."""
+        group = ip_group(host)
         self.inbound += 1
         self.handshakes += 1
         self._inbound_by_ip[group] += 1
         self._handshakes_by_ip[group] += 1
+
+    def note_violation(self, host: str, now: float) -> None:
+        """A connection from `host` broke the protocol."""
+        group = ip_group(host)
+        count, until = self._violations.pop(group, (0, 0.0))
+        if now >= until:
+            count = 0
+        if len(self._violations) >= VIOLATORS_MAX:
+            del self._violations[next(iter(self._violations))]
+        self._violations[group] = (count + 1, now + self._config.violations_s)
 
     def admit_outbound(self) -> None:
         """Count a dial. Raises `LimitReached`."""

@@ -178,8 +178,8 @@ class _Incoming:
         self._count_held()
 
     def _count_held(self) -> None:
-        """What is kept for the peer counts against its connection: a thousand half requests are no way around it."""
-        held = self._decoder.pending + self._under_way
+        """What is kept for the peer counts against its connection, half a request too."""
+        held = 0 if self._stream.ended else self._decoder.pending + self._under_way
         if held > self._held:
             self._stream.hold(held - self._held)
         else:
@@ -223,6 +223,8 @@ class _Incoming:
         self._ended = True
         if error is None:
             self._close_if_done()
+        else:
+            self._count_held()
 
     def _close_if_done(self) -> None:
         if self._ended and not self._running and not self._waiting:

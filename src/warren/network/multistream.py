@@ -22,7 +22,7 @@ _VERSION: Final = VERSION_LINE[1:-1]
 NOT_AVAILABLE: Final = b"\x03na\n"
 LINE_BYTES_MAX: Final = 1024
 """Stops a peer from making us hold an endless protocol name."""
-PROPOSALS_MAX: Final = 32
+PROPOSALS_MAX: Final = 16
 """Stops a peer from keeping us busy with names that we refuse."""
 
 
@@ -85,11 +85,12 @@ class Proposer:
     its own data right behind them and save a round trip.
     """
 
-    __slots__ = ("_greeted", "_lines", "_offers", "_output", "selected")
+    __slots__ = ("_greeted", "_lines", "_offers", "_output", "refusals", "selected")
 
     def __init__(self, protocols: Sequence[str]) -> None:
         self._offers = list(protocols)
         self._lines = _Lines()
+        self.refusals = 0
         self._greeted = False
         self._output = VERSION_LINE + encode_line(self._offers[0])
         self.selected: str | None = None
@@ -118,6 +119,7 @@ class Proposer:
             self._greeted = True
         elif line == NOT_AVAILABLE[1:-1]:
             del self._offers[0]
+            self.refusals += 1
             if self._offers:
                 self._output += encode_line(self._offers[0])
         elif line.decode("utf-8", "replace") == self._offers[0]:
@@ -129,13 +131,13 @@ class Proposer:
 class Responder:
     """The side that was opened to: takes the first offer that `supports` accepts, refuses the others."""
 
-    __slots__ = ("_greeted", "_lines", "_output", "_refusals", "_supports", "selected")
+    __slots__ = ("_greeted", "_lines", "_output", "_supports", "refusals", "selected")
 
     def __init__(self, supports: Callable[[str], bool]) -> None:
         self._supports = supports
         self._lines = _Lines()
         self._greeted = False
-        self._refusals = 0
+        self.refusals = 0
         self._output = b""
         self.selected: str | None = None
 
@@ -166,7 +168,7 @@ class Responder:
             self.selected = protocol
             self._output += encode_line(protocol)
             return
-        self._refusals += 1
-        if self._refusals > PROPOSALS_MAX:
+        self.refusals += 1
+        if self.refusals > PROPOSALS_MAX:
             raise ProtocolViolation(f"multistream: more than {PROPOSALS_MAX} proposals that nobody speaks")
         self._output += NOT_AVAILABLE

@@ -31,6 +31,12 @@ class MuxedStream(Protocol):
 
     queued: int
     """Bytes taken from the caller and not yet on their way."""
+    wake_at: int
+    """`StreamSink.on_writable` is called once when `queued` fell to this; -1 for never."""
+
+    @property
+    def queue_bytes_max(self) -> int:
+        """How much may be queued before the writer should wait."""
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send or queue `data`; mutable buffers are copied when they have to wait."""
@@ -43,6 +49,15 @@ class MuxedStream(Protocol):
 
     def consumed(self, count: int) -> None:
         """The application read `count` bytes: the peer may send as many again."""
+
+    def hold(self, count: int) -> bool:
+        """Count bytes that are kept until the application reads them; False when there are too many."""
+
+    def release(self, count: int) -> None:
+        """Held bytes were read or dropped."""
+
+    def charge(self, cost: int) -> None:
+        """The peer made work that moves no data. Raises `ProtocolViolation` when that becomes a flood."""
 
 
 class StreamAcceptor(Protocol):

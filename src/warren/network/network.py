@@ -13,6 +13,7 @@ from warren.core.errors import (
     Closed,
     ConnectionClosed,
     InvalidMultiaddr,
+    LimitReached,
     ProtocolNotSupported,
     RequestTimeout,
 )
@@ -85,13 +86,14 @@ class Network:
     async def listen(self, addresses: Sequence[Multiaddr]) -> None:
         """Accept connections at all `addresses`, or at none. Raises `OSError`, `InvalidMultiaddr`.
 
-        Where several ask for port 0 they share the port that the first one was given: one port per node.
+        A DNS name stands for all its addresses. Where several ask for port 0 they share the port that the first one was given: one port per node.
         """
         self._check_running()
         started: list[LinkListener] = []
         port = 0
         try:
-            for wanted in addresses:
+            resolved = [found for wanted in addresses for found in await self.resolve(wanted)]
+            for wanted in resolved:
                 address = wanted
                 if port and wanted.port == 0 and wanted.host is not None:
                     address = Multiaddr.tcp(wanted.host, port)
@@ -142,11 +144,16 @@ class Network:
         self._check_running()
 
         async def dial() -> Socket:
+            problem: OSError | None = None
             try:
-                resolved = await self.resolve(address)
-                return await self.dial_address(resolved[0], None)
+                for candidate in await self.resolve(address):
+                    try:
+                        return await self.dial_address(candidate, None)
+                    except OSError as error:
+                        problem = error
             except OSError as error:
-                raise ConnectionClosed(f"could not reach {address}: {error}") from error
+                problem = error
+            raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
 
         return await _within(timeout_s, dial(), "connecting to", address)
 
@@ -162,7 +169,7 @@ class Network:
         self._registry.limits.admit_outbound()
         socket = Socket(self, outbound=True, remote_addr=address, expected=expected)
         self._registry.add(socket)
-        self._start_ticking()
+        self._look_soon()
         socket.start_connecting()
         try:
             await self._transport.dial(address, lambda: socket, self.config.dial_timeout_s)
@@ -208,6 +215,7 @@ class Network:
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
         self._registry.settle(peer)
+        self._look_soon()
 
     # --- streams and handlers -------------------------------------------------------------------------------
 
@@ -259,7 +267,11 @@ class Network:
 
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
         """
-        socket = await self.connect(peer, timeout_s=timeout_s)
+        socket = self._registry.best(peer)
+        if socket is None:
+            began = self.clock()
+            socket = await self.connect(peer, timeout_s=timeout_s)
+            timeout_s = max(timeout_s - (self.clock() - began), 0.0)
         return await self._messenger.request(socket, protocol, payload, timeout_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
@@ -307,8 +319,10 @@ class Network:
 
     def on_link(self, socket: Socket, remote: Multiaddr | None) -> None:
         """An inbound link exists. Raises `LimitReached` when there is no room for it."""
+        if self._stopped:
+            raise LimitReached("stop", "this network was stopped")
         self._registry.admit(socket, remote)
-        self._start_ticking()
+        self._look_soon()
 
     def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Every change of state of a socket."""
@@ -318,6 +332,8 @@ class Network:
                 self.on_connected(socket)
             else:
                 socket.identified()
+        elif new is SocketState.CLOSING:
+            self._look_soon()
         elif new is SocketState.CLOSED:
             self._messenger.drop(socket)
 
@@ -330,9 +346,16 @@ class Network:
         if self._stopped:
             raise Closed("this network was stopped")
 
-    def _start_ticking(self) -> None:
-        if self._tick_handle is None and not self._stopped:
-            self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+    def _look_soon(self) -> None:
+        """Something has a deadline now: the next look must not be further away than `TICK_S`."""
+        if self._stopped:
+            return
+        loop = asyncio.get_running_loop()
+        if self._tick_handle is not None:
+            if self._tick_handle.when() <= loop.time() + TICK_S:
+                return
+            self._tick_handle.cancel()
+        self._tick_handle = loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
         """Look after deadlines; rests while there is nothing to look after."""

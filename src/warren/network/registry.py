@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import Closed, HandshakeFailed, LimitReached
+from warren.core.errors import Closed, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
-from warren.network.limits import SocketLimits, choose_victim
+from warren.network.limits import SocketLimits, choose_victim, ip_group
 from warren.network.states import USABLE, SocketState
 
 if TYPE_CHECKING:
@@ -96,13 +96,29 @@ class SocketRegistry:
         """Ask the limits about an inbound link; room is made when the node is full. Raises `LimitReached`."""
         host = _host(remote)
         try:
-            self.limits.admit_inbound(host)
+            self.limits.admit_inbound(host, self._clock())
         except LimitReached as error:
-            if error.limit == "inbound_max":
-                self._evict()
-            self._events.emit(SocketRefused(error.limit, str(remote)))
-            raise
+            if not self._made_room(error.limit, host):
+                self._events.emit(SocketRefused(error.limit, str(remote)))
+                raise
+            self.limits.count_inbound(host)
         self.add(socket)
+
+    def _made_room(self, limit: str, host: str) -> bool:
+        """Drop the oldest unproven newcomer, of the same host where that is what the limit counts."""
+        if limit == "inbound_max":
+            self._evict()
+        if limit not in ("handshakes_max", "handshakes_per_ip_max"):
+            return False
+        group = ip_group(host) if limit == "handshakes_per_ip_max" else None
+        for oldest in self._unsettled:
+            if oldest.outbound or oldest.state not in _EARLY:
+                continue
+            if group is None or ip_group(_host(oldest.remote_addr)) == group:
+                self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
+                oldest.abort(LimitReached(limit))
+                return True
+        return False
 
     def on_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Keep the map true; called after every move of every socket."""
@@ -142,6 +158,8 @@ class SocketRegistry:
             self.limits.release_outbound()
         else:
             host = _host(socket.remote_addr)
+            if isinstance(socket.error, ProtocolViolation):
+                self.limits.note_violation(host, self._clock())
             self.limits.release_inbound(host)
             if not socket.authenticated:
                 self.limits.end_handshake(host)

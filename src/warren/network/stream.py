@@ -2,7 +2,7 @@
 
 In: data views from the muxer.  Out: bytes for the reader, or calls of a receiver without any copy.
 Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at
-most the receive window; a fast writer at most `WRITE_QUEUE_BYTES_MAX` and one write.
+most the receive window; a fast writer at most `queue_bytes_max` of the muxer and one write.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from warren.core import varint
 from warren.core.errors import (
     Closed,
     ConnectionClosed,
+    LimitReached,
     MisuseError,
     ProtocolNotSupported,
     ProtocolViolation,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WRITE_QUEUE_BYTES_MAX: Final = 256 * 1024
-"""A writer waits while more than this is unsent."""
 SMALL_CHUNK_BYTES_MAX: Final = 4096
 """Unread pieces are joined up to this size: a window full of tiny frames costs no more than one of large."""
 
@@ -170,7 +169,9 @@ class Stream:
         """Send or queue `data`; False when the writer should now wait for `drain`."""
         muxed = self._writer()
         muxed.send(data)
-        return muxed.queued <= WRITE_QUEUE_BYTES_MAX
+        if not muxed.queued:
+            return True
+        return self._below_bound(muxed)
 
     def write_through(self, data: bytes | bytearray | memoryview) -> bool:
         """Like `write_nowait`, but on its way before this returns: for questions that are waited for."""
@@ -192,7 +193,7 @@ class Stream:
     async def drain(self) -> None:
         """Wait until the unsent bytes fell below the low mark. Raises when the stream ended."""
         muxed = self._writer()
-        while muxed.queued > WRITE_QUEUE_BYTES_MAX:
+        while not self._below_bound(muxed):
             if self._drain_waiter is None:
                 self._drain_waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._drain_waiter)
@@ -295,10 +296,13 @@ class Stream:
 
     def _negotiate(self, negotiator: Proposer | Responder, data: memoryview) -> int:
         try:
+            refused = negotiator.refusals
             used = negotiator.receive(data)
         except ProtocolViolation as error:
             self._fail_negotiation(error)
             return len(data)
+        if negotiator.refusals > refused and self.inbound and self._muxed is not None:
+            self._muxed.charge(negotiator.refusals - refused)
         if used and self._muxed is not None:
             self._muxed.consumed(used)
         output = negotiator.take_output()
@@ -329,7 +333,10 @@ class Stream:
         return self._muxed
 
     def _keep(self, data: memoryview) -> None:
-        """Hold what nobody reads yet."""
+        """Hold what nobody reads yet; where too much is held already, this stream is reset."""
+        if self._muxed is not None and not self._muxed.hold(len(data)):
+            self._fail(LimitReached("held_bytes", "too much unread data is held"))
+            return
         chunks = self._chunks
         if chunks is None:
             chunks = self._chunks = deque()
@@ -338,6 +345,14 @@ class Stream:
         else:
             chunks.append(bytes(data))
         self._buffered += len(data)
+
+    @staticmethod
+    def _below_bound(muxed: MuxedStream) -> bool:
+        bound = muxed.queue_bytes_max
+        if muxed.queued <= bound:
+            return True
+        muxed.wake_at = bound // 2
+        return False
 
     def _take(self, max_bytes: int) -> bytes:
         chunks = self._chunks
@@ -354,6 +369,7 @@ class Stream:
             self._chunk_pos = pos + max_bytes
         self._buffered -= len(head)
         if self._muxed is not None:
+            self._muxed.release(len(head))
             self._muxed.consumed(len(head))
         return head
 
@@ -410,11 +426,34 @@ class Stream:
             return
         self._error = error
         self._negotiator = None
+        if not self._eof:
+            self._drop_unread()
         self._wake_reader()
         waiter, self._drain_waiter = self._drain_waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
         self._end_receiver(error)
+
+    def _drop_unread(self) -> None:
+        """What was cut short is of no use; a stream that came to its end keeps what it brought."""
+        if self._muxed is not None:
+            self._muxed.release(self._buffered)
+        self._chunks, self._chunk_pos, self._buffered = None, 0, 0
+
+    def hold(self, count: int) -> None:
+        """Count bytes that a handler keeps for the peer. Raises `LimitReached` when there are too many."""
+        if self._muxed is not None and not self._muxed.hold(count):
+            raise LimitReached("held_bytes", "too much data of peers is held")
+
+    def release(self, count: int) -> None:
+        """Bytes of `hold` are no longer kept."""
+        if self._muxed is not None:
+            self._muxed.release(count)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Written, and not yet on their way."""
+        return self._muxed.queued if self._muxed is not None else 0
 
     def _discard(self, data: memoryview) -> None:
         """Take what nobody reads any more, so that its credit goes back and the stream can end."""

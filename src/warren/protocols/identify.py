@@ -3,7 +3,7 @@
 In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the
 address book. The question goes out on every socket, both ways; while it is under way the socket may be used
 already.
-Refuses: messages over 64 KiB, a public key that is not the one of the handshake, records signed by someone
+Refuses: messages over 16 KiB, a public key that is not the one of the handshake, records signed by someone
 else; more than the first 64 addresses and 512 protocols are dropped, so that a boaster costs bounded memory.
 Spec: https://github.com/libp2p/specs/blob/master/identify/README.md
 """
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 PROTOCOL_ID: Final = "/ipfs/id/1.0.0"
 PUSH_ID: Final = "/ipfs/id/push/1.0.0"
 PROTOCOL_VERSION: Final = "ipfs/0.1.0"
-MESSAGE_BYTES_MAX: Final = 64 * 1024
+MESSAGE_BYTES_MAX: Final = 16 * 1024
 ADDRESSES_MAX: Final = 64
 PROTOCOLS_MAX: Final = 512
 TEXT_BYTES_MAX: Final = 256
@@ -76,7 +76,8 @@ class Identify:
         self._advertised = advertised
         self._cached: tuple[tuple[Multiaddr, ...], tuple[str, ...], bytes] | None = None
         self._sequence = int(network.runtime.clock.wall() * 1000)
-        self._waiting: dict[Socket, float] = {}
+        self._pushing: set[Socket] = set()
+        """Sockets on which a push arrives: one at a time, so that half pushes cannot pile up."""
         network.on_connected = self._ask
         network.handle_stream_inline(PROTOCOL_ID, self._answer)
         network.handle_stream_inline(PUSH_ID, self._take_push)
@@ -132,7 +133,14 @@ class Identify:
         stream.close_nowait()
 
     def _take_push(self, stream: Stream) -> None:
+        socket = stream.socket
+        if socket in self._pushing:
+            stream.reset()
+            return
+        self._pushing.add(socket)
+
         def done(result: IdentifyInfo | Exception) -> None:
+            self._pushing.discard(socket)
             stream.close_write()
             if isinstance(result, IdentifyInfo):
                 self._learn(stream.socket, result)

@@ -183,7 +183,7 @@ class Joined(RuleBasedStateMachine):
                 grown += stream._window_max - INITIAL_WINDOW_BYTES
             assert side.end.total.granted == grown <= WINDOWS.connection_bytes_max
             inbound = sum(stream.inbound for stream in session.streams.values())
-            assert session._inbound_count == inbound <= STREAMS_MAX
+            assert session.budget.streams == inbound <= STREAMS_MAX
 
     def teardown(self) -> None:
         if not hasattr(self, "sides"):
@@ -192,7 +192,7 @@ class Joined(RuleBasedStateMachine):
         for side in self.sides:
             session: Any = side.end.session
             assert session.stream_count == 0
-            assert session._inbound_count == 0
+            assert session.budget.streams == 0
             assert side.end.total.granted == 0
             assert session._stray_left >= INITIAL_WINDOW_BYTES
             if not (self.was_refused(side) or any(half.reset for half in side.halves.values())):

@@ -221,7 +221,7 @@ def test_a_sink_may_send_when_it_hears_that_it_may() -> None:
     end = client()
     sink = end.open()
     end.wire.writable = False
-    sink.stream.send(bytes(QUEUE_BYTES_MAX + 1))
+    sink.stream.send(bytes(QUEUE_BYTES_MAX // 2))
     sink.stream.wake_at = 0
     sink.on_writable = lambda: sink.stream.send(b"more")  # type: ignore[method-assign]
     end.wire.writable = True

@@ -26,7 +26,7 @@ from warren.network.yamux.frames import (
     SYN,
     WINDOW_UPDATE,
 )
-from warren.network.yamux.stream import QUEUE_LOW_BYTES, YamuxStream
+from warren.network.yamux.stream import YamuxStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,8 @@ class YamuxLimits:
     """Frames without data in one go: stops floods of pings, empty frames, window updates and resets."""
     idle_frames_per_s: float = 2000.0
     """Frames without data in the long run."""
+    reset_cost: int = 16
+    """What a stream that the peer opens and resets counts as: stops rapid resets, each of which made us work."""
 
 
 class YamuxSession:
@@ -68,7 +70,6 @@ class YamuxSession:
         "_body_stream",
         "_fin_after_body",
         "_head",
-        "_inbound_count",
         "_limits",
         "_next_id",
         "_ping_sent_at",
@@ -110,7 +111,6 @@ class YamuxSession:
         self._accept = accept
         self._limits = limits
         self._next_id = 1 if client else 2
-        self._inbound_count = 0
         self._allowance = float(limits.idle_frames_burst)
         self._allowance_at = clock()
         self._head = b""
@@ -136,7 +136,7 @@ class YamuxSession:
         """Open a stream; its first frame carries the SYN. Raises `LimitReached`, `ConnectionClosed`."""
         if not self.accepts_streams:
             raise ConnectionClosed("the connection takes no new streams")
-        if len(self.streams) - self._inbound_count >= self._limits.streams_outbound_max:
+        if len(self.streams) - self.budget.streams >= self._limits.streams_outbound_max:
             raise LimitReached("streams_outbound_max")
         if self._next_id > _STREAM_ID_MAX:
             raise LimitReached("stream ids of this connection")
@@ -163,9 +163,9 @@ class YamuxSession:
         streams = list(self.streams.values())
         self.streams.clear()
         self.ring.clear()
-        self._inbound_count = 0
         for stream in streams:
             stream.end(error)
+        self.budget.close()
 
     # --- sending --------------------------------------------------------------------------------------------
 
@@ -189,15 +189,15 @@ class YamuxSession:
         try:
             while ring and sender.writable and left > 0:
                 stream = ring.popleft()
-                before = stream.queued
-                stream.take_turn()
-                left -= before - stream.queued
+                left -= stream.take_turn()
                 if stream.sendable:
                     ring.append(stream)
                 else:
                     stream.in_ring = False
-                if before > QUEUE_LOW_BYTES >= stream.queued and stream.sink is not None:
-                    stream.sink.on_writable()
+                if stream.queued <= stream.wake_at:
+                    stream.wake_at = -1
+                    if stream.sink is not None:
+                        stream.sink.on_writable()
         finally:
             self._pumping = False
         sender.flush_bulk()
@@ -209,7 +209,7 @@ class YamuxSession:
         if self.streams.pop(stream.id, None) is None:
             return
         if stream.inbound:
-            self._inbound_count -= 1
+            self.budget.close_stream()
         if not stream.fin_received:
             under_way = self._body_left if stream is self._body_stream else 0
             self._stray_left += stream.receive_window - under_way
@@ -264,7 +264,7 @@ class YamuxSession:
         if flags & SYN:
             stream = self._on_syn(stream, stream_id)
         if not length:
-            self._spend_allowance()
+            self.charge()
         if stream is None:
             self._stray_left -= length
             if self._stray_left < 0:
@@ -272,8 +272,7 @@ class YamuxSession:
         elif length > stream.receive_window or (length and stream.fin_received):
             raise ProtocolViolation(f"yamux: {length} bytes on stream {stream_id} overflow its window")
         if flags & RST:
-            if stream is not None:
-                stream.on_reset()
+            self._on_rst(stream)
             stream = None
         if length:
             self._body_left = length
@@ -283,14 +282,14 @@ class YamuxSession:
             stream.on_fin()
 
     def _on_window_update(self, flags: int, stream_id: int, delta: int) -> None:
-        self._spend_allowance()
+        self.charge()
         stream = self.streams.get(stream_id)
         if flags & SYN:
             stream = self._on_syn(stream, stream_id)
         if stream is None:
             return
         if flags & RST:
-            stream.on_reset()
+            self._on_rst(stream)
             return
         if delta:
             stream.on_window_update(delta)
@@ -301,13 +300,12 @@ class YamuxSession:
         # Not in order: who opens from many threads (go-yamux) draws the numbers before the frames are queued.
         if stream is not None or not stream_id or stream_id % 2 == self._next_id % 2:
             raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
-        self._spend_allowance()
-        if self.closed or self._went_away or self._inbound_count >= self._limits.streams_inbound_max:
+        self.charge()
+        if self.closed or self._went_away or not self.budget.open_stream(self._limits.streams_inbound_max):
             self._refuse(stream_id)
             return None
         stream = YamuxStream(self, stream_id, inbound=True)
         self.streams[stream_id] = stream
-        self._inbound_count += 1
         sink = self._accept(stream)
         if sink is None:
             stream.reset()
@@ -315,12 +313,19 @@ class YamuxSession:
         stream.sink = sink
         return stream
 
+    def _on_rst(self, stream: YamuxStream | None) -> None:
+        if stream is None:
+            return
+        if stream.inbound:
+            self.charge(self._limits.reset_cost)
+        stream.on_reset()
+
     def _refuse(self, stream_id: int) -> None:
         self._stray_left += INITIAL_WINDOW_BYTES
         self.put_control(_PACK(0, WINDOW_UPDATE, RST, stream_id, 0))
 
     def _on_ping(self, flags: int, value: int) -> None:
-        self._spend_allowance()
+        self.charge()
         if flags & SYN:
             self.put_control(_PACK(0, PING, ACK, 0, value))
         elif self._ping_sent_at:
@@ -329,12 +334,14 @@ class YamuxSession:
             self._ping_sent_at = 0.0
 
     def _on_go_away(self, code: int) -> None:
+        self.charge()
         if code:
             raise ConnectionClosed(f"the peer said goodbye with code {code}")
         self._remote_went_away = True
 
-    def _spend_allowance(self) -> None:
-        self._allowance -= 1
+    def charge(self, cost: int = 1) -> None:
+        """The peer made work that moves no data. Raises `ProtocolViolation` when that becomes a flood."""
+        self._allowance -= cost
         if self._allowance >= 0:
             return
         now = self.clock()
@@ -342,7 +349,7 @@ class YamuxSession:
         earned = (now - self._allowance_at) * limits.idle_frames_per_s
         earned += self.sent_bytes / _SENT_BYTES_PER_FRAME
         self.sent_bytes = 0
-        self._allowance = min(earned - 1, float(limits.idle_frames_burst))
+        self._allowance = min(self._allowance + earned, float(limits.idle_frames_burst))
         self._allowance_at = now
         if self._allowance < 0:
             raise ProtocolViolation("yamux: a flood of frames that carry no data")

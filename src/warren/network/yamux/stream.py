@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from warren.network.mux import StreamSink
     from warren.network.yamux.session import YamuxSession
 
-QUEUE_LOW_BYTES: Final = 128 * 1024
-"""When the unsent bytes fall to this, a waiting writer is woken."""
+QUEUE_BYTES_MAX: Final = 256 * 1024
+"""A writer waits while more than this is unsent on its stream; less where many streams share a connection."""
+QUEUE_BYTES_MIN: Final = 8 * 1024
+CONNECTION_QUEUE_BYTES: Final = 8 * 1024 * 1024
+"""What the streams of a connection share: a peer that opens a thousand and reads none holds no more."""
 _PACK: Final = HEADER.pack
 
 
@@ -53,6 +56,7 @@ class YamuxStream:
         "receive_window",
         "send_window",
         "sink",
+        "wake_at",
     )
 
     def __init__(self, session: YamuxSession, stream_id: int, *, inbound: bool) -> None:
@@ -62,6 +66,8 @@ class YamuxStream:
         self.send_window = INITIAL_WINDOW_BYTES
         self.receive_window = INITIAL_WINDOW_BYTES
         self.queued = 0
+        self.wake_at = -1
+        """Call `on_writable` when the unsent bytes fell to this; -1 when nobody waits."""
         self.in_ring = False
         self._session = session
         self._window_max = INITIAL_WINDOW_BYTES
@@ -133,11 +139,11 @@ class YamuxStream:
 
     # --- the session's side ---------------------------------------------------------------------------------
 
-    def take_turn(self) -> None:
-        """Send one frame of what is queued, at most what the window allows."""
+    def take_turn(self) -> int:
+        """Send one frame of what is queued, at most what the window allows; returns its size in bytes."""
         queue = self._queue
         if not queue:
-            return
+            return 0
         head = queue[0]
         size = min(len(head), self.send_window, BODY_BYTES_MAX)
         if size == len(head):
@@ -152,6 +158,25 @@ class YamuxStream:
         self._session.sender.put(_PACK(0, DATA, flags, self.id, size), head)
         if not queue and self._fin_queued:
             self._put_fin()
+        return size
+
+    @property
+    def queue_bytes_max(self) -> int:
+        """How much may be unsent before the writer should wait."""
+        share = CONNECTION_QUEUE_BYTES // (len(self._session.streams) or 1)
+        return min(QUEUE_BYTES_MAX, max(QUEUE_BYTES_MIN, share))
+
+    def hold(self, count: int) -> bool:
+        """Count bytes that arrived and were not read; False when too many are held."""
+        return self._session.budget.hold(count)
+
+    def release(self, count: int) -> None:
+        """Held bytes were read or dropped."""
+        self._session.budget.release(count)
+
+    def charge(self, cost: int) -> None:
+        """The peer made work that moves no data. Raises `ProtocolViolation` when that becomes a flood."""
+        self._session.charge(cost)
 
     @property
     def sendable(self) -> bool:
