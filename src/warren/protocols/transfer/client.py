@@ -151,7 +151,10 @@ class TransferClient:
     def close(self) -> None:
         """End the stream; nobody waits for the answers any more."""
         self._error = self._error or ConnectionClosed("the transfer stream was closed here")
-        self._stream.reset()
+        if self._asked or not self._decoder.is_between:
+            self._stream.reset()
+        else:
+            self._stream.close_nowait()
 
     # --- the stream's side --------------------------------------------------------------------------------
 

@@ -219,8 +219,6 @@ class _Serving:
     async def _next_request(self) -> bytes | None:
         """The next request, or None after the last."""
         while not self._requests:
-            if self._error is not None:
-                raise self._error
             if self._ended:
                 return None
             idle = self._server.limits.idle_s if not self._ready else None
@@ -232,7 +230,9 @@ class _Serving:
         return raw
 
     async def _wait(self) -> None:
-        """Until something moved: a request came, an answer went, the stream ended."""
+        """Until something moved: a request came, an answer went. Raises what ended the stream."""
+        if self._error is not None:
+            raise self._error
         self._moved.clear()
         await self._moved.wait()
 

@@ -1,0 +1,428 @@
+"""Client and server on a stream in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.protocols.transfer.fakes import FakeSource, stream_pair
+from tests.support import run
+from warren.core.errors import (
+    ConnectionClosed,
+    LimitReached,
+    ProtocolViolation,
+    RequestTimeout,
+    StreamReset,
+)
+from warren.core.framing import frame
+from warren.protocols.transfer.client import TransferClient
+from warren.protocols.transfer.messages import (
+    NODE_PREFIX,
+    RAW_PREFIX,
+    ChunksRequest,
+    Entry,
+    Header,
+    Kind,
+    Listing,
+    Status,
+    encode_header,
+    encode_request,
+)
+from warren.protocols.transfer.server import JOBS_AHEAD_MAX, REQUESTS_MAX, Part, ServerLimits, TransferServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.protocols.transfer.fakes import FakeStream
+    from warren.core.errors import (
+        WarrenError,
+    )
+
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def serving(
+    source: FakeSource, limits: ServerLimits | None = None, step: int = 65_507
+) -> AsyncIterator[tuple[FakeStream, FakeStream, TransferServer]]:
+    server = TransferServer(source, limits or ServerLimits())
+    near, far = stream_pair(step)
+    task = asyncio.create_task(server.serve(far.as_stream()))
+    try:
+        yield near, far, server
+    finally:
+        near.reset()
+        await task
+
+
+def fill(source: FakeSource, count: int, size: int) -> list[bytes]:
+    digests = []
+    for number in range(count):
+        data = number.to_bytes(4) + bytes(size - 4)
+        digests.append(hashlib.sha256(data).digest())
+        source.chunks[digests[-1]] = Part(Status.OK, (size,), data)
+    return digests
+
+
+async def turns() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def exhaust(client: TransferClient) -> None:
+    """Take answers until that raises."""
+    while True:
+        client.release(await client.next_answer(5))
+
+
+async def collect(client: TransferClient) -> list[tuple[Header, bytes]]:
+    """All answers until one is the last."""
+    found: list[tuple[Header, bytes]] = []
+    while not found or not found[-1][0].last:
+        answer = await client.next_answer(5)
+        found.append((answer.header, bytes(answer.buffer[: answer.size])))
+        client.release(answer)
+    return found
+
+
+@pytest.mark.parametrize("step", [1, 7, 65_507])
+def test_answers_come_in_the_order_of_the_requests(step: int) -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 6, 10)
+        source.chunks[digests[2]] = Part(Status.VANISHED)
+        nodes = [NODE_PREFIX + bytes([number]) * 32 for number in range(5)]
+        source.nodes = {
+            nodes[0]: (b"zero", [nodes[1], nodes[3]]),
+            nodes[1]: (b"one", [nodes[2]]),
+            nodes[2]: (b"two", []),
+            nodes[3]: (b"three", []),
+        }
+        async with serving(source, step=step) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_chunks(digests[:4])
+            await client.ask_tree([nodes[0], nodes[2]])
+            await client.ask_chunks(digests[4:], check=True)
+            await client.ask_tree([nodes[1], nodes[4], nodes[0]])
+            first, second, third, fourth = [await collect(client) for _ in range(4)]
+        assert [(header.index, header.status) for header, _ in first] == [
+            (0, Status.OK), (1, Status.OK), (2, Status.VANISHED), (3, Status.OK)
+        ]  # fmt: skip
+        assert [payload for _, payload in first] == [source.chunks[digest].payload for digest in digests[:4]]
+        assert [header.lengths for header, _ in second] == [(4, 3, 3, 5, 3)]
+        assert second[0][1] == b"zeroonetwothreetwo"
+        assert [payload[3] for _, payload in third] == [4, 5]
+        assert [(header.status, payload) for header, payload in fourth] == [
+            (Status.OK, b"onetwo"), (Status.NOT_FOUND, b"")
+        ]  # fmt: skip
+        assert [check for _, check in source.asked] == [False, True]
+
+    run(main())
+
+
+def test_listings() -> None:
+    entry = Entry("a", Kind.DIR, 5, RAW_PREFIX + bytes(32))
+
+    async def main() -> None:
+        source = FakeSource()
+        async with serving(source) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            assert await client.list_path("x") is None
+            source.listing = Listing(entry, (entry,), more=True)
+            assert await client.list_path("x") == source.listing
+
+    run(main())
+
+
+def test_a_long_tree_is_answered_in_parts() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        nodes = [NODE_PREFIX + bytes([number]) * 32 for number in range(40)]
+        for number, node in enumerate(nodes):
+            source.nodes[node] = (bytes(100_000), nodes[number + 1 : number + 2])
+        async with serving(source) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_tree(nodes[:1])
+            answers = await collect(client)
+            count = sum(len(header.lengths) for header, _ in answers)
+            assert 10 <= count <= 13
+            await client.ask_tree(nodes[count : count + 1])
+            assert (await collect(client))[0][0].index == 0
+
+    run(main())
+
+
+def test_a_slow_disk_is_read_ahead_of_but_not_without_end() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 30, 100_000)
+        source.gate.clear()
+        async with serving(source) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_chunks(digests)
+            await turns()
+            assert source.reading == JOBS_AHEAD_MAX
+            source.gate.set()
+            assert len(await collect(client)) == 30
+        assert source.reading_max == JOBS_AHEAD_MAX
+
+    run(main())
+
+
+def test_without_shared_room_each_stream_reads_one_job_at_a_time() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 10, MIB)
+        async with serving(source, ServerLimits(ahead_bytes=MIB - 1)) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_chunks(digests)
+            assert len(await collect(client)) == 10
+        assert source.reading_max == 1
+
+    run(main())
+
+
+def test_room_is_given_back_when_a_stream_breaks() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 10, MIB)
+        limits = ServerLimits(ahead_bytes=3 * MIB)
+        source.gate.clear()
+        async with serving(source, limits) as (near, _, server):
+            await TransferClient(near.as_stream()).ask_chunks(digests)
+            await turns()
+            assert source.reading == 4
+            assert not server.take_ahead(1)
+            near.reset()
+            source.gate.set()
+        assert source.reading == 0
+        assert server.take_ahead(3 * MIB)
+
+    run(main())
+
+
+def test_a_reader_that_does_not_read_bounds_memory_and_loses_its_stream() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 100, MIB)
+        async with serving(source, ServerLimits(stall_s=0.05)) as (near, far, _):
+            near.pause_reading()
+            await TransferClient(near.as_stream()).ask_chunks(digests)
+            near.pause_reading()
+            most = 0
+            while far.error is None:
+                most = max(most, near.undelivered)
+                await asyncio.sleep(0.001)
+            assert most < 2 * MIB
+            assert source.reading_max <= JOBS_AHEAD_MAX
+
+    run(main())
+
+
+def test_an_idle_stream_is_closed_and_a_busy_one_is_not() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 1, 10)
+        source.gate.clear()
+        async with serving(source, ServerLimits(idle_s=0.05)) as (near, far, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_chunks(digests)
+            await asyncio.sleep(0.1)
+            assert far.error is None
+            source.gate.set()
+            await collect(client)
+            with pytest.raises(StreamReset):
+                await client.next_answer(5)
+
+    run(main())
+
+
+def test_streams_over_the_limits_are_busy() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        server = TransferServer(source, ServerLimits(streams_per_peer=2))
+        ends = [stream_pair() for _ in range(3)]
+        tasks = [asyncio.create_task(server.serve(far.as_stream())) for _, far in ends]
+        await asyncio.sleep(0)
+        client = TransferClient(ends[2][0].as_stream())
+        with pytest.raises(LimitReached):
+            await client.list_path("")
+        ends[0][0].close_nowait()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([tasks[0]])
+        near, far = stream_pair()
+        again = asyncio.create_task(server.serve(far.as_stream()))
+        assert await TransferClient(near.as_stream()).list_path("") is None
+        ends[1][0].reset()
+        near.reset()
+        await asyncio.gather(*tasks, again)
+
+    run(main())
+
+
+def test_requests_wait_in_the_stream_when_too_many() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 1, 10)
+        source.gate.clear()
+        async with serving(source, step=44) as (near, far, _):
+            client = TransferClient(near.as_stream(), held_max=1000)
+            for _ in range(200):
+                await client.ask_chunks(digests)
+            await asyncio.sleep(0.01)
+            assert far.paused
+            assert far.undelivered > 44 * (200 - 2 * REQUESTS_MAX)
+            source.gate.set()
+            for _ in range(200):
+                await collect(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff" * 10,
+        frame(b"\xff"),
+        frame(b""),
+        frame(bytes(49 * 1024))[:20],
+        encode_request(ChunksRequest(1, [b"short"])),
+    ],
+)
+def test_a_malformed_request_costs_the_stream(raw: bytes) -> None:
+    async def main() -> None:
+        source = FakeSource()
+        server = TransferServer(source, ServerLimits())
+        near, far = stream_pair()
+        task = asyncio.create_task(server.serve(far.as_stream()))
+        near.write_nowait(raw)
+        await task
+        assert isinstance(near.error, StreamReset)
+
+    run(main())
+
+
+def test_who_ends_its_half_still_gets_its_answers() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 5, MIB)
+        server = TransferServer(source, ServerLimits())
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream())
+        await client.ask_chunks(digests)
+        near.close_nowait()
+        task = asyncio.create_task(server.serve(far.as_stream()))
+        assert len(await collect(client)) == 5
+        await task
+        with pytest.raises(ConnectionClosed, match=r"ended the transfer stream$"):
+            await client.next_answer(5)
+        with pytest.raises(ConnectionClosed):
+            await client.ask_chunks(digests)
+
+    run(main())
+
+
+# --- a server that misbehaves -----------------------------------------------------------------------------
+
+
+def header(
+    request: int, *lengths: int, status: Status = Status.OK, index: int = 0, last: bool = False
+) -> bytes:
+    return encode_header(Header(request, status, index, lengths, last)) + bytes(sum(lengths))
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ([header(2, 5)], ProtocolViolation),
+        ([header(1, 5, index=1)], ProtocolViolation),
+        ([header(1, 5), header(1, 5)], ProtocolViolation),
+        ([header(1, 1, 1, 1, 1, last=True)], ProtocolViolation),
+        ([header(1, 5, last=True)], ProtocolViolation),
+        ([header(1, 1, 1, 1)], ProtocolViolation),
+        ([header(1, 1, 1, 1, last=True), header(1, 1)], ProtocolViolation),
+        ([b"\xff" * 9], ProtocolViolation),
+        ([header(0, status=Status.BUSY, last=True)], LimitReached),
+    ],
+)
+def test_answers_to_what_was_not_asked(answers: list[bytes], error: type[WarrenError]) -> None:
+    async def main() -> None:
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream())
+        await client.ask_chunks([bytes(32)] * 3)
+        far.write_nowait(b"".join(answers))
+        with pytest.raises(error):
+            await exhaust(client)
+        assert far.error is not None
+
+    run(main())
+
+
+def test_a_listing_that_fails_is_refused() -> None:
+    async def main() -> None:
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream())
+        far.write_nowait(header(1, status=Status.VANISHED, last=True))
+        with pytest.raises(ProtocolViolation, match="VANISHED"):
+            await client.list_path("")
+
+    run(main())
+
+
+def test_a_server_that_goes_silent_or_away() -> None:
+    async def main() -> None:
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream())
+        await client.ask_chunks([bytes(32)])
+        with pytest.raises(RequestTimeout, match=r"nothing for 0\.01 s"):
+            await client.next_answer(0.01)
+        far.write_nowait(header(1, 100)[:50])
+        far.close_nowait()
+        with pytest.raises(ConnectionClosed, match="early"):
+            await client.next_answer(5)
+
+    run(main())
+
+
+def test_answers_that_are_not_released_stop_the_reading() -> None:
+    async def main() -> None:
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream(), held_max=2)
+        await client.ask_chunks([bytes(32)] * 5)
+        for index in range(5):
+            far.write_nowait(header(1, MIB, index=index, last=index == 4))
+        answers = [await client.next_answer(5), await client.next_answer(5)]
+        assert near.paused
+        assert near.undelivered >= 3 * MIB
+        for answer in answers:
+            client.release(answer)
+        third = await client.next_answer(5)
+        assert third.buffer in [answer.buffer for answer in answers]
+        client.release(third)
+        for _ in range(2):
+            client.release(await client.next_answer(5))
+        client.close()
+        assert far.error is None
+
+    run(main())
+
+
+def test_what_is_abandoned_raises_what_it_was_abandoned_for() -> None:
+    async def main() -> None:
+        near, far = stream_pair()
+        client = TransferClient(near.as_stream())
+        await client.ask_chunks([bytes(32)])
+        waiting = asyncio.create_task(client.next_answer(5))
+        await asyncio.sleep(0)
+        client.abandon(LimitReached("x"))
+        with pytest.raises(LimitReached):
+            await waiting
+        client.close()
+        assert far.error is not None
+
+    run(main())
