@@ -1,0 +1,52 @@
+"""The one table: medians, ratios in the direction that is good, and what was promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.table import Row, number, render, times_better
+
+
+def test_more_is_better() -> None:
+    ours, theirs = (
+        Row("bulk", "warren", "MB/s", samples=[900, 1000, 1100]),
+        Row("bulk", "b", "MB/s", samples=[250]),
+    )
+    assert times_better(ours, theirs) == 4.0
+
+
+def test_less_is_better() -> None:
+    ours = Row("ping", "warren", "us", better="less", samples=[80])
+    assert times_better(ours, Row("ping", "b", "us", better="less", samples=[240])) == 3.0
+
+
+def test_nothing_measured_has_no_ratio() -> None:
+    assert times_better(Row("x", "warren", "s"), Row("x", "b", "s", samples=[1])) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234.5, "1,234"), (99.94, "99.9"), (9.996, "10.00"), (0.0512, "0.05")]
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_promises_are_judged() -> None:
+    rows = [
+        Row("ping", "warren", "us", better="less", samples=[100, 110, 120], bound=105),
+        Row("ping", "raw", "us", better="less", samples=[80], ratio_min=1 / 1.4),
+        Row("ping", "js", "us", better="less", note="missing: install it"),
+    ]
+    lines = render(rows).splitlines()
+    assert lines[2].split("|")[3:8] == [
+        " 110 us              ", " 100 .. 120 ", "           ", " at most 105 us ", " NO   ",
+    ]  # fmt: skip
+    assert "0.73x" in lines[3]
+    assert "at least 0.71x" in lines[3]
+    assert lines[3].split("|")[7].strip() == "yes"
+    assert "missing: install it" in lines[4]
+
+
+def test_the_subject_stands_once() -> None:
+    rows = [Row("ping", "warren", "us", samples=[1]), Row("ping", "raw", "us", samples=[1])]
+    assert render(rows).count("ping") == 1
