@@ -10,7 +10,8 @@ Keys are fixed and rise with the number, so that rules which compare peer ids ca
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import socket as socket_module
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from warren.core.keys import PrivateKey
@@ -21,7 +22,7 @@ from warren.protocols.identify import Identify
 from warren.runtime.real import RealRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from warren.network.events import Subscription
     from warren.network.socket import Socket
@@ -123,6 +124,13 @@ async def event(events: Subscription, kind: type) -> Any:
             if isinstance(happened, kind):
                 return happened
     raise AssertionError(f"the events ended without {kind.__name__}")
+
+
+@contextmanager
+def silent_address() -> Iterator[Multiaddr]:
+    """An address that takes connections (the system does) and never says a word."""
+    with socket_module.create_server(("127.0.0.1", 0)) as server:
+        yield Multiaddr.tcp("127.0.0.1", server.getsockname()[1])
 
 
 async def closed(socket: Socket) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class _Mute(asyncio.BufferedProtocol):
     """A link on which nothing is ever said."""
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> bytearray:
         return bytearray(1024)
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -48,7 +48,8 @@ def test_a_silent_newcomer_is_dropped_in_time_while_others_are_idle() -> None:
         await asyncio.sleep(5)
         address = b.listen_addrs[0]
         began = a.clock()
-        assert address.host is not None and address.port is not None
+        assert address.host is not None
+        assert address.port is not None
         link, _ = await world.runtime("a").transport.connect(_Mute, address.host, address.port)
         await asyncio.sleep(0.5)
         (mute,) = [s for s in b._registry.all() if s.state is not SocketState.OPEN]

@@ -86,7 +86,8 @@ class Network:
     async def listen(self, addresses: Sequence[Multiaddr]) -> None:
         """Accept connections at all `addresses`, or at none. Raises `OSError`, `InvalidMultiaddr`.
 
-        A DNS name stands for all its addresses. Where several ask for port 0 they share the port that the first one was given: one port per node.
+        A DNS name stands for all its addresses. Where several ask for port 0 they share the port that the
+        first one was given: one port per node.
         """
         self._check_running()
         started: list[LinkListener] = []
@@ -99,6 +100,7 @@ class Network:
                     address = Multiaddr.tcp(wanted.host, port)
                 started.append(await self._transport.listen(address, self._make_inbound))
                 port = port or started[-1].address.port or 0
+            self._check_running()
         except BaseException:
             for listener in started:
                 listener.close()
@@ -142,20 +144,7 @@ class Network:
     async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven."""
         self._check_running()
-
-        async def dial() -> Socket:
-            problem: OSError | None = None
-            try:
-                for candidate in await self.resolve(address):
-                    try:
-                        return await self.dial_address(candidate, None)
-                    except OSError as error:
-                        problem = error
-            except OSError as error:
-                problem = error
-            raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
-
-        return await _within(timeout_s, dial(), "connecting to", address)
+        return await _within(timeout_s, self._dial_unproven(address), "connecting to", address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
@@ -338,6 +327,19 @@ class Network:
             self._messenger.drop(socket)
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    async def _dial_unproven(self, address: Multiaddr) -> Socket:
+        problem: OSError | None = None
+        try:
+            candidates = await self.resolve(address)
+        except OSError as error:
+            candidates, problem = [], error
+        for candidate in candidates:
+            try:
+                return await self.dial_address(candidate, None)
+            except OSError as error:
+                problem = error
+        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
 
     def _make_inbound(self) -> Socket:
         return Socket(self, outbound=False, remote_addr=None)
