@@ -46,6 +46,9 @@ python3 run.py ping --help explains one.
 The first run makes .venv beside this file; nothing outside the checkout is changed.
 """
 
+ACTIVATE = r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"
+NAMING = f"Where it says `warren`, type `python3 run.py`; or type, once in a terminal: {ACTIVATE}"
+
 
 class SetupFailed(Exception):
     """The environment cannot be made; says what to do and with which exit code to end."""
@@ -128,6 +131,8 @@ def prepare(environment: Environment, group: str) -> bool:
         _link_warren(environment)
         for each in GROUPS[: GROUPS.index(group) + 1]:
             environment.stamp(each).write_text(environment.fresh_stamp(each), encoding="utf-8")
+    if group == "run":
+        say(NAMING)
     return True
 
 

@@ -101,7 +101,7 @@ def test_first_run_sets_up_and_later_ones_only_hand_over(checkout: Checkout) -> 
     expected = f"warren 1.0 ping --count 2 in {checkout.wheels}\n"
     code, out, err = checkout.run("ping", "--count", "2")
     assert (code, out) == (0, expected), err
-    assert err == "Setting up .venv for `run`, once (1 packages)\n"
+    assert err == f"Setting up .venv for `run`, once (1 packages)\n{launcher.NAMING}\n"
     assert checkout.run("ping", "--count", "2") == (0, expected, "")
     assert checkout.run("fail")[0] == 4  # exit codes pass through
 
