@@ -232,7 +232,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def probe(self) -> None:
         """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
-        if self.mux is not None and self.usable:
+        if self.mux is not None and self.state in USABLE:
             self.mux.ping()
             self.flush()
 
