@@ -32,9 +32,9 @@ def parse(data: bytes) -> Node:
 
 def verify(data: bytes, node: Node) -> None:
     match node:
-        case FolderNode(entries) | ShardNode(entries, _):
-            assert all(len(link.name.encode()) <= NAME_BYTES_MAX for link in entries)
-            assert len(entries) <= len(data) // 40
+        case FolderNode(links) | ShardNode(links):
+            assert all(len(link.name.encode()) <= NAME_BYTES_MAX for link in links)
+            assert len(links) <= len(data) // 40
         case FileNode(size, children):
             assert size == sum(below for _, below in children)
             assert all(0 < below <= CHUNK_BYTES or not link.is_raw for link, below in children)

@@ -1,1 +1,1 @@
-"""What a user would name: contacts, files, identity. Each service is tied to the others only in `warren.node`."""
+"""What a user would name: contacts, files, identity. They are tied to one another only in `warren.node`."""
