@@ -210,7 +210,8 @@ class Stream:
             self._muxed.send_fin()
 
     def reset(self) -> None:
-        """End the stream abruptly; the peer sees a reset."""
+        """End the stream abruptly; the peer sees a reset. Unread data is dropped."""
+        self._drop_unread()
         if self._muxed is not None and not self.ended:
             self._muxed.reset()
             self._finish(Closed("this stream was reset here"))
@@ -224,7 +225,9 @@ class Stream:
         self.close_write()
         self._on_data = self._on_end = None
         self._paused = False
-        if not self._eof:
+        if self._eof:
+            self._drop_unread()
+        else:
             self._on_data = self._discard
             self._deliver_buffered()
 
@@ -417,6 +420,7 @@ class Stream:
         else:
             logger.error("the receiver of %s failed", self, exc_info=error)
         self._on_data = self._on_writable = None
+        self._drop_unread()
         if self._muxed is not None and not self.ended:
             self._muxed.reset()
         self._finish(error)
@@ -435,7 +439,10 @@ class Stream:
         self._end_receiver(error)
 
     def _drop_unread(self) -> None:
-        """What was cut short is of no use; a stream that came to its end keeps what it brought."""
+        """Unread data counts no more, whether or not the peer came to its end before.
+
+        Else a few who send and finish use up what all may hold.
+        """
         if self._muxed is not None:
             self._muxed.release(self._buffered)
         self._chunks, self._chunk_pos, self._buffered = None, 0, 0
