@@ -140,6 +140,13 @@ async def closed(socket: Socket) -> None:
             await socket._next_move()
 
 
+async def without_streams(*sockets: Socket) -> None:
+    """Wait until no stream runs on the sockets; no event tells of the end of a stream."""
+    async with asyncio.timeout(LIMIT_S):
+        while any(socket.streams for socket in sockets):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 class Inbox:
     """A stream handler that hands the streams to the test and keeps them until it is told."""
 

@@ -1,4 +1,4 @@
-"""Deadlines hold whatever the sweep was waiting for, and the keep-alive spares who only says goodbye slowly."""
+"""Deadlines hold whatever the sweep waits for; the keep-alive spares who says goodbye slowly."""
 
 from __future__ import annotations
 
