@@ -150,7 +150,7 @@ def test_without_a_folder_it_takes_the_standard_library_or_makes_one(
     assert material.choose(None, tmp_path) == material.Folder(library, 1, 10)
     monkeypatch.setattr(material, "_OFFERED_BYTES_MAX", 1)
     made = material.choose(None, tmp_path)
-    assert (made.is_sample, made.files) == (True, 2001)
+    assert (made.is_sample, made.files) == (True, 1001)
     assert made.bytes > 32_000_000
 
 

@@ -24,7 +24,7 @@ from warren.frontends.cli import units
 # A standard library beyond this (with site-packages inside, for one) would make the demo slow.
 _OFFERED_BYTES_MAX = 200_000_000
 _OFFERED_FILES_MAX = 12_000
-_SAMPLE_SMALL_FILES = 2000
+_SAMPLE_SMALL_FILES = 1000
 _SAMPLE_LARGE_BYTES = 32 << 20
 # The size of a chunk under the profile unixfs-v1-2025.
 CHUNK_BYTES = 1 << 20
