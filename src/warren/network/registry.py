@@ -2,8 +2,8 @@
 
 In: sockets and their moves.  Out: the best socket of a peer, `PeerConnected`/`PeerDisconnected`, evictions.
 A peer has a set of sockets.  Between Warren nodes duplicates settle: the one that the lower peer id dialled
-stays, the other drains; of two that the same side dialled the newer stays.  A foreign peer's duplicate is
-closed when no stream runs on it.
+stays, the other drains; of two that the same side dialled that side drains the older.  A foreign peer's
+duplicate is closed when no stream runs on it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class SocketRegistry:
             return False
         group = ip_group(host) if limit == "handshakes_per_ip_max" else None
         for oldest in self._unsettled:
-            if oldest.outbound or oldest.state not in _EARLY:
+            if oldest.outbound or oldest.authenticated or oldest.state not in _EARLY:
                 continue
             if group is None or ip_group(_host(oldest.remote_addr)) == group:
                 self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
@@ -140,10 +140,14 @@ class SocketRegistry:
     def _check_peer(self, socket: Socket) -> None:
         if socket.peer_id == self._own:
             raise HandshakeFailed("that is this node itself")
+        self._check_room(socket)
+
+    def _check_room(self, socket: Socket) -> None:
         if len(self._peers.get(socket.peer_id, ())) >= self._config.per_peer_max:
             raise LimitReached("per_peer_max")
 
     def _join(self, socket: Socket) -> None:
+        self._check_room(socket)  # once more: many may have proved their key before one agreed on a muxer
         sockets = self._peers.setdefault(socket.peer_id, [])
         sockets.append(socket)
         if len(sockets) == 1:
@@ -178,9 +182,15 @@ class SocketRegistry:
         if len(live) < 2:
             return
         ours_wins = self._own < peer
-        keep = max(live, key=lambda s: (s.outbound == ours_wins, s.opened_at))
+        wanted = [s for s in live if s.outbound == ours_wins] or live
+        if wanted[0].outbound:
+            # Of several that one side dialled only that side knows the order, so it alone drains: two sides
+            # that saw another order would leave none.
+            wanted = [max(wanted, key=lambda s: s.opened_at)]
+            # The key is the same, so what one socket proved holds for the one that takes its place.
+            wanted[0].proven = any(s.proven for s in live)
         for socket in live:
-            if socket is not keep:
+            if socket not in wanted:
                 self._drain(socket)
 
     def sweep(self, now: float) -> float | None:
@@ -216,8 +226,9 @@ class SocketRegistry:
                     socket.shut(Closed("idle"), 0)
 
     def _close_duplicates(self, peer: PeerId) -> None:
-        best = self.best(peer)
-        for socket in list(self._peers.get(peer, ())):
+        sockets = self._peers.get(peer, [])
+        best = self.best(peer) or max(sockets, key=lambda s: (s.usable, s.opened_at))
+        for socket in list(sockets):
             if socket is not best and not socket.streams and socket.state is SocketState.OPEN:
                 socket.shut(Closed("another connection to this peer is used"), 0)
 
@@ -226,7 +237,8 @@ class SocketRegistry:
         self._unsettled[socket] = self._clock() + self._config.close_timeout_s
 
     def _evict(self) -> None:
-        victim = choose_victim(self.sockets(None), lambda s: s.peer_id in self._protected)
+        inbound = [s for s in self.sockets(None) if not s.outbound]
+        victim = choose_victim(inbound, lambda s: s.peer_id in self._protected)
         if victim is not None:
             victim.shut(Closed("room was needed for others"), 0)
 
