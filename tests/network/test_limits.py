@@ -65,7 +65,7 @@ def test_handshakes_are_limited_in_all_and_by_host() -> None:
     assert admitted(limits, ["10.0.0.1"] * 3, "handshakes_per_ip_max") == 2
     assert admitted(limits, ["10.0.0.2", "10.0.0.3"], "handshakes_max") == 1
     limits.end_handshake("10.0.0.1")
-    assert admitted(limits, ["10.0.0.1", "10.0.0.1"], "handshakes_max") == 1
+    assert admitted(limits, ["10.0.0.1", "10.0.0.4"], "handshakes_max") == 1
     assert limits.handshakes == 3
     assert limits.inbound == 4
 

@@ -72,10 +72,11 @@ class SocketLimits:
             raise LimitReached("inbound_max")
         if self._inbound_by_ip[group] >= config.per_ip_max:
             raise LimitReached("per_ip_max")
-        if self.handshakes >= config.handshakes_max:
-            raise LimitReached("handshakes_max")
+        # The host's own share first: who has it all makes room among its own, not among the others.
         if self._handshakes_by_ip[group] >= config.handshakes_per_ip_max:
             raise LimitReached("handshakes_per_ip_max")
+        if self.handshakes >= config.handshakes_max:
+            raise LimitReached("handshakes_max")
         self.count_inbound(host)
 
     def count_inbound(self, host: str) -> None:
