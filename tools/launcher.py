@@ -244,14 +244,14 @@ def _cure() -> str:
     of_the_system = os.path.dirname(python) in {"/usr/bin", "/bin"}
     venv_package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"  # Debian's; has ensurepip too
     for program, line in (
-        ("apt-get", f"sudo apt-get install -y {venv_package}"),
-        ("dnf", "sudo dnf install -y python3-pip"),
-        ("zypper", "sudo zypper install -y python3-pip"),
-        ("apk", "sudo apk add py3-pip"),
-        ("pacman", "sudo pacman -S --needed python-pip"),
+        ("apt-get", f"apt-get install -y {venv_package}"),
+        ("dnf", "dnf install -y python3-pip"),
+        ("zypper", "zypper install -y python3-pip"),
+        ("apk", "apk add py3-pip"),
+        ("pacman", "pacman -S --needed python-pip"),
     ):
         if of_the_system and shutil.which(program):
-            return line
+            return line if os.geteuid() == 0 else f"sudo {line}"
     return f"curl -fsSL https://bootstrap.pypa.io/get-pip.py | {python}"
 
 
