@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RequestHandler: TypeAlias = "Callable[[PeerId, bytes], Awaitable[bytes | None]]"
+UNSENT_BYTES_MAX = 256 * 1024
+"""Requests wait, and broadcasts fail, while a peer has left more than this of the earlier ones untaken."""
 ENVELOPE_BYTES_MAX = 64
 """What the id, the kind and the lengths may add to a payload."""
 
@@ -61,7 +63,8 @@ class _Outgoing:
         self._config = config
         self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
         self._next_id = 1
-        self._pending: dict[int, asyncio.Future[bytes]] = {}
+        self._pending: dict[int, tuple[asyncio.Future[bytes], int]] = {}
+        """What waits for an answer: the future, and the kind that was sent."""
         self._ended = False
         stream.set_receiver(self._on_data, self._on_end)
         stream.on_drain = self._close_if_idle
@@ -70,6 +73,11 @@ class _Outgoing:
     def dead(self) -> bool:
         return self._ended or not self.stream.socket.usable
 
+    @property
+    def behind(self) -> bool:
+        """True while the peer does not take what was sent before: more would only pile up here."""
+        return self.stream.unsent_bytes > UNSENT_BYTES_MAX
+
     def send(self, kind: int, payload: bytes) -> tuple[int, asyncio.Future[bytes]]:
         if len(self._pending) >= self._config.pending_requests_max:
             raise LimitReached("pending_requests_max")
@@ -77,7 +85,7 @@ class _Outgoing:
         self._next_id += 1
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         message = Message(id=request_id, kind=kind, payload=payload)  # type: ignore[arg-type]
-        self._pending[request_id] = future
+        self._pending[request_id] = future, kind
         try:
             self.stream.write_through(frame(message.SerializeToString()))
         except BaseException:
@@ -107,11 +115,12 @@ class _Outgoing:
     def _on_message(self, message: Message) -> None:
         if message.kind not in (RESPONSE, ERROR):
             raise ProtocolViolation("a request where an answer was due")
-        future = self._pending.pop(message.id, None)
+        future, asked = self._pending.pop(message.id, (None, MESSAGE))
         if future is None or future.done():
             return
         if message.kind == RESPONSE:
-            future.set_result(message.payload)
+            # Many are told at once: what they send back, unasked, is not kept until the last has answered.
+            future.set_result(message.payload if asked == REQUEST else b"")
         else:
             text = message.payload.decode("utf-8", "replace")[:500]
             future.set_exception(Refused(f"{self.stream.peer_id} refused: {text}"))
@@ -119,7 +128,7 @@ class _Outgoing:
     def _on_end(self, error: Exception | None) -> None:
         self._ended = True
         pending, self._pending = self._pending, {}
-        for future in pending.values():
+        for future, _ in pending.values():
             if not future.done():
                 future.set_exception(
                     error or ConnectionClosed("the peer closed the stream without an answer")
@@ -179,7 +188,7 @@ class _Incoming:
 
     def _count_held(self) -> None:
         """What is kept for the peer counts against its connection, half a request too."""
-        held = 0 if self._stream.ended else self._decoder.pending + self._under_way
+        held = self._under_way + (0 if self._stream.ended else self._decoder.pending)
         if held > self._held:
             self._stream.hold(held - self._held)
         else:
@@ -198,7 +207,8 @@ class _Incoming:
     async def _serve(self, message: Message) -> None:
         answer = Message(id=message.id, kind=RESPONSE)
         try:
-            answer.payload = await self._handler(self._stream.peer_id, message.payload) or b""
+            result = await self._handler(self._stream.peer_id, message.payload) or b""
+            answer.payload = result if message.kind == REQUEST else b""
             if len(answer.payload) > self._config.message_bytes_max:
                 raise LimitReached("message_bytes_max", "the answer is larger than message_bytes_max")
         except WarrenError as error:
@@ -224,6 +234,9 @@ class _Incoming:
         if error is None:
             self._close_if_done()
         else:
+            # Handlers that run go on, and what they were given is still held.
+            self._under_way -= sum(len(message.payload) for message in self._waiting)
+            self._waiting.clear()
             self._count_held()
 
     def _close_if_done(self) -> None:
@@ -271,9 +284,12 @@ class Messenger:
 
         Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed`.
         """
-        outgoing, request_id, future = self._send(socket, protocol, REQUEST, payload)
+        outgoing, request_id = self._outgoing_to(socket, protocol, payload), 0
         try:
             async with asyncio.timeout(timeout_s):
+                if outgoing.behind:
+                    await outgoing.stream.drain()
+                request_id, future = outgoing.send(REQUEST, payload)
                 return await future
         except TimeoutError as error:
             raise RequestTimeout(f"no answer from {socket.peer_id} within {timeout_s:g} s") from error
@@ -288,7 +304,10 @@ class Messenger:
         failed: dict[PeerId, str] = {}
         for socket in sockets:
             try:
-                sent.append((socket, *self._send(socket, protocol, MESSAGE, payload)))
+                outgoing = self._outgoing_to(socket, protocol, payload)
+                if outgoing.behind:
+                    raise LimitReached("unsent_bytes", "the peer does not take what was sent before")
+                sent.append((socket, outgoing, *outgoing.send(MESSAGE, payload)))
             except WarrenError as error:
                 failed[socket.peer_id] = str(error)
         try:
@@ -312,13 +331,11 @@ class Messenger:
         for key in [key for key in self._outgoing if key[0] is socket]:
             del self._outgoing[key]
 
-    def _send(
-        self, socket: Socket, protocol: str, kind: int, payload: bytes
-    ) -> tuple[_Outgoing, int, asyncio.Future[bytes]]:
+    def _outgoing_to(self, socket: Socket, protocol: str, payload: bytes) -> _Outgoing:
         if len(payload) > self._config.message_bytes_max:
             raise LimitReached("message_bytes_max")
         outgoing = self._outgoing.get((socket, protocol))
         if outgoing is None or outgoing.dead:
             outgoing = _Outgoing(socket.open_stream((protocol,)), self._config)
             self._outgoing[socket, protocol] = outgoing
-        return outgoing, *outgoing.send(kind, payload)
+        return outgoing

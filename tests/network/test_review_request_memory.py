@@ -1,0 +1,126 @@
+"""What requests and broadcasts may pile up, at the side that sends and at the side that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.network.nodes import connect, nodes
+from tests.support import run
+from warren.network.messages import UNSENT_BYTES_MAX
+from warren.network.yamux.stream import YamuxStream
+
+if TYPE_CHECKING:
+    import pytest
+
+    from warren.core.peer_id import PeerId
+    from warren.network.socket import Socket
+
+PROTOCOL = "/messages/1"
+MESSAGE_BYTES = 500_000
+
+
+def give_no_credit(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer at this socket takes what its first windows allow, and nothing more."""
+    consumed = YamuxStream.consumed
+
+    def withheld(stream: YamuxStream, count: int) -> None:
+        if stream._session is not socket.mux:
+            consumed(stream, count)
+
+    monkeypatch.setattr(YamuxStream, "consumed", withheld)
+
+
+def unsent(socket: Socket) -> int:
+    return sum(stream.queued for stream in socket.mux.streams.values()) if socket.mux else 0
+
+
+async def take(_peer: PeerId, _payload: bytes) -> bytes:
+    return b""
+
+
+def test_broadcasts_to_a_peer_that_takes_nothing_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, take)
+            near, far = await connect(a, b)
+            give_no_credit(far, monkeypatch)
+            reports = [await a.broadcast(PROTOCOL, bytes(MESSAGE_BYTES), timeout_s=0.05) for _ in range(10)]
+            assert unsent(near) <= UNSENT_BYTES_MAX + MESSAGE_BYTES
+            assert "does not take" in reports[-1].failed[b.peer_id]
+
+    run(main())
+
+
+def test_requests_to_a_peer_that_takes_nothing_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, take)
+            near, far = await connect(a, b)
+            give_no_credit(far, monkeypatch)
+            asked = [a.request(b.peer_id, PROTOCOL, bytes(MESSAGE_BYTES), timeout_s=0.2) for _ in range(10)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            assert unsent(near) <= UNSENT_BYTES_MAX + MESSAGE_BYTES
+            assert {type(result).__name__ for result in results} == {"RequestTimeout"}
+
+    run(main())
+
+
+def test_many_large_requests_at_once_all_arrive() -> None:
+    async def main() -> None:
+        async def echo(_peer: PeerId, payload: bytes) -> bytes:
+            return payload
+
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, echo)
+            await connect(a, b)
+            payloads = [bytes([n]) * MESSAGE_BYTES for n in range(12)]
+            asked = [a.request(b.peer_id, PROTOCOL, payload) for payload in payloads]
+            assert await asyncio.gather(*asked) == payloads
+
+    run(main())
+
+
+def test_what_a_running_handler_was_given_counts_until_it_is_done() -> None:
+    async def main() -> None:
+        go_on, started = asyncio.Event(), asyncio.Event()
+
+        async def slow(_peer: PeerId, _payload: bytes) -> bytes:
+            started.set()
+            await go_on.wait()
+            return b""
+
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, slow)
+            near, far = await connect(a, b)
+            asking = asyncio.ensure_future(a.request(b.peer_id, PROTOCOL, bytes(MESSAGE_BYTES)))
+            await started.wait()
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert near.mux is not None
+            for muxed in list(near.mux.streams.values()):
+                muxed.sink.reset()  # type: ignore[union-attr]
+            while far.streams:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+            assert b.window_total.held == MESSAGE_BYTES
+            go_on.set()
+            while b.window_total.held:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_what_comes_back_for_a_broadcast_is_not_kept() -> None:
+    async def main() -> None:
+        async def chatty(_peer: PeerId, _payload: bytes) -> bytes:
+            return bytes(MESSAGE_BYTES)
+
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, chatty)
+            near, _ = await connect(a, b)
+            before = near.bytes_in
+            report = await a.broadcast(PROTOCOL, b"news")
+            assert report.reached == (b.peer_id,)
+            assert near.bytes_in - before < MESSAGE_BYTES
+
+    run(main())
