@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from warren.core.errors import InvalidMultiaddr, ProtocolViolation, WarrenError
 from warren.core.framing import FrameDecoder, frame
 from warren.core.multiaddr import Multiaddr
+from warren.core.peer_id import PeerId
 from warren.core.peer_record import PeerRecord
 from warren.network.events import PeerIdentified
 from warren.network.states import USABLE
@@ -29,7 +30,6 @@ from warren.protocols.proto.identify_pb2 import Identify as Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.socket import Socket
     from warren.network.stream import Stream
@@ -40,11 +40,13 @@ PROTOCOL_ID: Final = "/ipfs/id/1.0.0"
 PUSH_ID: Final = "/ipfs/id/push/1.0.0"
 PROTOCOL_VERSION: Final = "ipfs/0.1.0"
 MESSAGE_BYTES_MAX: Final = 16 * 1024
+MESSAGES_MAX: Final = 10
+"""Parts of one answer: stops floods of empty ones. Go takes as many."""
 ADDRESSES_MAX: Final = 64
 PROTOCOLS_MAX: Final = 512
 TEXT_BYTES_MAX: Final = 256
 TIMEOUT_S: Final = 10.0
-_INTERNED_BYTES_MAX: Final = 64
+_SHARED_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +178,49 @@ class Identify:
 
 
 class _Reader:
-    """Collects one message of a stream, without a task, and calls `done` once."""
+    """Collects what a peer says on a stream, without a task, and calls `done` once.
 
-    __slots__ = ("_decoder", "_done", "_stream")
+    Go cuts what exceeds 2 KiB in two and sends the signed record alone behind the rest, so without a record
+    the message may not be whole before the stream ends. Protobuf messages merge by being joined.
+    """
+
+    __slots__ = ("_body", "_decoder", "_done", "_left", "_stream")
 
     def __init__(self, stream: Stream, done: Callable[[IdentifyInfo | Exception], None]) -> None:
         self._stream = stream
+        self._body = b""
+        self._left = MESSAGES_MAX
         self._decoder = FrameDecoder(MESSAGE_BYTES_MAX)
         self._done: Callable[[IdentifyInfo | Exception], None] | None = done
         stream.set_receiver(self._on_data, self._on_end)
 
     def _on_data(self, data: memoryview) -> None:
         try:
-            bodies = self._decoder.receive(data)
-            if bodies:
-                self._finish(parse(bodies[0], self._stream.peer_id))
-                self._stream.close_nowait()
-            elif self._decoder.violation is not None:
+            self._take(self._decoder.receive(data))
+            if self._decoder.violation is not None and self._done is not None:
                 raise self._decoder.violation
         except ProtocolViolation as error:
             logger.debug("identify of %s: %s", self._stream.peer_id, error)
             self._stream.reset()
             self._finish(error)
 
+    def _take(self, bodies: list[bytes]) -> None:
+        for body in bodies:
+            self._body += body
+            self._left -= 1
+            if self._left < 0 or len(self._body) > MESSAGE_BYTES_MAX:
+                raise ProtocolViolation("identify: too many messages, or too long ones")
+            info = parse(self._body, self._stream.peer_id)
+            if info.signed_record:
+                self._finish(info)
+                self._stream.close_nowait()
+                return
+
     def _on_end(self, error: Exception | None) -> None:
-        self._finish(error or ProtocolViolation("identify: the stream ended too early"))
+        if self._body and self._done is not None:
+            self._finish(parse(self._body, self._stream.peer_id))
+        else:
+            self._finish(error or ProtocolViolation("identify: the stream ended too early"))
 
     def _finish(self, result: IdentifyInfo | Exception) -> None:
         done, self._done = self._done, None
@@ -215,6 +235,8 @@ def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
         message.ParseFromString(body)
     except DecodeError as error:
         raise ProtocolViolation("identify: not a valid message") from error
+    if message.publicKey and PeerId.of_key(message.publicKey) != peer:
+        raise ProtocolViolation("identify: the public key is not the one of the handshake")
     record = PeerRecord.open(message.signedPeerRecord) if message.signedPeerRecord else None
     if record is not None and record.peer_id != peer:
         raise ProtocolViolation("identify: the peer record is another peer's")
@@ -245,4 +267,10 @@ def _addresses(encoded: Iterable[bytes]) -> tuple[Multiaddr, ...]:
 def _text(text: str) -> str:
     """Bounded; equal texts of thousands of peers are held once."""
     text = text[:TEXT_BYTES_MAX]
-    return sys.intern(text) if len(text) <= _INTERNED_BYTES_MAX else text
+    return _shared(text) if len(text) <= _SHARED_MAX else text
+
+
+@lru_cache(maxsize=1024)
+def _shared(text: str) -> str:
+    """The first of equal texts. Not interned: some Pythons never let go of what is, and peers choose it."""
+    return text
