@@ -32,7 +32,7 @@ def admitted(limits: SocketLimits, hosts: list[str], limit: str) -> int:
     stopped_by, count = "", 0
     for host in hosts:
         try:
-            limits.admit_inbound(host, 0.0)
+            limits.admit_inbound(host)
         except LimitReached as error:
             stopped_by = error.limit
             break
@@ -83,7 +83,7 @@ def test_outbound_sockets_are_limited() -> None:
 def test_hosts_that_are_gone_leave_nothing_behind() -> None:
     limits = SocketLimits(NetworkConfig(handshakes_max=300))
     for host in far(300):
-        limits.admit_inbound(host, 0.0)
+        limits.admit_inbound(host)
     for host in far(300):
         limits.end_handshake(host)
         limits.release_inbound(host)

@@ -118,11 +118,11 @@ def test_many_that_prove_a_key_at_once_are_no_way_around_the_limit_of_a_peer() -
 def test_a_host_that_has_its_share_makes_room_among_its_own() -> None:
     limits = SocketLimits(NetworkConfig(handshakes_max=3, handshakes_per_ip_max=2))
     for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
-        limits.admit_inbound(host, 0.0)
+        limits.admit_inbound(host)
     with pytest.raises(LimitReached, match="handshakes_per_ip_max"):
-        limits.admit_inbound("192.0.2.1", 0.0)
+        limits.admit_inbound("192.0.2.1")
     with pytest.raises(LimitReached, match="handshakes_max"):
-        limits.admit_inbound("192.0.2.2", 0.0)
+        limits.admit_inbound("192.0.2.2")
 
 
 def test_a_peer_limit_met_late_leaves_nothing_behind() -> None:

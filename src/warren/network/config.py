@@ -20,6 +20,9 @@ class NetworkConfig:
     """Sockets with one peer id: stops one identity from taking the slots of all."""
     per_ip_max: int = 256
     """Inbound sockets from one IPv4 address or IPv6 /64: stops one host that makes up identities."""
+    per_ip_per_s: float = 10.0
+    """Newcomers from one host in the long run; a quarter of `per_ip_max` may come at once. Stops who makes
+    us answer one handshake after the other and finishes none."""
     violations_max: int = 10
     """Connections from one host that break the protocol within `violations_s`: then its newcomers are dropped
     for as long. Stops whoever was closed for an attack from coming back for the next one at once."""

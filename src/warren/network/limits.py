@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from warren.network.config import NetworkConfig
     from warren.network.socket import Socket
 
-VIOLATORS_MAX: Final = 4096
-"""Hosts whose violations are remembered: bounded memory."""
+HOSTS_MAX: Final = 4096
+"""Hosts whose newcomers and violations are remembered: bounded memory."""
 
 
 @lru_cache(maxsize=4096)
@@ -46,6 +46,7 @@ class SocketLimits:
         "_config",
         "_handshakes_by_ip",
         "_inbound_by_ip",
+        "_newcomers",
         "_violations",
         "handshakes",
         "inbound",
@@ -56,18 +57,25 @@ class SocketLimits:
         self._config = config
         self._inbound_by_ip: Counter[str] = Counter()
         self._handshakes_by_ip: Counter[str] = Counter()
+        self._newcomers: dict[str, tuple[float, float]] = {}
+        """By host: how many may come at once, and when that was reckoned."""
         self._violations: dict[str, tuple[int, float]] = {}
         """By host: how many, and until when they count."""
         self.inbound = 0
         self.outbound = 0
         self.handshakes = 0
 
-    def admit_inbound(self, host: str, now: float) -> None:
+    def welcome(self, host: str, now: float) -> None:
+        """Ask about a newcomer before anything is made for it. Raises `LimitReached`."""
+        group = ip_group(host)
+        violations, until = self._violations.get(group, (0, 0.0))
+        if violations >= self._config.violations_max and now < until:
+            raise LimitReached("violations_max")
+        self._spend_newcomer(group, now)
+
+    def admit_inbound(self, host: str) -> None:
         """Count a newcomer that begins its handshake. Raises `LimitReached`."""
         config, group = self._config, ip_group(host)
-        violations, until = self._violations.get(group, (0, 0.0))
-        if violations >= config.violations_max and now < until:
-            raise LimitReached("violations_max")
         if self.inbound >= config.inbound_max:
             raise LimitReached("inbound_max")
         if self._inbound_by_ip[group] >= config.per_ip_max:
@@ -87,13 +95,24 @@ class SocketLimits:
         self._inbound_by_ip[group] += 1
         self._handshakes_by_ip[group] += 1
 
+    def _spend_newcomer(self, group: str, now: float) -> None:
+        config = self._config
+        burst = config.per_ip_max / 4
+        left, at = self._newcomers.pop(group, (burst, now))
+        left = min(burst, left + (now - at) * config.per_ip_per_s)
+        if len(self._newcomers) >= HOSTS_MAX:
+            del self._newcomers[next(iter(self._newcomers))]
+        self._newcomers[group] = (max(left - 1, 0.0), now)
+        if left < 1:
+            raise LimitReached("per_ip_per_s")
+
     def note_violation(self, host: str, now: float) -> None:
         """A connection from `host` broke the protocol."""
         group = ip_group(host)
         count, until = self._violations.pop(group, (0, 0.0))
         if now >= until:
             count = 0
-        if len(self._violations) >= VIOLATORS_MAX:
+        if len(self._violations) >= HOSTS_MAX:
             del self._violations[next(iter(self._violations))]
         self._violations[group] = (count + 1, now + self._config.violations_s)
 

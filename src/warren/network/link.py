@@ -24,6 +24,9 @@ SMALL_BYTES_MAX: Final = 4096
 """Frames up to this size wait for the end of the turn to share a message."""
 BATCH_BEHIND_BYTES: Final = 2 + MESSAGE_BYTES_MAX
 """Written at once to a link that is behind: one full message."""
+COPIED_BYTES_MAX: Final = 16 * 1024
+"""Written as a copy: a link that is behind keeps what it is given (from Python 3.12 on), and would keep a
+whole buffer for each echo of a few bytes."""
 BACKLOG_BYTES_MAX: Final = 1024 * 1024
 """When so much waits in the link, the peer is not read: it asks for answers and does not take them."""
 
@@ -33,12 +36,14 @@ class SealedWriter:
 
     __slots__ = (
         "_batch_bytes",
+        "_behind",
         "_flush_handle",
         "_loop",
         "_outbox",
         "_pump",
         "_pump_handle",
-        "_reading_paused",
+        "_read_pauses",
+        "_rest_handle",
         "_scratch",
         "_sealer",
         "_socket",
@@ -63,7 +68,9 @@ class SealedWriter:
         self._outbox: bytearray | None = None
         self._flush_handle: asyncio.Handle | None = None
         self._pump_handle: asyncio.Handle | None = None
-        self._reading_paused = False
+        self._read_pauses = 0
+        self._behind = False
+        self._rest_handle: asyncio.TimerHandle | None = None
         self._batch_bytes = SEALED_BYTES
         self.writable = True
         self.bytes_out = 0
@@ -141,9 +148,9 @@ class SealedWriter:
     def resume(self) -> None:
         """The link takes more."""
         self.writable = True
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        if self._behind:
+            self._behind = False
+            self._resume_reading()
         if self._pump is not None:
             self._pump()
 
@@ -152,10 +159,10 @@ class SealedWriter:
         self.writable = False
         self._outbox = None
         self._pump = None
-        for handle in (self._flush_handle, self._pump_handle):
+        for handle in (self._flush_handle, self._pump_handle, self._rest_handle):
             if handle is not None:
                 handle.cancel()
-        self._flush_handle = self._pump_handle = None
+        self._flush_handle = self._pump_handle = self._rest_handle = None
         if self._scratch.owner is self._socket:
             self._scratch.used = 0
             self._scratch.owner = None
@@ -165,17 +172,25 @@ class SealedWriter:
         scratch = self._scratch
         used, scratch.used = scratch.used, 0
         self.bytes_out += used
-        self._transport.write(scratch.sealed[:used])
+        small = used <= COPIED_BYTES_MAX
+        self._transport.write(bytes(scratch.sealed[:used]) if small else scratch.sealed[:used])
         waiting = self._transport.get_write_buffer_size()
         if not waiting:
             self._batch_bytes = SEALED_BYTES
         else:
             # The link is behind: what is given to it now delays whoever else has a turn.
             self._batch_bytes = BATCH_BEHIND_BYTES
-            scratch.renew_sealed()
-            if waiting > BACKLOG_BYTES_MAX and not self._reading_paused:
-                self._reading_paused = True
-                self._transport.pause_reading()
+            if not small:
+                scratch.renew_sealed()
+            if waiting > BACKLOG_BYTES_MAX and not self._behind:
+                self._behind = True
+                self._pause_reading()
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for a while: this peer had more than its share of the loop."""
+        if self._rest_handle is None:
+            self._pause_reading()
+            self._rest_handle = self._loop.call_later(seconds, self._end_rest)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
@@ -207,6 +222,19 @@ class SealedWriter:
         outbox, self._outbox = self._outbox, None
         if outbox:
             self._seal(outbox)
+
+    def _end_rest(self) -> None:
+        self._rest_handle = None
+        self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        self._read_pauses += 1
+        self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        self._read_pauses -= 1
+        if not self._read_pauses:
+            self._transport.resume_reading()
 
     def _run_pump(self) -> None:
         self._pump_handle = None

@@ -98,7 +98,9 @@ class Network:
                 address = wanted
                 if port and wanted.port == 0 and wanted.host is not None:
                     address = Multiaddr.tcp(wanted.host, port)
-                started.append(await self._transport.listen(address, self._make_inbound))
+                started.append(
+                    await self._transport.listen(address, self._make_inbound, self._registry.welcomes)
+                )
                 port = port or started[-1].address.port or 0
             self._check_running()
         except BaseException:

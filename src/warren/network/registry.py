@@ -92,11 +92,21 @@ class SocketRegistry:
         self._sockets[socket] = None
         self._unsettled[socket] = self._clock() + self._config.handshake_timeout_s
 
+    def welcomes(self, host: str) -> bool:
+        """Whether a newcomer from `host` gets to a handshake; a flood is turned away where it is cheap."""
+        try:
+            self.limits.welcome(host, self._clock())
+        except LimitReached as error:
+            if self._events.watched:
+                self._events.emit(SocketRefused(error.limit, host))
+            return False
+        return True
+
     def admit(self, socket: Socket, remote: Multiaddr | None) -> None:
         """Ask the limits about an inbound link; room is made when the node is full. Raises `LimitReached`."""
         host = _host(remote)
         try:
-            self.limits.admit_inbound(host, self._clock())
+            self.limits.admit_inbound(host)
         except LimitReached as error:
             if not self._made_room(error.limit, host):
                 self._events.emit(SocketRefused(error.limit, str(remote)))

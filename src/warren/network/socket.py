@@ -51,6 +51,13 @@ READ_BYTES_MIN: Final = 1024
 TURN_LONG_S: Final = 0.0005
 """A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
 TURN_SHORT_S: Final = 0.0002
+HOG_TURN_S: Final = 0.002
+HOG_TURN_BYTES: Final = 4096
+HOG_S_PER_BYTE: Final = 50e-9
+"""A turn as long as this over so many bytes, each of which cost so much: a message stuffed with tiny frames,
+which cannot be cut into several turns."""
+REST_TURNS: Final = 3
+"""Such a peer is then not read for as many times the length of its turn: most of the loop is for others."""
 WRITE_HIGH_BYTES: Final = 64 * 1024
 """The link asks for a pause when it holds more than this."""
 WRITE_LOW_BYTES: Final = 16 * 1024
@@ -354,7 +361,7 @@ class Socket(asyncio.BufferedProtocol):
         if self.mux is not None and self.mux.ring:
             self.mux.pump()
         self.writer.flush()
-        self._adapt_read_size(clock() - began)
+        self._share_the_loop(clock() - began, used)
 
     def eof_received(self) -> bool:
         """The peer closed its half of the link: there are no half-open links in libp2p."""
@@ -489,8 +496,10 @@ class Socket(asyncio.BufferedProtocol):
         else:
             self.fail(error, GO_AWAY_INTERNAL_ERROR)
 
-    def _adapt_read_size(self, turn_s: float) -> None:
+    def _share_the_loop(self, turn_s: float, used: int) -> None:
         if turn_s > TURN_LONG_S:
+            if turn_s > HOG_TURN_S and used >= HOG_TURN_BYTES and turn_s > used * HOG_S_PER_BYTE:
+                self.writer.rest(turn_s * REST_TURNS)
             self._read_bytes = max(self._read_bytes // 2, READ_BYTES_MIN)
         elif turn_s < TURN_SHORT_S and self._read_bytes < self._host.scratch.read_bytes:
             self._read_bytes *= 2

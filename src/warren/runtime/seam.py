@@ -29,6 +29,8 @@ Kind: TypeAlias = Literal["file", "dir", "symlink", "other"]
 Family: TypeAlias = Literal[0, 4, 6]
 ProtocolFactory: TypeAlias = "Callable[[], asyncio.BufferedProtocol]"
 
+Admit: TypeAlias = "Callable[[str], bool]"
+
 T = TypeVar("T")
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
@@ -105,8 +107,14 @@ class Transport(Protocol):
         """
         ...
 
-    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> Listener:
-        """Accept links at a numeric address; port 0 takes a free one. An IPv6 listener takes IPv6 only."""
+    async def listen(
+        self, factory: ProtocolFactory, host: str, port: int, *, admit: Admit | None = None
+    ) -> Listener:
+        """Accept links at a numeric address; port 0 takes a free one. An IPv6 listener takes IPv6 only.
+
+        `admit` is asked with the address of each newcomer before anything is made for it; where it says False
+        the link is closed at once. A flood of newcomers then costs little.
+        """
         ...
 
     async def resolve(self, name: str, family: Family = 0) -> list[str]:

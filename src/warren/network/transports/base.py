@@ -37,6 +37,12 @@ class LinkTransport(Protocol):
         """Open a link; the protocol that `factory` made runs on it. Raises `OSError`."""
 
     async def listen(
-        self, address: Multiaddr, factory: Callable[[], asyncio.BufferedProtocol]
+        self,
+        address: Multiaddr,
+        factory: Callable[[], asyncio.BufferedProtocol],
+        admit: Callable[[str], bool] | None = None,
     ) -> LinkListener:
-        """Accept links; each gets a protocol from `factory`. Raises `OSError`."""
+        """Accept links; each gets a protocol from `factory`, unless `admit` turns its host away.
+
+        Raises `OSError`.
+        """

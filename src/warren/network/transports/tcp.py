@@ -67,7 +67,10 @@ class TcpTransport:
         return protocol
 
     async def listen(
-        self, address: Multiaddr, factory: Callable[[], asyncio.BufferedProtocol]
+        self,
+        address: Multiaddr,
+        factory: Callable[[], asyncio.BufferedProtocol],
+        admit: Callable[[str], bool] | None = None,
     ) -> TcpListener:
         """Accept connections; port 0 takes a free one. Raises `OSError`."""
         host, port = _endpoint(address)
@@ -75,7 +78,7 @@ class TcpTransport:
             raise InvalidMultiaddr(
                 f"{address} cannot be listened on", hint="use /ip4/…/tcp/PORT or /ip6/…/tcp/PORT"
             )
-        return TcpListener(await self._seam.listen(factory, host, port))
+        return TcpListener(await self._seam.listen(factory, host, port, admit=admit))
 
 
 def _endpoint(address: Multiaddr) -> tuple[str, int]:

@@ -56,7 +56,7 @@ class YamuxLimits:
     idle_frames_per_s: float = 2000.0
     """Frames without data in the long run."""
     reset_cost: int = 16
-    """What a stream that the peer opens and resets counts as: stops rapid resets, each of which made us work."""
+    """What a stream counts as that the peer opens and resets: stops rapid resets, each of which made work."""
 
 
 class YamuxSession:

@@ -25,7 +25,7 @@ from warren.runtime.real.interfaces import interface_addresses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warren.runtime.seam import Family, Listener, ProtocolFactory
+    from warren.runtime.seam import Admit, Family, Listener, ProtocolFactory
 
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 # kernel caps it.
 BACKLOG = 4096
 # Links accepted in one turn of the loop: a flood of connections must not starve the links that live.
-ACCEPT_BATCH_MAX = 64
+ACCEPT_BATCH_MAX = 4
 # Out of file descriptors (a flood of connections): accept again after this long, and say so once a minute.
 ACCEPT_PAUSE_S = 1.0
 ACCEPT_WARNING_EVERY_S = 60.0
@@ -95,7 +95,9 @@ class RealTransport:
             sock.close()
             raise
 
-    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
+    async def listen(
+        self, factory: ProtocolFactory, host: str, port: int, *, admit: Admit | None = None
+    ) -> RealListener:
         family, address = _numeric(host, port)
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -106,7 +108,7 @@ class RealTransport:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(address)
             sock.listen(BACKLOG)
-            return await RealListener.start(sock, factory, self._tune)
+            return await RealListener.start(sock, factory, self._tune, admit)
         except BaseException:
             sock.close()
             raise
@@ -134,6 +136,7 @@ class RealListener:
     """
 
     __slots__ = (
+        "_admit",
         "_factory",
         "_loop",
         "_opening",
@@ -147,13 +150,18 @@ class RealListener:
     )
 
     def __init__(
-        self, sock: socket.socket, factory: ProtocolFactory, tune: Callable[[socket.socket], None]
+        self,
+        sock: socket.socket,
+        factory: ProtocolFactory,
+        tune: Callable[[socket.socket], None],
+        admit: Admit | None,
     ) -> None:
         self.sock = sock
         name = sock.getsockname()
         self.host: str = name[0]
         self.port: int = name[1]
         self._factory = factory
+        self._admit = admit
         self._tune = tune
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[Any]] = set()
@@ -163,9 +171,13 @@ class RealListener:
 
     @classmethod
     async def start(
-        cls, sock: socket.socket, factory: ProtocolFactory, tune: Callable[[socket.socket], None]
+        cls,
+        sock: socket.socket,
+        factory: ProtocolFactory,
+        tune: Callable[[socket.socket], None],
+        admit: Admit | None,
     ) -> RealListener:
-        self = cls(sock, factory, tune)
+        self = cls(sock, factory, tune, admit)
         try:
             self._loop.add_reader(sock, self._accept_batch)
         except NotImplementedError:
@@ -186,13 +198,16 @@ class RealListener:
     def _accept_batch(self) -> None:
         for _ in range(ACCEPT_BATCH_MAX):
             try:
-                link, _address = self.sock.accept()
+                link, address = self.sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as exc:
                 self._pause(exc)
                 return
-            self._open(link)
+            if self._admit is None or self._admit(address[0]):
+                self._open(link)
+            else:
+                link.close()
 
     def _open(self, link: socket.socket) -> None:
         try:

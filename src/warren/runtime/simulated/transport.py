@@ -18,7 +18,7 @@ from warren.runtime.simulated.link import LinkEnd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warren.runtime.seam import Family, Listener, ProtocolFactory
+    from warren.runtime.seam import Admit, Family, Listener, ProtocolFactory
     from warren.runtime.simulated.network import Host, Path, SimulatedNetwork
 
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
@@ -27,10 +27,11 @@ P = TypeVar("P", bound=asyncio.BufferedProtocol)
 class SimulatedListener:
     """See `seam.Listener`."""
 
-    __slots__ = ("_factory", "_host", "host", "is_open", "port")
+    __slots__ = ("_admit", "_factory", "_host", "host", "is_open", "port")
 
-    def __init__(self, on: Host, factory: ProtocolFactory, host: str, port: int) -> None:
+    def __init__(self, on: Host, factory: ProtocolFactory, host: str, port: int, admit: Admit | None) -> None:
         self._host = on
+        self._admit = admit
         self._factory = factory
         self.host = host
         self.port = port
@@ -44,7 +45,7 @@ class SimulatedListener:
 
     def accept(self, end: LinkEnd) -> None:
         """Start a link whose dialler is connected already."""
-        if self.is_open:
+        if self.is_open and (self._admit is None or self._admit(end.get_extra_info("peername")[0])):
             end.start(self._factory())
         else:
             end.refuse()
@@ -78,13 +79,15 @@ class SimulatedTransport:
             listener = await self._knock(target, str(ip), port)
         return self._open(factory, target, listener, own, _socket_address(ip, port))
 
-    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> SimulatedListener:
+    async def listen(
+        self, factory: ProtocolFactory, host: str, port: int, *, admit: Admit | None = None
+    ) -> SimulatedListener:
         ip = _numeric(host, port)
         if not self._host.may_bind(str(ip), ip.version):
             raise _os_error(errno.EADDRNOTAVAIL)
         if port and self._host.listener_at(str(ip), port):
             raise _os_error(errno.EADDRINUSE)
-        return SimulatedListener(self._host, factory, str(ip), port or self._host.free_port())
+        return SimulatedListener(self._host, factory, str(ip), port or self._host.free_port(), admit)
 
     async def resolve(self, name: str, family: Family = 0) -> list[str]:
         await asyncio.sleep(0)
