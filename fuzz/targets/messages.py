@@ -77,7 +77,7 @@ def ask(data: bytes, step: int) -> list[str]:
     stream = Stream()
     outgoing = _Outgoing(stream, _CONFIG)  # type: ignore[arg-type]
     futures: dict[int, asyncio.Future[bytes]] = {number: _LOOP.create_future() for number in PENDING}
-    outgoing._pending.update(futures)
+    outgoing._pending.update({number: (future, REQUEST) for number, future in futures.items()})
     for pos in range(0, len(data), step):
         outgoing._on_data(memoryview(data)[pos : pos + step])
         if stream.ended:
