@@ -26,13 +26,14 @@ InlineHandler: TypeAlias = "Callable[[Stream], None]"
 class Router:
     """The handlers of one network."""
 
-    __slots__ = ("_default", "_handlers", "_inline", "_tasks", "on_changed")
+    __slots__ = ("_default", "_handlers", "_inline", "_stopped", "_tasks", "on_changed")
 
     def __init__(self) -> None:
         self._handlers: dict[str, StreamHandler] = {}
         self._inline: dict[str, InlineHandler] = {}
         self._default: StreamHandler | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
         self.on_changed: Callable[[], None] = lambda: None
         """Called when the list of protocols changed."""
 
@@ -69,6 +70,9 @@ class Router:
 
     def dispatch(self, stream: Stream) -> None:
         """Start the handler of an inbound stream."""
+        if self._stopped:
+            stream.reset()
+            return
         inline = self._inline.get(stream.protocol)
         if inline is not None:
             try:
@@ -85,11 +89,14 @@ class Router:
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a task that this router owns until it ends or the network stops."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
+        if self._stopped:
+            task.cancel()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """Cancel what runs and wait for it."""
+        """Cancel what runs and wait for it; what comes until the last socket is closed gets no handler."""
+        self._stopped = True
         tasks: Iterable[asyncio.Task[None]] = list(self._tasks)
         for task in tasks:
             task.cancel()
