@@ -1,7 +1,7 @@
 """What holds for every line: format, lint, types, floors, generated code and pages that fit their source.
 
 `python3 run.py check` and CI run it. All checks run even when one fails; the exit code is 1 then.
-`--fix` first lets ruff repair what it can.
+`--fix` first repairs what ruff can repair, and makes generated code and pages anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ CHECKS = {
     "limits": ["python", "-P", "tools/limits.py", "--check"],
     "protobuf": ["python", "-P", "tools/protoc.py", "--check"],
 }
-FIXES = (["ruff", "check", "--fix", "--quiet", "."], ["ruff", "format", "--quiet", "."])
+FIXES = (
+    ["ruff", "check", "--fix", "--quiet", "."],
+    ["ruff", "format", "--quiet", "."],
+    ["python", "-P", "tools/limits.py"],
+    ["python", "-P", "tools/protoc.py"],
+)
 
 
 def main() -> int:
