@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.network.nodes import Inbox, connect, nodes
 from tests.support import run
+from warren.network.yamux.budget import WindowLimits
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -55,6 +57,29 @@ def test_what_an_ended_stream_held_is_given_back(end: str, caplog: pytest.LogCap
             else:
                 theirs.reset()
             assert b.window_total.held == 0
+
+    run(main())
+
+
+def test_a_few_that_are_not_read_do_not_stop_the_others() -> None:
+    limits = WindowLimits(held_connection_bytes_max=BYTES, held_total_bytes_max=BYTES)
+
+    async def main() -> None:
+        async with nodes(3, windows=limits) as (hoarder, victim, honest):
+            inbox = Inbox(victim, PROTOCOL)
+            near, _ = await connect(hoarder, victim)
+            hoard = await hoarder.open_stream(near, PROTOCOL)
+            unread = await inbox.next()
+            await hoard.write(bytes(BYTES))
+            while victim.window_total.held < BYTES:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+            near, _ = await connect(honest, victim)
+            ours = await honest.open_stream(near, PROTOCOL)
+            theirs = await inbox.next()
+            await ours.write(b"news")
+            await asyncio.sleep(0.05)  # it arrives before anybody reads
+            assert await theirs.read_exactly(4) == b"news"
+            assert not unread.ended
 
     run(main())
 

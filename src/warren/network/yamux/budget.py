@@ -25,6 +25,8 @@ class WindowLimits:
     """Unread bytes of one connection: stops a thousand streams from filling their initial windows."""
     held_total_bytes_max: int = 96 * 1024 * 1024
     """Unread bytes of all connections."""
+    held_reserved_bytes: int = 64 * 1024
+    """What a connection may hold even then, so that a few that read nothing cannot stop the others."""
     streams_total_max: int = 65_536
     """Streams that peers opened, in all: stops many connections from hoarding idle ones."""
     streams_reserved: int = 16
@@ -76,10 +78,10 @@ class WindowBudget:
     def hold(self, count: int) -> bool:
         """Count `count` unread bytes; False, and nothing counted, when that is too much."""
         limits, total = self._total.limits, self._total
-        if (
-            self._held + count > limits.held_connection_bytes_max
-            or total.held + count > limits.held_total_bytes_max
-        ):
+        held = self._held + count
+        if held > limits.held_connection_bytes_max:
+            return False
+        if total.held + count > limits.held_total_bytes_max and held > limits.held_reserved_bytes:
             return False
         self._held += count
         total.held += count
