@@ -20,6 +20,7 @@ from warren.network.config import NetworkConfig
 from warren.network.network import Network
 from warren.protocols.identify import Identify
 from warren.runtime.real import RealRuntime
+from warren.runtime.simulated import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 LOOPBACK = Multiaddr.parse("/ip4/127.0.0.1/tcp/0")
 LIMIT_S = 20.0
-"""Longer than anything here takes, even on a busy machine."""
+"""Longer than anything here takes in real time, even on a busy machine."""
+
+
+def _patience() -> asyncio.Timeout:
+    """What a wait may take; virtual time costs nothing."""
+    virtual = isinstance(asyncio.get_running_loop(), VirtualLoop)
+    return asyncio.timeout(1e6 if virtual else LIMIT_S)
 
 
 def key(number: int) -> PrivateKey:
@@ -109,7 +116,7 @@ async def until(network: Network, condition: Callable[[], Any]) -> Any:
     """Wait until `condition` is true, looking again after each event of `network`."""
     events = network.events.subscribe()
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with _patience():
             while not (found := condition()):
                 await anext(events)
             return found
@@ -119,7 +126,7 @@ async def until(network: Network, condition: Callable[[], Any]) -> Any:
 
 async def event(events: Subscription, kind: type) -> Any:
     """The next event of `kind`."""
-    async with asyncio.timeout(LIMIT_S):
+    async with _patience():
         async for happened in events:
             if isinstance(happened, kind):
                 return happened
@@ -135,14 +142,14 @@ def silent_address() -> Iterator[Multiaddr]:
 
 async def closed(socket: Socket) -> None:
     """Wait until a socket is gone."""
-    async with asyncio.timeout(LIMIT_S):
+    async with _patience():
         while socket.state.value != "closed":
             await socket._next_move()
 
 
 async def without_streams(*sockets: Socket) -> None:
     """Wait until no stream runs on the sockets; no event tells of the end of a stream."""
-    async with asyncio.timeout(LIMIT_S):
+    async with _patience():
         while any(socket.streams for socket in sockets):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -158,5 +165,5 @@ class Inbox:
         self.streams.put_nowait(stream)
 
     async def next(self) -> Stream:
-        async with asyncio.timeout(LIMIT_S):
+        async with _patience():
             return await self.streams.get()
