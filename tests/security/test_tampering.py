@@ -23,6 +23,7 @@ HASTY = NetworkConfig(
     handshake_timeout_s=1.0,
     dial_timeout_s=3.0,
     per_ip_max=4096,
+    per_ip_per_s=1e9,
     handshakes_max=4096,
     handshakes_per_ip_max=4096,
     per_peer_max=4096,
