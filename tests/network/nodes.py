@@ -151,7 +151,7 @@ async def without_streams(*sockets: Socket) -> None:
     """Wait until no stream runs on the sockets; no event tells of the end of a stream."""
     async with _patience():
         while any(socket.streams for socket in sockets):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
 
 class Inbox:
