@@ -155,7 +155,7 @@ async def without_streams(*sockets: Socket) -> None:
 
 
 class Inbox:
-    """A stream handler that hands the streams to the test and keeps them until it is told."""
+    """A stream handler that hands the streams to the test and keeps them open until the network stops."""
 
     def __init__(self, network: Network, protocol: str) -> None:
         self.streams: asyncio.Queue[Stream] = asyncio.Queue()
@@ -163,6 +163,7 @@ class Inbox:
 
     async def _serve(self, stream: Stream) -> None:
         self.streams.put_nowait(stream)
+        await asyncio.get_running_loop().create_future()
 
     async def next(self) -> Stream:
         async with _patience():

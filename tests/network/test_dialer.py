@@ -353,6 +353,18 @@ def test_an_address_that_failed_is_not_dialled_again_at_once() -> None:
     simulate(main)
 
 
+def test_the_back_off_grows_to_its_most() -> None:
+    async def main(bench: Bench) -> None:
+        for wait_s in (1.0, 2.0, 3.0, 3.0):
+            with pytest.raises(DialFailed):
+                await bench.dial(FAR[0])
+            with pytest.raises(ConnectionFailed, match=f"next try in {wait_s:.0f} s"):
+                await bench.dial(FAR[0])
+            await asyncio.sleep(wait_s)
+
+    simulate(main, NetworkConfig(backoff_first_s=1.0, backoff_max_s=3.0))
+
+
 def test_a_forced_dial_does_not_wait_and_a_success_forgets() -> None:
     async def main(bench: Bench) -> None:
         with pytest.raises(DialFailed):

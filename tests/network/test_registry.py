@@ -22,6 +22,15 @@ LOW, HIGH, OTHER, FOURTH = IDS
 S = SocketState
 
 
+class FakeStream:
+    """A stream that has not agreed on a protocol."""
+
+    was_reset = False
+
+    def reset(self) -> None:
+        self.was_reset = True
+
+
 class FakeSocket:
     """What the registry looks at, and what it does to a socket."""
 
@@ -36,15 +45,20 @@ class FakeSocket:
         self.draining = False
         self.other_end: FakeSocket | None = None
         self.streams = 0
+        self.activity = 0
         self.rtt_s: float | None = 0.1
         self.opened_at = self.last_read_at = bench.clock.now
         self.error: Exception | None = None
         self.ended: list[str] = []
+        self.undecided: list[FakeStream] = []
 
     @property
     def usable(self) -> bool:
         told_goodbye = self.other_end is not None and self.other_end.draining
         return self.state in USABLE and not self.draining and not told_goodbye
+
+    def undecided_streams(self) -> list[FakeStream]:
+        return self.undecided
 
     def move(self, new: SocketState) -> None:
         old, self.state = self.state, new
@@ -307,6 +321,7 @@ def test_protected_peers_are_spared_as_long_as_one_tag_holds() -> None:
     bench.registry.unprotect(OTHER, "tunnel")
     bench.registry.unprotect(OTHER, "tunnel")
     bench.sweep(30.0)
+    bench.sweep(30.0)
     assert socket.ended == ["idle"]
 
 
@@ -442,15 +457,29 @@ def test_a_peer_that_does_not_take_our_goodbye_is_dropped() -> None:
     assert states == [S.CLOSING, S.CLOSED]
 
 
-def test_silent_sockets_without_streams_are_closed() -> None:
+def test_sockets_that_nobody_uses_are_closed_though_they_answer_probes() -> None:
     bench = Bench(idle_timeout_s=100.0)
-    idle, talking, streaming = (bench.outbound(peer).connect() for peer in (HIGH, OTHER, FOURTH))
-    streaming.streams = 1
-    for _ in range(4):
-        talking.last_read_at = bench.clock.now
+    unused, used, hoarding = (bench.outbound(peer).connect() for peer in (HIGH, OTHER, FOURTH))
+    hoarding.streams = 1
+    for _ in range(5):
+        used.activity += 1
+        unused.last_read_at = bench.clock.now
         bench.sweep(30.0)
-    assert idle.ended == ["idle"]
-    assert talking.ended == streaming.ended == []
+    assert unused.ended == hoarding.ended == ["idle"]
+    assert used.ended == []
+
+
+def test_streams_that_never_agree_on_a_protocol_are_reset_at_the_second_look() -> None:
+    bench = Bench()
+    socket = bench.outbound().connect()
+    slow, quick = FakeStream(), FakeStream()
+    socket.undecided = [slow, quick]
+    bench.sweep(30.0)
+    assert not slow.was_reset
+    socket.undecided = [slow]
+    bench.sweep(30.0)
+    assert slow.was_reset
+    assert not quick.was_reset
 
 
 def test_the_sweep_rests_when_there_is_nothing_to_look_after() -> None:

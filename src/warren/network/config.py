@@ -41,7 +41,7 @@ class NetworkConfig:
     close_timeout_s: float = 2.0
     """How long a peer that does not read may delay our goodbye."""
     idle_timeout_s: float = 3600.0
-    """A socket without streams and without a byte for so long is closed unless its peer is protected."""
+    """A socket on whose streams no data moved for so long is closed, unless its peer is protected."""
     negotiation_timeout_s: float = 10.0
     """For `open_stream` to agree on a protocol."""
     backoff_first_s: float = 5.0
@@ -53,9 +53,9 @@ class NetworkConfig:
     """Between the starts of attempts at several addresses of one peer (RFC 8305 names 250 ms)."""
     dial_addresses_max: int = 16
     """Attempts for one dial: stops records with thousands of addresses from making us a scanner."""
-    addresses_per_peer_max: int = 32
+    addresses_per_peer_max: int = 16
     """Remembered addresses of one peer."""
-    address_peers_max: int = 10_000
+    address_peers_max: int = 4096
     """Peers with remembered addresses that are not connected: bounded memory."""
     message_bytes_max: int = 4 * 1024 * 1024
     """One request, response or broadcast: checked before a buffer is made."""

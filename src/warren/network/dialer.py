@@ -7,6 +7,7 @@ each address. The decisions are in `ranking` and `backoff`; this module starts a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from warren.core.errors import Closed, ConnectionFailed, DialFailed, LimitReached, WarrenError
@@ -45,13 +46,14 @@ class DialHost(Protocol):
 class Dialer:
     """Coalesces the dials of one network."""
 
-    __slots__ = ("_backoff", "_config", "_host", "_running")
+    __slots__ = ("_askers", "_backoff", "_config", "_host", "_running")
 
     def __init__(self, host: DialHost, config: NetworkConfig) -> None:
         self._host = host
         self._config = config
         self._backoff = Backoff(config.backoff_first_s, config.backoff_max_s, config.backoff_addresses_max)
         self._running: dict[PeerId, asyncio.Task[Socket]] = {}
+        self._askers: Counter[PeerId] = Counter()
 
     async def dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
         """Connect to `peer`; who asks while a dial runs waits for that one. `forced` ignores back-off."""
@@ -60,15 +62,24 @@ class Dialer:
             task = asyncio.ensure_future(self._dial(peer, addresses, forced=forced))
             self._running[peer] = task
             task.add_done_callback(lambda done: self._finished(peer, done))
+        self._askers[peer] += 1
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled() and not _is_being_cancelled():
                 raise Closed("the dial was given up: this network was stopped") from None
             raise
+        finally:
+            self._askers[peer] -= 1
+            if not self._askers[peer]:
+                del self._askers[peer]
+                if not task.done():  # nobody waits for it any more, and whoever comes now begins anew
+                    del self._running[peer]
+                    task.cancel()
 
     def _finished(self, peer: PeerId, task: asyncio.Task[Socket]) -> None:
-        del self._running[peer]
+        if self._running.get(peer) is task:
+            del self._running[peer]
         if not task.cancelled():
             task.exception()  # whoever asked may have given up: then nobody looks at it
 

@@ -97,7 +97,7 @@ class SocketLimits:
 
     def _spend_newcomer(self, group: str, now: float) -> None:
         config = self._config
-        burst = config.per_ip_max / 4
+        burst = max(config.per_ip_max / 4, 1.0)
         left, at = self._newcomers.pop(group, (burst, now))
         left = min(burst, left + (now - at) * config.per_ip_per_s)
         if len(self._newcomers) >= HOSTS_MAX:

@@ -144,8 +144,13 @@ class Network:
         return await _within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), "connecting to", peer)
 
     async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
-        """Dial an address of which nobody knows the peer; the key met there counts as unproven."""
+        """Dial an address of which nobody knows the peer; the key met there counts as unproven.
+
+        An address that names its peer is dialled as `connect` does.
+        """
         self._check_running()
+        if address.peer_id is not None:
+            return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
         return await _within(timeout_s, self._dial_unproven(address), "connecting to", address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:

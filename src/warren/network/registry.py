@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from warren.network.config import NetworkConfig
     from warren.network.events import EventBus
     from warren.network.socket import Socket
+    from warren.network.stream import Stream
 
 SWEEP_BUSY_S: Final = 1.0
 """Between sweeps while a handshake, a goodbye or a draining socket has a deadline."""
@@ -47,6 +48,9 @@ class SocketRegistry:
         self._unsettled: dict[Socket, float] = {}
         """Sockets with a deadline: in their handshake, or saying goodbye."""
         self._sockets: dict[Socket, None] = {}
+        self._used: dict[Socket, tuple[int, float]] = {}
+        """What `Socket.activity` was, and since when."""
+        self._undecided: set[Stream] = set()
         self._protected: dict[PeerId, set[str]] = {}
 
     # --- looking up -----------------------------------------------------------------------------------------
@@ -165,6 +169,7 @@ class SocketRegistry:
 
     def _leave(self, socket: Socket) -> None:
         self._unsettled.pop(socket, None)
+        self._used.pop(socket, None)
         if socket not in self._sockets:
             return
         del self._sockets[socket]
@@ -232,8 +237,23 @@ class SocketRegistry:
             if peer in self._protected:
                 continue
             for socket in list(sockets):
-                if not socket.streams and now - socket.last_read_at > self._config.idle_timeout_s:
+                activity, since = self._used.get(socket, (-1, now))
+                if socket.activity != activity:
+                    self._used[socket] = (socket.activity, now)
+                elif now - since >= self._config.idle_timeout_s:
                     socket.shut(Closed("idle"), 0)
+        self._reset_undecided()
+
+    def _reset_undecided(self) -> None:
+        """End inbound streams that have not agreed on a protocol since the last look."""
+        undecided = set()
+        for socket in self.sockets(None):
+            for stream in socket.undecided_streams():
+                if stream in self._undecided:
+                    stream.reset()
+                else:
+                    undecided.add(stream)
+        self._undecided = undecided
 
     def _close_duplicates(self, peer: PeerId) -> None:
         sockets = self._peers.get(peer, [])

@@ -105,6 +105,7 @@ class Router:
     async def _serve(self, handler: StreamHandler, stream: Stream) -> None:
         try:
             await handler(stream)
+            stream.close_nowait()  # what a handler leaves open would stay so
         except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
             _fail(stream, error)
         except asyncio.CancelledError:

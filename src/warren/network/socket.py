@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from warren.core.peer_id import PeerId
+    from warren.network.config import NetworkConfig
     from warren.network.mux import MuxedStream
     from warren.network.noise import Opener, StaticKey
     from warren.network.scratch import Scratch
@@ -69,6 +70,7 @@ _OVER: Final = frozenset({SocketState.CLOSING, SocketState.CLOSED})
 class SocketHost(Protocol):
     """What a socket needs of the network that owns it."""
 
+    config: NetworkConfig
     scratch: Scratch
     static_key: StaticKey
     yamux_limits: YamuxLimits
@@ -191,6 +193,16 @@ class Socket(asyncio.BufferedProtocol):
         return self.mux.stream_count if self.mux is not None else 0
 
     @property
+    def activity(self) -> int:
+        """Changes whenever data came or went on a stream."""
+        return self.mux.activity if self.mux is not None else 0
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Its timeouts and buffer sizes, those of the network that owns it."""
+        return self._host.config
+
+    @property
     def rtt_s(self) -> float | None:
         """Round trip in seconds: of the handshake, then of the newest probe; None before."""
         return self.mux.rtt_s if self.mux is not None else None
@@ -236,6 +248,12 @@ class Socket(asyncio.BufferedProtocol):
         """Send what waits for the end of the turn; a reader that is about to wait calls it."""
         if self.state is not SocketState.CLOSED and not self.in_turn and self._transport is not None:
             self.writer.flush()
+
+    def undecided_streams(self) -> list[Stream]:
+        """Inbound streams that have not agreed on a protocol yet."""
+        muxed = self.mux.streams.values() if self.mux is not None else ()
+        sinks = [stream.sink for stream in muxed if stream.inbound]
+        return [sink for sink in sinks if isinstance(sink, Stream) and sink.undecided]
 
     def probe(self) -> None:
         """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""

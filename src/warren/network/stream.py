@@ -96,6 +96,11 @@ class Stream:
         return "inbound" if self.inbound else "outbound"
 
     @property
+    def undecided(self) -> bool:
+        """True until a protocol is agreed."""
+        return self._negotiator is not None
+
+    @property
     def ended(self) -> bool:
         """True once the stream was reset or its connection went."""
         return self._error is not None

@@ -43,3 +43,37 @@ def test_the_sums_hold_whatever_comes_and_goes(steps: list[tuple[int, int, bool]
         for part in parts:
             budgets[which].give_back(part)
     assert total.granted == 0
+
+
+def test_unread_bytes_are_bounded_by_connection_and_by_node() -> None:
+    limits = WindowLimits(held_connection_bytes_max=100, held_total_bytes_max=150, held_reserved_bytes=10)
+    total = TotalBudget(limits)
+    one, other, third = (WindowBudget(total) for _ in range(3))
+    assert one.hold(100)
+    assert not one.hold(1), "that of the connection is used up"
+    assert other.hold(50)
+    assert not other.hold(1), "that of the node is used up"
+    assert third.hold(10), "what is reserved for each connection"
+    assert not third.hold(1)
+    one.release(60)
+    assert other.hold(50)
+    other.release(1000)
+    assert total.held == 50
+    for budget in (one, other, third):
+        budget.close()
+    assert total.held == 0
+
+
+def test_streams_are_bounded_by_connection_and_by_node() -> None:
+    total = TotalBudget(WindowLimits(streams_total_max=4, streams_reserved=1))
+    hoarder, late = WindowBudget(total), WindowBudget(total)
+    assert [hoarder.open_stream(5) for _ in range(5)] == [True, True, True, True, False]
+    assert [late.open_stream(5) for _ in range(2)] == [True, False], "a few are reserved for each connection"
+    hoarder.close_stream()
+    hoarder.close_stream()
+    assert late.open_stream(5)
+    assert not late.open_stream(2), "the limit of the connection itself"
+    hoarder.close()
+    late.close()
+    assert total.streams == 0
+    assert hoarder.streams == late.streams == 0

@@ -623,3 +623,41 @@ def test_an_incomplete_header_is_all_that_is_held() -> None:
         end.receive(piece)
         assert len(end.session._head) < HEADER_BYTES
     assert len(end.accept.sinks[0].data) == 1000
+
+
+# ---------------------------------------------------------------- what is counted for the whole node
+
+
+def test_a_stream_over_the_nodes_limit_is_refused_and_its_place_comes_back() -> None:
+    end = server(windows=WindowLimits(streams_total_max=1, streams_reserved=0))
+    end.receive(data(1, b"x", SYN))
+    end.receive(data(3, b"x", SYN))
+    assert said(end) == [(WINDOW_UPDATE, RST, 3, 0, b"")]
+    end.accept.sinks[0].stream.reset()
+    end.receive(data(5, b"x", SYN))
+    assert len(end.accept.sinks) == 2
+    end.session.close(ConnectionClosed("gone"))
+    assert end.total.streams == 0
+
+
+def test_a_reset_of_a_stream_that_the_peer_opened_costs_it_more() -> None:
+    limits = YamuxLimits(idle_frames_burst=100, idle_frames_per_s=0, reset_cost=30)
+    end = server(limits=limits)
+    churn = [data(n, b"x", SYN) + frame(WINDOW_UPDATE, RST, n) for n in (1, 3, 5, 7)]
+    feed(end, churn[:3])
+    with pytest.raises(ProtocolViolation, match="flood"):
+        end.receive(churn[3])
+
+
+def test_unread_bytes_count_until_they_are_released_or_the_connection_is_gone() -> None:
+    end = server(windows=WindowLimits(held_connection_bytes_max=100, held_reserved_bytes=0))
+    end.receive(data(1, b"x", SYN))
+    stream = end.accept.sinks[0].stream
+    assert stream.hold(100)
+    assert not stream.hold(1)
+    stream.release(40)
+    assert end.total.held == 60
+    end.session.close(ConnectionClosed("gone"))
+    assert end.total.held == 0
+    stream.release(60)
+    assert end.total.held == 0

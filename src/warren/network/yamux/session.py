@@ -77,6 +77,7 @@ class YamuxSession:
         "_remote_went_away",
         "_stray_left",
         "_went_away",
+        "activity",
         "budget",
         "clock",
         "closed",
@@ -106,6 +107,8 @@ class YamuxSession:
         self.rtt_s = _RTT_UNKNOWN_S
         self.rtt_measured = False
         self.closed = False
+        self.activity = 0
+        """Changes whenever data came or went: probes and window updates are no use of a connection."""
         self.sent_bytes = 0
         """Data sent since the allowance was reckoned: each KiB excuses one frame without data (an update)."""
         self._accept = accept
@@ -275,6 +278,7 @@ class YamuxSession:
             self._on_rst(stream)
             stream = None
         if length:
+            self.activity += 1
             self._body_left = length
             self._body_stream = stream
             self._fin_after_body = bool(flags & FIN)

@@ -93,6 +93,8 @@ class YamuxStream:
             and session.sender.writable
         ):
             self.send_window -= size
+            session.sent_bytes += size
+            session.activity += 1
             flags, self._flags = self._flags, 0
             session.sender.put(_PACK(0, DATA, flags, self.id, size), data)
             session.sender.flush_bulk()
@@ -154,6 +156,7 @@ class YamuxStream:
         self.queued -= size
         self.send_window -= size
         self._session.sent_bytes += size
+        self._session.activity += 1
         flags, self._flags = self._flags, 0
         self._session.sender.put(_PACK(0, DATA, flags, self.id, size), head)
         if not queue and self._fin_queued:
