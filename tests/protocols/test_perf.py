@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.network.nodes import Inbox, connect, nodes
+from tests.support import run
+from warren.core.errors import (
+    ConnectionFailed,
+    ProtocolNotSupported,
+    ProtocolViolation,
+    RequestTimeout,
+    StreamReset,
+)
+from warren.protocols.perf import PROTOCOL_ID, Perf, PerfResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from warren.network.network import Network
+    from warren.network.socket import Socket
+
+
+@asynccontextmanager
+async def pair(**settings: Any) -> AsyncIterator[tuple[Network, Network, Socket, Perf]]:
+    """Two connected networks; the second answers as `settings` say."""
+    async with nodes(2) as (alice, bob):
+        Perf(bob, **settings)
+        near, _ = await connect(alice, bob)
+        yield alice, bob, near, Perf(alice)
+
+
+def test_a_result_is_bytes_by_seconds() -> None:
+    assert PerfResult(600, 400, 2.0).bytes_per_s == 500.0
+    assert PerfResult(1, 1, 0.0).bytes_per_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("up", "down"), [(0, 0), (1, 0), (0, 1), (100_000, 0), (0, 100_000), (10_000_000, 7_000_001)]
+)
+def test_both_directions_are_measured(up: int, down: int) -> None:
+    async def main() -> None:
+        async with pair() as (_, bob, near, perf):
+            sent, received = near.bytes_out, near.bytes_in
+            result = await perf.measure(bob.peer_id, upload_bytes=up, download_bytes=down)
+            assert (result.uploaded_bytes, result.downloaded_bytes) == (up, down)
+            assert result.seconds > 0
+            assert near.bytes_out - sent >= up
+            assert near.bytes_in - received >= down
+            assert near.streams == 0
+
+    run(main())
+
+
+def test_several_measurements_at_once_do_not_disturb_each_other() -> None:
+    async def main() -> None:
+        async with pair() as (_, bob, near, perf):
+            work = [
+                perf.measure(bob.peer_id, upload_bytes=n * 1000, download_bytes=n * 500) for n in range(8)
+            ]
+            results = await asyncio.gather(*work)
+            assert [result.uploaded_bytes for result in results] == [n * 1000 for n in range(8)]
+            assert near.streams == 0
+
+    run(main())
+
+
+def test_only_peers_that_were_granted_it_are_answered() -> None:
+    async def main() -> None:
+        granted: set[object] = set()
+        async with pair(allowed=granted.__contains__) as (alice, bob, near, perf):
+            with pytest.raises(ConnectionFailed):
+                await perf.measure(near, upload_bytes=10)
+            assert near.usable
+            granted.add(alice.peer_id)
+            await perf.measure(bob.peer_id, upload_bytes=10)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("up", "down"), [(5000, 0), (0, 5000), (1000, 0)])
+def test_more_than_the_cap_is_refused_in_both_directions(up: int, down: int) -> None:
+    async def main() -> None:
+        async with pair(bytes_max=1000) as (_, __, near, perf):
+            with pytest.raises(ConnectionFailed):
+                await perf.measure(near, upload_bytes=up, download_bytes=down)
+            await perf.measure(near, upload_bytes=900, download_bytes=1000)
+            assert near.usable
+
+    run(main())
+
+
+def test_the_wire_is_that_of_the_specification() -> None:
+    async def main() -> None:
+        async with pair() as (alice, _, near, __):
+            stream = await alice.open_stream(near, PROTOCOL_ID)
+            for byte in struct.pack(">Q", 70_000):
+                await stream.write(bytes([byte]))
+            await stream.write(bytes(10))
+            stream.close_write()
+            assert await stream.read_exactly(70_000) == bytes(70_000)
+            assert await stream.read() == b""
+
+    run(main())
+
+
+def test_a_peer_that_does_not_say_how_much_it_wants_is_reset() -> None:
+    async def main() -> None:
+        async with pair() as (alice, _, near, __):
+            stream = await alice.open_stream(near, PROTOCOL_ID)
+            await stream.write(bytes(7))
+            stream.close_write()
+            with pytest.raises(StreamReset):
+                await stream.read()
+
+    run(main())
+
+
+def test_a_peer_that_leaves_in_the_middle_costs_nothing() -> None:
+    async def main() -> None:
+        async with pair() as (alice, bob, near, perf):
+            for half in (b"", struct.pack(">Q", 1 << 30)):
+                stream = await alice.open_stream(near, PROTOCOL_ID)
+                await stream.write(half)
+                stream.close_write() if half else stream.reset()
+                if half:
+                    await stream.read()
+                    stream.reset()
+            await perf.measure(bob.peer_id, upload_bytes=1000)
+
+    run(main())
+
+
+@pytest.mark.parametrize("answer", [b"", b"xx"])
+def test_a_peer_that_answers_too_little_or_too_much_is_found_out(answer: bytes) -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            perf, inbox = Perf(alice), Inbox(bob, PROTOCOL_ID)
+            near, _ = await connect(alice, bob)
+            asking = asyncio.ensure_future(perf.measure(near, upload_bytes=10))
+            stream = await inbox.next()
+            await stream.read_exactly(18)
+            await stream.write(answer)
+            stream.close_write()
+            with pytest.raises(ProtocolViolation, match=f"{len(answer)} bytes came back instead of 1"):
+                await asking
+
+    run(main())
+
+
+def test_a_peer_that_takes_nothing_ends_the_measurement_in_time() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            perf, inbox = Perf(alice), Inbox(bob, PROTOCOL_ID)
+            near, _ = await connect(alice, bob)
+            asking = asyncio.ensure_future(perf.measure(near, upload_bytes=1 << 30, timeout_s=0.2))
+            stream = await inbox.next()
+            with pytest.raises(RequestTimeout, match=r"longer than 0\.2 s"):
+                await asking
+            assert near.usable
+            with pytest.raises((StreamReset, ProtocolViolation)):
+                await stream.read_exactly(1 << 30)
+
+    run(main())
+
+
+def test_a_peer_without_perf_is_told_apart() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            near, _ = await connect(alice, bob)
+            with pytest.raises(ProtocolNotSupported):
+                await Perf(alice).measure(near, upload_bytes=1)
+
+    run(main())
