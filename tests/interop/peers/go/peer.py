@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import re
 import secrets
+import signal
 import sys
 import tempfile
 from contextlib import asynccontextmanager
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 IDENTIFY, CONNECT, STREAM_OPEN, STREAM_HANDLER, LIST_PEERS = 0, 1, 2, 3, 5
 PING_ID, ECHO_ID = "/ipfs/ping/1.0.0", "/echo/1.0.0"
 CHUNK_BYTES = 65536
+PR_SET_PDEATHSIG = 1
 PROGRAM = str(Path(__file__).resolve().parent / "p2pd")
 READY = b"Peer Addrs"
 """What the daemon prints once it serves its control socket."""
@@ -187,6 +190,11 @@ class Daemon:
         writer.close()
 
 
+def die_with_parent() -> None:
+    """Ask Linux to end the daemon with this process, however that ends: tests kill it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @asynccontextmanager
 async def daemon(listen: str) -> AsyncIterator[Daemon]:
     """A daemon on loopback that talks to nobody by itself, until the block ends."""
@@ -201,7 +209,12 @@ async def daemon(listen: str) -> AsyncIterator[Daemon]:
             "-natPortMap=false",
         ]
         process = await asyncio.create_subprocess_exec(
-            PROGRAM, f"-listen=/unix{control}", *switches, *listen.split(), stdout=asyncio.subprocess.PIPE
+            PROGRAM,
+            f"-listen=/unix{control}",
+            *switches,
+            *listen.split(),
+            stdout=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent,
         )
         try:
             assert process.stdout is not None
