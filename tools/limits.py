@@ -3,8 +3,9 @@
     python tools/limits.py            write it
     python tools/limits.py --check    write nothing; exit 1 if the page is stale
 
-A setting is explained either by a string right below it or by a `name: text` paragraph in its class; a fixed
-limit by the string or the comment at it.
+A setting is explained either by a string right below it or by a `name: text` paragraph in its class. A
+constant of a module is a limit when the string or the comment at it names the attack or the fault it stops,
+or when it is called SOMETHING_BYTES_MAX and explained.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ import ast
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "warren"
@@ -38,21 +35,8 @@ SETTINGS = (
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
-FIXED = (
-    ("network/upgrade.py", "HANDSHAKE_MESSAGE_BYTES_MAX"),
-    ("network/multistream.py", "LINE_BYTES_MAX"),
-    ("network/multistream.py", "PROPOSALS_MAX"),
-    ("network/link.py", "BACKLOG_BYTES_MAX"),
-    ("network/yamux/stream.py", "QUEUE_BYTES_MAX"),
-    ("network/yamux/stream.py", "CONNECTION_QUEUE_BYTES"),
-    ("core/envelope.py", "ENVELOPE_BYTES_MAX"),
-    ("core/peer_record.py", "ADDRESSES_MAX"),
-    ("core/keys.py", "KEY_PROTOBUF_BYTES_MAX"),
-    ("core/keys.py", "RSA_BITS_MAX"),
-    ("protocols/invite/messages.py", "MESSAGE_BYTES_MAX"),
-    ("services/contacts/store.py", "CONTACTS_MAX"),
-    ("services/contacts/store.py", "INVITES_MAX"),
-)
+# What makes a constant of a module a limit: its explanation names what it is against.
+AGAINST = re.compile(r"\b(Attack|Fault|Stops)\b|: stops|cannot make|holds no more")
 UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
 
@@ -74,7 +58,9 @@ def page() -> str:
     for heading, prefix, file, name in SETTINGS:
         rows = [(f"{prefix}{field}", value, text) for field, value, text in settings(file, name)]
         parts.append(f"\n## {heading}\n{table(rows)}")
-    parts.append(f"\n## Fixed\n{table([fixed(*entry) for entry in FIXED])}")
+    below = [path for path in sorted(PACKAGE.rglob("*.py")) if "frontends" not in path.parts]
+    rows = [row for path in below for row in fixed(path)]
+    parts.append(f"\n## Fixed\n{table(rows)}")
     return "".join(parts)
 
 
@@ -107,22 +93,23 @@ def settings(file: str, name: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def fixed(file: str, name: str) -> tuple[str, str, str]:
-    """The same for one constant of a module."""
-    source = (PACKAGE / file).read_text(encoding="utf-8")
+def fixed(path: Path) -> list[tuple[str, str, str]]:
+    """(dotted name, value, explanation) of each public constant of a module that is a limit."""
+    source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
+    module = str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".")
+    found = []
     for at, node in enumerate(tree.body):
         if not isinstance(node, ast.AnnAssign | ast.Assign) or node.value is None:
             continue
-        targets: Sequence[ast.expr] = node.targets if isinstance(node, ast.Assign) else (node.target,)
-        if [target.id for target in targets if isinstance(target, ast.Name)] != [name]:
-            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         number = number_in(node.value)
+        if not isinstance(target, ast.Name) or number is None or target.id.startswith("_"):
+            continue
         text = string_below(tree.body, at) or comment_at(source.splitlines(), node.lineno)
-        if number is None or not text:
-            raise SystemExit(f"{file}: {name} does not say what it is for")
-        return f"{file.removesuffix('.py').replace('/', '.')}.{name}", shown(name, number), text
-    raise SystemExit(f"{file}: no {name}")
+        if AGAINST.search(text) or (text and target.id.endswith("_BYTES_MAX")):
+            found.append((f"{module}.{target.id}", shown(target.id, number), text))
+    return found
 
 
 def string_below(body: list[ast.stmt], at: int) -> str:
