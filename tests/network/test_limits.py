@@ -7,7 +7,7 @@ import pytest
 
 from warren.core.errors import LimitReached
 from warren.network.config import NetworkConfig
-from warren.network.limits import SocketLimits, choose_victim, ip_group
+from warren.network.limits import HOSTS_MAX, SocketLimits, choose_victim, ip_group
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,12 @@ def test_the_silent_go_before_the_busy_and_the_longest_silent_first() -> None:
         order.append(victim.name)  # type: ignore[attr-defined]
         sockets.remove(victim)
     assert order == ["long ago", "lately", "busy"]
+
+
+def test_what_is_remembered_of_hosts_is_bounded() -> None:
+    limits = SocketLimits(NetworkConfig())
+    for n in range(HOSTS_MAX + 10):
+        host = f"10.{n >> 16}.{(n >> 8) & 255}.{n & 255}"
+        limits.welcome(host, 0.0)
+        limits.note_violation(host, 0.0)
+    assert len(limits._newcomers) == len(limits._violations) == HOSTS_MAX

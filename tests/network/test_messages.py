@@ -11,6 +11,7 @@ import pytest
 from tests.network.nodes import Inbox, closed, connect, nodes
 from tests.support import run
 from warren.core.errors import (
+    Closed,
     ConnectionClosed,
     ConnectionFailed,
     LimitReached,
@@ -254,12 +255,32 @@ def test_the_next_request_after_a_lost_connection_dials_again() -> None:
     run(main())
 
 
+def test_a_request_that_cannot_be_written_is_not_waited_for() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            bob.handle_request(ECHO, echo)
+            near, _ = await connect(alice, bob)
+            await alice.request(bob.peer_id, ECHO, b"x")
+            outgoing = alice._messenger._outgoing[near, ECHO]
+            outgoing.stream.close_write()
+            with pytest.raises(Closed):
+                await alice.request(bob.peer_id, ECHO, b"y")
+            assert outgoing._pending == {}
+
+    run(main())
+
+
 # ---------------------------------------------------------------- answering
 
 
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [(Refused("not for you"), "not for you"), (ValueError("secret path"), "internal error"), (None, "")],
+    [
+        (Refused("not for you"), "not for you"),
+        (Refused("odd name \udcff"), "odd name"),
+        (ValueError("secret path"), "internal error"),
+        (None, ""),
+    ],
 )
 def test_a_handler_that_fails_answers_with_an_error_and_goes_on(
     fault: Exception | None, told: str, caplog: pytest.LogCaptureFixture

@@ -267,6 +267,19 @@ def test_an_address_without_a_peer_leads_to_an_unproven_socket() -> None:
     run(main())
 
 
+def test_an_address_that_names_its_peer_proves_it() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            [address] = bob.listen_addrs
+            socket = await alice.connect_unproven(address.with_peer(bob.peer_id))
+            assert socket.proven
+            assert alice.is_connected(bob.peer_id)
+            with pytest.raises(PeerIdMismatch):
+                await alice.connect_unproven(address.with_peer(key(9).peer_id))
+
+    run(main())
+
+
 def test_an_unproven_dial_tries_every_address_of_a_name() -> None:
     async def main() -> None:
         async with nodes() as (alice, bob):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.network.fakes import Sink
 from tests.network.nodes import Inbox, assert_empty, closed, connect, event, key, make, socket_at, until
 from warren.core.errors import (
     Closed,
@@ -16,6 +17,7 @@ from warren.core.errors import (
     DialFailed,
     HandshakeFailed,
     RequestTimeout,
+    StreamReset,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerDisconnected
@@ -240,6 +242,26 @@ def test_a_socket_is_idle_when_no_stream_moves_data() -> None:
         await closed(near)
 
     simulate(main, idle_timeout_s=100.0)
+
+
+def test_a_stream_that_never_says_what_it_wants_is_reset() -> None:
+    async def main(town: Town) -> None:
+        Inbox(town.bob, PROTOCOL)
+        near, far = await connect(town.alice, town.bob)
+        decided = await town.alice.open_stream(near, PROTOCOL)
+        assert near.mux is not None
+        sink = Sink()
+        sink.attach(near.mux.open_stream(sink))
+        sink.stream.send(b"\x13/multi")
+        near.flush()
+        await asyncio.sleep(1.0)
+        assert far.streams == 2
+        await asyncio.sleep(100.0)
+        assert [type(error) for error in sink.errors] == [StreamReset]
+        assert not decided.ended
+        assert near.usable
+
+    simulate(main)
 
 
 def test_the_keep_alive_notices_a_peer_that_vanished() -> None:

@@ -16,6 +16,7 @@ from warren.core.errors import (
     ConnectionClosed,
     HandshakeFailed,
     IllegalMove,
+    MisuseError,
     PlaintextRefused,
     ProtocolViolation,
 )
@@ -23,7 +24,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.events import SocketMoved
 from warren.network.multistream import NOT_AVAILABLE, VERSION_LINE, Proposer, encode_line
 from warren.network.noise import StaticKey
-from warren.network.socket import Socket
+from warren.network.socket import Socket, _endpoint
 from warren.network.states import SocketState
 from warren.network.upgrade import MUXERS, Upgrade
 from warren.network.yamux.frames import (
@@ -406,6 +407,23 @@ def test_a_fault_of_ours_ends_one_socket_and_is_logged(caplog: pytest.LogCapture
     assert "a bug of ours" in caplog.text
 
 
+def test_misuse_in_a_callback_of_ours_is_an_internal_error() -> None:
+    async def test(network: Network, peer: ByHand) -> None:
+        await peer.shake()
+        socket = await the_socket(network)
+
+        def misuse(protocol: str) -> bool:
+            raise MisuseError("called at the wrong time")
+
+        network.supports = misuse  # type: ignore[method-assign]
+        hello = VERSION_LINE + encode_line(PROTOCOL)
+        peer.send(HEADER.pack(0, 0, SYN, 1, len(hello)) + hello)
+        assert await peer.goodbye() == GO_AWAY_INTERNAL_ERROR
+        assert isinstance(await end_of(socket), MisuseError)
+
+    against(test)
+
+
 # ---------------------------------------------------------------- the end
 
 
@@ -495,6 +513,11 @@ def test_a_link_that_comes_for_a_socket_that_is_over_is_dropped() -> None:
     run(main())
 
 
+def test_a_link_without_addresses_has_none() -> None:
+    assert _endpoint(None) is None
+    assert _endpoint("/run/socket") is None
+
+
 def test_a_socket_says_what_it_is() -> None:
     async def main() -> None:
         async with nodes() as (alice, bob):
@@ -511,6 +534,7 @@ def test_a_socket_says_what_it_is() -> None:
                 fresh._move(SocketState.OPEN)
             near, _ = await connect(alice, bob)
             assert repr(near) == f"<Socket outbound {bob.peer_id} {bob.listen_addrs[0]} open>"
+            assert near.config is alice.config
             near.identified()
             assert near.state is SocketState.OPEN
 

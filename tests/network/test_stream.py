@@ -14,6 +14,7 @@ from tests.support import run
 from warren.core.errors import (
     Closed,
     ConnectionClosed,
+    LimitReached,
     MisuseError,
     ProtocolNotSupported,
     ProtocolViolation,
@@ -37,12 +38,15 @@ class FakeMuxed:
         self.queue_bytes_max = QUEUE_BYTES_MAX
         self.wake_at = -1
         self.held = 0
+        self.room = 1 << 30
         self.credited = 0
         self.fins = 0
         self.resets = 0
         self.full = False
 
     def hold(self, count: int) -> bool:
+        if count > self.room:
+            return False
         self.held += count
         return True
 
@@ -290,7 +294,7 @@ def test_a_receiver_that_comes_after_the_end_hears_of_it_at_once(ending: str) ->
         bench.feed(b"all")
         bench.stream.on_fin() if ending == "fin" else bench.stream.on_reset(error)
         bench.receive()
-        assert bench.received == (b"all" if ending == "fin" else b"")
+        assert bytes(bench.received) == (b"all" if ending == "fin" else b"")
         assert bench.ends == [None if ending == "fin" else error]
 
     run(main())
@@ -605,6 +609,33 @@ def test_a_handler_that_resets_at_once_gets_nothing_more() -> None:
         bench.socket.handler = lambda stream: stream.reset()
         bench.feed(VERSION_LINE + encode_line("/a") + b"data")
         with pytest.raises(Closed):
+            await bench.stream.read()
+
+    run(main())
+
+
+def test_what_a_handler_keeps_for_the_peer_is_counted_by_the_muxer() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.stream.hold(100)
+        bench.stream.release(40)
+        assert bench.muxed.held == 60
+        bench.muxed.room = 0
+        with pytest.raises(LimitReached, match="too much data"):
+            bench.stream.hold(1)
+
+    run(main())
+
+
+def test_unread_data_beyond_what_may_be_held_costs_the_stream() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.feed(b"fits")
+        bench.muxed.room = 0
+        bench.feed(b"too much")
+        assert bench.muxed.resets == 1
+        assert bench.muxed.held == 0
+        with pytest.raises(LimitReached):
             await bench.stream.read()
 
     run(main())

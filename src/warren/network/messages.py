@@ -212,7 +212,7 @@ class _Incoming:
             if len(answer.payload) > self._config.message_bytes_max:
                 raise LimitReached("message_bytes_max", "the answer is larger than message_bytes_max")
         except WarrenError as error:
-            answer.kind, answer.payload = ERROR, str(error).encode()
+            answer.kind, answer.payload = ERROR, str(error).encode(errors="replace")
         except Exception:  # supervision boundary: the peer learns that it failed, not how
             logger.exception("the handler of %s failed", self._stream.protocol)
             answer.kind, answer.payload = ERROR, b"internal error"

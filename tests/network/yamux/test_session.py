@@ -661,3 +661,16 @@ def test_unread_bytes_count_until_they_are_released_or_the_connection_is_gone() 
     assert end.total.held == 0
     stream.release(60)
     assert end.total.held == 0
+
+
+def test_a_sink_may_send_more_than_a_frame_while_the_pump_runs() -> None:
+    end = client()
+    sink = end.open()
+    end.wire.writable = False
+    sink.stream.send(b"first")
+    sink.stream.wake_at = 0
+    bulk = bytes(range(256)) * 600
+    sink.on_writable = lambda: sink.stream.send(bulk)  # type: ignore[method-assign]
+    end.wire.writable = True
+    end.session.pump()
+    assert b"".join(f[4] for f in said(end)) == b"first" + bulk
