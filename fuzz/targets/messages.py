@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 from warren.core.framing import frame
+from warren.network.answering import Answering
 from warren.network.config import NetworkConfig
-from warren.network.messages import _Incoming, _Outgoing
+from warren.network.messages import _Outgoing
 from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
 
 DOCUMENTED: tuple[type[Exception], ...] = ()
@@ -64,7 +65,7 @@ def answer(data: bytes, step: int) -> tuple[int, bool]:
         started += 1
         work.close()
 
-    incoming = _Incoming(stream, None, _CONFIG, spawn)  # type: ignore[arg-type]
+    incoming = Answering(stream, None, _CONFIG, spawn)  # type: ignore[arg-type]
     for pos in range(0, len(data), step):
         incoming._on_data(memoryview(data)[pos : pos + step])
         if stream.ended:

@@ -22,7 +22,8 @@ from warren.core.errors import (
     StreamReset,
 )
 from warren.core.framing import frame
-from warren.network.messages import ENVELOPE_BYTES_MAX, _Outgoing
+from warren.network.message_frames import ENVELOPE_BYTES_MAX
+from warren.network.messages import _Outgoing
 from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
 
 if TYPE_CHECKING:

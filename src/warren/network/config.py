@@ -60,7 +60,7 @@ class NetworkConfig:
     message_bytes_max: int = 4 * 1024 * 1024
     """One request, response or broadcast: checked before a buffer is made."""
     requests_per_stream_max: int = 64
-    """Requests of one peer that run at once for a protocol: beyond it the peer is not read."""
+    """Requests on one stream that run at once: beyond it the stream is not read."""
     pending_requests_max: int = 1024
     """Our own requests that wait on one stream."""
     yamux: YamuxLimits = field(default_factory=YamuxLimits)

@@ -2,19 +2,16 @@
 
 In: payloads of at most `message_bytes_max`.  Out: the peer's answer, or an error that says what went wrong.
 Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in
-any order.  A malformed or oversized message costs its stream; the next request opens a new one.
+any order (`answering` is the other side).  A malformed or oversized message costs its stream; the next
+request opens a new one.
 Wire: `proto/messages.proto`, explained in docs/protocols/messages.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import (
     ConnectionClosed,
@@ -25,24 +22,20 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.core.framing import FrameDecoder, frame
+from warren.network.answering import Answering
+from warren.network.message_frames import ENVELOPE_BYTES_MAX, read_messages
 from warren.network.proto.messages_pb2 import ERROR, MESSAGE, REQUEST, RESPONSE, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
     from warren.core.peer_id import PeerId
+    from warren.network.answering import RequestHandler
     from warren.network.config import NetworkConfig
     from warren.network.router import Router
     from warren.network.socket import Socket
     from warren.network.stream import Stream
 
-logger = logging.getLogger(__name__)
-
-RequestHandler: TypeAlias = "Callable[[PeerId, bytes], Awaitable[bytes | None]]"
-UNSENT_BYTES_MAX = 256 * 1024
+UNSENT_BYTES_MAX: Final = 256 * 1024
 """Requests wait, and broadcasts fail, while a peer has left more than this of the earlier ones untaken."""
-ENVELOPE_BYTES_MAX = 64
-"""What the id, the kind and the lengths may add to a payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,7 @@ class _Outgoing:
 
     def _on_data(self, data: memoryview) -> None:
         try:
-            for message in _messages(self._decoder, data):
+            for message in read_messages(self._decoder, data):
                 self._on_message(message)
         except ProtocolViolation as error:
             self._on_end(error)
@@ -136,131 +129,6 @@ class _Outgoing:
                 future.exception()
 
 
-class _Incoming:
-    """A peer's requests on one stream."""
-
-    __slots__ = (
-        "_config",
-        "_decoder",
-        "_ended",
-        "_handler",
-        "_held",
-        "_running",
-        "_spawn",
-        "_stream",
-        "_under_way",
-        "_waiting",
-    )
-
-    def __init__(
-        self,
-        stream: Stream,
-        handler: RequestHandler,
-        config: NetworkConfig,
-        spawn: Callable[[Awaitable[None]], None],
-    ) -> None:
-        self._stream = stream
-        self._handler = handler
-        self._config = config
-        self._spawn = spawn
-        self._running = 0
-        self._ended = False
-        self._held = 0
-        self._under_way = 0
-        """Payload bytes of requests that wait or run."""
-        self._waiting: deque[Message] = deque()
-        self._decoder = FrameDecoder(config.message_bytes_max + ENVELOPE_BYTES_MAX)
-        stream.set_receiver(self._on_data, self._on_end)
-
-    def _on_data(self, data: memoryview) -> None:
-        try:
-            for message in _messages(self._decoder, data):
-                if message.kind not in (REQUEST, MESSAGE):
-                    raise ProtocolViolation("an answer where a request was due")
-                self._under_way += len(message.payload)
-                self._waiting.append(message)
-        except ProtocolViolation as error:
-            logger.debug("%s sent a bad message: %s", self._stream.peer_id, error)
-            self._stream.reset()
-            return
-        self._start_waiting()
-        self._count_held()
-
-    def _count_held(self) -> None:
-        """What is kept for the peer counts against its connection, half a request too."""
-        held = self._under_way + (0 if self._stream.ended else self._decoder.pending)
-        if held > self._held:
-            self._stream.hold(held - self._held)
-        else:
-            self._stream.release(self._held - held)
-        self._held = held
-
-    def _start_waiting(self) -> None:
-        while self._waiting and self._running < self._config.requests_per_stream_max:
-            self._running += 1
-            self._spawn(self._serve(self._waiting.popleft()))
-        if self._waiting:
-            self._stream.pause_reading()
-        else:
-            self._stream.resume_reading()
-
-    async def _serve(self, message: Message) -> None:
-        answer = Message(id=message.id, kind=RESPONSE)
-        try:
-            result = await self._handler(self._stream.peer_id, message.payload) or b""
-            answer.payload = result if message.kind == REQUEST else b""
-            if len(answer.payload) > self._config.message_bytes_max:
-                raise LimitReached("message_bytes_max", "the answer is larger than message_bytes_max")
-        except WarrenError as error:
-            answer.kind, answer.payload = ERROR, str(error).encode(errors="replace")
-        except Exception:  # supervision boundary: the peer learns that it failed, not how
-            logger.exception("the handler of %s failed", self._stream.protocol)
-            answer.kind, answer.payload = ERROR, b"internal error"
-        try:
-            # It counts as running until the peer takes the answer: who only asks is not read any further.
-            await self._stream.write(frame(answer.SerializeToString()))
-        except WarrenError as error:
-            logger.debug("%s did not take an answer: %s", self._stream.peer_id, error)
-            return
-        finally:
-            self._running -= 1
-            self._under_way -= len(message.payload)
-            self._count_held()
-        self._start_waiting()
-        self._close_if_done()
-
-    def _on_end(self, error: Exception | None) -> None:
-        self._ended = True
-        if error is None:
-            self._close_if_done()
-        else:
-            # Handlers that run go on, and what they were given is still held.
-            self._under_way -= sum(len(message.payload) for message in self._waiting)
-            self._waiting.clear()
-            self._count_held()
-
-    def _close_if_done(self) -> None:
-        if self._ended and not self._running and not self._waiting:
-            self._stream.close_write()
-
-
-def _messages(decoder: FrameDecoder, data: memoryview) -> Iterator[Message]:
-    """The whole messages so far, then the violation that followed them, if one did."""
-    for body in decoder.receive(data):
-        yield _parse(body)
-    if decoder.violation is not None:
-        raise decoder.violation
-
-
-def _parse(body: bytes) -> Message:
-    message = Message()
-    try:
-        message.ParseFromString(body)
-    except DecodeError as error:
-        raise ProtocolViolation("a message that is not valid protobuf") from error
-    return message
-
-
 class Messenger:
     """The requests of one network, in both directions."""
 
@@ -275,7 +143,7 @@ class Messenger:
         """Answer the requests and take the broadcasts of `protocol`; a broadcast's result is not sent."""
 
         def accept(stream: Stream) -> None:
-            _Incoming(stream, handler, self._config, self._router.spawn)
+            Answering(stream, handler, self._config, self._router.spawn)
 
         self._router.add_inline(protocol, accept)
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
-    from warren.network.messages import BroadcastReport, RequestHandler
+    from warren.network.answering import RequestHandler
+    from warren.network.messages import BroadcastReport
     from warren.network.router import InlineHandler, StreamHandler
     from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener

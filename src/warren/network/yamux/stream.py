@@ -32,7 +32,7 @@ QUEUE_BYTES_MAX: Final = 256 * 1024
 """A writer waits while more than this is unsent on its stream; less where many streams share a connection."""
 QUEUE_BYTES_MIN: Final = 8 * 1024
 CONNECTION_QUEUE_BYTES: Final = 8 * 1024 * 1024
-"""What the streams of a connection share: a peer that opens a thousand and reads none holds no more."""
+"""What the streams of a connection share, so that a writer to a peer that reads none soon waits."""
 _PACK: Final = HEADER.pack
 
 

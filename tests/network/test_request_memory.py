@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from tests.network.nodes import connect, nodes
 from tests.support import run
+from warren.core.errors import Refused
+from warren.network.answering import REQUEST_COST_BYTES
 from warren.network.messages import UNSENT_BYTES_MAX
+from warren.network.yamux.budget import WindowLimits
 from warren.network.yamux.stream import YamuxStream
 
 if TYPE_CHECKING:
@@ -102,8 +105,83 @@ def test_what_a_running_handler_was_given_counts_until_it_is_done() -> None:
                 muxed.sink.reset()  # type: ignore[union-attr]
             while far.streams:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0)
-            assert b.window_total.held == MESSAGE_BYTES
+            assert b.window_total.held == MESSAGE_BYTES + REQUEST_COST_BYTES
             go_on.set()
+            while b.window_total.held:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_large_answers_come_one_after_the_other_and_all_arrive() -> None:
+    """Handlers that are done at once are begun only while the peer takes what they make."""
+    limits = WindowLimits(held_connection_bytes_max=3 * MESSAGE_BYTES)
+
+    async def main() -> None:
+        async def large(_peer: PeerId, _payload: bytes) -> bytes:
+            return bytes(MESSAGE_BYTES)
+
+        async with nodes(2, windows=limits) as (a, b):
+            b.handle_request(PROTOCOL, large)
+            await connect(a, b)
+            answers = await asyncio.gather(*(a.request(b.peer_id, PROTOCOL, b"") for _ in range(40)))
+            assert [len(answer) for answer in answers] == [MESSAGE_BYTES] * 40
+            assert b.window_total.held == 0
+
+    run(main())
+
+
+def test_answers_that_find_no_room_are_refused_in_words() -> None:
+    limits = WindowLimits(held_connection_bytes_max=3 * MESSAGE_BYTES)
+
+    async def main() -> None:
+        go_on = asyncio.Event()
+        running = 0
+
+        async def slow(_peer: PeerId, _payload: bytes) -> bytes:
+            nonlocal running
+            running += 1
+            if running == 8:
+                go_on.set()
+            await go_on.wait()
+            return bytes(MESSAGE_BYTES)
+
+        async with nodes(2, windows=limits) as (a, b):
+            b.handle_request(PROTOCOL, slow)
+            await connect(a, b)
+            asking = (a.request(b.peer_id, PROTOCOL, b"") for _ in range(8))
+            results = await asyncio.gather(*asking, return_exceptions=True)
+            refused = [result for result in results if isinstance(result, Refused)]
+            assert 1 <= len(refused) <= 6
+            assert "no room for the answer" in str(refused[0])
+            assert all(len(result) == MESSAGE_BYTES for result in results if isinstance(result, bytes))
+            assert b.window_total.held == 0
+            assert len(await a.request(b.peer_id, PROTOCOL, b"")) == MESSAGE_BYTES
+
+    run(main())
+
+
+def test_who_takes_no_answer_makes_nothing_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = 0
+
+    async def main() -> None:
+        async def large(_peer: PeerId, _payload: bytes) -> bytes:
+            nonlocal served
+            served += 1
+            return bytes(MESSAGE_BYTES)
+
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, large)
+            near, far = await connect(a, b)
+            give_no_credit(near, monkeypatch)
+            asking = [a.request(b.peer_id, PROTOCOL, b"", timeout_s=0.3) for _ in range(100)]
+            results = await asyncio.gather(*asking, return_exceptions=True)
+            assert {type(result).__name__ for result in results} == {"RequestTimeout"}
+            assert served == 2, "the first fits what a stream queues, the second is one too many"
+            assert unsent(far) <= 2 * MESSAGE_BYTES
+            held = b.window_total.held
+            assert held >= MESSAGE_BYTES
+            near.abort()
             while b.window_total.held:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0)
 
