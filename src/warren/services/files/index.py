@@ -246,9 +246,9 @@ def find_chunks(
     db: sqlite3.Connection, visible: Collection[int], digests: Iterable[bytes]
 ) -> list[Place | None]:
     """Where each chunk lies in the shares that are `visible`; None where it does not."""
-    query = (  # its one inserted part are integers of our own
+    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
         "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length FROM leaf l"  # noqa: S608
-        " JOIN entry e ON e.id = l.entry JOIN share s ON s.id = e.share"
+        " CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = e.share"
         f" WHERE l.digest = ? AND e.share IN ({_numbers(visible)})"
         " ORDER BY e.trusted DESC LIMIT 1"
     )
@@ -272,8 +272,8 @@ def read_nodes(
     `pending` is a stack of content ids of nodes, the next one last; it is changed to what is still to come.
     Stops once `bytes_max` are reached, and after the first node that is in no visible share: None.
     """
-    query = (  # its one inserted part are integers of our own
-        "SELECT n.block FROM node n JOIN entry e ON e.id = n.entry"  # noqa: S608
+    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
+        "SELECT n.block FROM node n CROSS JOIN entry e ON e.id = n.entry"  # noqa: S608
         f" WHERE n.digest = ? AND e.share IN ({_numbers(visible)}) LIMIT 1"
     )
     found: list[bytes | None] = []

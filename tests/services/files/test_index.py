@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from warren.services.files import index
+from warren.services.files.dag.build import build_folder
+from warren.services.files.dag.pb import Link
+from warren.services.files.index import EntryRow
+
+LEAF = bytes(32)
+"""A digest; nothing here reads what it stands for."""
+
+
+@pytest.fixture
+def db() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for script in index.MIGRATIONS:
+        connection.executescript(script)
+    return connection
+
+
+def file(name: str, digest: bytes = LEAF, **changes: object) -> EntryRow:
+    row = EntryRow("", name, "file", 5, 1, b"\1\x55\x12\x20" + digest, 5, trusted=True, leaves=[(digest, 5)])
+    return row._replace(**changes)  # type: ignore[arg-type]
+
+
+def folder(name: str, names: list[str]) -> EntryRow:
+    root, blocks = build_folder([Link(b"\1\x55\x12\x20" + LEAF, one, 5) for one in names])
+    return EntryRow("", name, "dir", 5, 1, root.cid, root.size, trusted=True, blocks=blocks)
+
+
+@pytest.mark.parametrize("function", ["find_chunks", "read_nodes"])
+def test_looking_something_up_begins_with_its_digest(db: sqlite3.Connection, function: str) -> None:
+    """However large the share: any other order reads all of it for each chunk or node."""
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    if function == "find_chunks":
+        index.find_chunks(db, {1, 2}, [LEAF])
+    else:
+        index.read_nodes(db, {1, 2}, [b"\1\x70\x12\x20" + LEAF], 1)
+    db.set_trace_callback(None)
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
+    assert "PRIMARY KEY (digest=?" in plan[0]
+    assert [step for step in plan if step.startswith("SCAN")] == []
+
+
+def test_only_what_is_visible_is_found(db: sqlite3.Connection) -> None:
+    mine, theirs = index.begin(db, "/mine", "dir"), index.begin(db, "/theirs", "dir")
+    other = b"\1" * 32
+    index.add(db, mine, [file("a"), folder("sub", ["x"])])
+    index.add(db, theirs, [file("b", other), folder("sub", ["y"])])
+    place, hidden = index.find_chunks(db, {mine}, [LEAF, other])
+    assert place is not None
+    assert (place.path, place.start, place.length) == ("/mine/a", 0, 5)
+    assert hidden is None
+    node = folder("sub", ["y"])
+    assert index.read_nodes(db, {mine}, [node.cid], 1) == [None]
+    assert index.read_nodes(db, {theirs}, [node.cid], 1) == [node.blocks[0].data]
+    assert index.find_chunks(db, set(), [LEAF]) == [None]
+
+
+def test_a_chunk_is_read_where_it_can_be_trusted(db: sqlite3.Connection) -> None:
+    share = index.begin(db, "/top", "dir")
+    index.add(db, share, [file("doubtful", trusted=False), file("sure")])
+    (place,) = index.find_chunks(db, {share}, [LEAF])
+    assert place is not None
+    assert place.path == "/top/sure"
+    index.mark_changed(db, [place.entry])
+    assert index.known_files(db, share, "") == {}
+
+
+def test_nodes_come_depth_first_until_there_are_enough(db: sqlite3.Connection) -> None:
+    share = index.begin(db, "/top", "dir")
+    inner = [folder(f"f{number}", [f"x{number}"]) for number in range(3)]
+    top, blocks = build_folder([Link(row.cid, row.name, row.total) for row in inner])
+    index.add(db, share, [*inner, folder("", [])._replace(cid=top.cid, blocks=blocks)])
+    pending = [top.cid]
+    first = index.read_nodes(db, {share}, pending, 1)
+    assert first == [blocks[-1].data]
+    assert pending == [row.cid for row in reversed(inner)]
+    rest = index.read_nodes(db, {share}, pending, 1 << 20)
+    assert rest == [row.blocks[0].data for row in inner]
+    assert pending == []
+
+
+def test_what_is_known_can_be_copied_to_the_next_version(db: sqlite3.Connection) -> None:
+    old, new = index.begin(db, "/top", "dir"), index.begin(db, "/top", "dir")
+    index.add(db, old, [file("a")])
+    known = index.known_files(db, old, "")["a"]
+    assert (known.size, known.mtime_ns) == (5, 1)
+    index.add(db, new, [file("a", leaves=(), copied_from=known.id)])
+    (place,) = index.find_chunks(db, {new}, [LEAF])
+    assert place is not None
+
+
+def test_what_is_hidden_is_swept_out(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "SWEEP_ROWS", 2)
+    share, building = index.begin(db, "/old", "dir"), index.begin(db, "/new", "dir")
+    index.add(db, share, [file(f"{number}", bytes([number]) * 32) for number in range(5)])
+    index.add(db, building, [file("kept", b"\xff" * 32)])
+    index.hide(db, share)
+    steps = 0
+    while not index.sweep_some(db, keep={building}):
+        steps += 1
+    assert steps == 3
+    assert [row[0] for row in db.execute("SELECT name FROM entry")] == ["kept"]
+    assert db.execute("SELECT count(*) FROM leaf").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM share").fetchone() == (1,)
