@@ -157,6 +157,20 @@ def test_a_long_tree_is_answered_in_parts() -> None:
     run(main())
 
 
+def test_many_tiny_nodes_are_more_than_one_answer() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        nodes = [NODE_PREFIX + number.to_bytes(32) for number in range(1500)]
+        source.nodes = {node: (b"x", []) for node in nodes}
+        source.nodes[nodes[0]] = (b"x", nodes[1:])
+        async with serving(source) as (near, _, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_tree(nodes[:1])
+            assert [len(header.lengths) for header, _ in await collect(client)] == [1024, 476]
+
+    run(main())
+
+
 def test_a_slow_disk_is_read_ahead_of_but_not_without_end() -> None:
     async def main() -> None:
         source = FakeSource()

@@ -21,6 +21,7 @@ from warren.core.errors import ConnectionFailed, ProtocolViolation
 from warren.core.framing import FrameDecoder
 from warren.protocols.transfer.messages import (
     REQUEST_BYTES_MAX,
+    WANTS_MAX,
     ChunksRequest,
     Header,
     ListRequest,
@@ -265,7 +266,8 @@ class _Serving:
             missing = len(blocks) < len(nodes)
             sent += sum(map(len, blocks))
             last = missing or not pending or sent >= TREE_BYTES
-            parts = [Part(Status.OK, tuple(map(len, blocks)), b"".join(blocks))] if blocks else []
+            runs = [blocks[at : at + WANTS_MAX] for at in range(0, len(blocks), WANTS_MAX)]
+            parts = [Part(Status.OK, tuple(map(len, run)), b"".join(run)) for run in runs]
             if missing:
                 parts.append(Part(Status.NOT_FOUND))
             await self._put(id_, parts, last=last)
