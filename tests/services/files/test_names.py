@@ -65,7 +65,7 @@ def test_a_name_that_is_too_long_keeps_its_extension() -> None:
         ("..x", "_x"),
         ("...", "_"),
         ("a.b", "a.b"),
-        (".warren-x.partial", "_w-x.partial"),
+        (".warren-x.partial", "_warren-x.partial"),
     ],
 )
 def test_nothing_hidden_lands_in_the_download_folder(name: str, expected: str) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from warren.services.files.ledger import Ledger
     from warren.services.files.picker import Picker, Piece
     from warren.services.files.staging import Staging
+    from warren.services.files.walk import TargetFile
 
 ASK_AGAIN: Final = "ask them to share it again, then fetch again"
 
@@ -110,10 +111,11 @@ class ChunkPuller:
         try:
             right = await self._runtime.offload(self._staging.store, answer.buffer, chunks)
             for chunk, is_right in zip(chunks, right, strict=True):
-                if is_right:
-                    self._on_stored(chunk)
-                else:
+                if not is_right:
                     self._on_bad(chunk.piece)
+                    continue
+                for file in self._on_stored(chunk):
+                    await self._runtime.offload(self._staging.close_file, file)
         except WarrenError as error:
             self._failure = self._failure or error
             client.abandon(error)
@@ -122,10 +124,12 @@ class ChunkPuller:
             self._ledger.moved.set()
             self._ledger.tell("fetching")
 
-    def _on_stored(self, chunk: Arrived) -> None:
+    def _on_stored(self, chunk: Arrived) -> list[TargetFile]:
+        """Count it; returns the files of many chunks that it completed."""
         piece, length, ledger = chunk.piece, chunk.end - chunk.start, self._ledger
         self._picker.on_success(piece)
         ledger.chunks_fetched += 1
+        completed: list[TargetFile] = []
         for file, _ in piece.targets:
             if file.size == LEAF_UNKNOWN:
                 file.size = file.left = length
@@ -133,7 +137,10 @@ class ChunkPuller:
             ledger.done_bytes += length
             if file.left == 0:
                 ledger.done_files += 1
+                if file.size > length:
+                    completed.append(file)
         ledger.current = piece.targets[0][0].source
+        return completed
 
     def _on_bad(self, piece: Piece) -> None:
         if piece in self._rechecked:

@@ -80,7 +80,10 @@ class Fetch:
             )
         size = LEAF_UNKNOWN if origin.size is None else origin.size
         walk = Walk(origin.cid.to_bytes(), staging.rules, size=size)
-        symlinks = await self._fetch_all(walk)
+        try:
+            symlinks = await self._fetch_all(walk)
+        finally:
+            await offload(staging.close)
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await offload(staging.make_symlinks, symlinks)
         path = Path(await offload(staging.finish, name))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FILE_MODE: Final = 0o666
 """Less what the user's umask takes away."""
 COPIES_MAX: Final = 10_000
+KEPT_MAX: Final = 64
+"""Files of many chunks that stay open between them: spares each chunk an open and a close."""
 
 
 class Arrived(NamedTuple):
@@ -48,6 +50,7 @@ class Staging:
         self._folder = folder
         self._partial = os.path.join(folder, f".warren-{cid[-16:]}.partial")
         self._content = os.path.join(self._partial, "content")
+        self._kept: dict[str, WriteFile] = {}
         self.resumed = False
         """Whether an earlier attempt left something."""
         self.rules = NameRules()
@@ -114,8 +117,40 @@ class Staging:
         return right
 
     def _write(self, file: TargetFile, offset: int, data: memoryview) -> None:
-        with _named_errors(file.path), contextlib.closing(self._open_write(file)) as opened:
-            opened.pwrite(offset, data)
+        opened = self._kept.get(file.path)
+        try:
+            if opened is None:
+                opened = self._open_write(file)
+                if len(data) < file.size and len(self._kept) < KEPT_MAX:
+                    opened = self._keep(file, opened)
+            try:
+                opened.pwrite(offset, data)
+            finally:
+                if self._kept.get(file.path) is not opened:
+                    opened.close()
+        except OSError as error:
+            raise name_error(error, file.path) from error
+
+    def _keep(self, file: TargetFile, opened: WriteFile) -> WriteFile:
+        """Leave a file open for its further chunks; another thread may just have done the same."""
+        kept = self._kept.setdefault(file.path, opened)
+        if kept is not opened:
+            opened.close()
+        return kept
+
+    def close_file(self, file: TargetFile) -> None:
+        """All of it is written, and no thread is at it."""
+        kept = self._kept.pop(file.path, None)
+        if kept is not None:
+            with _named_errors(file.path):
+                kept.close()
+
+    def close(self) -> None:
+        """Close what is open; no thread is at it."""
+        while self._kept:
+            _, kept = self._kept.popitem()
+            with contextlib.suppress(OSError):
+                kept.close()
 
     def _open_write(self, file: TargetFile) -> WriteFile:
         path = self._local(file.path)
