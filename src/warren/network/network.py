@@ -142,7 +142,10 @@ class Network:
             raise InvalidMultiaddr("that is this node itself", hint="name another peer")
         known = self._addresses.get(peer, self.clock())
         wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
-        return await _within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), "connecting to", peer)
+        dial = self._dialer.dial(peer, wanted, forced=forced)
+        dialled = await _within(timeout_s, dial, "connecting to", peer)
+        # The peer may have dialled as well, and the two nodes have settled on its socket since.
+        return self._registry.best(peer) or dialled
 
     async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven.

@@ -234,9 +234,8 @@ class Socket(asyncio.BufferedProtocol):
         Raises `ConnectionClosed` when the socket takes no streams, `LimitReached` when it has too many.
         """
         if not self.usable or self.mux is None:
-            raise ConnectionClosed(
-                f"the connection to {getattr(self, 'peer_id', self.remote_addr)} is {self.state.value}"
-            )
+            whom = getattr(self, "peer_id", self.remote_addr)
+            raise ConnectionClosed(f"the connection to {whom} {self._why_unusable()}")
         stream = Stream(self, inbound=False, negotiator=Proposer(protocols))
         if len(protocols) == 1:
             stream.protocol = protocols[0]
@@ -406,6 +405,13 @@ class Socket(asyncio.BufferedProtocol):
         self._gone(self.error or ConnectionClosed("the peer closed the connection"))
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _why_unusable(self) -> str:
+        if self.state not in USABLE:
+            return f"is {self.state.value}"
+        if self.draining:
+            return "takes no new streams: another one with that peer took its place"
+        return "takes no new streams: the peer said goodbye"
 
     def _admitted(self, transport: asyncio.Transport) -> bool:
         self._move(SocketState.CONNECTING)
