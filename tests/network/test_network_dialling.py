@@ -400,3 +400,15 @@ def test_listening_that_a_stop_overtakes_leaves_no_port_open() -> None:
         assert bob.listen_addrs == []
 
     run(main())
+
+
+def test_a_dial_that_runs_is_helped_by_who_knows_better() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            with silent_address() as silent:
+                first = asyncio.ensure_future(alice.connect(bob.peer_id, [silent]))
+                await until(alice, alice._registry.all)
+                second = await alice.connect(bob.peer_id, bob.listen_addrs, timeout_s=LIMIT_S)
+                assert await first is second
+
+    run(main())
