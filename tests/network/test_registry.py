@@ -299,6 +299,30 @@ def test_while_one_makes_room_nobody_else_has_to() -> None:
     assert sum(bool(socket.ended) for socket in sockets) == 1
 
 
+def test_a_host_that_has_its_share_pushes_out_nobody() -> None:
+    bench = Bench(inbound_max=4, per_ip_max=2)
+    honest = [bench.inbound(HIGH, f"10.0.0.{n}").connect() for n in (1, 2)]
+    crowd = [bench.inbound(FOURTH, "10.0.9.9").connect() for _ in range(2)]
+    for _ in range(5):
+        with pytest.raises(LimitReached) as caught:
+            bench.inbound(host="10.0.9.9")
+        assert caught.value.limit == "per_ip_max"
+    assert [socket.ended for socket in honest + crowd] == [[]] * 4
+
+
+def test_the_host_with_the_most_sockets_makes_room_first() -> None:
+    bench = Bench(inbound_max=4)
+    honest = [bench.inbound(HIGH, f"10.0.0.{n}").connect() for n in (1, 2)]
+    crowd = [bench.inbound(FOURTH, "10.0.9.9").connect() for _ in range(2)]
+    for socket in crowd:
+        socket.streams, socket.last_read_at = 1, bench.clock.now + 1
+    with pytest.raises(LimitReached):
+        bench.inbound(host="10.0.1.1")
+    assert [bool(socket.ended) for socket in honest + crowd] == [False, False, True, False]
+    crowd[0].gone()
+    bench.inbound(host="10.0.1.1")
+
+
 def test_what_we_dialled_makes_no_room_for_newcomers() -> None:
     bench = Bench(inbound_max=0)
     ours = bench.outbound().connect()

@@ -47,7 +47,10 @@ class SocketRegistry:
         self._peers: dict[PeerId, list[Socket]] = {}
         self._unsettled: dict[Socket, float] = {}
         """Sockets with a deadline: in their handshake, or saying goodbye."""
-        self._sockets: dict[Socket, None] = {}
+        self._sockets: dict[Socket, str] = {}
+        """Every socket that is not closed, with the group of hosts that an inbound one counts for."""
+        self._leaving: Socket | None = None
+        """Whoever was closed last to make room."""
         self._used: dict[Socket, tuple[int, float]] = {}
         """What `Socket.activity` was, and since when."""
         self._undecided: set[Stream] = set()
@@ -93,7 +96,7 @@ class SocketRegistry:
 
     def add(self, socket: Socket) -> None:
         """A socket exists that the limits admitted."""
-        self._sockets[socket] = None
+        self._sockets[socket] = "" if socket.outbound else ip_group(_host(socket.remote_addr))
         self._unsettled[socket] = self._clock() + self._config.handshake_timeout_s
 
     def welcomes(self, host: str) -> bool:
@@ -128,7 +131,7 @@ class SocketRegistry:
         for oldest in self._unsettled:
             if oldest.outbound or oldest.authenticated or oldest.state not in _EARLY:
                 continue
-            if group is None or ip_group(_host(oldest.remote_addr)) == group:
+            if group is None or self._sockets[oldest] == group:
                 self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
                 oldest.abort(LimitReached(limit))
                 return True
@@ -267,8 +270,13 @@ class SocketRegistry:
         self._unsettled[socket] = self._clock() + self._config.close_timeout_s
 
     def _evict(self) -> None:
+        if self._leaving in self._sockets:  # one makes room already: nobody else has to
+            return
         inbound = [s for s in self.sockets(None) if not s.outbound]
-        victim = choose_victim(inbound, lambda s: s.peer_id in self._protected)
+        victim = choose_victim(
+            inbound, lambda s: s.peer_id in self._protected, lambda s: self.limits.crowd(self._sockets[s])
+        )
+        self._leaving = victim
         if victim is not None:
             victim.shut(Closed("room was needed for others"), 0)
 
