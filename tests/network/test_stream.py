@@ -44,6 +44,10 @@ class FakeMuxed:
         self.resets = 0
         self.full = False
 
+    @property
+    def finishing(self) -> bool:
+        return bool(self.fins and self.queued)
+
     def hold(self, count: int) -> bool:
         if count > self.room:
             return False

@@ -38,6 +38,10 @@ class MuxedStream(Protocol):
     def queue_bytes_max(self) -> int:
         """How much may be queued before the writer should wait."""
 
+    @property
+    def finishing(self) -> bool:
+        """True while the half-close waits behind queued bytes."""
+
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send or queue `data`; mutable buffers are copied when they have to wait."""
 

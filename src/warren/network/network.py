@@ -21,6 +21,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
+from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
 from warren.network.messages import Messenger
 from warren.network.noise import StaticKey
@@ -75,7 +76,7 @@ class Network:
         self._dialer = Dialer(self, self.config)
         self._listeners: list[LinkListener] = []
         self._tick_handle: asyncio.TimerHandle | None = None
-        self._stopped = False
+        self._end: asyncio.Task[None] | None = None
 
     # --- listening ------------------------------------------------------------------------------------------
 
@@ -164,8 +165,9 @@ class Network:
     async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
         """One attempt at a numeric address, up to the muxer.
 
-        Raises `OSError`, `HandshakeFailed`, `LimitReached`.
+        Raises `OSError`, `HandshakeFailed`, `LimitReached`, `Closed`.
         """
+        self._check_running()  # a look-up may have taken long
         self._registry.limits.admit_outbound()
         socket = Socket(self, outbound=True, remote_addr=address, expected=expected)
         self._registry.add(socket)
@@ -285,23 +287,19 @@ class Network:
     # --- the end --------------------------------------------------------------------------------------------
 
     async def stop(self, grace_s: float = 2.0) -> None:
-        """Stop listening and dialling, say goodbye on every socket, wait at most `grace_s` for the rest."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self.stop_listening()
-        await self._dialer.stop()
-        await self.router.stop()
-        sockets = self._registry.all()
-        closing = [asyncio.ensure_future(socket.close()) for socket in sockets]
-        if closing:
-            _, late = await asyncio.wait(closing, timeout=grace_s)
-            for socket in sockets:
-                socket.abort()
-            await asyncio.gather(*late)
-        if self._tick_handle is not None:
-            self._tick_handle.cancel()
-        self.events.close()
+        """Stop listening and dialling, cancel handlers, let streams that were closed for writing send what is
+        queued, say goodbye on every socket; what is left after `grace_s` seconds in all is dropped.
+
+        Whoever calls again waits for the same end. Being cancelled drops every connection at once.
+        """
+        if self._end is None:
+            self.stop_listening()
+            self._end = asyncio.ensure_future(self._stop(grace_s))
+        try:
+            await asyncio.shield(self._end)
+        except asyncio.CancelledError:
+            drop(self._registry.all())
+            raise
 
     # --- SocketHost -----------------------------------------------------------------------------------------
 
@@ -338,6 +336,18 @@ class Network:
             self._messenger.drop(socket)
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    async def _stop(self, grace_s: float) -> None:
+        try:
+            await end(self._dialer, self.router, self._registry.all, grace_s)
+        finally:
+            if self._tick_handle is not None:
+                self._tick_handle.cancel()
+            self.events.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._end is not None
 
     async def _dial_unproven(self, address: Multiaddr) -> Socket:
         problem: OSError | None = None

@@ -199,11 +199,21 @@ class Stream:
         """Wait until the unsent bytes fell below the low mark. Raises when the stream ended."""
         muxed = self._writer()
         while not self._below_bound(muxed):
-            if self._drain_waiter is None:
-                self._drain_waiter = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._drain_waiter)
+            await self._wait_for_room()
             if self._error is not None:
                 raise self._error
+
+    @property
+    def finishing(self) -> bool:
+        """True from `close_write` until what was written before it is on its way."""
+        return self._muxed is not None and self._muxed.finishing
+
+    async def finish(self) -> None:
+        """Wait until nothing is `finishing`, because it was sent or the stream ended."""
+        muxed = self._muxed
+        while muxed is not None and muxed.finishing:
+            muxed.wake_at = 0
+            await self._wait_for_room()
 
     def set_writable_callback(self, on_writable: Callable[[], None] | None) -> None:
         """Call `on_writable` each time the queue falls below the low mark (for senders without a task)."""
@@ -380,6 +390,11 @@ class Stream:
             self._muxed.release(len(head))
             self._muxed.consumed(len(head))
         return head
+
+    async def _wait_for_room(self) -> None:
+        if self._drain_waiter is None:
+            self._drain_waiter = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._drain_waiter)
 
     async def _wait_for_data(self) -> None:
         if self._read_waiter is not None:

@@ -169,6 +169,11 @@ class YamuxStream:
         share = CONNECTION_QUEUE_BYTES // (len(self._session.streams) or 1)
         return min(QUEUE_BYTES_MAX, max(QUEUE_BYTES_MIN, share))
 
+    @property
+    def finishing(self) -> bool:
+        """True while the half-close waits behind queued bytes."""
+        return self._fin_queued and bool(self._queue)
+
     def hold(self, count: int) -> bool:
         """Count bytes that arrived and were not read; False when too many are held."""
         return self._session.budget.hold(count)
