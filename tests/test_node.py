@@ -261,7 +261,8 @@ def test_requests_broadcasts_and_streams() -> None:
             report = await anna.broadcast(ECHO, b"news")
             assert report.reached == (bob.peer_id,)
             assert list(report.failed) == [eve.peer_id]
-            assert heard == [(anna.peer_id, b"news")]
+            await anna.send(bob.peer_id, ECHO, b"to you")
+            assert heard == [(anna.peer_id, b"news"), (anna.peer_id, b"to you")]
             stream = await bob.network.open_stream(anna.peer_id, "/example/shout/1")
             await stream.write(b"hey")
             stream.close_write()

@@ -288,7 +288,7 @@ class Node:
     # --- messages -----------------------------------------------------------------------------------------
 
     def handle(self, protocol: str, handler: Handler) -> None:
-        """Answer requests and take broadcasts of `protocol`: `handler(peer, payload) -> bytes | None`.
+        """Answer requests and take what is sent, of `protocol`: `handler(peer, payload) -> bytes | None`.
 
         The handler may be a coroutine function. Raises MisuseError when the protocol is taken.
         """
@@ -311,6 +311,15 @@ class Node:
         Raises RequestTimeout, Refused, ProtocolNotSupported, and what connecting raises.
         """
         return await self.network.request(self._peer(peer), protocol, payload, timeout_s=timeout_s)
+
+    async def send(
+        self, peer: PeerId | str, protocol: str, payload: bytes, *, timeout_s: float = 10.0
+    ) -> None:
+        """Send to one peer what wants no answer; returns when its handler has it. Connects if need be.
+
+        Raises what `request` raises.
+        """
+        await self.network.send(self._peer(peer), protocol, payload, timeout_s=timeout_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
         """Send to every connected peer at once; the report says whom it reached, whom not and why."""

@@ -136,6 +136,29 @@ def test_a_request_to_a_peer_that_must_be_dialled_takes_its_timeout_in_all() -> 
     simulate(main)
 
 
+def test_a_stream_to_a_peer_that_must_be_dialled_takes_its_timeout_in_all() -> None:
+    async def main(town: Town) -> None:
+        town.world.network.set_path("alice", "bob", Quality(latency_s=0.5))
+        town.alice.add_addresses(town.bob.peer_id, town.bob.listen_addrs)
+        async with town.seconds(2.2, 2.21):
+            with pytest.raises(RequestTimeout, match=r"opening a stream to .* took longer than 2\.2 s"):
+                await town.alice.open_stream(town.bob.peer_id, PROTOCOL, timeout_s=2.2)
+        assert town.alice.is_connected(town.bob.peer_id), "connecting took most of it"
+
+    simulate(main)
+
+
+def test_without_a_timeout_agreeing_on_a_protocol_has_one_of_its_own() -> None:
+    async def main(town: Town) -> None:
+        near, _ = await connect(town.alice, town.bob)
+        town.part("bob")
+        async with town.seconds(3.0, 3.01):
+            with pytest.raises(RequestTimeout, match="agreeing on a protocol"):
+                await town.alice.open_stream(near, PROTOCOL)
+
+    simulate(main, negotiation_timeout_s=3.0)
+
+
 # ---------------------------------------------------------------- closing
 
 

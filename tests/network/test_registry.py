@@ -57,6 +57,9 @@ class FakeSocket:
         told_goodbye = self.other_end is not None and self.other_end.draining
         return self.state in USABLE and not self.draining and not told_goodbye
 
+    def why_unusable(self) -> str:
+        return f"is {self.state.value}"
+
     def undecided_streams(self) -> list[FakeStream]:
         return self.undecided
 
@@ -187,6 +190,16 @@ def test_the_best_socket_is_proven_takes_streams_and_is_the_fastest() -> None:
     slow.abort()
     assert bench.registry.best(OTHER) is None
     assert bench.registry.best(HIGH) is None
+
+
+def test_every_connected_peer_has_a_socket_to_use_or_a_reason() -> None:
+    bench = Bench()
+    used, unproven, leaving = (bench.outbound(peer).connect() for peer in (OTHER, HIGH, FOURTH))
+    unproven.proven = False
+    leaving.state = S.CLOSING
+    sockets, unusable = bench.registry.best_of_all()
+    assert sockets == [used]
+    assert unusable == {HIGH: "the connection is open", FOURTH: "the connection is closing"}
 
 
 # ---------------------------------------------------------------- limits

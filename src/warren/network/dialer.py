@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from warren.core.errors import Closed
+from warren.core.errors import Closed, ConnectionClosed
 from warren.network.backoff import Backoff
 from warren.network.race import Race
 
@@ -67,6 +67,23 @@ class Dialer:
                 # Nobody waits for it any more, and whoever comes now begins anew.
                 self._forget(peer, dial)
                 dial.task.cancel()
+
+    async def dial_unproven(self, address: Multiaddr) -> Socket:
+        """Connect to whoever is at `address`, which may be a name: its addresses are tried one by one.
+
+        Raises `ConnectionClosed` when nobody is reached, and what a handshake raises.
+        """
+        problem: OSError | None = None
+        try:
+            candidates = await self._host.resolve(address)
+        except OSError as error:
+            candidates, problem = [], error
+        for candidate in candidates:
+            try:
+                return await self._host.dial_address(candidate, None)
+            except OSError as error:
+                problem = error
+        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
 
     async def stop(self) -> None:
         """Give up every dial."""

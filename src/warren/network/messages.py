@@ -1,4 +1,4 @@
-"""Request/response with ids, timeouts and late replies, and the broadcast that is built on it.
+"""Request/response with ids, timeouts and late replies; what is sent to one peer or to all is built on it.
 
 In: payloads of at most `message_bytes_max`.  Out: the peer's answer, or an error that says what went wrong.
 Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from warren.network.stream import Stream
 
 UNSENT_BYTES_MAX: Final = 256 * 1024
-"""Requests wait, and broadcasts fail, while a peer has left more than this of the earlier ones untaken."""
+"""Requests and messages wait, and broadcasts fail, while a peer has left more than this of them untaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +152,21 @@ class Messenger:
 
         Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed`.
         """
+        return await self._exchange(REQUEST, socket, protocol, payload, timeout_s)
+
+    async def send(self, socket: Socket, protocol: str, payload: bytes, timeout_s: float) -> None:
+        """Send what wants no answer, and wait until the handler has it. Raises what `request` raises."""
+        await self._exchange(MESSAGE, socket, protocol, payload, timeout_s)
+
+    async def _exchange(
+        self, kind: int, socket: Socket, protocol: str, payload: bytes, timeout_s: float
+    ) -> bytes:
         outgoing, request_id = self._outgoing_to(socket, protocol, payload), 0
         try:
             async with asyncio.timeout(timeout_s):
                 if outgoing.behind:
                     await outgoing.stream.drain()
-                request_id, future = outgoing.send(REQUEST, payload)
+                request_id, future = outgoing.send(kind, payload)
                 return await future
         except TimeoutError as error:
             raise RequestTimeout(f"no answer from {socket.peer_id} within {timeout_s:g} s") from error

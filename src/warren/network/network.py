@@ -7,15 +7,13 @@ One `Network` has one key; every socket is authenticated and encrypted.  Nothing
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from warren.core.errors import (
     Closed,
-    ConnectionClosed,
     InvalidMultiaddr,
     LimitReached,
     ProtocolNotSupported,
-    RequestTimeout,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
@@ -23,7 +21,7 @@ from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
-from warren.network.messages import Messenger
+from warren.network.messages import BroadcastReport, Messenger
 from warren.network.noise import StaticKey
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
@@ -32,21 +30,19 @@ from warren.network.socket import Socket
 from warren.network.states import SocketState
 from warren.network.transports.tcp import TcpTransport
 from warren.network.upgrade import MUXERS
+from warren.network.within import within
 from warren.network.yamux.budget import TotalBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
-    from warren.network.messages import BroadcastReport
     from warren.network.router import InlineHandler, StreamHandler
     from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Runtime
-
-T = TypeVar("T")
 
 TICK_S = 1.0
 ADDRESS_TTL_S = 3600.0
@@ -144,7 +140,7 @@ class Network:
         known = self._addresses.get(peer, self.clock())
         wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
         dial = self._dialer.dial(peer, wanted, forced=forced)
-        dialled = await _within(timeout_s, dial, "connecting to", peer)
+        dialled = await within(timeout_s, dial, "connecting to", peer)
         # The peer may have dialled as well, and the two nodes have settled on its socket since.
         return self._registry.best(peer) or dialled
 
@@ -156,7 +152,7 @@ class Network:
         self._check_running()
         if address.peer_id is not None:
             return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
-        return await _within(timeout_s, self._dial_unproven(address), "connecting to", address)
+        return await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
@@ -226,21 +222,14 @@ class Network:
     ) -> Stream:
         """A stream to `peer` (dialled if need be) on the first of `protocols` that it speaks.
 
+        `timeout_s` is for all of it; without, agreeing on a protocol takes `negotiation_timeout_s` at most.
         Raises what `connect` raises, and `ProtocolNotSupported`.
         """
-        socket = peer if isinstance(peer, Socket) else await self.connect(peer, timeout_s=timeout_s)
         offers = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        stream = socket.open_stream(offers)
-        timeout = timeout_s or self.config.negotiation_timeout_s
-        try:
-            await _within(timeout, stream.wait_negotiated(), "agreeing on a protocol with", socket.peer_id)
-        except ProtocolNotSupported as error:
-            names = ", ".join(offers)
-            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
-        except BaseException:
-            stream.reset()
-            raise
-        return stream
+        negotiating_s = self.config.negotiation_timeout_s if timeout_s is None else None
+        whom = getattr(peer, "peer_id", peer)
+        opening = self._open_stream(peer, offers, negotiating_s)
+        return await within(timeout_s, opening, "opening a stream to", whom)
 
     def handle_stream(self, protocol: str, handler: StreamHandler) -> None:
         """Serve inbound streams of `protocol` with a coroutine, which fails alone. `MisuseError`: taken."""
@@ -261,7 +250,7 @@ class Network:
     # --- requests and broadcasts ----------------------------------------------------------------------------
 
     def handle_request(self, protocol: str, handler: RequestHandler) -> None:
-        """Answer requests, take broadcasts of `protocol`: `await handler(peer, payload) -> bytes | None`."""
+        """Answer requests, take what is sent, of `protocol`: `await handler(peer, payload) -> bytes | None`."""
         self._messenger.handle(protocol, handler)
 
     async def request(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> bytes:
@@ -269,20 +258,23 @@ class Network:
 
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
         """
-        socket = self._registry.best(peer)
-        if socket is None:
-            began = self.clock()
-            socket = await self.connect(peer, timeout_s=timeout_s)
-            timeout_s = max(timeout_s - (self.clock() - began), 0.0)
-        return await self._messenger.request(socket, protocol, payload, timeout_s)
+        socket, left_s = await self._reach(peer, timeout_s)
+        return await self._messenger.request(socket, protocol, payload, left_s)
+
+    async def send(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> None:
+        """A broadcast to one: returns when the handler of `peer` has it; dials if need be.
+
+        Raises what `request` raises.
+        """
+        socket, left_s = await self._reach(peer, timeout_s)
+        await self._messenger.send(socket, protocol, payload, left_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
         """Send to every connected peer at once; the report says whose handler has it, who not, and why."""
         self._check_running()
-        best = (self._registry.best(peer) for peer in self._registry.peers())
-        return await self._messenger.broadcast(
-            [s for s in best if s is not None], protocol, payload, timeout_s
-        )
+        sockets, unusable = self._registry.best_of_all()
+        report = await self._messenger.broadcast(sockets, protocol, payload, timeout_s)
+        return BroadcastReport(report.reached, report.failed | unusable)
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -337,6 +329,31 @@ class Network:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
+    async def _open_stream(
+        self, peer: PeerId | Socket, offers: tuple[str, ...], negotiating_s: float | None
+    ) -> Stream:
+        socket = peer if isinstance(peer, Socket) else await self.connect(peer)
+        stream = socket.open_stream(offers)
+        agreeing = stream.wait_negotiated()
+        try:
+            await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
+        except ProtocolNotSupported as error:
+            names = ", ".join(offers)
+            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
+        except BaseException:
+            stream.reset()
+            raise
+        return stream
+
+    async def _reach(self, peer: PeerId, timeout_s: float) -> tuple[Socket, float]:
+        """The socket to use for `peer`, dialled if need be, and what is left of `timeout_s`."""
+        socket = self._registry.best(peer)
+        if socket is not None:
+            return socket, timeout_s
+        began = self.clock()
+        socket = await self.connect(peer, timeout_s=timeout_s)
+        return socket, max(timeout_s - (self.clock() - began), 0.0)
+
     async def _stop(self, grace_s: float) -> None:
         try:
             await end(self._dialer, self.router, self._registry.all, grace_s)
@@ -348,19 +365,6 @@ class Network:
     @property
     def _stopped(self) -> bool:
         return self._end is not None
-
-    async def _dial_unproven(self, address: Multiaddr) -> Socket:
-        problem: OSError | None = None
-        try:
-            candidates = await self.resolve(address)
-        except OSError as error:
-            candidates, problem = [], error
-        for candidate in candidates:
-            try:
-                return await self.dial_address(candidate, None)
-            except OSError as error:
-                problem = error
-        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
 
     def _make_inbound(self) -> Socket:
         return Socket(self, outbound=False, remote_addr=None)
@@ -386,13 +390,3 @@ class Network:
         delay_s = self._registry.sweep(self.clock())
         if delay_s is not None and not self._stopped:
             self._tick_handle = asyncio.get_running_loop().call_later(delay_s, self._tick)
-
-
-async def _within(timeout_s: float | None, work: Awaitable[T], doing: str, whom: object) -> T:
-    if timeout_s is None:
-        return await work
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await work
-    except TimeoutError as error:
-        raise RequestTimeout(f"{doing} {whom} took longer than {timeout_s:g} s") from error

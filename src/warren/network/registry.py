@@ -65,6 +65,17 @@ class SocketRegistry:
             return usable[0] if usable else None
         return min(usable, key=lambda s: s.rtt_s or 0.0)
 
+    def best_of_all(self) -> tuple[list[Socket], dict[PeerId, str]]:
+        """The socket to use for each connected peer; and the peers that have none, with the reason."""
+        sockets, unusable = [], {}
+        for peer in self.peers():
+            best = self.best(peer)
+            if best is not None:
+                sockets.append(best)
+            else:
+                unusable[peer] = "the connection " + self._peers[peer][-1].why_unusable()
+        return sockets, unusable
+
     def sockets(self, peer: PeerId | None) -> list[Socket]:
         """Authenticated sockets, of one peer or of all."""
         if peer is not None:

@@ -187,6 +187,16 @@ class Socket(asyncio.BufferedProtocol):
             self.state in USABLE and not self.draining and self.mux is not None and self.mux.accepts_streams
         )
 
+    def why_unusable(self) -> str:
+        """What keeps it from being used for its peer: the end of a sentence that begins with its name."""
+        if self.state not in USABLE:
+            return f"is {self.state.value}"
+        if self.draining:
+            return "takes no new streams: another one with that peer took its place"
+        if not self.usable:
+            return "takes no new streams: the peer said goodbye"
+        return "is unproven: it was dialled without saying whose key to expect"
+
     @property
     def streams(self) -> int:
         """Streams open in either direction."""
@@ -235,7 +245,7 @@ class Socket(asyncio.BufferedProtocol):
         """
         if not self.usable or self.mux is None:
             whom = getattr(self, "peer_id", self.remote_addr)
-            raise ConnectionClosed(f"the connection to {whom} {self._why_unusable()}")
+            raise ConnectionClosed(f"the connection to {whom} {self.why_unusable()}")
         stream = Stream(self, inbound=False, negotiator=Proposer(protocols))
         if len(protocols) == 1:
             stream.protocol = protocols[0]
@@ -405,13 +415,6 @@ class Socket(asyncio.BufferedProtocol):
         self._gone(self.error or ConnectionClosed("the peer closed the connection"))
 
     # --- inside ---------------------------------------------------------------------------------------------
-
-    def _why_unusable(self) -> str:
-        if self.state not in USABLE:
-            return f"is {self.state.value}"
-        if self.draining:
-            return "takes no new streams: another one with that peer took its place"
-        return "takes no new streams: the peer said goodbye"
 
     def _admitted(self, transport: asyncio.Transport) -> bool:
         self._move(SocketState.CONNECTING)
