@@ -104,6 +104,22 @@ def test_a_handshake_that_stalls_takes_the_handshake_timeout_on_both_sides() -> 
     simulate(main, handshake_timeout_s=5.0)
 
 
+def test_after_hours_of_being_connected_there_is_a_way_back() -> None:
+    async def main(town: Town) -> None:
+        alice, bob = town.alice, town.bob
+        near, far = await connect(alice, bob)
+        await asyncio.sleep(3 * 3600.0)
+        assert alice.addresses(bob.peer_id) == bob.listen_addrs
+        await near.close()
+        await closed(far)
+        assert (await bob.connect(alice.peer_id)).outbound
+        await bob.sockets()[0].close()
+        await asyncio.sleep(3600.0)
+        assert bob.addresses(alice.peer_id) == []
+
+    simulate(main, idle_timeout_s=1e9)
+
+
 def test_a_dial_that_failed_may_be_repeated_when_its_time_has_come() -> None:
     async def main(town: Town) -> None:
         town.bob.stop_listening()

@@ -181,7 +181,7 @@ class Network:
     def add_addresses(
         self, peer: PeerId, addresses: Sequence[Multiaddr], ttl_s: float = ADDRESS_TTL_S
     ) -> None:
-        """Remember where `peer` may be reached, for `ttl_s` seconds."""
+        """Remember where `peer` may be reached, for `ttl_s` seconds in which it is not connected."""
         self._addresses.add(peer, addresses, self.clock(), ttl_s)
 
     def addresses(self, peer: PeerId) -> list[Multiaddr]:
@@ -250,7 +250,7 @@ class Network:
     # --- requests and broadcasts ----------------------------------------------------------------------------
 
     def handle_request(self, protocol: str, handler: RequestHandler) -> None:
-        """Answer requests, take what is sent, of `protocol`: `await handler(peer, payload) -> bytes | None`."""
+        """Answer requests, take messages of `protocol`: `await handler(peer, payload) -> bytes | None`."""
         self._messenger.handle(protocol, handler)
 
     async def request(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> bytes:
@@ -318,6 +318,7 @@ class Network:
         """Every change of state of a socket."""
         self._registry.on_moved(socket, old, new)
         if new is SocketState.CONNECTED:
+            self._addresses.on_connected(socket.peer_id, self.clock())
             if self.on_connected is not None:
                 self.on_connected(socket)
             else:
@@ -326,6 +327,8 @@ class Network:
             self._look_soon()
         elif new is SocketState.CLOSED:
             self._messenger.drop(socket)
+            if socket.authenticated and not self._registry.sockets(socket.peer_id):
+                self._addresses.on_disconnected(socket.peer_id, self.clock())
 
     # --- inside ---------------------------------------------------------------------------------------------
 
