@@ -45,7 +45,7 @@ from warren.services.speedtest import RUN_BYTES_MAX, speedtest
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -241,12 +241,14 @@ class Node:
                 return socket.identity.agent
         return None
 
-    def events(self) -> AsyncIterator[object]:
+    def events(self) -> Subscription:
         """Everything that happens from now on, as frozen dataclasses (`PeerConnected`, `ContactAdded`, ...).
 
-        Whoever does not keep up loses the oldest events.
+        An async iterator for one consumer, which begins with this call and not with the first iteration. It
+        ends with the node, by `close()`, or when it is let go. Whoever does not keep up loses the oldest
+        events.
         """
-        return _iterate(self.network.events.subscribe())
+        return self.network.events.subscribe()
 
     # --- peers --------------------------------------------------------------------------------------------
 
@@ -454,14 +456,6 @@ def _cid_in(ref: str | Cid) -> Cid | None:
         return Cid.parse(ref)
     except InvalidCid:
         return None
-
-
-async def _iterate(subscription: Subscription) -> AsyncIterator[object]:
-    try:
-        async for event in subscription:
-            yield event
-    finally:
-        subscription.close()
 
 
 async def _supervised(doing: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -123,8 +123,8 @@ class Bench:
         return socket
 
     def heard(self, *kinds: type) -> list[Any]:
-        found = [event for event in self.told._queue if isinstance(event, kinds)]
-        self.told._queue.clear()
+        found = [event for event in self.told._inbox.queue if isinstance(event, kinds)]
+        self.told._inbox.queue.clear()
         return found
 
     def sweep(self, seconds: float) -> Any:
@@ -172,7 +172,7 @@ def test_every_move_is_told_while_somebody_listens() -> None:
     assert (moved.socket, moved.old, moved.new) == (socket, S.OPENING, S.CONNECTING)
     bench.told.close()
     socket.move(S.AUTHENTICATING)
-    assert not bench.told._queue
+    assert not bench.told._inbox.queue
 
 
 def test_the_best_socket_is_proven_takes_streams_and_is_the_fastest() -> None:
