@@ -76,6 +76,24 @@ def test_a_full_host_turns_newcomers_away_and_keeps_those_it_has(limit: str) -> 
     run(main())
 
 
+def test_a_full_host_makes_room_and_spares_whom_it_protects() -> None:
+    async def main() -> None:
+        async with inn(inbound_max=3, per_ip_per_s=1000.0) as (host,), Guests(host) as guests:
+            sockets = [await guests.come() for _ in range(3)]
+            friends = [network.peer_id for network in guests.networks[:2]]
+            for friend in friends:
+                host.protect(friend, "friend")
+            for _ in range(3):
+                assert isinstance(await guests.come(), (ConnectionFailed, RemoteError)), "one has to go first"
+                await closed(sockets[-1])
+                sockets.append(await guests.come())
+                await sockets[-1].wait_open()
+            assert all(socket.usable for socket in sockets[:2])
+            assert set(friends) <= set(host.peers())
+
+    run(main())
+
+
 def test_one_identity_has_only_so_many_sockets() -> None:
     async def main() -> None:
         async with nodes(2, identify=False, per_peer_max=2) as (alice, bob):

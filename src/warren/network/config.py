@@ -13,7 +13,8 @@ class NetworkConfig:
     """Limits, timeouts and budgets of one `Network`. Times in seconds, sizes in bytes."""
 
     inbound_max: int = 4096
-    """Sockets that others opened: stops exhaustion of memory and file descriptors."""
+    """Sockets that others opened: stops exhaustion of memory and file descriptors. For the next one the host
+    with the most sockets gives one up, idle ones first; protected peers never do."""
     outbound_max: int = 4096
     """Sockets that we opened: stops a faulty caller, or one led by lies, from dialling without end."""
     per_peer_max: int = 8
@@ -52,7 +53,7 @@ class NetworkConfig:
     dial_stagger_s: float = 0.25
     """Between the starts of attempts at several addresses of one peer (RFC 8305 names 250 ms)."""
     dial_addresses_max: int = 16
-    """Attempts for one dial: stops records with thousands of addresses from making us a scanner."""
+    """Attempts for each who asks: stops records with thousands of addresses from making us a scanner."""
     addresses_per_peer_max: int = 16
     """Remembered addresses of one peer."""
     address_peers_max: int = 4096
