@@ -36,4 +36,4 @@ def verify(_data: bytes, info: identify.IdentifyInfo) -> None:
     assert len(info.protocols) <= identify.PROTOCOLS_MAX
     for text in (info.agent, info.protocol_version, *info.protocols):
         assert isinstance(text, str)
-        assert len(text) <= identify.TEXT_BYTES_MAX
+        assert len(text) <= identify.TEXT_CHARS_MAX
