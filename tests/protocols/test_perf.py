@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import struct
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.network.nodes import LIMIT_S, Inbox, connect, make, nodes, without_streams
 from tests.support import run
@@ -17,7 +20,7 @@ from warren.core.errors import (
     StreamReset,
 )
 from warren.core.multiaddr import Multiaddr
-from warren.protocols.perf import PROTOCOL_ID, SERVED_TIMEOUT_S, STALL_S, Perf, PerfResult
+from warren.protocols.perf import PROTOCOL_ID, SERVED_TIMEOUT_S, STALL_S, Perf, PerfResult, _Serving
 from warren.runtime.simulated import Quality, World
 
 if TYPE_CHECKING:
@@ -169,6 +172,54 @@ def test_a_peer_that_takes_nothing_ends_the_measurement_in_time() -> None:
                 await stream.read_exactly(1 << 30)
 
     run(main())
+
+
+class Wire:
+    """As much of a stream as serving needs: keeps what the server registers, and counts what it sends."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ended = self.closed = False
+        self.unsent_bytes = 0
+
+    def set_receiver(
+        self, on_data: Callable[[memoryview], None], on_end: Callable[[Exception | None], None]
+    ) -> None:
+        self.on_data, self.on_end = on_data, on_end
+
+    def set_writable_callback(self, _: object) -> None: ...
+
+    def write_nowait(self, data: bytes) -> bool:
+        self.sent += len(data)
+        return True
+
+    def close_write(self) -> None:
+        self.closed = True
+
+    def reset(self) -> None:
+        self.ended = True
+
+
+@given(
+    st.one_of(st.integers(0, 1000).map(lambda n: struct.pack(">Q", n)), st.binary(max_size=10)),
+    st.binary(max_size=20),
+    st.lists(st.integers(0, 30), max_size=6),
+)
+def test_the_header_is_understood_in_any_chunking(head: bytes, upload: bytes, cuts: list[int]) -> None:
+    data = head + upload
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+
+    async def main() -> None:
+        stream: Any = Wire()
+        _Serving(stream, bytes(64), 1000, lambda: 0.0)
+        for start, end in pairwise(edges):
+            stream.on_data(memoryview(data)[start:end])
+        stream.on_end(None)
+        wanted = struct.unpack(">Q", data[:8])[0] if len(data) >= 8 else None
+        served = wanted is not None and wanted <= 1000
+        assert (stream.sent, stream.closed, stream.ended) == (wanted if served else 0, served, not served)
+
+    asyncio.run(main())
 
 
 # ---------------------------------------------------------------- an end in the middle
