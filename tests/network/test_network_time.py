@@ -264,6 +264,23 @@ def test_a_stream_that_never_says_what_it_wants_is_reset() -> None:
     simulate(main)
 
 
+def test_a_request_that_crosses_our_goodbye_is_answered() -> None:
+    """While two connections settle into one, the peer may not know yet which one goes."""
+
+    async def main(town: Town) -> None:
+        async def echo(_: object, payload: bytes) -> bytes:
+            return payload
+
+        town.alice.handle_request(PROTOCOL, echo)
+        near, far = await connect(town.alice, town.bob)
+        near.drain()
+        assert far.usable
+        assert await town.bob.request(town.alice.peer_id, PROTOCOL, b"hi") == b"hi"
+        assert not far.usable
+
+    simulate(main)
+
+
 def test_the_keep_alive_notices_a_peer_that_vanished() -> None:
     async def main(town: Town) -> None:
         watch = KeepAlive(town.alice, interval_s=15.0, timeout_s=20.0)

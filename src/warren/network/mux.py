@@ -99,7 +99,14 @@ class MuxedConnection(Protocol):
         """Send a probe; `rtt_s` changes when the answer comes."""
 
     def go_away(self, code: int) -> None:
-        """Say that this side opens and accepts no more streams, and why."""
+        """Open no more streams, and tell the peer to open none, and why.
+
+        Streams that the peer opened before it heard of it are served until `close`.
+        """
+
+    @property
+    def accepts_streams(self) -> bool:
+        """Whether `open_stream` may be called: neither side said goodbye."""
 
     def close(self, error: Exception) -> None:
         """The link is gone: end every stream with `error`."""

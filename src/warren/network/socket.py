@@ -294,7 +294,10 @@ class Socket(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def drain(self) -> None:
-        """Take no new streams; the host closes the socket when the last stream has ended."""
+        """Open no new streams; the host closes the socket when the last stream has ended.
+
+        What the peer opened before our goodbye reached it is still served.
+        """
         if not self.draining:
             self.draining = True
             if self.mux is not None:

@@ -132,7 +132,7 @@ class YamuxSession:
 
     @property
     def accepts_streams(self) -> bool:
-        """False once either side said GoAway."""
+        """Whether this side may open streams: not once either said GoAway."""
         return not (self.closed or self._went_away or self._remote_went_away)
 
     def open_stream(self, sink: object) -> YamuxStream:
@@ -155,7 +155,7 @@ class YamuxSession:
         self.put_control(_PACK(0, PING, SYN, 0, 1))
 
     def go_away(self, code: int) -> None:
-        """Announce the end of this side, with the reason."""
+        """Open no more streams, and ask the peer for none; those that crossed this frame are still served."""
         if not self._went_away and not self.closed:
             self._went_away = True
             self.put_control(_PACK(0, GO_AWAY, 0, 0, code))
@@ -305,7 +305,7 @@ class YamuxSession:
         if stream is not None or not stream_id or stream_id % 2 == self._next_id % 2:
             raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
         self.charge()
-        if self.closed or self._went_away or not self.budget.open_stream(self._limits.streams_inbound_max):
+        if self.closed or not self.budget.open_stream(self._limits.streams_inbound_max):
             self._refuse(stream_id)
             return None
         stream = YamuxStream(self, stream_id, inbound=True)
