@@ -108,15 +108,15 @@ class Stream:
     # --- reading --------------------------------------------------------------------------------------------
 
     async def read(self, max_bytes: int = 65536) -> bytes:
-        """Up to `max_bytes`; empty at the end.
+        """Up to `max_bytes`; empty at the end, also where the connection went after it.
 
         Raises `StreamReset`, `ConnectionClosed`, `ProtocolNotSupported`.
         """
         while not self._buffered:
-            if self._error is not None:
-                raise self._error
             if self._eof:
                 return b""
+            if self._error is not None:
+                raise self._error
             await self._wait_for_data()
         return self._take(max_bytes)
 
@@ -216,10 +216,8 @@ class Stream:
 
     def reset(self) -> None:
         """End the stream abruptly; the peer sees a reset. Unread data is dropped."""
-        self._drop_unread()
-        if self._muxed is not None and not self.ended:
-            self._muxed.reset()
-            self._finish(Closed("this stream was reset here"))
+        if self._muxed is not None:
+            self._end_here(Closed("this stream was reset here"))
 
     async def close(self) -> None:
         """Close both directions; unread data is dropped."""
@@ -263,12 +261,12 @@ class Stream:
 
     def on_fin(self) -> None:
         """The peer sends no more."""
-        self._eof = True
         if self._negotiator is not None:
             self._fail_negotiation(
                 ConnectionClosed("the peer closed the stream before a protocol was agreed")
             )
             return
+        self._eof = True
         self._wake_reader()
         self._end_receiver(None)
 
@@ -298,7 +296,7 @@ class Stream:
         """The protocol that was agreed. Raises `ProtocolNotSupported` when there is none."""
         while self._negotiator is not None and self._error is None:
             await self._wait_for_data()
-        if self._error is not None:
+        if self._error is not None and not self._eof:
             raise self._error
         return self.protocol
 
@@ -402,7 +400,7 @@ class Stream:
                 self._on_data(memoryview(self._take(self._buffered)))
             except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
                 self._fail(error)
-        if self._eof and not self._buffered:
+        if self._eof:
             self._end_receiver(None)
         elif self._error is not None:
             self._end_receiver(self._error)
@@ -425,12 +423,18 @@ class Stream:
         else:
             logger.error("the receiver of %s failed", self, exc_info=error)
         self._on_data = self._on_writable = None
+        self._end_here(error)
+
+    def _end_here(self, error: Exception) -> None:
+        """Reset the stream. What was not read is dropped: no reader may take that for a good end."""
+        self._eof = False
         self._drop_unread()
         if self._muxed is not None and not self.ended:
             self._muxed.reset()
         self._finish(error)
 
     def _finish(self, error: Exception) -> None:
+        """The stream is over for its writers, and for its readers where the peer had not ended its half."""
         if self._error is not None:
             return
         self._error = error
@@ -441,7 +445,7 @@ class Stream:
         waiter, self._drain_waiter = self._drain_waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-        self._end_receiver(error)
+        self._end_receiver(None if self._eof else error)
 
     def _drop_unread(self) -> None:
         """Unread data counts no more, whether or not the peer came to its end before.
