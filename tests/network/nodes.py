@@ -147,10 +147,10 @@ async def closed(socket: Socket) -> None:
             await socket._next_move()
 
 
-async def without_streams(*sockets: Socket) -> None:
-    """Wait until no stream runs on the sockets; no event tells of the end of a stream."""
+async def without_streams(*sockets: Socket, most: int = 0) -> None:
+    """Wait until no more than `most` streams run on each socket; no event tells of the end of a stream."""
     async with _patience():
-        while any(socket.streams for socket in sockets):  # noqa: ASYNC110
+        while any(socket.streams > most for socket in sockets):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 

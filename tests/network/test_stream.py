@@ -37,6 +37,7 @@ class FakeMuxed:
         self.queued = 0
         self.queue_bytes_max = QUEUE_BYTES_MAX
         self.wake_at = -1
+        self.receive_window = 1000
         self.held = 0
         self.room = 1 << 30
         self.credited = 0
@@ -555,11 +556,41 @@ def test_close_sends_the_end_and_lets_what_still_comes_pass(paused: bool) -> Non
             bench.stream.pause_reading()
         await bench.stream.close()
         assert bench.muxed.fins == 1
+        assert bench.muxed.credited == 6
+        assert bench.stream.waits_for_peer
         bench.feed(b"more")
-        assert bench.muxed.credited == 10, "the peer is not held up"
-        assert bench.stream._buffered == 0
+        assert bench.muxed.credited == 6, "what nobody reads earns no credit"
+        assert bench.muxed.held == 0
         bench.stream.on_fin()
         assert bench.ends == []
+        assert bench.muxed.resets == 0
+        assert not bench.stream.waits_for_peer
+
+    run(main())
+
+
+def test_who_sends_a_whole_window_to_a_closed_stream_is_stopped() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.stream.close_nowait()
+        bench.feed(bytes(999))
+        bench.stream.close_nowait()
+        assert bench.muxed.resets == 0
+        bench.feed(bytes(1))
+        assert bench.muxed.resets == 1
+
+    run(main())
+
+
+def test_an_answer_under_way_is_not_lost_to_a_reset() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.muxed.full = True
+        bench.stream.write_nowait(b"answer")
+        bench.stream.close_nowait()
+        bench.feed(bytes(1000))
+        assert bench.muxed.resets == 0
+        assert bench.stream.waits_for_peer
 
     run(main())
 

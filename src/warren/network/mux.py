@@ -33,6 +33,8 @@ class MuxedStream(Protocol):
     """Bytes taken from the caller and not yet on their way."""
     wake_at: int
     """`StreamSink.on_writable` is called once when `queued` fell to this; -1 for never."""
+    receive_window: int
+    """Bytes that the peer may still send; `consumed` gives it more."""
 
     @property
     def queue_bytes_max(self) -> int:

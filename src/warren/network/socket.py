@@ -249,11 +249,11 @@ class Socket(asyncio.BufferedProtocol):
         if self.state is not SocketState.CLOSED and not self.in_turn and self._transport is not None:
             self.writer.flush()
 
-    def undecided_streams(self) -> list[Stream]:
-        """Inbound streams that have not agreed on a protocol yet."""
+    def waiting_streams(self) -> list[Stream]:
+        """Streams that only the peer can bring on."""
         muxed = self.mux.streams.values() if self.mux is not None else ()
-        sinks = [stream.sink for stream in muxed if stream.inbound]
-        return [sink for sink in sinks if isinstance(sink, Stream) and sink.undecided]
+        sinks = [stream.sink for stream in muxed]
+        return [sink for sink in sinks if isinstance(sink, Stream) and sink.waits_for_peer]
 
     def probe(self) -> None:
         """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""

@@ -45,6 +45,7 @@ class Stream:
         "_buffered",
         "_chunk_pos",
         "_chunks",
+        "_discard_left",
         "_drain_waiter",
         "_eof",
         "_error",
@@ -70,6 +71,8 @@ class Stream:
         self._chunks: deque[bytes] | None = None
         self._chunk_pos = 0
         self._buffered = 0
+        self._discard_left: int | None = None
+        """Once closed here: what may still arrive before the stream is reset."""
         self._eof = False
         self._paused = False
         self._error: Exception | None = None
@@ -96,9 +99,10 @@ class Stream:
         return "inbound" if self.inbound else "outbound"
 
     @property
-    def undecided(self) -> bool:
-        """True until a protocol is agreed."""
-        return self._negotiator is not None
+    def waits_for_peer(self) -> bool:
+        """True while only the peer can bring it on: to name a protocol, or to end what was closed here."""
+        closed_here = self._discard_left is not None and not self._eof
+        return closed_here or (self.inbound and self._negotiator is not None)
 
     @property
     def ended(self) -> bool:
@@ -224,15 +228,18 @@ class Stream:
         self.close_nowait()
 
     def close_nowait(self) -> None:
-        """Send the end; when the peer has not ended its half yet, stop listening to it."""
+        """Send the end; what the peer has under way is let pass, and then it should end its half, too.
+
+        With the last byte of the window that it has now the stream is reset; and when it does not end it in
+        time. So nobody uploads without end to where nobody reads.
+        """
         self.close_write()
         self._on_data = self._on_end = None
-        self._paused = False
-        if self._eof:
-            self._drop_unread()
-        else:
-            self._on_data = self._discard
-            self._deliver_buffered()
+        unread = self._buffered
+        self._drop_unread()
+        if self._muxed is not None and not self._eof and self._discard_left is None:
+            self._muxed.consumed(unread)
+            self._discard_left = self._muxed.receive_window
 
     # --- the muxer's side (StreamSink) ----------------------------------------------------------------------
 
@@ -255,6 +262,11 @@ class Stream:
                 self._fail(error)
             if self._muxed is not None:
                 self._muxed.consumed(size)
+            return
+        if self._discard_left is not None:
+            self._discard_left -= len(data)
+            if self._discard_left <= 0 and not self.unsent_bytes:
+                self.reset()
             return
         self._keep(data)
         self._wake_reader()
@@ -470,6 +482,3 @@ class Stream:
     def unsent_bytes(self) -> int:
         """Written, and not yet on their way."""
         return self._muxed.queued if self._muxed is not None else 0
-
-    def _discard(self, data: memoryview) -> None:
-        """Take what nobody reads any more, so that its credit goes back and the stream can end."""
