@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from warren.network.network import Network
+    from warren.network.stream import Stream
 
 PROTOCOL = "/test/socket/1"
 
@@ -449,6 +450,31 @@ def test_close_says_goodbye_and_waits_for_the_end() -> None:
             socket.open_stream((PROTOCOL,))
 
     against(test)
+
+
+def test_what_is_said_in_the_turn_that_closes_the_connection_arrives_with_the_goodbye() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+
+            def dismiss(stream: Stream) -> None:
+                def on_data(_: memoryview) -> None:
+                    stream.write_nowait(b"no")
+                    stream.write_nowait(bytes(10_000))
+                    stream.close_write()
+                    stream.socket.shut(Closed("policy"), GO_AWAY_NORMAL)
+
+                stream.set_receiver(on_data, lambda _: None)
+
+            bob.handle_stream_inline(PROTOCOL, dismiss)
+            near, far = await connect(alice, bob)
+            stream = await alice.open_stream(near, PROTOCOL)
+            await stream.write(b"x")
+            assert await stream.read_exactly(10_002) == b"no" + bytes(10_000)
+            assert await stream.read() == b""
+            await closed(near)
+            await closed(far)
+
+    run(main())
 
 
 @pytest.mark.parametrize("clean", [True, False])

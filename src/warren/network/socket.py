@@ -319,6 +319,7 @@ class Socket(asyncio.BufferedProtocol):
             if code is not None:
                 self.mux.go_away(code)
             self.mux.close(ConnectionClosed(f"the connection was closed: {error}"))
+        self.in_turn = False  # what this turn said so far and the goodbye go out before the link closes
         self.writer.flush()
         self._transport.close()
 
