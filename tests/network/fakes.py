@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
@@ -124,12 +125,14 @@ class YamuxEnd:
         self.wire = Wire()
         self.accept = Acceptor(greedy=greedy)
         self.clock = clock or Clock()
+        self.values = itertools.count(1_000_000_007)
         self.total = TotalBudget(windows or WindowLimits())
         self.session = YamuxSession(
             self.wire,
             self.accept,
             WindowBudget(self.total),
             self.clock,
+            lambda count: next(self.values).to_bytes(count, "big"),
             client=client,
             limits=limits or YamuxLimits(),
         )

@@ -61,6 +61,7 @@ class Network:
         self.config = config or NetworkConfig()
         self.events = EventBus()
         self.clock = runtime.clock.now
+        self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
         self.scratch = Scratch(self.config.read_bytes)
         self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
         self.yamux_limits = self.config.yamux
@@ -301,10 +302,6 @@ class Network:
         self.events.close()
 
     # --- SocketHost -----------------------------------------------------------------------------------------
-
-    def ephemeral_seed(self) -> bytes:
-        """32 fresh random bytes for one handshake."""
-        return self.runtime.entropy.bytes(32)
 
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""

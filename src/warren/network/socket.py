@@ -26,7 +26,7 @@ from warren.network.multistream import Proposer, Responder
 from warren.network.noise import TAG_BYTES
 from warren.network.states import USABLE, SocketState, move
 from warren.network.stream import Stream
-from warren.network.upgrade import MUXERS, Upgrade
+from warren.network.upgrade import MUXERS, SEED_BYTES, Upgrade
 from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
     GO_AWAY_INTERNAL_ERROR,
@@ -76,9 +76,7 @@ class SocketHost(Protocol):
     yamux_limits: YamuxLimits
     window_total: TotalBudget
     clock: Callable[[], float]
-
-    def ephemeral_seed(self) -> bytes:
-        """32 fresh random bytes."""
+    random_bytes: Callable[[int], bytes]
 
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""
@@ -454,7 +452,7 @@ class Socket(asyncio.BufferedProtocol):
         host = self._host
         self._upgrade_started_at = host.clock()
         self._upgrade = Upgrade(
-            host.static_key, host.ephemeral_seed(), initiator=self.initiator, expected=self._expected
+            host.static_key, host.random_bytes(SEED_BYTES), initiator=self.initiator, expected=self._expected
         )
         return self._upgrade
 
@@ -500,6 +498,7 @@ class Socket(asyncio.BufferedProtocol):
             self._accept_stream,
             WindowBudget(host.window_total),
             host.clock,
+            host.random_bytes,
             client=self.initiator,
             limits=host.yamux_limits,
         )

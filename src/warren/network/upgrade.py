@@ -24,6 +24,10 @@ HANDSHAKE_MESSAGE_BYTES_MAX: Final = 16 * 1024
 """A stranger cannot make us hold more than this before it proved a key (RSA keys and extensions fit)."""
 
 
+SEED_BYTES: Final = 32
+"""Chance that one handshake needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Secured:
     """What a finished handshake yields; `muxer` is None when it must still be negotiated inside."""
