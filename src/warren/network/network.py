@@ -24,6 +24,7 @@ from warren.network.dialer import Dialer
 from warren.network.events import EventBus, ListenStarted, ListenStopped
 from warren.network.messages import Messenger
 from warren.network.noise import StaticKey
+from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
 from warren.network.scratch import Scratch
@@ -317,6 +318,11 @@ class Network:
             raise LimitReached("stop", "this network was stopped")
         self._registry.admit(socket, remote)
         self._look_soon()
+
+    def on_partial_excess(self, bytes_over: int) -> None:
+        """Too much is held of messages that have not arrived whole."""
+        for socket in longest_incomplete(self._registry.all(), bytes_over):
+            socket.abort(LimitReached("partial_total_bytes_max"))
 
     def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Every change of state of a socket."""

@@ -87,6 +87,9 @@ class SocketHost(Protocol):
     def on_link(self, socket: Socket, remote: Multiaddr | None) -> None:
         """An inbound link exists; raises `LimitReached` when there is no room for it."""
 
+    def on_partial_excess(self, bytes_over: int) -> None:
+        """Too much is held of messages that have not arrived whole: close whose waits longest."""
+
     def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Every change of state, right after it happened."""
 
@@ -117,6 +120,7 @@ class Socket(asyncio.BufferedProtocol):
         "mux",
         "opened_at",
         "outbound",
+        "partial_since",
         "peer_id",
         "proven",
         "remote_addr",
@@ -160,6 +164,8 @@ class Socket(asyncio.BufferedProtocol):
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
+        self.partial_since = 0.0
+        """Since when the message that has not arrived whole is under way."""
         self.opened_at = self.last_read_at = host.clock()
 
     def __repr__(self) -> str:
@@ -204,6 +210,11 @@ class Socket(asyncio.BufferedProtocol):
     def rtt_s(self) -> float | None:
         """Round trip in seconds: of the handshake, then of the newest probe; None before."""
         return self.mux.rtt_s if self.mux is not None else None
+
+    @property
+    def partial_bytes(self) -> int:
+        """Held of a sealed message that has not arrived whole."""
+        return len(self._tail)
 
     @property
     def bytes_out(self) -> int:
@@ -309,6 +320,7 @@ class Socket(asyncio.BufferedProtocol):
         if self.state in _OVER:
             return
         self.error = self.error or error
+        self._keep_partial(b"")
         self._move(SocketState.CLOSING)
         if self._transport is None:
             self._gone(error)
@@ -376,7 +388,10 @@ class Socket(asyncio.BufferedProtocol):
             logger.exception("a fault while reading from %s", self.remote_addr)
             self.fail(error, GO_AWAY_INTERNAL_ERROR)
             return
-        self._tail = bytes(data[used:]) if used < total else b""
+        if used < total or self._tail:
+            if used or not self._tail:
+                self.partial_since = began
+            self._keep_partial(bytes(data[used:]))
         self.in_turn = False
         if self.mux is not None and self.mux.ring:
             self.mux.pump()
@@ -509,7 +524,6 @@ class Socket(asyncio.BufferedProtocol):
 
     def _refuse(self, error: WarrenError) -> None:
         """The peer broke a rule: say so when there is a muxer to say it with, and close."""
-        self._tail = b""
         if isinstance(error, ConnectionClosed):
             self.shut(error, GO_AWAY_NORMAL)
         elif isinstance(error, (ProtocolViolation, HandshakeFailed, LimitReached)):
@@ -525,6 +539,15 @@ class Socket(asyncio.BufferedProtocol):
         elif turn_s < TURN_SHORT_S and self._read_bytes < self._host.scratch.read_bytes:
             self._read_bytes *= 2
 
+    def _keep_partial(self, tail: bytes) -> None:
+        """Keep the beginning of a message until the rest comes; all sockets together keep only so much."""
+        total = self._host.window_total
+        total.partial += len(tail) - len(self._tail)
+        self._tail = tail
+        over = total.partial - total.limits.partial_total_bytes_max
+        if over > 0:
+            self._host.on_partial_excess(over)
+
     def _gone(self, error: Exception) -> None:
         if self.state is SocketState.CLOSED:
             return
@@ -533,7 +556,7 @@ class Socket(asyncio.BufferedProtocol):
         if self._transport is not None:
             self.writer.drop()
         self._upgrade = None
-        self._tail = b""
+        self._keep_partial(b"")
         self._move(SocketState.CLOSED)
 
     async def _wait_for(self, states: frozenset[SocketState]) -> None:
