@@ -6,10 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
+from warren.network.yamux.frames import PROTOCOL_ID
 from warren.network.yamux.session import YamuxLimits, YamuxSession
 
 if TYPE_CHECKING:
     from warren.network.mux import MuxedStream
+
+MUXERS = (PROTOCOL_ID,)
 
 
 class Clock:

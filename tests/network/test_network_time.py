@@ -340,8 +340,6 @@ def test_the_keep_alive_notices_a_peer_that_vanished() -> None:
         assert gone.peer == town.bob.peer_id
         assert "answered no probe" in gone.reason
         assert alive.usable
-        assert alive.mux is not None
-        assert alive.mux.rtt_measured
         assert alive.rtt_s == pytest.approx(0.02, abs=0.001)
         watch.stop()
         await asyncio.sleep(100.0)

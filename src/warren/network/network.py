@@ -23,15 +23,15 @@ from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
 from warren.network.events import EventBus, ListenStarted, ListenStopped
 from warren.network.messages import Messenger
-from warren.network.noise import StaticKey
 from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
 from warren.network.scratch import Scratch
+from warren.network.security import SEED_BYTES
 from warren.network.socket import Socket
+from warren.network.stack import Stack
 from warren.network.states import SocketState
-from warren.network.transports.tcp import TcpTransport
-from warren.network.upgrade import MUXERS
+from warren.network.transports.several import Transports
 from warren.network.yamux.budget import TotalBudget
 
 if TYPE_CHECKING:
@@ -55,7 +55,13 @@ ADDRESS_TTL_S = 3600.0
 class Network:
     """See the module's header. Start with `listen` or the first `connect`; end with `stop`."""
 
-    def __init__(self, runtime: Runtime, key: PrivateKey, config: NetworkConfig | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        key: PrivateKey,
+        config: NetworkConfig | None = None,
+        stack: Stack | None = None,
+    ) -> None:
         self.runtime = runtime
         self.key = key
         self.peer_id: PeerId = key.peer_id
@@ -64,15 +70,17 @@ class Network:
         self.clock = runtime.clock.now
         self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
         self.scratch = Scratch(self.config.read_bytes)
-        self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
-        self.yamux_limits = self.config.yamux
+        stack = stack or Stack()
+        self.muxers = stack.muxers
+        muxers = tuple(stack.muxers)
+        self.securities = tuple(make(key, self.random_bytes(SEED_BYTES), muxers) for make in stack.security)
         self.window_total = TotalBudget(self.config.windows)
         self.router = Router()
         self.on_connected: Callable[[Socket], None] | None = None
         """Called with each socket that reaches `connected`; identify hangs itself in here."""
         self._registry = SocketRegistry(self.peer_id, self.config, self.events, self.clock)
         self._messenger = Messenger(self.router, self.config)
-        self._transport = TcpTransport(runtime.transport)
+        self._transport = Transports([make(runtime.transport) for make in stack.transports])
         self._addresses = AddressBook(self.config.addresses_per_peer_max, self.config.address_peers_max)
         self._dialer = Dialer(self, self.config)
         self._listeners: list[LinkListener] = []

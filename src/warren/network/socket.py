@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.errors import (
     Closed,
@@ -21,97 +21,51 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.core.multiaddr import Multiaddr
+from warren.network.life import OVER, Life
 from warren.network.link import SealedWriter
 from warren.network.multistream import Proposer, Responder
-from warren.network.noise import TAG_BYTES
-from warren.network.states import USABLE, SocketState, move
+from warren.network.pace import next_read_bytes, rest_s
+from warren.network.security import SEED_BYTES
+from warren.network.states import USABLE, SocketState
 from warren.network.stream import Stream
-from warren.network.upgrade import MUXERS, SEED_BYTES, Upgrade
-from warren.network.yamux.budget import WindowBudget
+from warren.network.upgrade import Upgrade
 from warren.network.yamux.frames import (
     GO_AWAY_INTERNAL_ERROR,
     GO_AWAY_NORMAL,
     GO_AWAY_PROTOCOL_ERROR,
 )
-from warren.network.yamux.session import YamuxSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
-    from warren.network.mux import MuxedStream
-    from warren.network.noise import Opener, StaticKey
-    from warren.network.scratch import Scratch
-    from warren.network.yamux.budget import TotalBudget
-    from warren.network.yamux.session import YamuxLimits
+    from warren.network.host import SocketHost
+    from warren.network.mux import MuxedConnection, MuxedStream
+    from warren.network.security import Opener
 
 logger = logging.getLogger(__name__)
 
-READ_BYTES_MIN: Final = 1024
-TURN_LONG_S: Final = 0.0005
-"""A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
-TURN_SHORT_S: Final = 0.0002
-HOG_TURN_S: Final = 0.002
-HOG_TURN_BYTES: Final = 4096
-HOG_S_PER_BYTE: Final = 50e-9
-"""A turn as long as this over so many bytes, each of which cost so much: a message stuffed with tiny frames,
-which cannot be cut into several turns."""
-REST_TURNS: Final = 3
-"""Such a peer is then not read for as many times the length of its turn: most of the loop is for others."""
 WRITE_HIGH_BYTES: Final = 64 * 1024
 """The link asks for a pause when it holds more than this."""
 WRITE_LOW_BYTES: Final = 16 * 1024
 
-_OPEN: Final = frozenset({SocketState.OPEN})
-_OVER: Final = frozenset({SocketState.CLOSING, SocketState.CLOSED})
 
-
-class SocketHost(Protocol):
-    """What a socket needs of the network that owns it."""
-
-    config: NetworkConfig
-    scratch: Scratch
-    static_key: StaticKey
-    yamux_limits: YamuxLimits
-    window_total: TotalBudget
-    clock: Callable[[], float]
-    random_bytes: Callable[[int], bytes]
-
-    def supports(self, protocol: str) -> bool:
-        """Whether a handler serves `protocol`."""
-
-    def dispatch(self, stream: Stream) -> None:
-        """Hand an inbound stream, its protocol agreed, to its handler."""
-
-    def on_link(self, socket: Socket, remote: Multiaddr | None) -> None:
-        """An inbound link exists; raises `LimitReached` when there is no room for it."""
-
-    def on_partial_excess(self, bytes_over: int) -> None:
-        """Too much is held of messages that have not arrived whole: close whose waits longest."""
-
-    def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
-        """Every change of state, right after it happened."""
-
-
-class Socket(asyncio.BufferedProtocol):
+class Socket(Life, asyncio.BufferedProtocol):
     """A connection. `direction` tells who dialled, `initiator` who began the handshake."""
 
     __slots__ = (
         "_expected",
         "_host",
         "_loop",
-        "_muxer_negotiator",
         "_opener",
         "_read_bytes",
-        "_state_waiters",
         "_tail",
         "_transport",
         "_upgrade",
         "_upgrade_started_at",
         "bytes_in",
         "draining",
-        "error",
         "identity",
         "in_turn",
         "initiator",
@@ -124,7 +78,6 @@ class Socket(asyncio.BufferedProtocol):
         "peer_id",
         "proven",
         "remote_addr",
-        "state",
         "writer",
     )
 
@@ -141,26 +94,23 @@ class Socket(asyncio.BufferedProtocol):
         expected: PeerId | None = None,
         initiator: bool | None = None,
     ) -> None:
+        super().__init__()
         self._host = host
         self._expected = expected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._upgrade: Upgrade | None = None
         self._upgrade_started_at = 0.0
-        self._muxer_negotiator: Proposer | Responder | None = None
         self._opener: Opener | None = None
         self._tail = b""
         self._read_bytes = host.scratch.read_bytes
-        self._state_waiters: list[asyncio.Future[None]] | None = None
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
         self.local_addr: Multiaddr | None = None
         self.proven = not outbound or expected is not None
-        self.state = SocketState.OPENING
-        self.mux: YamuxSession | None = None
+        self.mux: MuxedConnection | None = None
         self.identity: object | None = None
-        self.error: Exception | None = None
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
@@ -227,14 +177,6 @@ class Socket(asyncio.BufferedProtocol):
         """The dial begins."""
         self._move(SocketState.CONNECTING)
 
-    async def wait_connected(self) -> None:
-        """Wait until streams may be opened. Raises what ended the socket before."""
-        await self._wait_for(USABLE)
-
-    async def wait_open(self) -> None:
-        """Wait until identify is done, was refused or timed out. Raises what ended the socket before."""
-        await self._wait_for(_OPEN)
-
     # --- streams --------------------------------------------------------------------------------------------
 
     def open_stream(self, protocols: Sequence[str]) -> Stream:
@@ -260,9 +202,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def waiting_streams(self) -> list[Stream]:
         """Streams that only the peer can bring on."""
-        muxed = self.mux.streams.values() if self.mux is not None else ()
-        sinks = [stream.sink for stream in muxed]
-        return [sink for sink in sinks if isinstance(sink, Stream) and sink.waits_for_peer]
+        return [stream for stream in self._open_streams() if stream.waits_for_peer]
 
     def probe(self) -> None:
         """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
@@ -274,6 +214,10 @@ class Socket(asyncio.BufferedProtocol):
         """A protocol was agreed; an inbound stream now gets its handler."""
         if stream.inbound:
             self._host.dispatch(stream)
+
+    def _open_streams(self) -> list[Stream]:
+        sinks = self.mux.sinks() if self.mux is not None else ()
+        return [sink for sink in sinks if isinstance(sink, Stream)]
 
     def _accept_stream(self, muxed: MuxedStream) -> Stream:
         stream = Stream(self, inbound=True, negotiator=Responder(self._host.supports))
@@ -311,13 +255,13 @@ class Socket(asyncio.BufferedProtocol):
             self.draining = True
             if self.mux is not None:
                 self.mux.go_away(GO_AWAY_NORMAL)
-                for stream in [muxed.sink for muxed in self.mux.streams.values()]:
-                    if isinstance(stream, Stream) and stream.on_drain is not None:
-                        stream.on_drain()
+            for stream in self._open_streams():
+                if stream.on_drain is not None:
+                    stream.on_drain()
 
     def shut(self, error: Exception, code: int | None) -> None:
         """Begin to close, with a GoAway unless `code` is None. Does nothing when that was done already."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self.error = self.error or error
         self._keep_partial(b"")
@@ -335,7 +279,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def fail(self, error: Exception, code: int = GO_AWAY_PROTOCOL_ERROR) -> None:
         """Something went wrong for good: errored, then closing."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self.error = error
         if self.state is not SocketState.ERRORED:
@@ -350,7 +294,7 @@ class Socket(asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)
         self.writer = SealedWriter(self, transport, self._host.scratch, self._loop)
-        if self.state in _OVER:
+        if self.state in OVER:
             transport.abort()
             return
         self.local_addr = _endpoint(transport.get_extra_info("sockname"))
@@ -412,7 +356,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The link is gone."""
-        if self.state not in _OVER:
+        if self.state not in OVER:
             reason = f": {exc}" if exc else ""
             secured = self._opener is not None
             kind = ConnectionClosed if secured else HandshakeFailed
@@ -443,21 +387,15 @@ class Socket(asyncio.BufferedProtocol):
         if opener is None:
             return pos
         opened = self._host.scratch.opened
-        while total - pos >= 2:
-            body = pos + 2
-            end = body + (data[pos] << 8 | data[pos + 1])
-            if end > total:
+        while pos < total:
+            end, size = opener.open_next(data, pos, opened)
+            if end == pos:
                 break
-            size = end - body - TAG_BYTES
-            if size < 0:
-                raise ProtocolViolation("noise: a message shorter than its tag")
-            plaintext = opened[:size]
-            opener.open_into(data[body:end], plaintext)
             pos = end
             if self.mux is not None:
-                self.mux.receive(plaintext)
-            elif self._muxer_negotiator is not None:
-                self._receive_muxer_negotiation(self._muxer_negotiator, plaintext)
+                self.mux.receive(opened[:size])
+            elif self._upgrade is not None:
+                self._receive_muxer(self._upgrade, opened[:size])
             if self.state is SocketState.CLOSING:
                 return total
         return pos
@@ -467,7 +405,11 @@ class Socket(asyncio.BufferedProtocol):
         host = self._host
         self._upgrade_started_at = host.clock()
         self._upgrade = Upgrade(
-            host.static_key, host.random_bytes(SEED_BYTES), initiator=self.initiator, expected=self._expected
+            host.securities,
+            tuple(host.muxers),
+            host.random_bytes(SEED_BYTES),
+            initiator=self.initiator,
+            expected=self._expected,
         )
         return self._upgrade
 
@@ -479,44 +421,35 @@ class Socket(asyncio.BufferedProtocol):
         secured = upgrade.secured
         if secured is None:
             return used
-        self._upgrade = None
         self._opener = secured.opener
         self.writer.secure(secured.sealer)
         self.peer_id = secured.remote_key.peer_id
         self._move(SocketState.AUTHENTICATED)
-        if secured.muxer is not None:
-            self._start_mux()
-        elif self.initiator:
-            self._muxer_negotiator = Proposer(MUXERS)
-            self.writer.put_plaintext(self._muxer_negotiator.take_output())
+        if upgrade.muxer is not None:
+            self._start_mux(upgrade.muxer)
         else:
-            self._muxer_negotiator = Responder(MUXERS.__contains__)
+            upgrade.begin_muxer()
+            self._send_sealed(upgrade)
         return used
 
-    def _receive_muxer_negotiation(self, negotiator: Proposer | Responder, plaintext: memoryview) -> None:
-        used = negotiator.receive(plaintext)
-        output = negotiator.take_output()
-        if output:
-            self.writer.put_plaintext(output)
-        if negotiator.selected is not None:
-            self._muxer_negotiator = None
-            mux = self._start_mux()
+    def _receive_muxer(self, upgrade: Upgrade, plaintext: memoryview) -> None:
+        """The handshake named no muxer: it is agreed inside."""
+        used = upgrade.receive_muxer(plaintext)
+        self._send_sealed(upgrade)
+        if upgrade.muxer is not None:
+            mux = self._start_mux(upgrade.muxer)
             if used < len(plaintext):
                 mux.receive(plaintext[used:])
-        elif isinstance(negotiator, Proposer) and negotiator.refused:
-            raise HandshakeFailed("the peer does not speak yamux")
 
-    def _start_mux(self) -> YamuxSession:
+    def _send_sealed(self, upgrade: Upgrade) -> None:
+        output = upgrade.take_output()
+        if output:
+            self.writer.put(output, b"")
+
+    def _start_mux(self, muxer: str) -> MuxedConnection:
         host = self._host
-        self.mux = mux = YamuxSession(
-            self.writer,
-            self._accept_stream,
-            WindowBudget(host.window_total),
-            host.clock,
-            host.random_bytes,
-            client=self.initiator,
-            limits=host.yamux_limits,
-        )
+        self._upgrade = None
+        self.mux = mux = host.muxers[muxer](self.writer, self._accept_stream, host, client=self.initiator)
         mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
         self.writer.on_pump(mux.pump)
         self._move(SocketState.CONNECTED)
@@ -532,12 +465,10 @@ class Socket(asyncio.BufferedProtocol):
             self.fail(error, GO_AWAY_INTERNAL_ERROR)
 
     def _share_the_loop(self, turn_s: float, used: int) -> None:
-        if turn_s > TURN_LONG_S:
-            if turn_s > HOG_TURN_S and used >= HOG_TURN_BYTES and turn_s > used * HOG_S_PER_BYTE:
-                self.writer.rest(turn_s * REST_TURNS)
-            self._read_bytes = max(self._read_bytes // 2, READ_BYTES_MIN)
-        elif turn_s < TURN_SHORT_S and self._read_bytes < self._host.scratch.read_bytes:
-            self._read_bytes *= 2
+        rest = rest_s(turn_s, used)
+        if rest:
+            self.writer.rest(rest)
+        self._read_bytes = next_read_bytes(self._read_bytes, self._host.scratch.read_bytes, turn_s)
 
     def _keep_partial(self, tail: bytes) -> None:
         """Keep the beginning of a message until the rest comes; all sockets together keep only so much."""
@@ -559,26 +490,8 @@ class Socket(asyncio.BufferedProtocol):
         self._keep_partial(b"")
         self._move(SocketState.CLOSED)
 
-    async def _wait_for(self, states: frozenset[SocketState]) -> None:
-        while self.state not in states:
-            if self.state in _OVER:
-                raise self.error or ConnectionClosed("the connection was closed")
-            await self._next_move()
-
-    async def _next_move(self) -> None:
-        waiter = self._loop.create_future()
-        if self._state_waiters is None:
-            self._state_waiters = []
-        self._state_waiters.append(waiter)
-        await waiter
-
-    def _move(self, new: SocketState) -> None:
-        old, self.state = self.state, move(self.state, new)
+    def _moved(self, old: SocketState, new: SocketState) -> None:
         self._host.on_socket_moved(self, old, new)
-        waiters, self._state_waiters = self._state_waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 def _endpoint(name: object) -> Multiaddr | None:

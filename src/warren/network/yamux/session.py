@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation
+from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
     ACK,
     DATA,
@@ -31,8 +32,7 @@ from warren.network.yamux.stream import YamuxStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warren.network.mux import FrameSender, StreamAcceptor
-    from warren.network.yamux.budget import WindowBudget
+    from warren.network.mux import FrameSender, MuxHost, StreamAcceptor, StreamSink
 
 _UNPACK: Final = HEADER.unpack_from
 _PACK: Final = HEADER.pack
@@ -147,7 +147,11 @@ class YamuxSession:
         """Whether this side may open streams: not once either said GoAway."""
         return not (self.closed or self._went_away or self._remote_went_away)
 
-    def open_stream(self, sink: object) -> YamuxStream:
+    def sinks(self) -> list[StreamSink]:
+        """The receiving ends of the open streams."""
+        return [stream.sink for stream in self.streams.values() if stream.sink is not None]
+
+    def open_stream(self, sink: StreamSink) -> YamuxStream:
         """Open a stream; its first frame carries the SYN. Raises `LimitReached`, `ConnectionClosed`."""
         if not self.accepts_streams:
             raise ConnectionClosed("the connection takes no new streams")
@@ -158,7 +162,7 @@ class YamuxSession:
         if self._next_id > _STREAM_ID_MAX:
             raise LimitReached("stream ids of this connection")
         stream = YamuxStream(self, self._next_id, inbound=False)
-        stream.sink = sink  # type: ignore[assignment]
+        stream.sink = sink
         self._next_id += 2
         self.unacknowledged += 1
         self.streams[stream.id] = stream
@@ -383,3 +387,18 @@ class YamuxSession:
         self._allowance_at = now
         if self._allowance < 0:
             raise ProtocolViolation("yamux: a flood of frames that carry no data")
+
+
+def open_session(
+    sender: FrameSender, accept: StreamAcceptor, host: MuxHost, /, *, client: bool
+) -> YamuxSession:
+    """Yamux with the limits and the budget of its network: a `MuxerFactory`."""
+    return YamuxSession(
+        sender,
+        accept,
+        WindowBudget(host.window_total),
+        host.clock,
+        host.random_bytes,
+        client=client,
+        limits=host.config.yamux,
+    )
