@@ -21,14 +21,13 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.core.multiaddr import Multiaddr
+from warren.network.establishing import Establishing
 from warren.network.life import OVER, Life
 from warren.network.link import SealedWriter
 from warren.network.multistream import Proposer, Responder
 from warren.network.pace import next_read_bytes, rest_s
-from warren.network.security import SEED_BYTES
 from warren.network.states import USABLE, SocketState
 from warren.network.stream import Stream
-from warren.network.upgrade import Upgrade
 from warren.network.yamux.frames import (
     GO_AWAY_INTERNAL_ERROR,
     GO_AWAY_NORMAL,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from warren.network.host import SocketHost
     from warren.network.mux import MuxedConnection, MuxedStream
     from warren.network.security import Opener
+    from warren.network.upgrade import Secured
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Socket(Life, asyncio.BufferedProtocol):
     """A connection. `direction` tells who dialled, `initiator` who began the handshake."""
 
     __slots__ = (
+        "_establishing",
         "_expected",
         "_host",
         "_loop",
@@ -62,8 +63,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         "_read_bytes",
         "_tail",
         "_transport",
-        "_upgrade",
-        "_upgrade_started_at",
         "bytes_in",
         "draining",
         "identity",
@@ -99,8 +98,7 @@ class Socket(Life, asyncio.BufferedProtocol):
         self._expected = expected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._upgrade: Upgrade | None = None
-        self._upgrade_started_at = 0.0
+        self._establishing: Establishing | None = None
         self._opener: Opener | None = None
         self._tail = b""
         self._read_bytes = host.scratch.read_bytes
@@ -177,6 +175,20 @@ class Socket(Life, asyncio.BufferedProtocol):
         """The dial begins."""
         self._move(SocketState.CONNECTING)
 
+    def secured(self, secured: Secured) -> None:
+        """The peer proved its key: from now on everything is sealed."""
+        self._opener = secured.opener
+        self.writer.secure(secured.sealer)
+        self.peer_id = secured.remote_key.peer_id
+        self._move(SocketState.AUTHENTICATED)
+
+    def muxed(self, mux: MuxedConnection) -> None:
+        """The muxer is agreed: streams may come and go."""
+        self._establishing = None
+        self.mux = mux
+        self.writer.on_pump(mux.pump)
+        self._move(SocketState.CONNECTED)
+
     # --- streams --------------------------------------------------------------------------------------------
 
     def open_stream(self, protocols: Sequence[str]) -> Stream:
@@ -219,7 +231,8 @@ class Socket(Life, asyncio.BufferedProtocol):
         sinks = self.mux.sinks() if self.mux is not None else ()
         return [sink for sink in sinks if isinstance(sink, Stream)]
 
-    def _accept_stream(self, muxed: MuxedStream) -> Stream:
+    def accept_stream(self, muxed: MuxedStream) -> Stream:
+        """The peer opened a stream (the muxer calls this)."""
         stream = Stream(self, inbound=True, negotiator=Responder(self._host.supports))
         stream.attach(muxed)
         return stream
@@ -302,8 +315,7 @@ class Socket(Life, asyncio.BufferedProtocol):
             return
         self._move(SocketState.AUTHENTICATING)
         if self.initiator:
-            self.writer.put_raw(self._begin_upgrade().take_output())
-            self.writer.flush_bulk()
+            self._establish().begin()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where the link reads to: the shared buffer, behind the incomplete message that was kept."""
@@ -382,7 +394,7 @@ class Socket(Life, asyncio.BufferedProtocol):
     def _receive(self, data: memoryview, total: int) -> int:
         pos = 0
         if self._opener is None:
-            pos = self._receive_handshake(self._upgrade or self._begin_upgrade(), data)
+            pos = (self._establishing or self._establish()).receive(data)
         opener = self._opener
         if opener is None:
             return pos
@@ -394,66 +406,16 @@ class Socket(Life, asyncio.BufferedProtocol):
             pos = end
             if self.mux is not None:
                 self.mux.receive(opened[:size])
-            elif self._upgrade is not None:
-                self._receive_muxer(self._upgrade, opened[:size])
+            elif self._establishing is not None:
+                self._establishing.receive_sealed(opened[:size])
             if self.state is SocketState.CLOSING:
                 return total
         return pos
 
-    def _begin_upgrade(self) -> Upgrade:
+    def _establish(self) -> Establishing:
         """The responder does this at the first byte: a link that stays silent costs no key."""
-        host = self._host
-        self._upgrade_started_at = host.clock()
-        self._upgrade = Upgrade(
-            host.securities,
-            tuple(host.muxers),
-            host.random_bytes(SEED_BYTES),
-            initiator=self.initiator,
-            expected=self._expected,
-        )
-        return self._upgrade
-
-    def _receive_handshake(self, upgrade: Upgrade, data: memoryview) -> int:
-        used = upgrade.receive(data)
-        output = upgrade.take_output()
-        if output:
-            self.writer.put_raw(output)
-        secured = upgrade.secured
-        if secured is None:
-            return used
-        self._opener = secured.opener
-        self.writer.secure(secured.sealer)
-        self.peer_id = secured.remote_key.peer_id
-        self._move(SocketState.AUTHENTICATED)
-        if upgrade.muxer is not None:
-            self._start_mux(upgrade.muxer)
-        else:
-            upgrade.begin_muxer()
-            self._send_sealed(upgrade)
-        return used
-
-    def _receive_muxer(self, upgrade: Upgrade, plaintext: memoryview) -> None:
-        """The handshake named no muxer: it is agreed inside."""
-        used = upgrade.receive_muxer(plaintext)
-        self._send_sealed(upgrade)
-        if upgrade.muxer is not None:
-            mux = self._start_mux(upgrade.muxer)
-            if used < len(plaintext):
-                mux.receive(plaintext[used:])
-
-    def _send_sealed(self, upgrade: Upgrade) -> None:
-        output = upgrade.take_output()
-        if output:
-            self.writer.put(output, b"")
-
-    def _start_mux(self, muxer: str) -> MuxedConnection:
-        host = self._host
-        self._upgrade = None
-        self.mux = mux = host.muxers[muxer](self.writer, self._accept_stream, host, client=self.initiator)
-        mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
-        self.writer.on_pump(mux.pump)
-        self._move(SocketState.CONNECTED)
-        return mux
+        self._establishing = Establishing(self, self._host, self._expected)
+        return self._establishing
 
     def _refuse(self, error: WarrenError) -> None:
         """The peer broke a rule: say so when there is a muxer to say it with, and close."""
@@ -486,7 +448,7 @@ class Socket(Life, asyncio.BufferedProtocol):
             self.mux.close(ConnectionClosed(f"the connection was lost: {error}"))
         if self._transport is not None:
             self.writer.drop()
-        self._upgrade = None
+        self._establishing = None
         self._keep_partial(b"")
         self._move(SocketState.CLOSED)
 
