@@ -26,6 +26,7 @@ class FakeStream:
     """A stream that has not agreed on a protocol."""
 
     was_reset = False
+    unsent_bytes = 0
 
     def reset(self) -> None:
         self.was_reset = True
@@ -50,7 +51,7 @@ class FakeSocket:
         self.opened_at = self.last_read_at = bench.clock.now
         self.error: Exception | None = None
         self.ended: list[str] = []
-        self.undecided: list[FakeStream] = []
+        self.waiting: list[FakeStream] = []
 
     @property
     def usable(self) -> bool:
@@ -60,8 +61,8 @@ class FakeSocket:
     def why_unusable(self) -> str:
         return f"is {self.state.value}"
 
-    def undecided_streams(self) -> list[FakeStream]:
-        return self.undecided
+    def waiting_streams(self) -> list[FakeStream]:
+        return self.waiting
 
     def move(self, new: SocketState) -> None:
         old, self.state = self.state, new
@@ -510,10 +511,10 @@ def test_streams_that_never_agree_on_a_protocol_are_reset_at_the_second_look() -
     bench = Bench()
     socket = bench.outbound().connect()
     slow, quick = FakeStream(), FakeStream()
-    socket.undecided = [slow, quick]
+    socket.waiting = [slow, quick]
     bench.sweep(30.0)
     first_look = [slow.was_reset, quick.was_reset]
-    socket.undecided = [slow]
+    socket.waiting = [slow]
     bench.sweep(30.0)
     assert first_look == [False, False]
     assert [slow.was_reset, quick.was_reset] == [True, False]

@@ -17,6 +17,7 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.network.events import SocketMoved
+from warren.network.noise_security import Noise
 from warren.network.states import SocketState
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ def test_who_shows_the_proof_of_another_is_refused_on_either_side() -> None:
 
     async def main() -> None:
         async with Node() as honest, Node() as victim, Node() as impostor:
-            impostor.network.static_key.payload = victim.network.static_key.payload
+            shown, stolen = impostor.network.securities[0], victim.network.securities[0]
+            assert isinstance(shown, Noise)
+            assert isinstance(stolen, Noise)
+            shown.static.payload = stolen.static.payload
             with pytest.raises(WarrenError, match="did not sign"):
                 await honest.dial(impostor.network.listen_addrs[0].with_peer(victim.network.peer_id))
             events = honest.network.events.subscribe()

@@ -43,6 +43,9 @@ class NetworkConfig:
     """How long a peer that does not read may delay our goodbye."""
     idle_timeout_s: float = 3600.0
     """A socket on whose streams no data moved for so long is closed, unless its peer is protected."""
+    stream_timeout_s: float = 20.0
+    """A stream that waits for its peer alone is reset after so long, at the next sweep: no protocol was named
+    on it, or it was closed here and not there. Stops who hoards streams until no others can be opened."""
     negotiation_timeout_s: float = 10.0
     """For `open_stream` to agree on a protocol."""
     backoff_first_s: float = 5.0

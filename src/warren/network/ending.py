@@ -45,7 +45,7 @@ def drop(sockets: list[Socket]) -> None:
 
 async def _part(socket: Socket) -> None:
     """Send all that was closed for writing, then say goodbye."""
-    for muxed in list(socket.mux.streams.values()) if socket.mux is not None else ():
-        if isinstance(muxed.sink, Stream):
-            await muxed.sink.finish()
+    for sink in socket.mux.sinks() if socket.mux is not None else ():
+        if isinstance(sink, Stream):
+            await sink.finish()
     await socket.close()

@@ -137,7 +137,7 @@ class Messenger:
     def __init__(self, router: Router, config: NetworkConfig) -> None:
         self._router = router
         self._config = config
-        self._outgoing: dict[tuple[Socket, str], _Outgoing] = {}
+        self._outgoing: dict[Socket, dict[str, _Outgoing]] = {}
 
     def handle(self, protocol: str, handler: RequestHandler) -> None:
         """Answer the requests and take the broadcasts of `protocol`; a broadcast's result is not sent."""
@@ -205,14 +205,14 @@ class Messenger:
 
     def drop(self, socket: Socket) -> None:
         """A socket is gone."""
-        for key in [key for key in self._outgoing if key[0] is socket]:
-            del self._outgoing[key]
+        self._outgoing.pop(socket, None)
 
     def _outgoing_to(self, socket: Socket, protocol: str, payload: bytes) -> _Outgoing:
         if len(payload) > self._config.message_bytes_max:
             raise LimitReached("message_bytes_max")
-        outgoing = self._outgoing.get((socket, protocol))
+        of_socket = self._outgoing.get(socket, {})
+        outgoing = of_socket.get(protocol)
         if outgoing is None or outgoing.dead:
-            outgoing = _Outgoing(socket.open_stream((protocol,)), self._config)
-            self._outgoing[socket, protocol] = outgoing
+            outgoing = of_socket[protocol] = _Outgoing(socket.open_stream((protocol,)), self._config)
+            self._outgoing[socket] = of_socket
         return outgoing

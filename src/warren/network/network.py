@@ -22,14 +22,15 @@ from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
 from warren.network.messages import BroadcastReport, Messenger
-from warren.network.noise import StaticKey
+from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
 from warren.network.scratch import Scratch
+from warren.network.security import SEED_BYTES
 from warren.network.socket import Socket
+from warren.network.stack import Stack
 from warren.network.states import SocketState
-from warren.network.transports.tcp import TcpTransport
-from warren.network.upgrade import MUXERS
+from warren.network.transports.several import Transports
 from warren.network.within import within
 from warren.network.yamux.budget import TotalBudget
 
@@ -51,23 +52,32 @@ ADDRESS_TTL_S = 3600.0
 class Network:
     """See the module's header. Start with `listen` or the first `connect`; end with `stop`."""
 
-    def __init__(self, runtime: Runtime, key: PrivateKey, config: NetworkConfig | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        key: PrivateKey,
+        config: NetworkConfig | None = None,
+        stack: Stack | None = None,
+    ) -> None:
         self.runtime = runtime
         self.key = key
         self.peer_id: PeerId = key.peer_id
         self.config = config or NetworkConfig()
         self.events = EventBus()
         self.clock = runtime.clock.now
+        self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
         self.scratch = Scratch(self.config.read_bytes)
-        self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
-        self.yamux_limits = self.config.yamux
+        stack = stack or Stack()
+        self.muxers = stack.muxers
+        muxers = tuple(stack.muxers)
+        self.securities = tuple(make(key, self.random_bytes(SEED_BYTES), muxers) for make in stack.security)
         self.window_total = TotalBudget(self.config.windows)
         self.router = Router()
         self.on_connected: Callable[[Socket], None] | None = None
         """Called with each socket that reaches `connected`; identify hangs itself in here."""
         self._registry = SocketRegistry(self.peer_id, self.config, self.events, self.clock)
         self._messenger = Messenger(self.router, self.config)
-        self._transport = TcpTransport(runtime.transport)
+        self._transport = Transports([make(runtime.transport) for make in stack.transports])
         self._addresses = AddressBook(self.config.addresses_per_peer_max, self.config.address_peers_max)
         self._dialer = Dialer(self, self.config)
         self._listeners: list[LinkListener] = []
@@ -295,10 +305,6 @@ class Network:
 
     # --- SocketHost -----------------------------------------------------------------------------------------
 
-    def ephemeral_seed(self) -> bytes:
-        """32 fresh random bytes for one handshake."""
-        return self.runtime.entropy.bytes(32)
-
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""
         return self.router.supports(protocol)
@@ -313,6 +319,11 @@ class Network:
             raise LimitReached("stop", "this network was stopped")
         self._registry.admit(socket, remote)
         self._look_soon()
+
+    def on_partial_excess(self, bytes_over: int) -> None:
+        """Too much is held of messages that have not arrived whole."""
+        for socket in longest_incomplete(self._registry.all(), bytes_over):
+            socket.abort(LimitReached("partial_total_bytes_max"))
 
     def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Every change of state of a socket."""

@@ -1,7 +1,7 @@
 """Noise XX (25519, ChaChaPoly, SHA256) as libp2p uses it, as a pure machine.
 
-In: handshake messages without their two-byte length, then sealed messages.  Out: framed replies, the remote
-key, then plaintext written into buffers of the caller.  No IO; the ephemeral seed is an argument.
+In: handshake messages without their two-byte length, then sealed messages with it.  Out: framed replies, the
+remote key, then plaintext written into buffers of the caller.  No IO; the ephemeral seed is an argument.
 Spec: https://github.com/libp2p/specs/blob/master/noise/README.md and https://noiseprotocol.org/noise.html
 Refuses: a key other than the expected one (before our own identity is shown), a bad signature, low-order
 points, messages over 65,535 bytes, and nonces past 2^64 - 2.
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 PROTOCOL_ID: Final = "/noise"
+LENGTH_BYTES: Final = 2
+"""Before each message on the link."""
 MESSAGE_BYTES_MAX: Final = 65535
 TAG_BYTES: Final = 16
 PLAINTEXT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - TAG_BYTES
@@ -74,17 +76,21 @@ class Sealer:
 
     __slots__ = ("_cipher", "_counter")
 
+    overhead_bytes = LENGTH_BYTES + TAG_BYTES
+    plaintext_bytes_max = PLAINTEXT_BYTES_MAX
+
     def __init__(self, key: bytes) -> None:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0
 
     def seal_into(self, plaintext: memoryview | bytearray, out: memoryview) -> None:
-        """Write ciphertext and tag; `out` has exactly 16 bytes more than `plaintext`."""
+        """Write length, ciphertext and tag; `out` is `overhead_bytes` longer than `plaintext`."""
         counter = self._counter
         if counter > _NONCE_MAX:
             raise MisuseError("noise: the nonce is used up; open a new connection")
         self._counter = counter + 1
-        self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out)
+        out[:LENGTH_BYTES] = (len(out) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big")
+        self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out[LENGTH_BYTES:])
 
 
 class Opener:
@@ -96,16 +102,29 @@ class Opener:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0
 
-    def open_into(self, sealed: memoryview, out: memoryview) -> None:
-        """Write the plaintext; `out` has exactly 16 bytes less than `sealed`. Raises `ProtocolViolation`."""
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, int]:
+        """Open the message at `pos` into `out`: the position behind it and its plaintext bytes.
+
+        `pos` itself where it has not arrived whole. Raises `ProtocolViolation`.
+        """
+        body = pos + LENGTH_BYTES
+        if body > len(data):
+            return pos, 0
+        end = body + (data[pos] << 8 | data[pos + 1])
+        if end > len(data):
+            return pos, 0
+        size = end - body - TAG_BYTES
+        if size < 0:
+            raise ProtocolViolation("noise: a message shorter than its tag")
         counter = self._counter
         if counter > _NONCE_MAX:
             raise ProtocolViolation("noise: the peer used up its nonces")
         self._counter = counter + 1
         try:
-            self._cipher.decrypt_into(_NONCE.pack(counter), sealed, None, out)
+            self._cipher.decrypt_into(_NONCE.pack(counter), data[body:end], None, out[:size])
         except InvalidTag as error:
             raise ProtocolViolation("noise: a message was tampered with (its tag does not match)") from error
+        return end, size
 
 
 class _Symmetric:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import Closed, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim, ip_group
+from warren.network.overdue import OverdueStreams
 from warren.network.states import USABLE, SocketState
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from warren.network.config import NetworkConfig
     from warren.network.events import EventBus
     from warren.network.socket import Socket
-    from warren.network.stream import Stream
 
 SWEEP_BUSY_S: Final = 1.0
 """Between sweeps while a handshake, a goodbye or a draining socket has a deadline."""
@@ -53,7 +53,7 @@ class SocketRegistry:
         """Whoever was closed last to make room."""
         self._used: dict[Socket, tuple[int, float]] = {}
         """What `Socket.activity` was, and since when."""
-        self._undecided: set[Stream] = set()
+        self._overdue = OverdueStreams(config.stream_timeout_s)
         self._protected: dict[PeerId, set[str]] = {}
 
     # --- looking up -----------------------------------------------------------------------------------------
@@ -256,18 +256,9 @@ class SocketRegistry:
                     self._used[socket] = (socket.activity, now)
                 elif now - since >= self._config.idle_timeout_s:
                     socket.shut(Closed("idle"), 0)
-        self._reset_undecided()
-
-    def _reset_undecided(self) -> None:
-        """End inbound streams that have not agreed on a protocol since the last look."""
-        undecided = set()
-        for socket in self.sockets(None):
-            for stream in socket.undecided_streams():
-                if stream in self._undecided:
-                    stream.reset()
-                else:
-                    undecided.add(stream)
-        self._undecided = undecided
+        waiting = (stream for socket in self.sockets(None) for stream in socket.waiting_streams())
+        for stream in self._overdue.look(waiting, now):
+            stream.reset()
 
     def _close_duplicates(self, peer: PeerId) -> None:
         sockets = self._peers.get(peer, [])

@@ -27,6 +27,9 @@ class WindowLimits:
     """Unread bytes of all connections."""
     held_reserved_bytes: int = 64 * 1024
     """What a connection may hold even then, so that a few that read nothing cannot stop the others."""
+    partial_total_bytes_max: int = 64 * 1024 * 1024
+    """Sealed messages of all connections that have not arrived whole. Stops thousands of connections that
+    begin a message and never end it; beyond it those that have waited longest are closed."""
     streams_total_max: int = 65_536
     """Streams that peers opened, in all: stops many connections from hoarding idle ones."""
     streams_reserved: int = 16
@@ -36,12 +39,14 @@ class WindowLimits:
 class TotalBudget:
     """The node's share, counted by every `WindowBudget`."""
 
-    __slots__ = ("granted", "held", "limits", "streams")
+    __slots__ = ("granted", "held", "limits", "partial", "streams")
 
     def __init__(self, limits: WindowLimits) -> None:
         self.limits = limits
         self.granted = 0
         self.held = 0
+        self.partial = 0
+        """Bytes of messages that have not arrived whole; counted by the sockets."""
         self.streams = 0
 
 

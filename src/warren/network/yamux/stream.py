@@ -56,6 +56,7 @@ class YamuxStream:
         "receive_window",
         "send_window",
         "sink",
+        "unacknowledged",
         "wake_at",
     )
 
@@ -69,6 +70,8 @@ class YamuxStream:
         self.wake_at = -1
         """Call `on_writable` when the unsent bytes fell to this; -1 when nobody waits."""
         self.in_ring = False
+        self.unacknowledged = not inbound
+        """Opened here, and the peer has not said yet that it serves it."""
         self._session = session
         self._window_max = INITIAL_WINDOW_BYTES
         self._unreported = 0
