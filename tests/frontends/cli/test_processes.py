@@ -116,7 +116,7 @@ def test_up_in_the_background_status_and_down(anna: Machine) -> None:
     assert stat.S_IMODE((anna.home / "api.token").stat().st_mode) == 0o600
     assert os.getsid(ready["pid"]) != os.getsid(0)
     second = anna.warren("up", "-d")
-    assert second.returncode == 1
+    assert second.returncode == 8
     assert f"already runs on {anna.home} (process {ready['pid']})" in second.stderr
     assert f"serves as anna ({ready['peer_id']})" in anna.ok("logs")
     assert anna.ok("down") == f"stopped (process {ready['pid']})\n"
@@ -313,3 +313,23 @@ def test_ctrl_c_during_get_leaves_nothing_half_named(anna: Machine, ben: Machine
     assert not (ben.downloads / "large.bin").exists()
     done = ben.json("get", "anna/large.bin")
     assert (ben.downloads / "large.bin").stat().st_size == done["bytes"] == 512 << 20
+
+
+def test_a_shared_data_folder_is_still_held(anna: Machine) -> None:
+    """Command line and library hold one lock, which reading its file does not free."""
+    child = anna.start()
+    anna.warren("share", anna.home)
+    script = (
+        "import asyncio, sys; from pathlib import Path; from warren import Config, Node\n"
+        "asyncio.run(Node(Config(home=Path(sys.argv[1]), listen=())).start())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(anna.home)],
+        capture_output=True,
+        text=True,
+        env=anna.environment,
+        timeout=30,
+        check=False,
+    )
+    assert f"StorageError: a node already runs on {anna.home} (process {child.pid})" in done.stderr
+    assert anna.pid == child.pid
