@@ -53,7 +53,7 @@ def test_who_wants_it_while_somebody_looks_gets_it_a_moment_later(
             os.close(looking)
         waited.set()
 
-    monkeypatch.setattr(locks.time, "sleep", pause)
+    monkeypatch.setattr("warren.runtime.locks.time.sleep", pause)
     FileLock(path).close()
     assert waited.is_set()
 

@@ -8,11 +8,15 @@ only the program does, here, when a node starts.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import logging.handlers
 import queue
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from warren.frontends.printable import printable
 
 # The logger of what happens among people, as `happenings` tells it.
 HAPPENINGS = "warren.happenings"
@@ -47,11 +51,22 @@ def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
 
 
 class _Front(logging.handlers.QueueHandler):
-    """Leaves tracebacks apart from the message, so that each sink decides whether to show them."""
+    """Leaves tracebacks apart from the message, so that each sink decides whether to show them.
+
+    What others say of themselves comes into messages: it must neither steer a terminal nor forge a line.
+    """
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        record.msg, record.args = record.getMessage(), None
+        record = copy.copy(record)
+        record.msg, record.args, record.exc_text = printable(record.getMessage()), None, None
         return record
+
+
+class _Full(logging.Formatter):
+    """Time, level, name, message; tracebacks line by line, each printable."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 class _Brief(logging.Formatter):
@@ -63,7 +78,7 @@ class _Brief(logging.Formatter):
 
 
 def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Handler]:
-    formatter = logging.Formatter(FORMAT, TIME_FORMAT)
+    formatter = _Full(FORMAT, TIME_FORMAT)
     file = logging.handlers.RotatingFileHandler(
         path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warren.frontends.home import Home
+from warren.frontends.printable import printable
 
 if TYPE_CHECKING:
     from warren.frontends.cli.client import Client
@@ -60,7 +61,7 @@ class Session:
             self.show_json(document)
             return
         for line in lines() if callable(lines) else lines:
-            click.echo(line)
+            click.echo(printable(line))
 
     def show_json(self, document: Any) -> None:
         """One JSON document on one line of stdout, at once."""
@@ -70,7 +71,7 @@ class Session:
     def note(self, text: str) -> None:
         """Something for people, beside the result: on stderr, and not with --json."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def peer(self, text: str) -> str:
         """A number of the last `peer list` becomes the peer id that it stood for; other text stays."""
@@ -136,12 +137,13 @@ def shared_options() -> list[click.Parameter]:
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
-    """Rows as aligned lines, with nothing cut, so that ids can be copied.
+    """Rows as aligned lines, printable, with nothing cut, so that ids can be copied.
 
     right: the columns to align to the right.
     """
     if not rows:
         return []
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rights = set(right)
     return [

@@ -19,6 +19,7 @@ import click
 from warren import __version__
 from warren.core.errors import EXIT_INTERRUPTED, Ambiguous, WarrenError
 from warren.frontends.cli.base import shared_options
+from warren.frontends.printable import printable
 
 _PACKAGE = "warren.frontends.cli.commands"
 _EXIT_BUG = 70
@@ -157,8 +158,8 @@ def _tell(
         }
         click.echo(json.dumps(document, ensure_ascii=False), err=True)
         return
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
     for candidate in candidates:
-        click.echo(f"  {candidate}", err=True)
+        click.echo(f"  {printable(candidate)}", err=True)
     if hint:
-        click.echo(f"{click.style('hint:', bold=True)} {hint}", err=True)
+        click.echo(f"{click.style('hint:', bold=True)} {printable(hint)}", err=True)

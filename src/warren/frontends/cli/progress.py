@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from warren.frontends.cli import units
+from warren.frontends.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -101,7 +102,8 @@ def _bar() -> Progress:
             self._field = field
 
         def render(self, task: Task) -> Text:
-            return Text(str(task.fields.get(self._field, "")), overflow="ellipsis", no_wrap=True)
+            text = printable(str(task.fields.get(self._field, "")))
+            return Text(text, overflow="ellipsis", no_wrap=True)
 
     return Progress(
         TextColumn("{task.description}"),

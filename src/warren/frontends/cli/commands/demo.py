@@ -9,6 +9,7 @@ import click
 
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.printable import printable
 
 
 @click.command(
@@ -31,7 +32,7 @@ def demo(session: Session, folder: Path | None) -> None:
 
     def say(line: str) -> None:
         if not session.as_json:
-            click.echo(line)
+            click.echo(printable(line))
 
     start = time.monotonic()
     with Stage() as stage:
