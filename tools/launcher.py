@@ -8,7 +8,8 @@ Standard library only. Every package comes from a lock file whose hashes pip che
 compiled or downloaded to compile), and Warren itself is put on the environment's path by a .pth file. What
 was installed is stamped, by set (run, test, dev; each holds the one before), with digests of Python and place
 and of lock and pyproject. Stamps go before pip starts and come back when it has ended well: an environment
-without a stamp was left half-made, and is made anew.
+without a stamp was left half-made, and is made anew. So is one from which something is missing: what was
+installed is listed beside the stamps, and looking for it at each start costs one listing of a folder.
 """
 
 from __future__ import annotations
@@ -46,6 +47,17 @@ python3 run.py ping --help explains one.
 The first run makes .venv beside this file; nothing outside the checkout is changed.
 """
 
+PROGRAM = """\
+import sys
+
+try:
+    from warren.frontends.cli.main import main
+except ModuleNotFoundError as error:
+    sys.exit(f"{{error.name}} is missing: this environment is damaged. Type: python3 '{run}' setup")
+
+sys.exit(main())
+"""
+
 ACTIVATE = r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"
 NAMING = f"Where it says `warren`, type `python3 run.py`; or type, once in a terminal: {ACTIVATE}"
 
@@ -70,6 +82,7 @@ class Environment:
         self.bin = self.folder / ("Scripts" if WINDOWS else "bin")
         self.python = self.bin / ("python.exe" if WINDOWS else "python")
         self.warren = self.bin / ("warren.py" if WINDOWS else "warren")
+        self.contents = self.folder / ".contents"  # where packages lie, then what was there, a name a line
 
     def lock_file(self, group: str) -> Path:
         """The hash-locked requirements of `group`."""
@@ -89,12 +102,27 @@ class Environment:
 
     def has(self, group: str) -> bool:
         """Whether `group` was installed to its end, from today's lock, by this Python."""
-        return _read(self.stamp(group)) == self.fresh_stamp(group)
+        return _read(self.stamp(group)) == self.fresh_stamp(group) and self.is_undamaged()
 
     def is_whole(self) -> bool:
-        """Whether packages can be added: some group was finished here, by this Python."""
+        """Whether packages can be added: some group was finished here, by this Python, and is still there."""
         origin = self.origin()
-        return self.python.exists() and any(_read(self.stamp(group)).startswith(origin) for group in GROUPS)
+        made = any(_read(self.stamp(group)).startswith(origin) for group in GROUPS)
+        return made and self.is_undamaged()
+
+    def is_undamaged(self) -> bool:
+        """Whether nothing is missing of what was installed: the Python, the program, a package."""
+        packages, *names = _read(self.contents).splitlines() or [""]
+        try:
+            there = set(os.listdir(packages))
+        except OSError:
+            return False
+        return self.python.exists() and self.warren.exists() and there.issuperset(names)
+
+    def note_contents(self, packages: Path) -> None:
+        """List what stands in `packages`, the folder of installed packages."""
+        names = sorted(name for name in os.listdir(packages) if name != "__pycache__")
+        self.contents.write_text("\n".join([str(packages), *names]) + "\n", encoding="utf-8")
 
 
 def base_python() -> str:
@@ -124,11 +152,13 @@ def prepare(environment: Environment, group: str) -> bool:
         if environment.has(group):  # another run has just done it
             return True
         if not environment.is_whole():
+            if environment.contents.exists() and not environment.is_undamaged():
+                say(f"{environment.folder} is damaged; making it anew.")
             _create(environment)
         for each in GROUPS:
             environment.stamp(each).unlink(missing_ok=True)
         _install(environment, group, lock)
-        _link_warren(environment)
+        environment.note_contents(_link_warren(environment))
         for each in GROUPS[: GROUPS.index(group) + 1]:
             environment.stamp(each).write_text(environment.fresh_stamp(each), encoding="utf-8")
     if group == "run":
@@ -325,22 +355,27 @@ def _kill(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _link_warren(environment: Environment) -> None:
-    """Put src/ on the environment's path and `warren` in its bin folder, as an editable install would."""
+def _link_warren(environment: Environment) -> Path:
+    """Put src/ on the environment's path and `warren` in its bin folder, as an editable install would.
+
+    Returns the folder of installed packages.
+    """
     asked = subprocess.run(
         [str(environment.python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    (Path(asked.stdout.strip()) / "warren.pth").write_text(f"{environment.root / 'src'}\n", encoding="utf-8")
+    packages = Path(asked.stdout.strip())
+    (packages / "warren.pth").write_text(f"{environment.root / 'src'}\n", encoding="utf-8")
     # A shell starts it, because a #! line must be short and may hold no space.
     environment.warren.write_text(
         f"#!/bin/sh\n'''exec' \"{environment.python}\" -P \"$0\" \"$@\"\n' '''\n"
-        "import sys\n\nfrom warren.frontends.cli.main import main\n\nsys.exit(main())\n",
+        f"{PROGRAM.format(run=environment.root / 'run.py')}",
         encoding="utf-8",
     )
     environment.warren.chmod(0o755)
+    return packages
 
 
 # ---------------------------------------------------------------- words
@@ -454,6 +489,16 @@ def plan(arguments: Sequence[str], environment: Environment) -> tuple[str, list[
     return "run", ["-P", str(environment.warren), *arguments], False
 
 
+def _group(words: Sequence[str]) -> str:
+    """The group that `setup` is to make. Raises SetupFailed for a word that is none."""
+    if not words:
+        return "run"
+    if len(words) > 1 or words[0] not in GROUPS:
+        given = " ".join(words)
+        raise SetupFailed(f"setup knows no group {given!r}. Choose one: {', '.join(GROUPS)}", 2)
+    return words[0]
+
+
 def hand_over(python: Path, arguments: Sequence[str]) -> NoReturn:
     """Become the environment's Python; where an operating system cannot, wait for it."""
     command = [str(python), *arguments]
@@ -472,7 +517,7 @@ def main(arguments: Sequence[str]) -> int:
     environment = Environment(ROOT)
     try:
         if arguments[0] == "setup":
-            prepare(environment, arguments[1] if arguments[1:] and arguments[1] in GROUPS else "run")
+            prepare(environment, _group(arguments[1:]))
             say(f"Ready: {environment.folder}\nNext: python3 run.py demo")
             return 0
         group, command, in_checkout = plan(arguments, environment)
