@@ -20,10 +20,13 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+from tools.setup_lock import SetupLock
+from tools.setup_words import Progress, SetupFailed, explain, say
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import IO, NoReturn, Self
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
@@ -60,14 +63,6 @@ sys.exit(main())
 
 ACTIVATE = r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"
 NAMING = f"Where it says `warren`, type `python3 run.py`; or type, once in a terminal: {ACTIVATE}"
-
-
-class SetupFailed(Exception):
-    """The environment cannot be made; says what to do and with which exit code to end."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 # ---------------------------------------------------------------- what is there already
@@ -164,59 +159,6 @@ def prepare(environment: Environment, group: str) -> bool:
     if group == "run":
         say(NAMING)
     return True
-
-
-class SetupLock:
-    """A lock among all runs of this checkout, the operating system's: no killed run can leave it behind.
-
-    The children of the holder inherit it. So when run.py is killed and its pip lives on, the next run waits
-    for that pip to end instead of working against it.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._path = root / ".venv.lock"
-        self._file: IO[bytes] | None = None
-
-    @property
-    def fd(self) -> int:
-        assert self._file is not None  # asked only while it is held
-        return self._file.fileno()
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("ab")
-        if not self._try():
-            say("Another run is setting up this checkout; waiting for it.")
-            self._wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _try(self) -> bool:
-        try:
-            if WINDOWS:
-                import msvcrt
-
-                msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            else:
-                import fcntl
-
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _wait(self) -> None:
-        if WINDOWS:
-            import time
-
-            while not self._try():
-                time.sleep(0.2)
-        else:
-            import fcntl
-
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
 
 
 def _create(environment: Environment) -> None:
@@ -376,100 +318,6 @@ def _link_warren(environment: Environment) -> Path:
     )
     environment.warren.chmod(0o755)
     return packages
-
-
-# ---------------------------------------------------------------- words
-
-
-class Progress:
-    """One line on standard error that grows while pip works; two plain lines where that is no terminal."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self._title = title
-        self._total = total
-        self._live = sys.stderr.isatty()
-        self._seen = 0
-        self._show("")
-
-    def follow(self, lines: IO[str]) -> Iterator[str]:
-        """Pass the lines of pip's output on, showing each package as it comes."""
-        for line in lines:
-            words = line.split()
-            if words[:1] == ["Collecting"] and len(words) > 1:
-                self._seen += 1
-                self._show(f"{self._seen}/{self._total} {words[1].partition('==')[0]}")
-            elif line.startswith("Installing collected"):
-                self._show("installing")
-            yield line
-
-    def end(self, word: str) -> None:
-        if self._live:
-            self._show(word)
-            sys.stderr.write("\n")
-
-    def _show(self, text: str) -> None:
-        if self._live:
-            sys.stderr.write(f"\r\x1b[K{self._title}: {text}")
-        elif not text:
-            sys.stderr.write(f"{self._title} ({self._total} packages)\n")
-        sys.stderr.flush()
-
-
-# What pip says -> what it means, in words and as exit code. The first that matches wins.
-DIAGNOSES: tuple[tuple[tuple[str, ...], str, int], ...] = (
-    (
-        ("No space left on device", "[Errno 28]", "Disk quota exceeded"),
-        "The disk is full. Free some space and run it again.",
-        8,
-    ),
-    (
-        ("Read-only file system", "Permission denied"),
-        "The checkout cannot be written. Copy it to a folder of your own and run it there.",
-        8,
-    ),
-    (
-        ("DO NOT MATCH THE HASHES",),
-        "A downloaded package is not the one that was locked; nothing of it was installed.",
-        7,
-    ),
-    (
-        (
-            "NewConnectionError",
-            "NameResolutionError",
-            "name resolution",
-            "Network is unreachable",
-            "Connection refused",
-            "timed out",
-            "ProxyError",
-            "SSLError",
-            "connection broken",
-        ),
-        "The packages could not be downloaded. Check the network (or pip's settings) and run it again.",
-        6,
-    ),
-    (
-        ("No matching distribution found", "Could not find a version"),
-        "No ready-made package exists for this Python or platform. Try Python 3.11, 3.12 or 3.13.",
-        3,
-    ),
-)
-
-
-def explain(output: str) -> SetupFailed:
-    """Turn what pip or venv printed into words, an exit code, and pip's own last lines."""
-    lines = output.strip().splitlines()
-    first = next((at for at, line in enumerate(lines) if line.startswith("ERROR")), max(0, len(lines) - 4))
-    last = "\n".join("  " + line.strip() for line in lines[first : first + 6])
-    for signs, meaning, code in DIAGNOSES:
-        if any(sign in output for sign in signs):
-            return SetupFailed(f"{meaning}\n{last}", code)
-    return SetupFailed(f"The environment could not be made:\n{last}", 1)
-
-
-def say(text: str) -> None:
-    """Tell the person at the terminal; standard output belongs to the command."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 # ---------------------------------------------------------------- commands

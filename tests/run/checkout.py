@@ -56,7 +56,8 @@ class Checkout:
         cli = self.root / "src" / "warren" / "frontends" / "cli"
         cli.mkdir(parents=True)
         (cli / "main.py").write_text(COMMAND_LINE)
-        for name in ("run.py", "pyproject.toml", "tools/__init__.py", "tools/launcher.py"):
+        tools = [f"tools/{name}.py" for name in ("__init__", "launcher", "setup_lock", "setup_words")]
+        for name in ("run.py", "pyproject.toml", *tools):
             (self.root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         (self.root / "requirements").mkdir()

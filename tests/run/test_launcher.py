@@ -12,7 +12,7 @@ import pytest
 
 from tests.run.checkout import ROOT, make_wheel
 from tests.support import require
-from tools import launcher
+from tools import launcher, setup_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,7 +194,7 @@ def test_pip_version(text: str, version: tuple[int, int]) -> None:
     ],
 )
 def test_explain(output: str, code: int) -> None:
-    failure = launcher.explain(output)
+    failure = setup_words.explain(output)
     assert failure.exit_code == code
     assert "ERROR" not in output or output.splitlines()[-1] in str(failure)
 
