@@ -15,6 +15,7 @@ installed is listed beside the stamps, and looking for it at each start costs on
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from hashlib import sha256
@@ -62,7 +63,7 @@ sys.exit(main())
 """
 
 ACTIVATE = r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"
-NAMING = f"Where it says `warren`, type `python3 run.py`; or type, once in a terminal: {ACTIVATE}"
+NAMING = f"To type warren instead of python3 run.py, type once in a terminal: {ACTIVATE}"
 
 
 # ---------------------------------------------------------------- what is there already
@@ -350,6 +351,7 @@ def _group(words: Sequence[str]) -> str:
 def hand_over(python: Path, arguments: Sequence[str]) -> NoReturn:
     """Become the environment's Python; where an operating system cannot, wait for it."""
     command = [str(python), *arguments]
+    os.environ["WARREN_PROGRAM"] = f"python3 {shlex.quote(sys.argv[0])}"  # for what it tells people to type
     if WINDOWS:
         sys.exit(subprocess.call(command))
     sys.stdout.flush()

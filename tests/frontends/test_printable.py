@@ -114,6 +114,15 @@ def test_the_progress_bar(
         assert raw not in text
 
 
+@pytest.mark.parametrize(
+    ("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_errors_have_colours_where_they_are_wanted(tmp_path: Path, variables: Any, coloured: bool) -> None:
+    code, text = on_a_terminal(tmp_path, "status", **variables)
+    assert code == 3
+    assert (b"\x1b[31m" in text) == coloured
+
+
 def on_a_terminal(home: Path, *words: object, **variables: str) -> tuple[int, bytes]:
     reader, writer = pty.openpty()
     with subprocess.Popen(
@@ -121,7 +130,7 @@ def on_a_terminal(home: Path, *words: object, **variables: str) -> tuple[int, by
         stdin=subprocess.DEVNULL,
         stdout=writer,
         stderr=writer,
-        env=environment(TERM="xterm", **variables),
+        env=environment(**{"TERM": "xterm", **variables}),
     ) as child:
         os.close(writer)
         text = b""

@@ -32,6 +32,8 @@ from warren.runtime.locks import holder
 
 ENV_PREFIX = "WARREN_"
 HOME_VARIABLE = f"{ENV_PREFIX}HOME"
+# By which words run.py was called; set by it, for what people are told to type.
+PROGRAM_VARIABLE = f"{ENV_PREFIX}PROGRAM"
 # Text of a door file is never longer; a larger one is not ours.
 _SMALL_FILE_BYTES_MAX = 1 << 16
 

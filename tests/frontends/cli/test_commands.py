@@ -45,10 +45,10 @@ def test_invite(run: Any) -> None:
     assert run("invite", "--expires", "soon").code == 2
 
 
-def test_join_puts_a_broken_code_together(run: Any) -> None:
+def test_join_puts_a_broken_code_together(run: Any, api: RunningApi) -> None:
     said = run("join", "warren1", "abc")
     assert said.out == f"anna ({ANNA}) is now your contact\n"
-    assert "warren ls anna" in said.err
+    assert f"warren ls --home {api.home.path} anna" in said.err
     assert run("join", "hello").code == 2
 
 

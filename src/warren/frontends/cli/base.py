@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warren.frontends.cli.called import as_called
 from warren.frontends.home import Home
 from warren.frontends.printable import printable
 
@@ -42,11 +43,18 @@ _WITH_NODE = (3,)
 
 @dataclass
 class Session:
-    """One run of one command. home: the data folder. as_json: machines read along."""
+    """One run of one command. home: the data folder. as_json: machines read along. given_home: what --home
+    said, if it was there.
+    """
 
     home: Home
     as_json: bool = False
     debug: bool = False
+    given_home: str | None = None
+
+    def command(self, text: str) -> str:
+        """A command as it has to be typed to reach this node: 'down' -> 'warren down --home DIR'."""
+        return as_called(f"warren {text}", self.given_home)
 
     @cached_property
     def client(self) -> Client:
@@ -100,26 +108,64 @@ class Command(click.Command):
         self.params.extend(shared_options())
 
     def invoke(self, ctx: click.Context) -> Any:
-        outer = ctx.find_root().params
-        own = {name: ctx.params.pop(name, None) for name in ("home", "as_json", "debug")}
-        given = {name: value or outer.get(name) for name, value in own.items()}
-        ctx.obj = Session(Home.find(given["home"]), bool(given["as_json"]), bool(given["debug"]))
+        given = _take_shared(ctx)
+        home = given["home"]
+        ctx.obj = Session(Home.find(home), bool(given["as_json"]), bool(given["debug"]), home)
         return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), EXITS[code]) for code in self.exits])
+        _write_ends(formatter, self.examples, self.exits)
         super().format_epilog(ctx, formatter)
 
 
 class Group(click.Group):
-    """A collection of commands under a noun, such as `peer`."""
+    """A collection of commands under a noun, such as `peer`. Alone it explains itself.
+
+    The shared options may stand before the command's name, too.
+    """
 
     command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = list(examples)
+        self.params.extend(shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _take_shared(ctx)
+        return super().invoke(ctx)
+
+    def exits(self, ctx: click.Context) -> list[int]:
+        """Every code that one of its commands may end with."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        return sorted({code for one in commands if isinstance(one, Command) for code in one.exits})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_ends(formatter, self.examples, self.exits(ctx))
+        super().format_epilog(ctx, formatter)
+
+
+def _take_shared(ctx: click.Context) -> dict[str, Any]:
+    """The shared options of a command: its own, else those of the groups before it, which `meta` keeps."""
+    given: dict[str, Any] = ctx.meta.setdefault(__name__, {"home": None, "as_json": None, "debug": None})
+    given |= {name: ctx.params.pop(name, None) or value for name, value in given.items()}
+    return given
+
+
+def _write_ends(formatter: click.HelpFormatter, examples: Sequence[str], exits: Iterable[int]) -> None:
+    """The end of a help page: examples, exit codes."""
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{as_called(example)}\n")
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(str(code), EXITS[code]) for code in exits])
 
 
 def shared_options() -> list[click.Parameter]:

@@ -119,7 +119,7 @@ async def _pages(client: TransferClient, path: str) -> AsyncIterator[Listing]:
 async def _find(client: TransferClient, peer: PeerId, path: str) -> Origin:
     path = path.strip("/")
     if not path:
-        raise InputError("name what to fetch", hint="SHARE or SHARE/PATH, as `warren ls` shows them")
+        raise InputError("name what to fetch", hint="SHARE or SHARE/PATH; list them with: warren ls")
     found = await client.list_path(path, limit=0)
     if found is None or found.here is None:
         raise _unknown(path)
@@ -136,6 +136,4 @@ async def _find_cid(client: TransferClient, peer: PeerId, cid: Cid) -> Origin:
 
 
 def _unknown(path: str) -> ContentUnknown:
-    return ContentUnknown(
-        f"nothing is shared with us at {path!r}", hint="list what there is with `warren ls`"
-    )
+    return ContentUnknown(f"nothing is shared with us at {path!r}", hint="list what there is with: warren ls")

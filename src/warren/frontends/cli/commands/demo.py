@@ -43,6 +43,6 @@ def demo(session: Session, folder: Path | None) -> None:
         [
             "",
             f"All as promised, in {units.span(took)}. Both nodes are gone, and so are their files.",
-            "Next: warren up -d, then warren invite.",
+            f"Next: {session.command('up -d')}, then {session.command('invite')}.",
         ],
     )

@@ -116,12 +116,12 @@ def _place(session: Session, target: str) -> dict[str, str]:
 def _list_own(session: Session, *, long: bool) -> None:
     found = session.client.get("shares")["items"]
     session.home.remember_listing("files", [{"share": one["name"]} for one in found])
-    session.show({"items": found}, lambda: _shares(found, long=long))
+    session.show({"items": found}, lambda: _shares(session, found, long=long))
 
 
-def _shares(found: list[dict[str, Any]], *, long: bool) -> list[str]:
+def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> list[str]:
     if not found:
-        return ["nothing is shared yet: warren share FOLDER"]
+        return [f"nothing is shared yet: {session.command('share FOLDER')}"]
     head = ("#", "NAME", "SIZE", "FILES", "FOR", "PATH", "CONTENT ID")
     rows = [
         (

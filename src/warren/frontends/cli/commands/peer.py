@@ -10,7 +10,7 @@ import click
 from warren.frontends.cli.base import Group, Session, columns
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["warren peer list", "warren peer show anna", "warren peer --home DIR list"])
 def peer() -> None:
     """List, show, add and remove peers.
 
@@ -24,7 +24,7 @@ def list_peers(session: Session) -> None:
     """List contacts, and whoever else is connected."""
     found = session.client.get("peers")["items"]
     session.home.remember_listing("peers", [one["peer_id"] for one in found])
-    session.show({"items": found}, lambda: _table(found))
+    session.show({"items": found}, lambda: _table(session, found))
 
 
 @peer.command("show", examples=["warren peer show anna", "warren peer show 2"], exits=(4,))
@@ -62,9 +62,12 @@ def remove_peer(session: Session, peer: str) -> None:
     session.show(removed, lambda: [f"removed {removed['removed']}"])
 
 
-def _table(found: list[dict[str, Any]]) -> list[str]:
+def _table(session: Session, found: list[dict[str, Any]]) -> list[str]:
     if not found:
-        return ["no peers yet: invite somebody with warren invite, or use a code with warren join"]
+        ways = (
+            f"invite somebody with {session.command('invite')}, or use a code with {session.command('join')}"
+        )
+        return [f"no peers yet: {ways}"]
     head = ("#", "NAME", "STATE", "RTT", "PEER ID")
     rows = [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.called import as_called
 
 # More than any code with its line breaks; the API takes no longer one.
 _CODE_CHARS_MAX = 8192
@@ -54,7 +56,9 @@ def invite(session: Session, uses: int, expires: float, name: str | None) -> Non
     made = session.client.post("invites", body={"uses": uses, "expires_s": expires, "name": name})
     session.show(made, [made["code"]])
     whom = "one peer" if uses == 1 else units.count(uses, "peer")
-    session.note(f"good for {whom} within {units.span(expires)}; the other side types: warren join CODE")
+    session.note(
+        f"good for {whom} within {units.span(expires)}; the other side types: {as_called('warren join CODE')}"
+    )
 
 
 @click.command(
@@ -71,7 +75,7 @@ def join(session: Session, code: tuple[str, ...]) -> None:
     text = sys.stdin.read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
     contact = session.client.post("join", body={"code": text})
     session.show(contact, [f"{contact['name']} ({contact['peer_id']}) is now your contact"])
-    session.note(f"see what they share: warren ls {contact['name']}")
+    session.note(f"see what they share: {session.command('ls')} {shlex.quote(contact['name'])}")
 
 
 @click.command(

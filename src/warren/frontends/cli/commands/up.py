@@ -54,7 +54,7 @@ def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...]
         from warren.frontends.cli.detach import start
 
         ready = start(session.home, flags, debug=session.debug)
-        session.show(ready, _lines(ready, "runs in the background; stop it with: warren down"))
+        session.show(ready, _lines(ready, f"runs in the background; stop it with: {session.command('down')}"))
         return 0
     return _run(session, loaded, detached=detached)
 
