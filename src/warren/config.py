@@ -88,7 +88,7 @@ class Config:
         if not self.name.strip() or len(self.name) > NAME_CHARS_MAX or not self.name.isprintable():
             raise ConfigError(
                 f"name must be 1 to {NAME_CHARS_MAX} printable characters, not {self.name[:80]!r}",
-                hint='write for instance name = "Anna"',
+                hint="choose another, for instance Anna",
             )
 
     def _check_types(self) -> None:

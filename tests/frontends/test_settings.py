@@ -173,9 +173,15 @@ def test_files_that_are_no_configuration(home: Any, data: Any, message: Any) -> 
     assert message in problems(home)[0][1]
 
 
-def test_a_file_that_cannot_be_read(home: Any) -> None:
+def test_a_file_that_cannot_be_read(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "config.toml").mkdir()
-    assert "cannot be read" in problems(home)[0][1]
+    assert problems(home)[0][1:] == ("is a folder", "move it away; the settings are a file of this name")
+
+    def fails(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", fails)
+    assert "cannot be read: Permission denied" in problems(home)[0][1]
 
 
 def test_load_raises_the_first_problem_and_counts_the_others(home: Any) -> None:
@@ -205,6 +211,7 @@ def test_unknown_variables_are_named_and_harmless() -> None:
 
 def test_the_name_is_kept_once_and_the_rest_of_the_file_stays(home: Any) -> None:
     keep_name(home, 'An "na"')
+    assert (home / "config.toml").stat().st_mode & 0o777 == 0o600
     assert load(home, env={}).config.name == 'An "na"'
     keep_name(home, "other")
     assert load(home, env={}).config.name == 'An "na"'

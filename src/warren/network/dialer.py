@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
 
 
+NOT_REACHED_CURE = "is it running, and is the address right?"
+
+
 class Failure(NamedTuple):
     """Why an address was of no use."""
 
@@ -182,7 +185,8 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why an attempt failed, in words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
@@ -196,8 +200,6 @@ def _failure(peer: PeerId, failures: Sequence[Failure]) -> WarrenError:
         return failures[0].error
     if not failures:
         return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
-    attempts = [(failure.address, _reason(failure.error)) for failure in failures]
+    attempts = [(failure.address, reason_of(failure.error)) for failure in failures]
     listed = "; ".join(f"{address}: {reason}" for address, reason in attempts)
-    return DialFailed(
-        f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?"
-    )
+    return DialFailed(f"could not reach {peer} ({listed})", attempts, hint=NOT_REACHED_CURE)

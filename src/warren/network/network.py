@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from warren.core.errors import (
     Closed,
-    ConnectionClosed,
+    DialFailed,
     InvalidMultiaddr,
     LimitReached,
     ProtocolNotSupported,
@@ -20,7 +20,7 @@ from warren.core.errors import (
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
-from warren.network.dialer import Dialer
+from warren.network.dialer import NOT_REACHED_CURE, Dialer, reason_of
 from warren.network.events import EventBus, ListenStarted, ListenStopped
 from warren.network.messages import Messenger
 from warren.network.noise import StaticKey
@@ -229,9 +229,8 @@ class Network:
         timeout = timeout_s or self.config.negotiation_timeout_s
         try:
             await _within(timeout, stream.wait_negotiated(), "agreeing on a protocol with", socket.peer_id)
-        except ProtocolNotSupported as error:
-            names = ", ".join(offers)
-            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
+        except ProtocolNotSupported:
+            raise
         except BaseException:
             stream.reset()
             raise
@@ -347,7 +346,10 @@ class Network:
                 return await self.dial_address(candidate, None)
             except OSError as error:
                 problem = error
-        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
+        reason = reason_of(problem) if problem else "it names no address"
+        raise DialFailed(
+            f"could not reach {address} ({reason})", [(str(address), reason)], hint=NOT_REACHED_CURE
+        ) from problem
 
     def _make_inbound(self) -> Socket:
         return Socket(self, outbound=False, remote_addr=None)

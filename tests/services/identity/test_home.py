@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import run
-from warren.core.errors import InvalidKey, ReadOnlyTarget, StorageError
+from warren.core.errors import ReadOnlyTarget, StorageError
 from warren.runtime.real.runtime import RealRuntime
 from warren.services.identity.home import STATE_NAME, Home
 from warren.services.identity.keyfile import FILE_NAME
@@ -106,7 +106,7 @@ def test_a_refused_identity_frees_the_folder(tmp_path: Path) -> None:
         (tmp_path / FILE_NAME).write_bytes(b"?")
         (tmp_path / FILE_NAME).chmod(0o600)
         for _ in range(2):
-            with pytest.raises(InvalidKey):
+            with pytest.raises(StorageError):
                 await Home(tmp_path, runtime).open()
         (tmp_path / FILE_NAME).unlink()
         home = Home(tmp_path, runtime)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warren.core.errors import PeerUnknown
 from warren.frontends.cli.called import as_called
 from warren.frontends.home import Home
 from warren.frontends.printable import printable
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 EXITS = {
     0: "done",
     1: "something else went wrong; the message says what",
-    2: "what you typed, or a setting, is not valid",
+    2: "what you typed, or a setting, cannot be used",
     3: "no node runs on this data folder",
     4: "not found, or the name fits several",
     5: "the other side refused, or broke the protocol",
     6: "no connection, no answer in time, or a limit was reached",
     7: "the data is not what was asked for",
-    8: "the disk is full, read-only, or a file vanished",
+    8: "the disk is full or read-only, or a file is in use, damaged or gone",
     70: "a bug in Warren",
     130: "interrupted (Ctrl-C)",
 }
@@ -84,7 +85,11 @@ class Session:
     def peer(self, text: str) -> str:
         """A number of the last `peer list` becomes the peer id that it stood for; other text stays."""
         listed = self.home.listed("peers", text)
-        return listed if isinstance(listed, str) else text
+        if isinstance(listed, str):
+            return listed
+        if text.isascii() and text.isdecimal():
+            raise PeerUnknown(f"the last peer list has no line {text}", hint="list again: warren peer list")
+        return text
 
 
 class Command(click.Command):

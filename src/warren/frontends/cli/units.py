@@ -26,8 +26,15 @@ def rate(count: float, seconds: float) -> str:
     return f"{size(count / seconds)}/s" if seconds > 0 else "-"
 
 
+def bit_rate(bytes_per_s: float) -> str:
+    """30000000 -> '240.0 Mbit/s (30.0 MB/s)': as links are sold, and as files are measured."""
+    return f"{bytes_per_s * 8 / 1e6:,.1f} Mbit/s ({size(bytes_per_s)}/s)"
+
+
 def span(seconds: float) -> str:
     """93784 -> '1 day 2 h'; the two largest units."""
+    if seconds < 0.0005:
+        return "under 1 ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from warren.frontends.cli.base import Group, Session, columns
+from warren.frontends.cli.commands.people import kept
 
 
 @click.group(cls=Group, examples=["warren peer list", "warren peer show anna", "warren peer --home DIR list"])
@@ -50,7 +51,7 @@ def add_peer(session: Session, address: str, name: str | None) -> None:
     This makes the peer a contact on your side only; warren invite and warren join do it on both.
     """
     found = session.client.post("peers", body={"peer": session.peer(address), "name": name})
-    session.show(found, lambda: [f"{found['name']} ({found['peer_id']}) is now your contact"])
+    session.show(found, lambda: [kept(found)])
 
 
 @peer.command("rm", examples=["warren peer rm anna"], exits=(4,))
@@ -59,7 +60,7 @@ def add_peer(session: Session, address: str, name: str | None) -> None:
 def remove_peer(session: Session, peer: str) -> None:
     """Forget a contact. It no longer sees what you share with contacts."""
     removed = session.client.delete("peers", session.peer(peer))
-    session.show(removed, lambda: [f"removed {removed['removed']}"])
+    session.show(removed, lambda: [f"removed {removed['called']}"])
 
 
 def _table(session: Session, found: list[dict[str, Any]]) -> list[str]:
