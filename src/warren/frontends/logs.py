@@ -20,6 +20,8 @@ from warren.frontends.printable import printable
 
 # The logger of what happens among people, as `happenings` tells it.
 HAPPENINGS = "warren.happenings"
+# An attribute of records that do not go to stderr, because what they say is told there in another way.
+FILE_ONLY = "file_only"
 # Together with its rotated predecessors the log never takes more than about 20 MB.
 FILE_BYTES_MAX = 5_000_000
 FILES_KEPT = 3
@@ -77,6 +79,11 @@ class _Brief(logging.Formatter):
         return level + record.getMessage()
 
 
+def _is_for_people(record: logging.LogRecord) -> bool:
+    is_told = record.levelno >= logging.WARNING or record.name == HAPPENINGS
+    return is_told and not getattr(record, FILE_ONLY, False)
+
+
 def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Handler]:
     formatter = _Full(FORMAT, TIME_FORMAT)
     file = logging.handlers.RotatingFileHandler(
@@ -87,6 +94,6 @@ def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Ha
     yield file
     if also_stderr:
         stderr = logging.StreamHandler()
-        stderr.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == HAPPENINGS)
+        stderr.addFilter(_is_for_people)
         stderr.setFormatter(formatter if debug else _Brief())
         yield stderr

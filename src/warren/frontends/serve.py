@@ -18,10 +18,11 @@ from typing import Any, Self
 
 import warren
 from warren.config import Config
+from warren.core.errors import WarrenError
 from warren.frontends import happenings
 from warren.frontends.api import app, server
 from warren.frontends.home import Home
-from warren.frontends.logs import logging_to
+from warren.frontends.logs import FILE_ONLY, logging_to
 from warren.node import Node
 from warren.services.identity.home import in_use
 
@@ -64,7 +65,11 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
         raise in_use(home.path, pid)
     home.forget_door()
     with logging_to(home.log_file, debug=debug, also_stderr=not detached):
-        return asyncio.run(_serve(home, config, on_ready))
+        try:
+            return asyncio.run(_serve(home, config, on_ready))
+        except WarrenError as error:  # whoever started it is told by who called us
+            _LOG.error("the node did not start: %s", error, extra={FILE_ONLY: True})
+            raise
 
 
 async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
