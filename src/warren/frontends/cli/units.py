@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+# Of less than this a rate says nothing: it measures the program's start.
+RATED_BYTES_MIN = 1_000_000
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 

@@ -17,9 +17,6 @@ from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
 
-# Of less than this a rate says nothing: it measures the program's start.
-_RATED_BYTES_MIN = 1_000_000
-
 
 @click.command(
     cls=Command,
@@ -104,7 +101,7 @@ def _summary(done: dict[str, Any], took: float) -> str:
         return f"{amount}: already there, verified; nothing was fetched"
     reused = done["chunks_reused"]
     before = f"; {units.count(reused, 'chunk')} were here from before" if reused else ""
-    speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= _RATED_BYTES_MIN else ""
+    speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= units.RATED_BYTES_MIN else ""
     return f"{amount} in {units.span(took)}{speed}, verified{before}"
 
 
