@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from warren.core.errors import ContentUnknown, NotFound, PeerUnknown
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session, columns
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
@@ -28,6 +28,7 @@ from warren.frontends.cli.progress import follow
     "--to",
     "audience",
     metavar="contacts|public|PEER,...",
+    shell_complete=offers.peers,
     help="Who may see and fetch it.  [default: contacts; shared again: who could before]",
 )
 @click.option(
@@ -54,7 +55,7 @@ def share(session: Session, path: Path, audience: str | None, name: str | None) 
 
 
 @click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
-@click.argument("ref")
+@click.argument("ref", shell_complete=offers.shares)
 @click.pass_obj
 def unshare(session: Session, ref: str) -> None:
     """Stop sharing something, by name, path, content id or number of the last listing.
@@ -86,7 +87,7 @@ def unshare(session: Session, ref: str) -> None:
     examples=["warren ls", "warren ls anna", "warren ls anna/Photos/2024", "warren ls anna -l"],
     exits=(4, 5, 6),
 )
-@click.argument("target", metavar="[PEER[/PATH]]", default="")
+@click.argument("target", metavar="[PEER[/PATH]]", default="", shell_complete=offers.places)
 @click.option("-l", "--long", is_flag=True, help="Show content ids too.")
 @click.pass_obj
 def ls(session: Session, target: str, long: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from warren.core.errors import InputError, NotFound
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
@@ -28,7 +28,7 @@ from warren.frontends.cli.progress import follow
     ],
     exits=(4, 5, 6, 7, 8),
 )
-@click.argument("ref")
+@click.argument("ref", shell_complete=offers.places)
 @click.option(
     "-o",
     "--output",
@@ -39,6 +39,7 @@ from warren.frontends.cli.progress import follow
     "--from",
     "source",
     metavar="PEER",
+    shell_complete=offers.peers,
     help="Fetch from this peer; REF is then a path there, or a content id.",
 )
 @click.pass_obj

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from warren.frontends.cli import offers
 from warren.frontends.cli.base import Group, Session, columns
 from warren.frontends.cli.commands.people import kept
 
@@ -29,7 +30,7 @@ def list_peers(session: Session) -> None:
 
 
 @peer.command("show", examples=["warren peer show anna", "warren peer show 2"], exits=(4,))
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.pass_obj
 def show_peer(session: Session, peer: str) -> None:
     """Show one peer: its id, its addresses, whether it is connected."""
@@ -55,7 +56,7 @@ def add_peer(session: Session, address: str, name: str | None) -> None:
 
 
 @peer.command("rm", examples=["warren peer rm anna"], exits=(4,))
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.pass_obj
 def remove_peer(session: Session, peer: str) -> None:
     """Forget a contact. It no longer sees what you share with contacts."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.called import as_called
 from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
@@ -94,7 +94,7 @@ def kept(contact: dict[str, Any]) -> str:
     examples=["warren ping anna", "warren ping anna -c 100 -i 0", "warren ping /ip4/192.0.2.7/tcp/4101"],
     exits=(4, 5, 6),
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "-c", "--count", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many times."
 )
@@ -128,7 +128,7 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
 @click.command(
     cls=Command, examples=["warren speedtest anna", "warren speedtest anna --seconds 10"], exits=(4, 5, 6)
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "--seconds",
     default=SECONDS_DEFAULT,
