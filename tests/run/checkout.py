@@ -21,6 +21,8 @@ import brick
 
 def main():
     print("warren", brick.VERSION, *sys.argv[1:], "in", os.getcwd())
+    if "program" in sys.argv:
+        print(os.environ["WARREN_PROGRAM"])
     return 4 if "fail" in sys.argv else 0
 """
 

@@ -39,6 +39,11 @@ def test_the_environment_has_the_warren_command(checkout: Checkout) -> None:
     assert done.stdout == f"warren 1.0 id in {checkout.wheels}\n", done.stderr
 
 
+def test_the_command_knows_by_which_words_it_was_called(checkout: Checkout) -> None:
+    _, out, _ = checkout.run("program")
+    assert out.splitlines()[1] == f"python3 '{checkout.root}/run.py'"
+
+
 def test_half_made_environment_is_made_anew(checkout: Checkout) -> None:
     checkout.run("setup")
     (checkout.root / ".venv" / ".run-ready").unlink()
