@@ -114,6 +114,24 @@ def test_the_progress_bar(
         assert raw not in text
 
 
+def test_a_speed_test_has_a_bar(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = api.node.speedtest
+
+    async def speedtest(peer: Any, seconds: float) -> Any:
+        await api.node.hold.wait()
+        return await real(peer, seconds)
+
+    monkeypatch.setattr(api.node, "speedtest", speedtest)
+    api.call(api.node.hold.clear)
+    threading.Timer(0.5, lambda: api.call(api.node.hold.set)).start()
+    left, text = on_a_terminal(api.home.path, "speedtest", "anna", "--seconds", "1")
+    assert left == 0
+    begun, _, rest = text.partition(b"measuring to and from anna")
+    assert begun == b""
+    assert "━".encode() in rest
+    assert b"2,400.0 Mbit/s" in rest
+
+
 @pytest.mark.parametrize(
     ("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
