@@ -41,7 +41,7 @@ from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.files.types import Audience
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
-from warren.services.speedtest import RUN_BYTES_MAX, speedtest
+from warren.services.speedtest import RUN_BYTES_MAX, SECONDS_DEFAULT, speedtest
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class Node:
     async def start(self) -> None:
         """Start everything; when this returns, peers can connect.
 
-        Raises StorageError, InvalidKey, ConfigError (an address that cannot be listened on), MisuseError.
+        Raises StorageError (the folder is in use, the key damaged or readable by others), ConfigError (an
+        address that cannot be listened on), MisuseError.
         """
         if self._life is not None:
             raise MisuseError("a node is started once", hint="make another Node")
@@ -282,7 +283,7 @@ class Node:
             times.append(await self._running.ping.ping(peer_id))
         return times
 
-    async def speedtest(self, peer: PeerId | str, seconds: float = 10.0) -> SpeedResult:
+    async def speedtest(self, peer: PeerId | str, seconds: float = SECONDS_DEFAULT) -> SpeedResult:
         """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
         parts = self._running
         return await speedtest(parts.ping, parts.perf, self._peer(peer), seconds)
@@ -370,6 +371,7 @@ class Node:
         when it was shared before, so that bringing it up to date shows it to nobody else. name: what others
         see. Raises NotFound, StorageError, InputError.
         """
+        _check_path(path)
         if isinstance(audience, str):
             audience = Audience.parse(audience, self.resolve_peer)
         return await self._running.library.share(path, audience, name=name, progress=progress)
@@ -401,6 +403,7 @@ class Node:
         ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. The transfer runs by
         itself: `async for progress in transfer`, `await transfer.result()`. Raises InputError, PeerUnknown.
         """
+        _check_path(output or "")
         peer, what = self._source(ref, from_peer)
         return self._running.fetcher.get(peer, what, output or self.config.download_dir)
 
@@ -441,6 +444,11 @@ def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
 
     return RealRuntime()
+
+
+def _check_path(path: str | Path) -> None:
+    if "\0" in str(path):
+        raise InputError(f"{str(path)!r} holds a NUL character, which no path can", hint="give another path")
 
 
 def _address_in(target: str | Multiaddr | PeerId) -> Multiaddr | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from warren.core.errors import Closed, ConnectionClosed
+from warren.core.errors import Closed, DialFailed
 from warren.network.backoff import Backoff
-from warren.network.race import Race
+from warren.network.race import NOT_REACHED_CURE, Race, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Dialer:
     async def dial_unproven(self, address: Multiaddr) -> Socket:
         """Connect to whoever is at `address`, which may be a name: its addresses are tried one by one.
 
-        Raises `ConnectionClosed` when nobody is reached, and what a handshake raises.
+        Raises `DialFailed` when nobody is reached, and what a handshake raises.
         """
         problem: OSError | None = None
         try:
@@ -83,7 +83,10 @@ class Dialer:
                 return await self._host.dial_address(candidate, None)
             except OSError as error:
                 problem = error
-        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
+        reason = reason_of(problem) if problem else "it names no address"
+        raise DialFailed(
+            f"could not reach {address} ({reason})", [(str(address), reason)], hint=NOT_REACHED_CURE
+        ) from problem
 
     async def stop(self) -> None:
         """Give up every dial."""

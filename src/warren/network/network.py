@@ -351,9 +351,8 @@ class Network:
         agreeing = stream.wait_negotiated()
         try:
             await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
-        except ProtocolNotSupported as error:
-            names = ", ".join(offers)
-            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
+        except ProtocolNotSupported:
+            raise
         except BaseException:
             stream.reset()
             raise

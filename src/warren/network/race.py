@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import ConnectionFailed, DialFailed, LimitReached, WarrenError
 from warren.network.ranking import rank
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from warren.network.backoff import Backoff
     from warren.network.config import NetworkConfig
     from warren.network.socket import Socket
+
+
+NOT_REACHED_CURE: Final = "is it running, and is the address right?"
 
 
 class DialHost(Protocol):
@@ -216,7 +219,8 @@ class Race:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why an attempt failed, in words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
@@ -231,8 +235,6 @@ def _failure(peer: PeerId, failures: dict[str, Exception]) -> WarrenError:
         return reasons[0]
     if not reasons:
         return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
-    attempts = [(address, _reason(error)) for address, error in failures.items()]
+    attempts = [(address, reason_of(error)) for address, error in failures.items()]
     listed = "; ".join(f"{address}: {reason}" for address, reason in attempts)
-    return DialFailed(
-        f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?"
-    )
+    return DialFailed(f"could not reach {peer} ({listed})", attempts, hint=NOT_REACHED_CURE)

@@ -259,7 +259,8 @@ class Stream(Sending):
             self._wake_reader()
             self.socket.on_stream_negotiated(self)
         elif isinstance(negotiator, Proposer) and negotiator.refused:
-            self._fail_negotiation(ProtocolNotSupported(f"{self.peer_id} does not speak what was proposed"))
+            names = ", ".join(negotiator.protocols)
+            self._fail_negotiation(ProtocolNotSupported(f"{self.peer_id} does not speak {names}"))
             return len(data)
         return used
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warren.protocols.perf import Perf, PerfResult
     from warren.protocols.ping import Ping
 
-SECONDS_MIN, SECONDS_MAX = 0.1, 60.0
+SECONDS_MIN, SECONDS_DEFAULT, SECONDS_MAX = 0.1, 4.0, 60.0
 # Bytes of one run; also what a node answers at most, so that a contact cannot make it send for ever.
 RUN_BYTES_MAX = 4 << 30
 _FIRST_BYTES = 64 * 1024
@@ -53,7 +53,7 @@ async def speedtest(ping: Ping, perf: Perf, peer: PeerId, seconds: float) -> Spe
     if not SECONDS_MIN <= seconds <= SECONDS_MAX:
         raise InputError(
             f"a speed test lasts {SECONDS_MIN:g} to {SECONDS_MAX:g} seconds, not {seconds:g}",
-            hint="10 is a good choice",
+            hint=f"{SECONDS_DEFAULT:g} is a good choice",
         )
     run_timeout_s = seconds / 2 + RUN_GRACE_S
     rtt_s = min([await ping.ping(peer) for _ in range(_PINGS)])

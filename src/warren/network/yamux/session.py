@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.bounds import check_settings
 from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation
 from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
@@ -47,7 +48,7 @@ class YamuxLimits:
     """What one connection may ask for; each number names the attack that it stops."""
 
     streams_inbound_max: int = 1024
-    """Streams that the peer holds open at once: stops exhaustion of memory by opening."""
+    """Streams that the peer holds open at once: stops exhaustion of memory by opening. 0: none."""
     streams_outbound_max: int = 1024
     """Streams that we hold open at once."""
     ack_backlog_max: int = 256
@@ -58,9 +59,12 @@ class YamuxLimits:
     idle_frames_burst: int = 4096
     """Frames without data in one go: stops floods of pings, empty frames, window updates and resets."""
     idle_frames_per_s: float = 2000.0
-    """Frames without data in the long run."""
+    """Frames without data in the long run. 0: those of `idle_frames_burst`, and no more."""
     reset_cost: int = 16
     """What a stream counts as that the peer opens and resets: stops rapid resets, each of which made work."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, "network.yamux.", zero=("streams_inbound_max", "idle_frames_per_s"))
 
 
 class YamuxSession:
