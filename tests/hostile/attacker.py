@@ -148,10 +148,10 @@ class Intruder:
         plaintext = b""
         out = memoryview(bytearray(MESSAGE_BYTES_MAX))
         while True:
-            end, size = self._opener.open_next(memoryview(self._received), 0, out)
+            end, opened = self._opener.open_next(memoryview(self._received), 0, out)
             if not end:
                 break
-            plaintext, self._received = plaintext + bytes(out[:size]), self._received[end:]
+            plaintext, self._received = plaintext + bytes(opened), self._received[end:]
         while len(plaintext) >= HEADER.size:
             _, kind, flags, stream_id, length = HEADER.unpack_from(plaintext)
             size = length if kind == DATA else 0

@@ -70,11 +70,11 @@ class Reading:
         data, pos = memoryview(self._tail + chunk), 0
         out = memoryview(bytearray(MESSAGE_BYTES_MAX))
         while pos < len(data):
-            end, size = self._opener.open_next(data, pos, out)
+            end, plaintext = self._opener.open_next(data, pos, out)
             if end == pos:
                 break
             pos = end
-            self.messages.append(bytes(out[:size]))
+            self.messages.append(bytes(plaintext))
         self._tail = bytes(data[pos:])
 
 

@@ -45,14 +45,14 @@ class ToyOpener:
     def __init__(self, inner: Opener) -> None:
         self._inner = inner
 
-    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, int]:
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
         body = pos + len(MAGIC)
         if len(data) < body:
-            return pos, 0
+            return pos, out
         if bytes(data[pos:body]) != MAGIC:
             raise ProtocolViolation("toy: no message")
-        end, size = self._inner.open_next(data, body, out)
-        return (pos, 0) if end == body else (end, size)
+        end, plaintext = self._inner.open_next(data, body, out)
+        return (pos if end == body else end), plaintext
 
 
 class ToyHandshake:

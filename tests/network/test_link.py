@@ -61,8 +61,8 @@ class Bench:
         found, pos = [], 0
         while pos < len(data):
             out = memoryview(bytearray(MESSAGE_BYTES_MAX))
-            pos, size = self._opener.open_next(memoryview(data), pos, out)
-            found.append(bytes(out[:size]))
+            pos, plaintext = self._opener.open_next(memoryview(data), pos, out)
+            found.append(bytes(plaintext))
         assert self.writer.bytes_out == len(data)
         return found
 

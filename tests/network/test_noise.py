@@ -91,9 +91,9 @@ def seal(sealer: Sealer, plaintext: bytes) -> bytes:
 def open_(opener: Opener, sealed: bytes) -> bytes:
     data = frame(sealed)
     out = memoryview(bytearray(len(data)))
-    end, size = opener.open_next(memoryview(data), 0, out)
+    end, plaintext = opener.open_next(memoryview(data), 0, out)
     assert end == len(data)
-    return bytes(out[:size])
+    return bytes(plaintext)
 
 
 # ---------------------------------------------------------------- published vectors

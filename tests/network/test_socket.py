@@ -96,9 +96,9 @@ class ByHand:
         """`count` bytes of plaintext."""
         while len(self._plain) < count:
             out = memoryview(bytearray(MESSAGE_BYTES_MAX))
-            end, size = self.secured.opener.open_next(memoryview(self._sealed), 0, out)
+            end, plaintext = self.secured.opener.open_next(memoryview(self._sealed), 0, out)
             if end:
-                self._sealed, self._plain = self._sealed[end:], self._plain + bytes(out[:size])
+                self._sealed, self._plain = self._sealed[end:], self._plain + bytes(plaintext)
             else:
                 self._sealed += await self.read_some()
         taken, self._plain = self._plain[:count], self._plain[count:]

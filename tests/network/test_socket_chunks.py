@@ -120,8 +120,8 @@ async def converse(
     answers, pos = memoryview(link.take()), 0
     out = memoryview(bytearray(MESSAGE_BYTES_MAX))
     while pos < len(answers):
-        pos, size = opener.open_next(answers, pos, out)
-        said.answers += bytes(out[:size])
+        pos, opened = opener.open_next(answers, pos, out)
+        said.answers += bytes(opened)
     said.kept = socket.partial_bytes
     assert socket.error is None
     socket.shut(ConnectionError(), None)

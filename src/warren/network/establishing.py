@@ -28,7 +28,7 @@ class Establishing:
         self._started_at = host.clock()
         self._upgrade = Upgrade(
             host.securities,
-            tuple(host.muxers),
+            host.muxers,
             host.random_bytes(SEED_BYTES),
             initiator=socket.initiator,
             expected=expected,

@@ -207,8 +207,9 @@ class SealedWriter:
             self.write_sealed()
 
     def _seal(self, plaintext: memoryview | bytearray) -> None:
-        size, most = len(plaintext), self._plaintext_bytes_max
-        if size > most:
+        size = len(plaintext)
+        if size > self._plaintext_bytes_max:
+            most = self._plaintext_bytes_max
             for pos in range(0, size, most) if most else ():
                 self._seal(plaintext[pos : pos + most])
         elif self._sealer is not None:

@@ -38,6 +38,7 @@ SIGNED_PREFIX: Final = b"noise-libp2p-static-key:"
 MUXERS_MAX: Final = 16
 
 _PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
+_LENGTH: Final = struct.Struct(">H")
 _NONCE: Final = struct.Struct("<4xQ")
 _NONCE_MAX: Final = 2**64 - 2
 _KEY_BYTES: Final = 32
@@ -89,7 +90,7 @@ class Sealer:
         if counter > _NONCE_MAX:
             raise MisuseError("noise: the nonce is used up; open a new connection")
         self._counter = counter + 1
-        out[:LENGTH_BYTES] = (len(out) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big")
+        _LENGTH.pack_into(out, 0, len(out) - LENGTH_BYTES)
         self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out[LENGTH_BYTES:])
 
 
@@ -102,29 +103,31 @@ class Opener:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0
 
-    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, int]:
-        """Open the message at `pos` into `out`: the position behind it and its plaintext bytes.
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
+        """Open the message at `pos` into `out`: the position behind it, and its plaintext there.
 
         `pos` itself where it has not arrived whole. Raises `ProtocolViolation`.
         """
+        total = len(data)
         body = pos + LENGTH_BYTES
-        if body > len(data):
-            return pos, 0
+        if body > total:
+            return pos, out
         end = body + (data[pos] << 8 | data[pos + 1])
-        if end > len(data):
-            return pos, 0
+        if end > total:
+            return pos, out
         size = end - body - TAG_BYTES
         if size < 0:
             raise ProtocolViolation("noise: a message shorter than its tag")
+        plaintext = out[:size]
         counter = self._counter
         if counter > _NONCE_MAX:
             raise ProtocolViolation("noise: the peer used up its nonces")
         self._counter = counter + 1
         try:
-            self._cipher.decrypt_into(_NONCE.pack(counter), data[body:end], None, out[:size])
+            self._cipher.decrypt_into(_NONCE.pack(counter), data[body:end], None, plaintext)
         except InvalidTag as error:
             raise ProtocolViolation("noise: a message was tampered with (its tag does not match)") from error
-        return end, size
+        return end, plaintext
 
 
 class _Symmetric:

@@ -37,8 +37,8 @@ class Sealer(Protocol):
 class Opener(Protocol):
     """One direction of receiving."""
 
-    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, int]:
-        """Open the message that begins at `pos` into `out`: the position behind it and its plaintext bytes.
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
+        """Open the message that begins at `pos` into `out`: the position behind it, and its plaintext there.
 
         `pos` itself where the message has not arrived whole. Raises `ProtocolViolation` for one that was
         changed, dropped or repeated.

@@ -25,7 +25,7 @@ from warren.network.establishing import Establishing
 from warren.network.life import OVER, Life
 from warren.network.link import SealedWriter
 from warren.network.multistream import Proposer, Responder
-from warren.network.pace import next_read_bytes, rest_s
+from warren.network.pace import TURN_LONG_S, next_read_bytes, rest_s
 from warren.network.states import USABLE, SocketState
 from warren.network.stream import Stream
 from warren.network.yamux.frames import (
@@ -361,7 +361,9 @@ class Socket(Life, asyncio.BufferedProtocol):
         if self.mux is not None and self.mux.ring:
             self.mux.pump()
         self.writer.flush()
-        self._share_the_loop(clock() - began, used)
+        turn_s = clock() - began
+        if turn_s > TURN_LONG_S or self._read_bytes < self._host.scratch.read_bytes:
+            self._share_the_loop(turn_s, used)
 
     def eof_received(self) -> bool:
         """The peer closed its half of the link: there are no half-open links in libp2p."""
@@ -409,14 +411,14 @@ class Socket(Life, asyncio.BufferedProtocol):
             return pos
         opened = self._host.scratch.opened
         while pos < total:
-            end, size = opener.open_next(data, pos, opened)
+            end, plaintext = opener.open_next(data, pos, opened)
             if end == pos:
                 break
             pos = end
             if self.mux is not None:
-                self.mux.receive(opened[:size])
+                self.mux.receive(plaintext)
             elif self._establishing is not None:
-                self._establishing.receive_sealed(opened[:size])
+                self._establishing.receive_sealed(plaintext)
             if self.state is SocketState.CLOSING:
                 return total
         return pos

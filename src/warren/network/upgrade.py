@@ -16,7 +16,7 @@ from warren.core.errors import HandshakeFailed, PlaintextRefused, ProtocolViolat
 from warren.network.multistream import Proposer, Responder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from warren.core.keys import PublicKey
     from warren.core.peer_id import PeerId
@@ -51,13 +51,13 @@ class Upgrade:
     def __init__(
         self,
         securities: Sequence[Security],
-        muxers: Sequence[str],
+        muxers: Collection[str],
         seed: bytes,
         *,
         initiator: bool,
         expected: PeerId | None,
     ) -> None:
-        self._securities = {security.protocol_id: security for security in securities}
+        self._securities = securities
         self._muxers = muxers
         self._seed = seed
         self._initiator = initiator
@@ -66,7 +66,7 @@ class Upgrade:
         self.secured: Secured | None = None
         self.muxer: str | None = None
         """What was agreed; None until then."""
-        self._negotiator = self._meet(list(self._securities))
+        self._negotiator = self._meet([security.protocol_id for security in securities])
         self._output = self._negotiator.take_output()
         if initiator and len(securities) == 1:
             self._begin_handshake(securities[0])
@@ -105,9 +105,12 @@ class Upgrade:
             ) from error
         self._output += negotiator.take_output()
         if isinstance(negotiator, Proposer) and negotiator.refused:
-            raise HandshakeFailed(f"the peer does not speak {_names(self._securities)}")
+            names = [security.protocol_id for security in self._securities]
+            raise HandshakeFailed(f"the peer does not speak {', '.join(names)}")
         if negotiator.selected is not None and self._handshake is None:
-            self._begin_handshake(self._securities[negotiator.selected])
+            self._begin_handshake(
+                next(s for s in self._securities if s.protocol_id == negotiator.selected),
+            )
         return used
 
     def _begin_handshake(self, security: Security) -> None:
@@ -130,7 +133,7 @@ class Upgrade:
         for muxer in first:
             if muxer in second:
                 return muxer
-        raise HandshakeFailed(f"no muxer in common: the peer speaks {_names(remote)[:200]}")
+        raise HandshakeFailed(f"no muxer in common: the peer speaks {', '.join(remote)[:200]}")
 
     def begin_muxer(self) -> None:
         """The handshake named no muxer: agree on one inside of it."""
@@ -146,13 +149,9 @@ class Upgrade:
         used = negotiator.receive(plaintext)
         self._output += negotiator.take_output()
         if isinstance(negotiator, Proposer) and negotiator.refused:
-            raise HandshakeFailed(f"the peer does not speak {_names(self._muxers)}")
+            raise HandshakeFailed(f"the peer does not speak {', '.join(self._muxers)}")
         self.muxer = negotiator.selected
         return used
 
-    def _meet(self, protocols: Sequence[str]) -> Proposer | Responder:
-        return Proposer(protocols) if self._initiator else Responder(protocols.__contains__)
-
-
-def _names(protocols: Sequence[str] | dict[str, Security]) -> str:
-    return ", ".join(protocols)
+    def _meet(self, protocols: Collection[str]) -> Proposer | Responder:
+        return Proposer(list(protocols)) if self._initiator else Responder(protocols.__contains__)
