@@ -83,8 +83,12 @@ class Library:
             streams_max=self._config.serve_streams_max,
             streams_per_peer=self._config.serve_streams_per_peer,
             ahead_bytes=self._config.serve_ahead_bytes,
-            stall_s=self._config.stall_s,
             idle_s=self._config.idle_s,
+            strangers_max=self._config.serve_strangers_max,
+            strangers_per_peer=self._config.serve_strangers_per_peer,
+            strangers_ahead_bytes=self._config.serve_strangers_ahead_bytes,
+            strangers_idle_s=self._config.strangers_idle_s,
+            stall_s=self._config.stall_s,
         )
         network.handle_stream(PROTOCOL_ID, TransferServer(self, limits).serve)
         self._network = network
@@ -230,6 +234,10 @@ class Library:
             pass
 
     # --- the peers' side (ContentSource) ------------------------------------------------------------------
+
+    def is_known(self, peer: PeerId) -> bool:
+        """See `ContentSource`."""
+        return self._is_contact(peer) or any(peer in one.audience.peers for one in self._shares.values())
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """See `ContentSource`."""
