@@ -165,6 +165,25 @@ class ReadFile(Protocol):
     def close(self) -> None: ...
 
 
+class Folder(Protocol):
+    """An open folder. What is reached through it lies in it, whatever becomes of the names that led to it.
+
+    Each `name` is one of its own, never a path. Calls block and raise `OSError`.
+    """
+
+    def scan(self) -> list[DirEntry]:
+        """See `Disk.scan`."""
+        ...
+
+    def open_read(self, name: str) -> ReadFile:
+        """Open a regular file in it; a symlink is refused like anything else."""
+        ...
+
+    def read_link(self, name: str) -> str: ...
+
+    def close(self) -> None: ...
+
+
 class WriteFile(Protocol):
     """An open regular file, writable and readable at any offset from any thread."""
 
@@ -199,6 +218,15 @@ class Disk(Protocol):
 
         With `follow_link=False` a symlink at the end of the path is refused too, in the same step, so
         nobody can slip one in between a check and the opening.
+        """
+        ...
+
+    def open_folder(self, top: StrPath, path: str = "") -> Folder:
+        """Open the folder at `path` ('/' between names) below the folder `top`.
+
+        A symlink is refused at the end of `top` and anywhere in `path`, each in the same step as the opening:
+        so nothing outside of `top` can be reached, whoever swaps what meanwhile. Where the platform cannot
+        do that (Windows), the parts are looked at before.
         """
         ...
 

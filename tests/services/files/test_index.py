@@ -53,7 +53,7 @@ def test_only_what_is_visible_is_found(db: sqlite3.Connection) -> None:
     index.add(db, theirs, [file("b", other), folder("sub", ["y"])])
     place, hidden = index.find_chunks(db, {mine}, [LEAF, other])
     assert place is not None
-    assert (place.path, place.start, place.length) == ("/mine/a", 0, 5)
+    assert (place.top, place.folder, place.name, place.start, place.length) == ("/mine", "", "a", 0, 5)
     assert hidden is None
     node = folder("sub", ["y"])
     assert index.read_nodes(db, {mine}, [node.cid], 1) == [None]
@@ -66,7 +66,7 @@ def test_a_chunk_is_read_where_it_can_be_trusted(db: sqlite3.Connection) -> None
     index.add(db, share, [file("doubtful", trusted=False), file("sure")])
     (place,) = index.find_chunks(db, {share}, [LEAF])
     assert place is not None
-    assert place.path == "/top/sure"
+    assert place.name == "sure"
     index.mark_changed(db, [place.entry])
     assert index.known_files(db, share, "") == {}
 

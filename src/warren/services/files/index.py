@@ -96,10 +96,15 @@ class KnownFile(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a chunk lies: in the file `path`, which must still have this size and time to be served."""
+    """Where a chunk lies: in the file `name` of `folder` below `top`.
+
+    That must still have this size and time to be served.
+    """
 
     entry: int
-    path: str
+    top: str
+    folder: str
+    name: str
     size: int
     mtime_ns: int
     start: int
@@ -259,8 +264,9 @@ def find_chunks(
             places.append(None)
             continue
         entry, kind, top, folder, name, *rest = row
-        path = top if kind == "file" else os.path.join(top, folder, name)
-        places.append(Place(entry, path, *rest))
+        if kind == "file":
+            top, name = os.path.split(top)
+        places.append(Place(entry, top, folder, name, *rest))
     return places
 
 

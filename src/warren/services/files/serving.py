@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
 from warren.protocols.transfer.server import Part
+from warren.services.files.beneath import Beneath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,15 +57,16 @@ def read(disk: Disk, job: ReadChunks) -> list[Part]:
     """Do the job. Blocks; call it in `offload`."""
     parts: list[Part] = []
     run: list[bytes] = []
-    for digest, place in job.wanted:
-        status, data = _read_one(disk, digest, place, check=job.check)
-        if status is Status.OK:
-            run.append(data)
-            continue
-        if place is not None and status is not Status.UNREADABLE:
-            job.changed.append(place.entry)
-        _close_run(parts, run)
-        parts.append(Part(status))
+    with Beneath(disk) as beneath:
+        for digest, place in job.wanted:
+            status, data = _read_one(beneath, digest, place, check=job.check)
+            if status is Status.OK:
+                run.append(data)
+                continue
+            if place is not None and status is not Status.UNREADABLE:
+                job.changed.append(place.entry)
+            _close_run(parts, run)
+            parts.append(Part(status))
     _close_run(parts, run)
     return parts
 
@@ -76,11 +78,11 @@ def _close_run(parts: list[Part], run: list[bytes]) -> None:
         run.clear()
 
 
-def _read_one(disk: Disk, digest: bytes, place: Place | None, *, check: bool) -> tuple[Status, bytes]:
+def _read_one(beneath: Beneath, digest: bytes, place: Place | None, *, check: bool) -> tuple[Status, bytes]:
     if place is None:
         return Status.NOT_FOUND, b""
     try:
-        file = disk.open_read(place.path, follow_link=False)
+        file = beneath.open_read(place.top, place.folder, place.name)
     except (FileNotFoundError, NotADirectoryError):
         return Status.VANISHED, b""
     except OSError:
