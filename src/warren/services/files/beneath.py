@@ -1,9 +1,9 @@
 """Opening files below a shared folder so that nothing outside of it is ever read.
 
-In: the top of a share and a path below it. Out: open files. A folder of the share may be swapped for a symlink
-at any moment, by whoever may write there; so each folder is opened by its name in the one above, refusing
-symlinks, and the file by its name in the last. The folder that was used last stays open, because files mostly
-come folder by folder: then a file costs one call to open it, as without all this.
+In: the top of a share and a path below it. Out: open files. A folder of the share may be swapped for a
+symlink at any moment, by whoever may write there; so each folder is opened by its name in the one above,
+refusing symlinks, and the file by its name in the last. The folder that was used last stays open, because
+files mostly come folder by folder: then a file costs one call to open it, as without all this.
 """
 
 from __future__ import annotations

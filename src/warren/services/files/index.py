@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.services.files.dag import pb
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from warren.services.files.types import EntryKind
 
 MIGRATIONS: Final = (
+    "",  # what version 1 held is made again
     """
+    DROP TABLE IF EXISTS share;
+    DROP TABLE IF EXISTS entry;
+    DROP TABLE IF EXISTS leaf;
+    DROP TABLE IF EXISTS node;
     CREATE TABLE share (
         id INTEGER PRIMARY KEY,
         name TEXT UNIQUE,           -- NULL: being built, or being swept out
@@ -48,22 +53,28 @@ MIGRATIONS: Final = (
         cid BLOB NOT NULL,
         total INTEGER NOT NULL,     -- bytes of all its blocks
         trusted INTEGER NOT NULL,   -- the same size and time will mean that it is unchanged
+        broken INTEGER NOT NULL DEFAULT 0,  -- it could not be served when it was tried last
         UNIQUE (share, folder, name)
     );
+    -- The share stands in the key so that what is in no visible share costs nobody anything, not even time.
     CREATE TABLE leaf (
-        digest BLOB NOT NULL, entry INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
-        PRIMARY KEY (digest, entry, start)
+        digest BLOB NOT NULL, share INTEGER NOT NULL, entry INTEGER NOT NULL,
+        start INTEGER NOT NULL,     -- the first of its places in that file
+        length INTEGER NOT NULL,
+        PRIMARY KEY (digest, share, entry)
     ) WITHOUT ROWID;
     CREATE INDEX leaf_entry ON leaf (entry);
     CREATE TABLE node (
-        digest BLOB NOT NULL, entry INTEGER NOT NULL, block BLOB NOT NULL,
-        PRIMARY KEY (digest, entry)
+        digest BLOB NOT NULL, share INTEGER NOT NULL, entry INTEGER NOT NULL, block BLOB NOT NULL,
+        PRIMARY KEY (digest, share, entry)
     ) WITHOUT ROWID;
     CREATE INDEX node_entry ON node (entry);
     """,
 )
 
 SWEEP_ROWS: Final = 2000
+PLACES_MAX: Final = 16
+"""Equal files in which a chunk is looked for. Attack: thousands of empty files, asked for again and again."""
 
 
 class EntryRow(NamedTuple):
@@ -109,6 +120,7 @@ class Place(NamedTuple):
     mtime_ns: int
     start: int
     length: int
+    broken: bool = False
 
 
 class ListedEntry(NamedTuple):
@@ -136,30 +148,31 @@ def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(entry, share, *row[:8]) for entry, row in enumerate(rows, last + 1)],
     )
-    leaves: list[tuple[bytes, int, int, int]] = []
-    nodes: list[tuple[bytes, int, bytes]] = []
+    leaves: list[tuple[bytes, int, int, int, int]] = []
+    nodes: list[tuple[bytes, int, int, bytes]] = []
     for entry, row in enumerate(rows, last + 1):
         start = 0
         for digest, length in row.leaves:
-            leaves.append((digest, entry, start, length))
+            leaves.append((digest, share, entry, start, length))
             start += length
-        nodes += [(block.cid[4:], entry, block.data) for block in row.blocks]
+        nodes += [(block.cid[4:], share, entry, block.data) for block in row.blocks]
         if row.copied_from:
-            _copy(db, row.copied_from, entry)
-    db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
-    db.executemany("INSERT OR IGNORE INTO node VALUES (?, ?, ?)", nodes)
+            _copy(db, row.copied_from, share, entry)
+    db.executemany("INSERT OR IGNORE INTO leaf VALUES (?, ?, ?, ?, ?)", leaves)
+    db.executemany("INSERT OR IGNORE INTO node VALUES (?, ?, ?, ?)", nodes)
 
 
-def _copy(db: sqlite3.Connection, old: int, new: int) -> None:
-    db.execute("INSERT INTO leaf SELECT digest, ?, start, length FROM leaf WHERE entry = ?", (new, old))
-    db.execute("INSERT INTO node SELECT digest, ?, block FROM node WHERE entry = ?", (new, old))
+def _copy(db: sqlite3.Connection, old: int, share: int, new: int) -> None:
+    to_from = (share, new, old)
+    db.execute("INSERT INTO leaf SELECT digest, ?, ?, start, length FROM leaf WHERE entry = ?", to_from)
+    db.execute("INSERT INTO node SELECT digest, ?, ?, block FROM node WHERE entry = ?", to_from)
 
 
 def known_files(db: sqlite3.Connection, share: int, folder: str) -> dict[str, KnownFile]:
     """The files of a folder that can be told to be unchanged by their size and time."""
     rows = db.execute(
         "SELECT name, id, size, mtime_ns, cid, total FROM entry"
-        " WHERE share = ? AND folder = ? AND kind = 'file' AND trusted",
+        " WHERE share = ? AND folder = ? AND kind = 'file' AND trusted AND NOT broken",
         (share, folder),
     )
     return {name: KnownFile(*rest) for name, *rest in rows}
@@ -248,26 +261,36 @@ def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> Li
 
 
 def find_chunks(
-    db: sqlite3.Connection, visible: Collection[int], digests: Iterable[bytes]
-) -> list[Place | None]:
-    """Where each chunk lies in the shares that are `visible`; None where it does not."""
-    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
-        "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length FROM leaf l"  # noqa: S608
-        " CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = e.share"
-        f" WHERE l.digest = ? AND e.share IN ({_numbers(visible)})"
-        " ORDER BY e.trusted DESC LIMIT 1"
-    )
-    places: list[Place | None] = []
-    for digest in digests:
-        row = db.execute(query, (digest,)).fetchone()
-        if row is None:
-            places.append(None)
-            continue
-        entry, kind, top, folder, name, *rest = row
-        if kind == "file":
-            top, name = os.path.split(top)
-        places.append(Place(entry, top, folder, name, *rest))
-    return places
+    db: sqlite3.Connection, visible: Collection[int], digests: Sequence[bytes]
+) -> list[tuple[Place, ...]]:
+    """Where each chunk lies in the shares that are `visible`, the best place first; () where it does not."""
+    found: dict[bytes, tuple[Place, ...]] = {}
+    for digest in dict.fromkeys(digests):
+        places = _places(db, visible, digest)
+        if len(places) == PLACES_MAX and all(place.broken for place in places):
+            places = _places(db, visible, digest, "AND NOT e.broken") or places
+        found[digest] = places
+    return [found[digest] for digest in digests]
+
+
+def _places(
+    db: sqlite3.Connection, visible: Collection[int], digest: bytes, condition: str = ""
+) -> tuple[Place, ...]:
+    rows = db.execute(  # what is inserted is our own; CROSS JOIN: begin with the digest, always
+        "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length,"  # noqa: S608
+        " e.broken, e.trusted"
+        " FROM leaf l CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = l.share"
+        f" WHERE l.digest = ? AND l.share IN ({_numbers(visible)}) {condition} LIMIT {PLACES_MAX}",
+        (digest,),
+    ).fetchall()
+    rows.sort(key=lambda row: (row[-2], -row[-1]))
+    return tuple(_place(*row[:-1]) for row in rows)
+
+
+def _place(entry: int, kind: str, top: str, folder: str, name: str, *rest: Any) -> Place:
+    if kind == "file":
+        top, name = os.path.split(top)
+    return Place(entry, top, folder, name, *rest)
 
 
 def read_nodes(
@@ -278,9 +301,8 @@ def read_nodes(
     `pending` is a stack of content ids of nodes, the next one last; it is changed to what is still to come.
     Stops once `bytes_max` are reached, and after the first node that is in no visible share: None.
     """
-    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
-        "SELECT n.block FROM node n CROSS JOIN entry e ON e.id = n.entry"  # noqa: S608
-        f" WHERE n.digest = ? AND e.share IN ({_numbers(visible)}) LIMIT 1"
+    query = (  # its one inserted part are integers of our own
+        f"SELECT block FROM node WHERE digest = ? AND share IN ({_numbers(visible)}) LIMIT 1"  # noqa: S608
     )
     found: list[bytes | None] = []
     size = 0
@@ -296,9 +318,17 @@ def read_nodes(
     return found
 
 
-def mark_changed(db: sqlite3.Connection, entries: Iterable[int]) -> None:
-    """Hash these files again at the next sharing, whatever their size and time say then."""
-    db.executemany("UPDATE entry SET trusted = 0 WHERE id = ?", [(entry,) for entry in entries])
+def mark(
+    db: sqlite3.Connection, *, changed: Iterable[int], broken: Iterable[int], sound: Iterable[int]
+) -> None:
+    """Remember what became of entries when they were served.
+
+    Those that changed are hashed at the next sharing, whatever their size and time say then. Those that are
+    broken come last from now on, until they are found sound.
+    """
+    db.executemany("UPDATE entry SET trusted = 0 WHERE id = ?", [(entry,) for entry in changed])
+    db.executemany("UPDATE entry SET broken = 1 WHERE id = ?", [(entry,) for entry in broken])
+    db.executemany("UPDATE entry SET broken = 0 WHERE id = ?", [(entry,) for entry in sound])
 
 
 def _numbers(visible: Collection[int]) -> str:

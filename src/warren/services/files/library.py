@@ -260,8 +260,10 @@ class Library:
         """See `ContentSource`."""
         mine = cast("ReadChunks", job)
         parts = await self._runtime.offload(serving.read, self._runtime.disk, mine)
-        if mine.changed:
-            await self._database.run(partial(index.mark_changed, entries=mine.changed))
+        if mine.broken or mine.changed or mine.sound:
+            await self._database.run(
+                partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)
+            )
         return parts
 
     def _visible(self, peer: PeerId) -> set[int]:
