@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from warren.core.cid import Cid
 from warren.services.files import index
 from warren.services.files.dag.build import build_folder
 from warren.services.files.dag.pb import Link
 from warren.services.files.index import EntryRow
+from warren.services.files.types import Audience, Share, Skipped
 
 LEAF = bytes(32)
 """A digest; nothing here reads what it stands for."""
@@ -47,7 +51,7 @@ def test_looking_something_up_begins_with_its_digest(db: sqlite3.Connection, fun
 
 
 def test_only_what_is_visible_is_found(db: sqlite3.Connection) -> None:
-    mine, theirs = index.begin(db, "/mine", "dir"), index.begin(db, "/theirs", "dir")
+    mine, theirs = index.begin(db, "/mine"), index.begin(db, "/theirs")
     other = b"\1" * 32
     index.add(db, mine, [file("a"), folder("sub", ["x"])])
     index.add(db, theirs, [file("b", other), folder("sub", ["y"])])
@@ -61,7 +65,7 @@ def test_only_what_is_visible_is_found(db: sqlite3.Connection) -> None:
 
 
 def test_a_chunk_is_read_where_it_can_be_trusted(db: sqlite3.Connection) -> None:
-    share = index.begin(db, "/top", "dir")
+    share = index.begin(db, "/top")
     index.add(db, share, [file("doubtful", trusted=False), file("sure"), file("other")])
 
     def found() -> list[tuple[str, bool]]:
@@ -81,7 +85,7 @@ def test_a_chunk_is_read_where_it_can_be_trusted(db: sqlite3.Connection) -> None
 
 
 def test_of_many_equal_files_those_that_are_there_are_found(db: sqlite3.Connection) -> None:
-    share = index.begin(db, "/top", "dir")
+    share = index.begin(db, "/top")
     index.add(db, share, [file(f"{number:03}") for number in range(100)])
     tried = []
     for _ in range(4):
@@ -93,7 +97,7 @@ def test_of_many_equal_files_those_that_are_there_are_found(db: sqlite3.Connecti
 
 def test_equal_chunks_are_kept_and_looked_up_once(db: sqlite3.Connection) -> None:
     """Four gibibytes of zeros are one chunk; a request may name it 1,024 times."""
-    share = index.begin(db, "/top", "dir")
+    share = index.begin(db, "/top")
     index.add(db, share, [file("zeros", leaves=[(LEAF, 5)] * 4096)])
     assert db.execute("SELECT digest, entry, start FROM leaf").fetchall() == [(LEAF, 1, 0)]
     asked: list[str] = []
@@ -106,7 +110,7 @@ def test_equal_chunks_are_kept_and_looked_up_once(db: sqlite3.Connection) -> Non
 
 
 def test_nodes_come_depth_first_until_there_are_enough(db: sqlite3.Connection) -> None:
-    share = index.begin(db, "/top", "dir")
+    share = index.begin(db, "/top")
     inner = [folder(f"f{number}", [f"x{number}"]) for number in range(3)]
     top, blocks = build_folder([Link(row.cid, row.name, row.total) for row in inner])
     index.add(db, share, [*inner, folder("", [])._replace(cid=top.cid, blocks=blocks)])
@@ -120,7 +124,7 @@ def test_nodes_come_depth_first_until_there_are_enough(db: sqlite3.Connection) -
 
 
 def test_what_is_known_can_be_copied_to_the_next_version(db: sqlite3.Connection) -> None:
-    old, new = index.begin(db, "/top", "dir"), index.begin(db, "/top", "dir")
+    old, new = index.begin(db, "/top"), index.begin(db, "/top")
     index.add(db, old, [file("a")])
     known = index.known_files(db, old, "")["a"]
     assert (known.size, known.mtime_ns) == (5, 1)
@@ -129,14 +133,36 @@ def test_what_is_known_can_be_copied_to_the_next_version(db: sqlite3.Connection)
     assert place.name == "a"
 
 
+def shared(path: str, cid: bytes = b"\1\x55\x12\x20" + LEAF, **changes: object) -> Share:
+    share = Share(path, Path(path), Cid.from_bytes(cid), Audience(), "dir", files=1, bytes=5)
+    return replace(share, **changes)  # type: ignore[arg-type]
+
+
+def test_the_start_brings_decisions_and_index_together(db: sqlite3.Connection) -> None:
+    numbers = {}
+    for name in ("old", "new", "unwanted", "unfinished"):
+        path = {"old": "/a", "new": "/a"}.get(name, f"/{name}")
+        numbers[name] = index.begin(db, path)
+        if name != "unfinished":
+            index.finish(db, numbers[name], shared(path, files=len(numbers), skipped=(Skipped("x", "y"),)))
+    public = Audience("public")
+    wanted = [shared(path, audience=public, ready=False) for path in ("/a", "/unfinished", "/missing")]
+    found = index.reconcile(db, wanted)
+    assert found == {numbers["new"]: shared("/a", audience=public, files=2, skipped=(Skipped("x", "y"),))}
+    while not index.sweep_some(db):
+        pass
+    assert db.execute("SELECT id FROM share").fetchall() == [(numbers["new"],)]
+    assert index.begin(db, "/later") > max(numbers.values())
+
+
 def test_what_is_hidden_is_swept_out(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "SWEEP_ROWS", 2)
-    share, building = index.begin(db, "/old", "dir"), index.begin(db, "/new", "dir")
+    share, building = index.begin(db, "/old"), index.begin(db, "/new")
     index.add(db, share, [file(f"{number}", bytes([number]) * 32) for number in range(5)])
     index.add(db, building, [file("kept", b"\xff" * 32)])
-    index.hide(db, share)
+    index.hide(db, [share])
     steps = 0
-    while not index.sweep_some(db, keep={building}):
+    while not index.sweep_some(db):
         steps += 1
     assert steps == 3
     assert [row[0] for row in db.execute("SELECT name FROM entry")] == ["kept"]

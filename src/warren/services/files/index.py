@@ -1,31 +1,31 @@
-"""The index: what is shared, and where each chunk and node of it lies. It can be rebuilt by sharing again.
+"""The index: where each chunk and node of what is shared lies. It can be made again from the files.
 
 In: rows from the importer, questions from the library, each as a function over an open transaction. Out:
-shares, listings, places of chunks, blocks of nodes. Nothing is handed out of a share that the asker did not
-name among those it may see (`visible`).
+places of chunks, blocks of nodes, listings. Nothing is handed out of a share that the asker did not name
+among those it may see (`visible`).
 
-A share is built under a number that nobody sees, and appears, or takes the place of its older self, in one
-transaction. What is taken away disappears at once and is swept out in small steps, so that no transaction
-holds up those who read.
+A share is built under a number that nobody knows; it has a content id once it is complete. What is shared,
+and with whom, is not decided here (`shares.py`): `reconcile` brings the two together at the start. What is
+hidden, or was never finished, is swept out in small steps, so that no transaction holds up those who read.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.services.files.dag import pb
-from warren.services.files.types import Audience, Share, Skipped
+from warren.services.files.types import Skipped
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
     from warren.services.files.dag.pb import Block
-    from warren.services.files.types import EntryKind
+    from warren.services.files.types import EntryKind, Share
 
 MIGRATIONS: Final = (
     "",  # what version 1 held is made again
@@ -35,12 +35,12 @@ MIGRATIONS: Final = (
     DROP TABLE IF EXISTS leaf;
     DROP TABLE IF EXISTS node;
     CREATE TABLE share (
-        id INTEGER PRIMARY KEY,
-        name TEXT UNIQUE,           -- NULL: being built, or being swept out
-        path TEXT NOT NULL,         -- absolute
-        kind TEXT NOT NULL,         -- 'file' or 'dir'
-        cid BLOB, audience TEXT, files INTEGER, bytes INTEGER,
-        skipped TEXT, skipped_count INTEGER, hash_seconds REAL
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: who may see a number may not see the next
+        path BLOB NOT NULL,         -- absolute, as the system writes it
+        kind TEXT,                  -- 'file' or 'dir'
+        cid BLOB,                   -- NULL: being built
+        hidden INTEGER NOT NULL DEFAULT 0,  -- to be swept out
+        files INTEGER, bytes INTEGER, skipped TEXT, skipped_count INTEGER, hash_seconds REAL
     );
     CREATE TABLE entry (
         id INTEGER PRIMARY KEY,
@@ -135,9 +135,9 @@ class ListedEntry(NamedTuple):
 # --- building ---------------------------------------------------------------------------------------------
 
 
-def begin(db: sqlite3.Connection, path: str, kind: str) -> int:
-    """A number for a share to be built; nobody sees it before `publish`."""
-    return db.execute("INSERT INTO share (path, kind) VALUES (?, ?)", (path, kind)).lastrowid or 0
+def begin(db: sqlite3.Connection, path: str) -> int:
+    """A number for a share to be built."""
+    return db.execute("INSERT INTO share (path) VALUES (?)", (os.fsencode(path),)).lastrowid or 0
 
 
 def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
@@ -178,33 +178,27 @@ def known_files(db: sqlite3.Connection, share: int, folder: str) -> dict[str, Kn
     return {name: KnownFile(*rest) for name, *rest in rows}
 
 
-def publish(db: sqlite3.Connection, number: int, share: Share, replaced: Collection[int]) -> None:
-    """Let the share appear, in place of the older ones."""
-    for old in replaced:
-        hide(db, old)
+def finish(db: sqlite3.Connection, number: int, share: Share) -> None:
+    """Keep what there is to say of a share that is complete."""
     skipped = json.dumps([[one.path, one.reason] for one in share.skipped])
     db.execute(
-        "UPDATE share SET name = ?, path = ?, kind = ?, cid = ?, audience = ?, files = ?, bytes = ?,"
-        " skipped = ?, skipped_count = ?, hash_seconds = ? WHERE id = ?",
+        "UPDATE share SET kind = ?, cid = ?, files = ?, bytes = ?, skipped = ?, skipped_count = ?,"
+        " hash_seconds = ? WHERE id = ?",
         (
-            *(share.name, str(share.path), share.kind, share.cid.to_bytes(), str(share.audience)),
-            *(share.files, share.bytes, skipped, share.skipped_count, share.hash_seconds, number),
+            *(share.kind, share.cid.to_bytes(), share.files, share.bytes, skipped, share.skipped_count),
+            *(share.hash_seconds, number),
         ),
     )
 
 
-def hide(db: sqlite3.Connection, share: int) -> None:
-    """Take a share away; `sweep_some` frees its room."""
-    db.execute("UPDATE share SET name = NULL WHERE id = ?", (share,))
+def hide(db: sqlite3.Connection, numbers: Collection[int]) -> None:
+    """Take shares away; `sweep_some` frees their room."""
+    db.executemany("UPDATE share SET hidden = 1 WHERE id = ?", [(number,) for number in numbers])
 
 
-def sweep_some(db: sqlite3.Connection, keep: Collection[int] = ()) -> bool:
-    """Free some room of what was hidden or never finished, but for the numbers in `keep`.
-
-    Returns whether all of it is free.
-    """
-    hidden = [row[0] for row in db.execute("SELECT id FROM share WHERE name IS NULL") if row[0] not in keep]
-    for share in hidden:
+def sweep_some(db: sqlite3.Connection) -> bool:
+    """Free some room of what was hidden. Returns whether all of it is free."""
+    for (share,) in db.execute("SELECT id FROM share WHERE hidden").fetchall():
         rows = db.execute("SELECT id FROM entry WHERE share = ? LIMIT ?", (share, SWEEP_ROWS)).fetchall()
         if rows:
             for table in ("leaf", "node"):
@@ -218,26 +212,41 @@ def sweep_some(db: sqlite3.Connection, keep: Collection[int] = ()) -> bool:
 # --- answering --------------------------------------------------------------------------------------------
 
 
-def shares(db: sqlite3.Connection) -> dict[int, Share]:
-    """All shares that somebody can see, by their numbers."""
+def check(db: sqlite3.Connection) -> None:
+    """Read a little of each table. Raises where this is no index."""
+    for table in ("share", "entry", "leaf", "node"):
+        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (four fixed names)
+
+
+def reconcile(db: sqlite3.Connection, wanted: Iterable[Share]) -> dict[int, Share]:
+    """The complete ones among the wanted shares, by their numbers, each in its newest form; hide all others.
+
+    For the start, when nothing is being built: a crash between a decision and what follows from it here
+    leaves the one without the other, and one while a share is built leaves that unfinished.
+    """
+    missing = {os.fsencode(share.path): share for share in wanted}
+    found: dict[int, Share] = {}
+    hidden: list[int] = []
     rows = db.execute(
-        "SELECT id, name, path, kind, cid, audience, files, bytes, skipped, skipped_count, hash_seconds"
-        " FROM share WHERE name IS NOT NULL ORDER BY name"
-    )
-    found = {}
-    for number, name, path, kind, cid, audience, files, size, skipped, skipped_count, hash_seconds in rows:
-        found[number] = Share(
-            name=name,
-            path=Path(path),
+        "SELECT id, path, cid, files, bytes, skipped, skipped_count, hash_seconds"
+        " FROM share WHERE NOT hidden ORDER BY id DESC"
+    ).fetchall()
+    for number, path, cid, files, size, skipped, skipped_count, hash_seconds in rows:
+        share = missing.pop(path, None) if cid is not None else None
+        if share is None:
+            hidden.append(number)
+            continue
+        found[number] = replace(
+            share,
             cid=Cid.from_bytes(cid),
-            audience=Audience.parse(audience),
-            kind=kind,
             files=files,
             bytes=size,
             skipped=tuple(Skipped(*one) for one in json.loads(skipped)),
             skipped_count=skipped_count,
             hash_seconds=hash_seconds,
+            ready=True,
         )
+    hide(db, hidden)
     return found
 
 
@@ -287,7 +296,8 @@ def _places(
     return tuple(_place(*row[:-1]) for row in rows)
 
 
-def _place(entry: int, kind: str, top: str, folder: str, name: str, *rest: Any) -> Place:
+def _place(entry: int, kind: str, path: bytes, folder: str, name: str, *rest: Any) -> Place:
+    top = os.fsdecode(path)
     if kind == "file":
         top, name = os.path.split(top)
     return Place(entry, top, folder, name, *rest)

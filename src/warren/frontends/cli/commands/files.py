@@ -129,7 +129,7 @@ def _shares(found: list[dict[str, Any]], *, long: bool) -> list[str]:
             one["name"],
             units.size(one["bytes"]),
             f"{one['files']:,}",
-            one["audience"],
+            one["audience"] if one["ready"] else "(hashing again)",
             one["path"],
             one["cid"],
         )
