@@ -195,6 +195,18 @@ def test_write_whole_leaves_no_draft_when_it_fails(setting: Setting) -> None:
     assert [entry.name for entry in disk.scan(setting.folder)] == ["folder"]
 
 
+def test_only_drafts_of_a_file_are_removed(setting: Setting) -> None:
+    disk = setting.server.disk
+    names = ["file", "file.0123abcd.new", "file.0123abcd.new.txt", "file.new", "other.0123abcd.new"]
+    for name in names:
+        disk.write_whole(setting.path(name), b"data")
+    disk.remove_drafts(setting.path("file"))
+    left = [entry.name for entry in disk.scan(setting.folder)]
+    assert left == [name for name in names if name != "file.0123abcd.new" or setting.kind == "simulated"]
+    with pytest.raises(FileNotFoundError):
+        disk.remove_drafts(setting.path("nothing/file"))
+
+
 def test_folders_are_made_with_their_parents(setting: Setting) -> None:
     disk = setting.server.disk
     disk.make_dirs(setting.path("x/y/z"))

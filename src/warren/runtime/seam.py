@@ -239,8 +239,12 @@ class Disk(Protocol):
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
         """Put `data` under `path` at once: after a crash there is the old content or the new, never a
-        mixture.
+        mixture. A crash may leave a draft beside it, which `remove_drafts` removes.
         """
+        ...
+
+    def remove_drafts(self, path: StrPath) -> None:
+        """Remove what `write_whole` left beside `path` when it was killed; nobody may write there now."""
         ...
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:

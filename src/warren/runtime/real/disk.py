@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat as modes
@@ -25,6 +26,8 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a FIFO or a device must not hang the thread; on regular files the flag means nothing.
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_DRAFT_BYTES = 4
+_DRAFT_END = ".new"
 _HAS_PREAD = hasattr(os, "pread")
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 # Going through a folder takes no permission to list it.
@@ -195,7 +198,7 @@ class RealDisk:
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
         target = os.fspath(path)
-        draft = f"{target}.{secrets.token_hex(4)}.new"
+        draft = f"{target}.{secrets.token_hex(_DRAFT_BYTES)}{_DRAFT_END}"
         try:
             file = self.open_write(draft, create=True, mode=mode)
             try:
@@ -208,6 +211,13 @@ class RealDisk:
             _remove_if_there(draft)
             raise
         self.sync_dir(os.path.dirname(target) or ".")
+
+    def remove_drafts(self, path: StrPath) -> None:
+        folder, name = os.path.split(os.fspath(path))
+        is_draft = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{{2 * _DRAFT_BYTES}}}{re.escape(_DRAFT_END)}")
+        for entry in _scan(folder or "."):
+            if entry.kind == "file" and is_draft.fullmatch(entry.name):
+                _remove_if_there(os.path.join(folder, entry.name))
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:
         os.makedirs(path, mode, exist_ok=True)

@@ -232,6 +232,10 @@ class SimulatedDisk:
         self._free(old)
         folder.entries[name] = file
 
+    def remove_drafts(self, path: StrPath) -> None:
+        self.meet_faults("remove_drafts")
+        self._parent(path)
+
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:  # noqa: ARG002
         self.meet_faults("make_dirs")
         parts = _parts(path)
