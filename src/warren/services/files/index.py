@@ -273,27 +273,31 @@ def find_chunks(
     db: sqlite3.Connection, visible: Collection[int], digests: Sequence[bytes]
 ) -> list[tuple[Place, ...]]:
     """Where each chunk lies in the shares that are `visible`, the best place first; () where it does not."""
+    every = _places_query(visible)
     found: dict[bytes, tuple[Place, ...]] = {}
     for digest in dict.fromkeys(digests):
-        places = _places(db, visible, digest)
+        places = _places(db, every, digest)
         if len(places) == PLACES_MAX and all(place.broken for place in places):
-            places = _places(db, visible, digest, "AND NOT e.broken") or places
+            places = _places(db, _places_query(visible, "AND NOT e.broken"), digest) or places
         found[digest] = places
     return [found[digest] for digest in digests]
 
 
-def _places(
-    db: sqlite3.Connection, visible: Collection[int], digest: bytes, condition: str = ""
-) -> tuple[Place, ...]:
-    rows = db.execute(  # what is inserted is our own; CROSS JOIN: begin with the digest, always
+def _places_query(visible: Collection[int], condition: str = "") -> str:
+    """What is inserted are integers and words of our own; CROSS JOIN: begin with the digest, always."""
+    return (
         "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length,"  # noqa: S608
         " e.broken, e.trusted"
         " FROM leaf l CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = l.share"
-        f" WHERE l.digest = ? AND l.share IN ({_numbers(visible)}) {condition} LIMIT {PLACES_MAX}",
-        (digest,),
-    ).fetchall()
-    rows.sort(key=lambda row: (row[-2], -row[-1]))
-    return tuple(_place(*row[:-1]) for row in rows)
+        f" WHERE l.digest = ? AND l.share IN ({_numbers(visible)}) {condition} LIMIT {PLACES_MAX}"
+    )
+
+
+def _places(db: sqlite3.Connection, query: str, digest: bytes) -> tuple[Place, ...]:
+    rows = db.execute(query, (digest,)).fetchall()
+    if len(rows) > 1:
+        rows.sort(key=lambda row: (row[-2], -row[-1]))
+    return tuple([_place(*row[:-1]) for row in rows])
 
 
 def _place(entry: int, kind: str, path: bytes, folder: str, name: str, *rest: Any) -> Place:
