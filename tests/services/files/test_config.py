@@ -11,10 +11,10 @@ from warren.services.files.config import FilesConfig
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(FilesConfig)])
-@pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_nothing_is_zero_negative_or_no_number(name: str, value: float) -> None:
+@pytest.mark.parametrize("value", [0, -1])
+def test_nothing_is_zero_or_negative(name: str, value: int) -> None:
     with pytest.raises(ConfigError, match=rf"files\.{name} must be above 0"):
-        replace(FilesConfig(), **{name: value})  # type: ignore[arg-type]
+        replace(FilesConfig(), **{name: value})
 
 
 @pytest.mark.parametrize(

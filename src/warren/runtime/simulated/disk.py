@@ -119,40 +119,6 @@ class SimulatedFile:
             self._file.data.extend(bytes(grown))
 
 
-class SimulatedFolder:
-    """An open folder; what is reached through it lies in it, whatever becomes of its name."""
-
-    __slots__ = ("_disk", "_folder", "_is_open")
-
-    def __init__(self, disk: SimulatedDisk, folder: _Folder) -> None:
-        self._disk = disk
-        self._folder = folder
-        self._is_open = True
-
-    def scan(self) -> list[DirEntry]:
-        self._begin("scan")
-        return _entries(self._folder)
-
-    def open_read(self, name: str) -> SimulatedFile:
-        self._begin("open_read")
-        return self._disk.open_entry(name, self._entry(name))
-
-    def read_link(self, name: str) -> str:
-        self._begin("read_link")
-        return _target(name, self._entry(name))
-
-    def close(self) -> None:
-        self._is_open = False
-
-    def _begin(self, op: str) -> None:
-        if not self._is_open:
-            raise _error(errno.EBADF)
-        self._disk.meet_faults(op)
-
-    def _entry(self, name: str) -> _Entry:
-        return _child(self._folder, _own_name(name), name)
-
-
 class SimulatedDisk:
     """See `seam.Disk` and the module. `wall` gives the time of the host in seconds since 1970."""
 
@@ -290,16 +256,6 @@ class SimulatedDisk:
         self.meet_faults("real_path")
         return "/" + "/".join(self._resolve(path, follow=True)[0])
 
-    def open_entry(self, path: StrPath, entry: _Entry) -> SimulatedFile:
-        """Open what was found at `path`; anything but a file is refused."""
-        if isinstance(entry, _Folder):
-            raise _error(errno.EISDIR, path)
-        if isinstance(entry, _Symlink):
-            raise _error(errno.ELOOP, path)
-        if not isinstance(entry, _File):
-            raise _error(errno.EINVAL, path)
-        return SimulatedFile(self, entry)
-
     # ------------------------------------------------------------ names
 
     def _find(self, path: StrPath, *, follow: bool = True) -> _Entry:
@@ -346,6 +302,16 @@ class SimulatedDisk:
         folder.entries[name] = entry
         folder.mtime_ns = self.now_ns()
 
+    def open_entry(self, path: StrPath, entry: _Entry) -> SimulatedFile:
+        """Open what was found at `path`; anything but a file is refused."""
+        if isinstance(entry, _Folder):
+            raise _error(errno.EISDIR, path)
+        if isinstance(entry, _Symlink):
+            raise _error(errno.ELOOP, path)
+        if not isinstance(entry, _File):
+            raise _error(errno.EINVAL, path)
+        return SimulatedFile(self, entry)
+
     def _free(self, entry: _Entry | None) -> None:
         """Give back the space of what is no longer named; who still has it open reads on."""
         if isinstance(entry, _Folder):
@@ -353,6 +319,40 @@ class SimulatedDisk:
                 self._free(below)
         elif isinstance(entry, _File):
             self.used_bytes -= len(entry.data)
+
+
+class SimulatedFolder:
+    """An open folder; what is reached through it lies in it, whatever becomes of its name."""
+
+    __slots__ = ("_disk", "_folder", "_is_open")
+
+    def __init__(self, disk: SimulatedDisk, folder: _Folder) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._is_open = True
+
+    def scan(self) -> list[DirEntry]:
+        self._begin("scan")
+        return _entries(self._folder)
+
+    def open_read(self, name: str) -> SimulatedFile:
+        self._begin("open_read")
+        return self._disk.open_entry(name, self._entry(name))
+
+    def read_link(self, name: str) -> str:
+        self._begin("read_link")
+        return _target(name, self._entry(name))
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _begin(self, op: str) -> None:
+        if not self._is_open:
+            raise _error(errno.EBADF)
+        self._disk.meet_faults(op)
+
+    def _entry(self, name: str) -> _Entry:
+        return _child(self._folder, _own_name(name), name)
 
 
 def _parts(path: StrPath) -> list[str]:

@@ -50,7 +50,7 @@ class FilesConfig:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if not value > 0:  # also what is no number
+            if value <= 0:
                 raise ConfigError(
                     f"files.{name} must be above 0, not {value}", hint="remove the line to get the default"
                 )
