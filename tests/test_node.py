@@ -971,3 +971,15 @@ def test_the_same_seed_gives_the_same_run() -> None:
             return nodes.world.trace_digest()
 
     assert testing.run(main()) == testing.run(main())
+
+
+def test_a_node_does_not_share_its_own_data_folder(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Node(Config(home=tmp_path / "home", listen=(), name="anna")) as node:
+            with pytest.raises(InputError, match="data folder of a node"):
+                await node.share(tmp_path / "home")
+            (tmp_path / "photo").write_bytes(b"x")
+            share = await node.share(tmp_path)
+            assert (share.files, [one.path for one in share.skipped]) == (1, ["home"])
+
+    run(main())

@@ -451,3 +451,23 @@ def test_an_index_that_fails_while_serving_costs_the_stream_only(
             assert (await two.fetch("docs", tmp_path / "target")).files == 2
 
     run(main())
+
+
+def test_a_data_folder_is_never_shared(tmp_path: Path, source: Path) -> None:
+    """Not by itself, not a part of it, and not as a part of something: whoever has its key is that node."""
+    home = write_tree(source / "node", dict.fromkeys([*hashing.DATA_FOLDER_NAMES, "logs/log"], b"secret"))
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            for path in (home, home / "identity.key", home / "logs"):
+                with pytest.raises(InputError, match="is the data folder of a node, with its private key"):
+                    await two.library.share(path)
+            share = await two.library.share(source)
+            assert [(one.path, one.reason) for one in share.skipped] == [
+                ("node", "it is the data folder of a node, and holds its private key")
+            ]
+            assert [entry.name for entry in await two.library.list_files("docs")] == ["a.txt", "sub"]
+            outcome = await two.fetch("docs", tmp_path / "target")
+            assert sorted(read_tree(outcome.path)) == ["a.txt", "sub", "sub/b.txt"]
+
+    run(main())

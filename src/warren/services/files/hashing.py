@@ -30,6 +30,16 @@ trusted. The longer span is for file systems that keep whole seconds (FAT: two).
 
 CHANGED: Final = "it changed while it was read"
 
+DATA_FOLDER_NAMES: Final = ("identity.key", "node.lock")
+"""A folder with both is a data folder, of this node or another: whoever reads its key can be that node."""
+
+
+class DataFolder(OSError):
+    """A folder that is never shared."""
+
+    def __init__(self) -> None:
+        super().__init__("it is the data folder of a node, and holds its private key")
+
 
 class Scanned(NamedTuple):
     """A file as it was listed; `path` is relative to the top."""
@@ -66,7 +76,7 @@ def join(folder: str, name: str) -> str:
 
 
 def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
-    """List what to share of `folder` (relative to `top`). Raises `OSError`."""
+    """List what to share of `folder` (relative to `top`). Raises `OSError`, `DataFolder` among them."""
     opened = disk.open_folder(top, folder)
     try:
         return _scan_open(disk, opened, top, folder)
@@ -74,9 +84,31 @@ def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
         opened.close()
 
 
+def find_data_folder(disk: Disk, path: str) -> str | None:
+    """The data folder of a node that `path` is, or lies in."""
+    while True:
+        if all(_exists(disk, os.path.join(path, name)) for name in DATA_FOLDER_NAMES):
+            return path
+        above = os.path.dirname(path)
+        if above == path:
+            return None
+        path = above
+
+
+def _exists(disk: Disk, path: str) -> bool:
+    try:
+        disk.stat(path)
+    except OSError:
+        return False
+    return True
+
+
 def _scan_open(disk: Disk, opened: Folder, top: str, folder: str) -> Listing:
     found = Listing([], [], [], [])
-    for entry in opened.scan():
+    entries = list(opened.scan())
+    if {entry.name for entry in entries}.issuperset(DATA_FOLDER_NAMES):
+        raise DataFolder
+    for entry in entries:
         name = entry.name
         if name.startswith("."):
             continue

@@ -1,8 +1,9 @@
 """From files on the disk to their graph: scan, hash in threads, build folders from the leaves up.
 
 In: a path, and what is known of it from before. Out: rows for the index in batches, and the root. Left out
-silently: hidden names (a leading dot). Left out and reported: symlinks that lead out of the tree, what is no
-regular file, unreadable files, files that change while they are read, names that are not UTF-8.
+silently: hidden names (a leading dot). Left out and reported: data folders of nodes, symlinks that lead out
+of the tree, what is no regular file, unreadable files, files that change while they are read, names that are
+not UTF-8.
 
 Memory: the folders on the way from the top to where the work is and a bounded number of jobs; not the tree.
 """
@@ -19,6 +20,7 @@ from warren.core.errors import NotFound, StorageError
 from warren.services.files.dag.build import build_folder
 from warren.services.files.dag.pb import Link
 from warren.services.files.hashing import (
+    DataFolder,
     Scanned,
     assemble,
     hash_files,
@@ -199,6 +201,9 @@ class Importer:
     async def _scan(self, folder: _Folder) -> Listing | None:
         try:
             listing = await self._runtime.offload(scan_folder, self._runtime.disk, self._top, folder.path)
+        except DataFolder as error:
+            self._skip(folder.path, str(error))
+            return None
         except OSError as error:
             self._skip(folder.path, f"it cannot be read: {error.strerror}")
             return None

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from warren.core.cid import Cid
-from warren.core.errors import ContentUnknown, NotFound, StorageError, WarrenError
+from warren.core.errors import ContentUnknown, InputError, NotFound, StorageError, WarrenError
 from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
 from warren.services.files import index, listing, serving, shares
+from warren.services.files.hashing import find_data_folder
 from warren.services.files.importer import Importer
 from warren.services.files.index import ListedEntry
 from warren.services.files.index_file import open_index
@@ -197,10 +198,17 @@ class Library:
             after = page.entries[-1].name
 
     async def _find(self, path: str) -> str:
+        disk, offload = self._runtime.disk, self._runtime.offload
         try:
-            return await self._runtime.offload(self._runtime.disk.real_path, path)
+            top = await offload(disk.real_path, path)
         except OSError as error:
             raise NotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+        if (home := await offload(find_data_folder, disk, top)) is not None:
+            raise InputError(
+                f"{home} is the data folder of a node, with its private key: nothing in it can be shared",
+                hint="share a folder elsewhere",
+            )
+        return top
 
     # --- hashing and committing ---------------------------------------------------------------------------
 
