@@ -7,6 +7,7 @@ there are several, each will ask the same machine for its next request.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -38,6 +39,14 @@ class Piece:
     def weight(self) -> int:
         """Bytes to reckon with: its length, or the most a chunk may have."""
         return CHUNK_BYTES if self.length == LEAF_UNKNOWN else self.length
+
+    def fits(self, data: memoryview) -> bool:
+        """Whether `data` is this chunk: by its digest, and by the length that its verified parent gave it.
+
+        A parent that lies of the length would leave gaps and overlaps in its file, or fill the disk with more
+        than it claims.
+        """
+        return self.length in {LEAF_UNKNOWN, len(data)} and hashlib.sha256(data).digest() == self.digest
 
 
 @dataclass(frozen=True, slots=True)

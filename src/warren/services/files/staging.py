@@ -110,7 +110,7 @@ class Staging:
         with memoryview(buffer) as view:
             for start, end, piece in chunks:
                 data = view[start:end]
-                right.append(hashlib.sha256(data).digest() == piece.digest)
+                right.append(piece.fits(data))
                 if right[-1]:
                     for file, offset in piece.targets:
                         self._write(file, offset, data)
@@ -146,11 +146,16 @@ class Staging:
                 kept.close()
 
     def close(self) -> None:
-        """Close what is open; no thread is at it."""
+        """Close what is open, all of it; no thread is at it. A close may be what tells of a failed write."""
+        failed: StorageError | None = None
         while self._kept:
-            _, kept = self._kept.popitem()
-            with contextlib.suppress(OSError):
+            path, kept = self._kept.popitem()
+            try:
                 kept.close()
+            except OSError as error:
+                failed = name_error(error, path)
+        if failed is not None:
+            raise failed
 
     def _open_write(self, file: TargetFile) -> WriteFile:
         path = self._local(file.path)
@@ -278,7 +283,8 @@ def _named_errors(what: str) -> Iterator[None]:
 
 
 def name_error(error: OSError, what: str) -> StorageError:
-    """What the system's error means to who fetches."""
+    """What the system's error means to who fetches; `what` is empty for the top of what is fetched."""
+    what = what or "what is fetched"
     reason = error.strerror or str(error)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
