@@ -143,7 +143,8 @@ class Stat(NamedTuple):
     """What a path is.
 
     `inode` tells a replaced file from a changed one; it is 0 where the platform has none. `mode` holds the
-    permission bits; 0o600 where the platform has none.
+    permission bits; 0o600 where the platform has none. `owned` says whether it belongs to the user that this
+    process runs as; True where the platform does not tell.
     """
 
     kind: Kind
@@ -151,6 +152,7 @@ class Stat(NamedTuple):
     mtime_ns: int
     inode: int
     mode: int = 0o600
+    owned: bool = True
 
 
 class ReadFile(Protocol):

@@ -190,8 +190,10 @@ def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) ->
 
 
 def _stat(status: os.stat_result) -> Stat:
-    mode = modes.S_IMODE(status.st_mode) if os.name == "posix" else 0o600
-    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino, mode)
+    mode, owned = 0o600, True
+    if os.name == "posix":
+        mode, owned = modes.S_IMODE(status.st_mode), status.st_uid == os.geteuid()
+    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino, mode, owned)
 
 
 def _kind(mode: int) -> Kind:

@@ -46,6 +46,12 @@ class NameRules:
     windows: bool = os.name == "nt"
     case_insensitive: bool = False
 
+    def key(self, name: str) -> str:
+        """What two names have in common when they are the same name here."""
+        if not self.case_insensitive:
+            return name
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
 
 def safe_name(name: str, rules: NameRules) -> tuple[str, str]:
     """What `name` becomes, and why (empty when it stays)."""
@@ -117,9 +123,7 @@ class FolderNames:
                 return marked, TAKEN
 
     def _take(self, name: str) -> bool:
-        key = name
-        if self._rules.case_insensitive:
-            key = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+        key = self._rules.key(name)
         if key in self._taken:
             return False
         self._taken.add(key)
