@@ -243,6 +243,12 @@ class Disk(Protocol):
         """
         ...
 
+    def sync_tree(self, path: StrPath) -> None:
+        """Return once this file or folder and all below it survive a loss of power; the name of `path` itself
+        is `sync_dir`'s. It may take time for what others wrote to the same file system.
+        """
+        ...
+
     def free_bytes(self, path: StrPath) -> int: ...
 
     def real_path(self, path: StrPath) -> str:

@@ -204,6 +204,32 @@ def test_a_hidden_folder_that_stays_is_no_failure(tmp_path: Path, monkeypatch: p
     assert staging.finish("name") == str(tmp_path / "name")
 
 
+def test_on_request_all_is_synced_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str]] = []
+
+    def note(method: str) -> None:
+        do = getattr(RealDisk, method)
+
+        def noted(disk: RealDisk, path: str, *rest: str) -> None:
+            calls.append((method, os.path.basename(path)))
+            do(disk, path, *rest)
+
+        monkeypatch.setattr(RealDisk, method, noted)
+
+    for method in ("sync_tree", "rename_new", "sync_dir", "remove_tree"):
+        note(method)
+    for sync in (False, True):
+        staging = Staging(RealDisk(), str(tmp_path / "to"), CID, sync=sync)
+        staging.open()
+        staging.make_folders([""])
+        staging.finish(f"{sync}")
+    plain = [("rename_new", "content"), ("remove_tree", PARTIAL)]
+    synced = [("sync_tree", "content"), plain[0], ("sync_dir", "to"), plain[1]]
+    assert calls == plain + synced
+
+
 def test_hidden_files_and_folders_of_a_copy_do_not_count(tmp_path: Path) -> None:
     for name in ("a", "d/b", ".hidden", ".git/objects/c", "d/.x/y"):
         path = tmp_path / name

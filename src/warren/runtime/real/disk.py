@@ -16,6 +16,7 @@ import stat as modes
 import threading
 from typing import TYPE_CHECKING
 
+from warren.runtime.real import syncing
 from warren.runtime.seam import DirEntry, Stat
 
 if TYPE_CHECKING:
@@ -165,6 +166,9 @@ class RealDisk:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def sync_tree(self, path: StrPath) -> None:
+        syncing.sync_tree(os.fspath(path))
 
     def free_bytes(self, path: StrPath) -> int:
         return shutil.disk_usage(path).free

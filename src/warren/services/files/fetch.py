@@ -35,6 +35,7 @@ from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from warren.network.network import Network
@@ -62,6 +63,7 @@ class Fetch:
         config: FilesConfig,
         origin: Origin,
         folder: str,
+        places: deque[None],
         report: Callable[[Progress], None],
     ) -> None:
         self._runtime = runtime
@@ -69,7 +71,7 @@ class Fetch:
         self._config = config
         self._origin = origin
         self._folder = folder
-        self._staging = Staging(runtime.disk, folder, str(origin.cid))
+        self._staging = Staging(runtime.disk, folder, str(origin.cid), places, sync=config.sync)
         self._ledger = Ledger(origin, runtime.clock, report)
 
     async def run(self) -> Fetched:

@@ -18,6 +18,7 @@ from warren.protocols.transfer.messages import NODE_PREFIX, PROTOCOL_ID, RAW_PRE
 from warren.services.files import listing
 from warren.services.files.fetch import Fetch
 from warren.services.files.ledger import Origin
+from warren.services.files.staging import make_places
 from warren.services.files.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Fetcher:
         self._runtime = runtime
         self._network = network
         self._config = config
+        self._places = make_places()
         self._transfers: set[Transfer] = set()
         self._under_way: set[tuple[str, Cid]] = set()
         self._closed = False
@@ -88,7 +90,8 @@ class Fetcher:
             raise InputError(f"{origin.name} is being fetched into {folder} already", hint="wait for it")
         self._under_way.add(key)
         try:
-            return await Fetch(self._runtime, self._network, self._config, origin, folder, report).run()
+            fetch = Fetch(self._runtime, self._network, self._config, origin, folder, self._places, report)
+            return await fetch.run()
         finally:
             self._under_way.discard(key)
 

@@ -58,11 +58,21 @@ def make_places() -> deque[None]:
 class Staging:
     """The growing copy of one root in one target folder. `open` it first.
 
-    `places` is what all fetches of a node share, see `make_places`.
+    `places` is what all fetches of a node share, see `make_places`. With `sync` a finished fetch survives a
+    loss of power.
     """
 
-    def __init__(self, disk: Disk, folder: str, cid: str, places: deque[None] | None = None) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        folder: str,
+        cid: str,
+        places: deque[None] | None = None,
+        *,
+        sync: bool = False,
+    ) -> None:
         self._disk = disk
+        self._sync = sync
         self._places = make_places() if places is None else places
         self._folder = folder
         self._partial = os.path.join(folder, f".warren-{cid[-16:]}.partial")
@@ -251,12 +261,16 @@ class Staging:
         """Give it its final name, or the next free one; returns the path."""
         with _named_errors(self._folder):
             self._remove_strays()
+            if self._sync:
+                self._disk.sync_tree(self._content)
             for number in range(1, COPIES_MAX):
                 final = safe_join(self._folder, [numbered(name, number)])
                 try:
                     self._disk.rename_new(self._content, final)
                 except FileExistsError:
                     continue
+                if self._sync:
+                    self._disk.sync_dir(self._folder)
                 with contextlib.suppress(OSError):  # it is empty, and what was fetched has its name
                     self._disk.remove_tree(self._partial)
                 return final
