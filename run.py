@@ -6,6 +6,7 @@ one that stands on the PATH. All the work is done by tools/launcher.py.
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -37,6 +38,17 @@ def newer_python():
     return None
 
 
+def again():
+    """The command line that was typed, for a newer Python."""
+    return " ".join(["python3.13", sys.argv[0]] + [quoted(word) for word in sys.argv[1:]])
+
+
+def quoted(word):
+    """The word as a POSIX shell takes it."""
+    plain = re.match(r"^[A-Za-z0-9_@%+=:,./-]+$", word)
+    return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 def hand_over():
     """Run this file again under a Python that is new enough; else say what is missing and return 3."""
     program = newer_python()
@@ -45,7 +57,7 @@ def hand_over():
             "Warren needs Python %d.%d or newer. This one is %d.%d (%s), and the PATH has no newer one.\n"
             % (OLDEST + tuple(sys.version_info[:2]) + (sys.executable,))
         )
-        sys.stderr.write("Install one (https://www.python.org/downloads/) and run: python3.13 run.py\n")
+        sys.stderr.write("Install one (https://www.python.org/downloads/) and run: %s\n" % again())
         return 3
     command = [program, os.path.abspath(__file__)] + sys.argv[1:]
     if os.name == "nt":

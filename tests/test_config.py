@@ -8,6 +8,8 @@ import pytest
 
 from warren.config import NAME_CHARS_MAX, ApiConfig, Config, default_name
 from warren.core.errors import ConfigError
+from warren.core.multiaddr import Multiaddr
+from warren.network.config import NetworkConfig
 
 
 def test_defaults_listen_on_one_port_for_both_families() -> None:
@@ -92,3 +94,29 @@ def test_the_api_refuses_other_places_and_numbers(wrong: Any) -> None:
 def test_a_changed_copy_is_checked_too() -> None:
     with pytest.raises(ConfigError):
         replace(Config(), listen=("nonsense",))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"listen": "/ip4/127.0.0.1/tcp/0"}, "listen is a list of addresses in text"),
+        ({"listen": (Multiaddr.parse("/ip4/127.0.0.1/tcp/0"),)}, "listen is a list of addresses in text"),
+        ({"listen": 5}, "listen is a list of addresses in text"),
+        ({"home": "data"}, "home must be of type Path"),
+        ({"download_dir": None}, "download_dir must be of type Path"),
+        ({"name": None}, "name must be text"),
+        ({"network": {"inbound_max": 1}}, "network must be of type NetworkConfig"),
+        ({"files": None}, "files must be of type FilesConfig"),
+        ({"api": 4180}, "api must be of type ApiConfig"),
+    ],
+)
+def test_values_of_another_type_are_refused_with_a_cure(wrong: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        Config(**wrong)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("wrong", [True, "5", 1.5, None])
+def test_numbers_are_numbers(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match=r"network\.inbound_max must be a whole number"):
+        NetworkConfig(inbound_max=wrong)

@@ -8,21 +8,26 @@ Standard library only. Every package comes from a lock file whose hashes pip che
 compiled or downloaded to compile), and Warren itself is put on the environment's path by a .pth file. What
 was installed is stamped, by set (run, test, dev; each holds the one before), with digests of Python and place
 and of lock and pyproject. Stamps go before pip starts and come back when it has ended well: an environment
-without a stamp was left half-made, and is made anew.
+without a stamp was left half-made, and is made anew. So is one from which something is missing: what was
+installed is listed beside the stamps, and looking for it at each start costs one listing of a folder.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
 
+from tools.setup_lock import SetupLock
+from tools.setup_words import Progress, SetupFailed, explain, say
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import IO, NoReturn, Self
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
@@ -46,16 +51,19 @@ python3 run.py ping --help explains one.
 The first run makes .venv beside this file; nothing outside the checkout is changed.
 """
 
+PROGRAM = """\
+import sys
+
+try:
+    from warren.frontends.cli.main import main
+except ModuleNotFoundError as error:
+    sys.exit(f"{{error.name}} is missing: this environment is damaged. Type: python3 '{run}' setup")
+
+sys.exit(main())
+"""
+
 ACTIVATE = r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"
-NAMING = f"Where it says `warren`, type `python3 run.py`; or type, once in a terminal: {ACTIVATE}"
-
-
-class SetupFailed(Exception):
-    """The environment cannot be made; says what to do and with which exit code to end."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+NAMING = f"To type warren instead of python3 run.py, type once in a terminal: {ACTIVATE}"
 
 
 # ---------------------------------------------------------------- what is there already
@@ -70,6 +78,7 @@ class Environment:
         self.bin = self.folder / ("Scripts" if WINDOWS else "bin")
         self.python = self.bin / ("python.exe" if WINDOWS else "python")
         self.warren = self.bin / ("warren.py" if WINDOWS else "warren")
+        self.contents = self.folder / ".contents"  # where packages lie, then what was there, a name a line
 
     def lock_file(self, group: str) -> Path:
         """The hash-locked requirements of `group`."""
@@ -89,12 +98,27 @@ class Environment:
 
     def has(self, group: str) -> bool:
         """Whether `group` was installed to its end, from today's lock, by this Python."""
-        return _read(self.stamp(group)) == self.fresh_stamp(group)
+        return _read(self.stamp(group)) == self.fresh_stamp(group) and self.is_undamaged()
 
     def is_whole(self) -> bool:
-        """Whether packages can be added: some group was finished here, by this Python."""
+        """Whether packages can be added: some group was finished here, by this Python, and is still there."""
         origin = self.origin()
-        return self.python.exists() and any(_read(self.stamp(group)).startswith(origin) for group in GROUPS)
+        made = any(_read(self.stamp(group)).startswith(origin) for group in GROUPS)
+        return made and self.is_undamaged()
+
+    def is_undamaged(self) -> bool:
+        """Whether nothing is missing of what was installed: the Python, the program, a package."""
+        packages, *names = _read(self.contents).splitlines() or [""]
+        try:
+            there = set(os.listdir(packages))
+        except OSError:
+            return False
+        return self.python.exists() and self.warren.exists() and there.issuperset(names)
+
+    def note_contents(self, packages: Path) -> None:
+        """List what stands in `packages`, the folder of installed packages."""
+        names = sorted(name for name in os.listdir(packages) if name != "__pycache__")
+        self.contents.write_text("\n".join([str(packages), *names]) + "\n", encoding="utf-8")
 
 
 def base_python() -> str:
@@ -124,69 +148,18 @@ def prepare(environment: Environment, group: str) -> bool:
         if environment.has(group):  # another run has just done it
             return True
         if not environment.is_whole():
+            if environment.contents.exists() and not environment.is_undamaged():
+                say(f"{environment.folder} is damaged; making it anew.")
             _create(environment)
         for each in GROUPS:
             environment.stamp(each).unlink(missing_ok=True)
         _install(environment, group, lock)
-        _link_warren(environment)
+        environment.note_contents(_link_warren(environment))
         for each in GROUPS[: GROUPS.index(group) + 1]:
             environment.stamp(each).write_text(environment.fresh_stamp(each), encoding="utf-8")
     if group == "run":
         say(NAMING)
     return True
-
-
-class SetupLock:
-    """A lock among all runs of this checkout, the operating system's: no killed run can leave it behind.
-
-    The children of the holder inherit it. So when run.py is killed and its pip lives on, the next run waits
-    for that pip to end instead of working against it.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._path = root / ".venv.lock"
-        self._file: IO[bytes] | None = None
-
-    @property
-    def fd(self) -> int:
-        assert self._file is not None  # asked only while it is held
-        return self._file.fileno()
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("ab")
-        if not self._try():
-            say("Another run is setting up this checkout; waiting for it.")
-            self._wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _try(self) -> bool:
-        try:
-            if WINDOWS:
-                import msvcrt
-
-                msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            else:
-                import fcntl
-
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _wait(self) -> None:
-        if WINDOWS:
-            import time
-
-            while not self._try():
-                time.sleep(0.2)
-        else:
-            import fcntl
-
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
 
 
 def _create(environment: Environment) -> None:
@@ -325,116 +298,27 @@ def _kill(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _link_warren(environment: Environment) -> None:
-    """Put src/ on the environment's path and `warren` in its bin folder, as an editable install would."""
+def _link_warren(environment: Environment) -> Path:
+    """Put src/ on the environment's path and `warren` in its bin folder, as an editable install would.
+
+    Returns the folder of installed packages.
+    """
     asked = subprocess.run(
         [str(environment.python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    (Path(asked.stdout.strip()) / "warren.pth").write_text(f"{environment.root / 'src'}\n", encoding="utf-8")
+    packages = Path(asked.stdout.strip())
+    (packages / "warren.pth").write_text(f"{environment.root / 'src'}\n", encoding="utf-8")
     # A shell starts it, because a #! line must be short and may hold no space.
     environment.warren.write_text(
         f"#!/bin/sh\n'''exec' \"{environment.python}\" -P \"$0\" \"$@\"\n' '''\n"
-        "import sys\n\nfrom warren.frontends.cli.main import main\n\nsys.exit(main())\n",
+        f"{PROGRAM.format(run=environment.root / 'run.py')}",
         encoding="utf-8",
     )
     environment.warren.chmod(0o755)
-
-
-# ---------------------------------------------------------------- words
-
-
-class Progress:
-    """One line on standard error that grows while pip works; two plain lines where that is no terminal."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self._title = title
-        self._total = total
-        self._live = sys.stderr.isatty()
-        self._seen = 0
-        self._show("")
-
-    def follow(self, lines: IO[str]) -> Iterator[str]:
-        """Pass the lines of pip's output on, showing each package as it comes."""
-        for line in lines:
-            words = line.split()
-            if words[:1] == ["Collecting"] and len(words) > 1:
-                self._seen += 1
-                self._show(f"{self._seen}/{self._total} {words[1].partition('==')[0]}")
-            elif line.startswith("Installing collected"):
-                self._show("installing")
-            yield line
-
-    def end(self, word: str) -> None:
-        if self._live:
-            self._show(word)
-            sys.stderr.write("\n")
-
-    def _show(self, text: str) -> None:
-        if self._live:
-            sys.stderr.write(f"\r\x1b[K{self._title}: {text}")
-        elif not text:
-            sys.stderr.write(f"{self._title} ({self._total} packages)\n")
-        sys.stderr.flush()
-
-
-# What pip says -> what it means, in words and as exit code. The first that matches wins.
-DIAGNOSES: tuple[tuple[tuple[str, ...], str, int], ...] = (
-    (
-        ("No space left on device", "[Errno 28]", "Disk quota exceeded"),
-        "The disk is full. Free some space and run it again.",
-        8,
-    ),
-    (
-        ("Read-only file system", "Permission denied"),
-        "The checkout cannot be written. Copy it to a folder of your own and run it there.",
-        8,
-    ),
-    (
-        ("DO NOT MATCH THE HASHES",),
-        "A downloaded package is not the one that was locked; nothing of it was installed.",
-        7,
-    ),
-    (
-        (
-            "NewConnectionError",
-            "NameResolutionError",
-            "name resolution",
-            "Network is unreachable",
-            "Connection refused",
-            "timed out",
-            "ProxyError",
-            "SSLError",
-            "connection broken",
-        ),
-        "The packages could not be downloaded. Check the network (or pip's settings) and run it again.",
-        6,
-    ),
-    (
-        ("No matching distribution found", "Could not find a version"),
-        "No ready-made package exists for this Python or platform. Try Python 3.11, 3.12 or 3.13.",
-        3,
-    ),
-)
-
-
-def explain(output: str) -> SetupFailed:
-    """Turn what pip or venv printed into words, an exit code, and pip's own last lines."""
-    lines = output.strip().splitlines()
-    first = next((at for at, line in enumerate(lines) if line.startswith("ERROR")), max(0, len(lines) - 4))
-    last = "\n".join("  " + line.strip() for line in lines[first : first + 6])
-    for signs, meaning, code in DIAGNOSES:
-        if any(sign in output for sign in signs):
-            return SetupFailed(f"{meaning}\n{last}", code)
-    return SetupFailed(f"The environment could not be made:\n{last}", 1)
-
-
-def say(text: str) -> None:
-    """Tell the person at the terminal; standard output belongs to the command."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    return packages
 
 
 # ---------------------------------------------------------------- commands
@@ -454,9 +338,20 @@ def plan(arguments: Sequence[str], environment: Environment) -> tuple[str, list[
     return "run", ["-P", str(environment.warren), *arguments], False
 
 
+def _group(words: Sequence[str]) -> str:
+    """The group that `setup` is to make. Raises SetupFailed for a word that is none."""
+    if not words:
+        return "run"
+    if len(words) > 1 or words[0] not in GROUPS:
+        given = " ".join(words)
+        raise SetupFailed(f"setup knows no group {given!r}. Choose one: {', '.join(GROUPS)}", 2)
+    return words[0]
+
+
 def hand_over(python: Path, arguments: Sequence[str]) -> NoReturn:
     """Become the environment's Python; where an operating system cannot, wait for it."""
     command = [str(python), *arguments]
+    os.environ["WARREN_PROGRAM"] = f"python3 {shlex.quote(sys.argv[0])}"  # for what it tells people to type
     if WINDOWS:
         sys.exit(subprocess.call(command))
     sys.stdout.flush()
@@ -472,7 +367,7 @@ def main(arguments: Sequence[str]) -> int:
     environment = Environment(ROOT)
     try:
         if arguments[0] == "setup":
-            prepare(environment, arguments[1] if arguments[1:] and arguments[1] in GROUPS else "run")
+            prepare(environment, _group(arguments[1:]))
             say(f"Ready: {environment.folder}\nNext: python3 run.py demo")
             return 0
         group, command, in_checkout = plan(arguments, environment)

@@ -1,4 +1,4 @@
-"""identify messages: what is kept of them is bounded."""
+"""identify messages: what is kept of them is bounded, also where one is joined to another."""
 
 from __future__ import annotations
 
@@ -30,10 +30,20 @@ def parse(data: bytes) -> identify.IdentifyInfo:
     return identify.parse(data, _KEY.peer_id)
 
 
+_KNOWN = parse(SEEDS[1])
+
+
 def verify(_data: bytes, info: identify.IdentifyInfo) -> None:
+    assert info.updated(info) == info
+    for one in (info, info.updated(_KNOWN), _KNOWN.updated(info)):
+        _is_bounded(one)
+    assert _KNOWN.updated(info).record_seq >= _KNOWN.record_seq
+
+
+def _is_bounded(info: identify.IdentifyInfo) -> None:
     assert isinstance(info.is_warren, bool)
     assert len(info.listen_addrs) <= identify.ADDRESSES_MAX
     assert len(info.protocols) <= identify.PROTOCOLS_MAX
     for text in (info.agent, info.protocol_version, *info.protocols):
         assert isinstance(text, str)
-        assert len(text) <= identify.TEXT_BYTES_MAX
+        assert len(text) <= identify.TEXT_CHARS_MAX

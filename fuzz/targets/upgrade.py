@@ -6,10 +6,13 @@ from warren.core.errors import HandshakeFailed
 from warren.core.keys import PrivateKey
 from warren.network import noise
 from warren.network.multistream import VERSION_LINE, encode_line
-from warren.network.upgrade import MUXERS, Upgrade
+from warren.network.noise_security import Noise
+from warren.network.upgrade import Upgrade
+from warren.network.yamux.frames import PROTOCOL_ID
 
 DOCUMENTED: tuple[type[Exception], ...] = ()
-STATIC = noise.StaticKey(PrivateKey.from_seed(bytes(32)), b"\x01" * 32, MUXERS)
+MUXERS = (PROTOCOL_ID,)
+NOISE = Noise(PrivateKey.from_seed(bytes(32)), b"\x01" * 32, MUXERS)
 _HELLO = VERSION_LINE + encode_line(noise.PROTOCOL_ID)
 SEEDS = (
     b"\x10" + _HELLO + noise.frame(b"\x09" + bytes(31)),
@@ -22,7 +25,7 @@ SEEDS = (
 
 def shake(data: bytes, step: int, *, initiator: bool) -> type[Exception] | None:
     """The error that ended it, if one did."""
-    upgrade = Upgrade(STATIC, b"\x02" * 32, initiator=initiator, expected=None)
+    upgrade = Upgrade((NOISE,), MUXERS, b"\x02" * 32, initiator=initiator, expected=None)
     held = b""
     for pos in range(0, len(data), step):
         held += data[pos : pos + step]

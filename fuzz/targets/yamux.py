@@ -97,6 +97,7 @@ def run(data: bytes, step: int) -> list[tuple[int, str, bytes]]:
         accept,
         WindowBudget(TotalBudget(WindowLimits())),
         lambda: 0.0,
+        bytes,
         client=False,
         limits=YamuxLimits(streams_inbound_max=STREAMS_MAX, idle_frames_burst=64),
     )

@@ -16,12 +16,14 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.services.files.config import FilesConfig
 
 PORT_DEFAULT = 4101
+PORT_MAX = 65535
 NAME_CHARS_MAX = 64
 
 
@@ -52,17 +54,12 @@ class ApiConfig:
     requests_max: int = 64
 
     def __post_init__(self) -> None:
+        check_settings(self, "api.", zero=("port",), most={"port": PORT_MAX})
         if not _is_loopback(self.host):
             raise ConfigError(
                 f"api.host must be a loopback address, not {self.host!r}",
                 hint='write host = "127.0.0.1"; reach the node from elsewhere through ssh -L',
             )
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(
-                f"api.port must be between 0 and 65535, not {self.port}", hint="0 picks a free port"
-            )
-        _check_positive("api.body_bytes_max", self.body_bytes_max)
-        _check_positive("api.requests_max", self.requests_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +81,38 @@ class Config:
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
+        check_settings(self)
+        self._check_types()
         for address in self.listen:
             check_listen(address)
         if not self.name.strip() or len(self.name) > NAME_CHARS_MAX or not self.name.isprintable():
             raise ConfigError(
                 f"name must be 1 to {NAME_CHARS_MAX} printable characters, not {self.name[:80]!r}",
-                hint='write for instance name = "Anna"',
+                hint="choose another, for instance Anna",
             )
 
-
-def _check_positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise ConfigError(f"{name} must be above 0, not {value}", hint="remove the line to get the default")
+    def _check_types(self) -> None:
+        listen: object = self.listen
+        if not isinstance(listen, tuple | list) or not all(isinstance(one, str) for one in listen):
+            given = [str(one) for one in (listen if isinstance(listen, tuple | list) else [listen])]
+            raise ConfigError(
+                f"listen is a list of addresses in text, not {listen!r}", hint=f"write listen={given!r}"
+            )
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "home": (Path, type(None)),
+            "download_dir": Path,
+            "network": NetworkConfig,
+            "files": FilesConfig,
+            "api": ApiConfig,
+        }
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                wanted = kind[0] if isinstance(kind, tuple) else kind
+                raise ConfigError(
+                    f"{name} must be of type {wanted.__name__}, not {value!r}",
+                    hint=f"write {name}={wanted.__name__}(...)",
+                )
 
 
 def check_listen(address: str) -> None:

@@ -41,11 +41,11 @@ from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.files.types import Audience
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
-from warren.services.speedtest import RUN_BYTES_MAX, speedtest
+from warren.services.speedtest import RUN_BYTES_MAX, SECONDS_DEFAULT, speedtest
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -110,7 +110,8 @@ class Node:
     async def start(self) -> None:
         """Start everything; when this returns, peers can connect.
 
-        Raises StorageError, InvalidKey, ConfigError (an address that cannot be listened on), MisuseError.
+        Raises StorageError (the folder is in use, the key damaged or readable by others), ConfigError (an
+        address that cannot be listened on), MisuseError.
         """
         if self._life is not None:
             raise MisuseError("a node is started once", hint="make another Node")
@@ -241,12 +242,14 @@ class Node:
                 return socket.identity.agent
         return None
 
-    def events(self) -> AsyncIterator[object]:
+    def events(self) -> Subscription:
         """Everything that happens from now on, as frozen dataclasses (`PeerConnected`, `ContactAdded`, ...).
 
-        Whoever does not keep up loses the oldest events.
+        An async iterator for one consumer, which begins with this call and not with the first iteration. It
+        ends with the node, by `close()`, or when it is let go. Whoever does not keep up loses the oldest
+        events.
         """
-        return _iterate(self.network.events.subscribe())
+        return self.network.events.subscribe()
 
     # --- peers --------------------------------------------------------------------------------------------
 
@@ -280,7 +283,7 @@ class Node:
             times.append(await self._running.ping.ping(peer_id))
         return times
 
-    async def speedtest(self, peer: PeerId | str, seconds: float = 10.0) -> SpeedResult:
+    async def speedtest(self, peer: PeerId | str, seconds: float = SECONDS_DEFAULT) -> SpeedResult:
         """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
         parts = self._running
         return await speedtest(parts.ping, parts.perf, self._peer(peer), seconds)
@@ -288,7 +291,7 @@ class Node:
     # --- messages -----------------------------------------------------------------------------------------
 
     def handle(self, protocol: str, handler: Handler) -> None:
-        """Answer requests and take broadcasts of `protocol`: `handler(peer, payload) -> bytes | None`.
+        """Answer requests and take what is sent, of `protocol`: `handler(peer, payload) -> bytes | None`.
 
         The handler may be a coroutine function. Raises MisuseError when the protocol is taken.
         """
@@ -311,6 +314,15 @@ class Node:
         Raises RequestTimeout, Refused, ProtocolNotSupported, and what connecting raises.
         """
         return await self.network.request(self._peer(peer), protocol, payload, timeout_s=timeout_s)
+
+    async def send(
+        self, peer: PeerId | str, protocol: str, payload: bytes, *, timeout_s: float = 10.0
+    ) -> None:
+        """Send to one peer what wants no answer; returns when its handler has it. Connects if need be.
+
+        Raises what `request` raises.
+        """
+        await self.network.send(self._peer(peer), protocol, payload, timeout_s=timeout_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
         """Send to every connected peer at once; the report says whom it reached, whom not and why."""
@@ -359,6 +371,7 @@ class Node:
         when it was shared before, so that bringing it up to date shows it to nobody else. name: what others
         see. Raises NotFound, StorageError, InputError.
         """
+        _check_path(path)
         if isinstance(audience, str):
             audience = Audience.parse(audience, self.resolve_peer)
         return await self._running.library.share(path, audience, name=name, progress=progress)
@@ -390,6 +403,7 @@ class Node:
         ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. The transfer runs by
         itself: `async for progress in transfer`, `await transfer.result()`. Raises InputError, PeerUnknown.
         """
+        _check_path(output or "")
         peer, what = self._source(ref, from_peer)
         return self._running.fetcher.get(peer, what, output or self.config.download_dir)
 
@@ -432,6 +446,11 @@ def _real_runtime() -> Runtime:
     return RealRuntime()
 
 
+def _check_path(path: str | Path) -> None:
+    if "\0" in str(path):
+        raise InputError(f"{str(path)!r} holds a NUL character, which no path can", hint="give another path")
+
+
 def _address_in(target: str | Multiaddr | PeerId) -> Multiaddr | None:
     if isinstance(target, str):
         return Multiaddr.parse(target) if target.startswith("/") else None
@@ -445,14 +464,6 @@ def _cid_in(ref: str | Cid) -> Cid | None:
         return Cid.parse(ref)
     except InvalidCid:
         return None
-
-
-async def _iterate(subscription: Subscription) -> AsyncIterator[object]:
-    try:
-        async for event in subscription:
-            yield event
-    finally:
-        subscription.close()
 
 
 async def _supervised(doing: str, work: Callable[[], Awaitable[None]]) -> None:

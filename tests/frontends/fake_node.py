@@ -182,10 +182,11 @@ class FakeNode:
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:
         if path == "many":
             return [FileEntry(f"f{i}", f"many/f{i}", "file", i, CID) for i in range(1001)]
-        return [
+        entries = [
             FileEntry("Photos", "Photos", "dir", 2_500_000, CID),
             FileEntry("notes.txt", "notes.txt", "file", 12, CID),
         ]
+        return [entries[1]] if path == "notes.txt" else entries
 
     def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
         return FakeTransfer(self, ref, output)

@@ -18,9 +18,12 @@ from warren.config import ApiConfig
 from warren.frontends.api import app, server
 from warren.frontends.cli.client import Client
 from warren.frontends.cli.main import run
-from warren.frontends.home import Home, HomeLock
+from warren.frontends.home import Home
+from warren.runtime.locks import FileLock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
     from warren.node import Node
@@ -71,6 +74,14 @@ class RunningApi:
 
 
 @contextlib.contextmanager
+def holding(home: Home) -> Iterator[None]:
+    """The lock, as a node holds it while it runs."""
+    home.make()
+    with contextlib.closing(FileLock(home.lock_file)):
+        yield
+
+
+@contextlib.contextmanager
 def running_api(folder: Any, config: Any = None) -> Any:
     """The API around a fake node, with the lock and the door of a real one."""
     config = config or ApiConfig(requests_max=4)
@@ -95,7 +106,7 @@ def running_api(folder: Any, config: Any = None) -> Any:
             ready.set()
             await stop.wait()
 
-    with HomeLock(home):
+    with holding(home):
         thread = threading.Thread(target=asyncio.run, args=(main(),))
         thread.start()
         assert ready.wait(10)

@@ -24,6 +24,7 @@ def test_contacts_are_told_and_strangers_only_to_who_debugs(
         PeerDisconnected(ANNA, "closed by the other side"),
         ContactAdded(anna),
         ContactRemoved(BEN),
+        ContactRemoved(ANNA),
         SocketRefused("per_ip_max", "192.0.2.1"),
         object(),
     ]
@@ -46,5 +47,6 @@ def test_contacts_are_told_and_strangers_only_to_who_debugs(
         ("INFO", "anna is away: closed by the other side"),
         ("INFO", f"anna ({ANNA}) is a contact now"),
         ("INFO", f"{BEN} is no longer a contact"),
+        ("INFO", f"anna (…{str(ANNA)[-8:]}) is no longer a contact"),
         ("DEBUG", "turned 192.0.2.1 away: per_ip_max"),
     ]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.support import environment
-from warren.core.errors import NodeNotRunning, ReadOnlyTarget, WarrenError
-from warren.frontends.home import Home, HomeLock, write_private
+from tests.frontends.support import environment, holding
+from warren.core.errors import NodeNotRunning, ReadOnlyTarget
+from warren.frontends.home import Home, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_the_door_is_open_while_a_node_says_so(home: Any) -> None:
-    with HomeLock(home):
+    with holding(home):
         assert home.running_pid() == os.getpid()
         with pytest.raises(NodeNotRunning, match="just starting or stopping"):
             home.door()
@@ -68,37 +68,18 @@ def test_the_door_is_open_while_a_node_says_so(home: Any) -> None:
         assert (door.host, door.port, door.pid, door.token) == ("127.0.0.1", 4180, os.getpid(), "secret")
         assert mode(home.api_file) == mode(home.token_file) == 0o600
         assert "secret" not in home.api_file.read_text()
+    home.forget_door()
     assert not home.api_file.exists()
     assert not home.token_file.exists()
     assert home.running_pid() is None
 
 
-def test_a_second_node_is_told_who_runs_already(home: Any) -> None:
-    with HomeLock(home):
-        with pytest.raises(WarrenError, match=rf"already runs on .* \(process {os.getpid()}\)") as caught:
-            HomeLock(home).__enter__()
-        assert "warren down" in caught.value.hint
-        assert home.running_pid() == os.getpid()
-    with HomeLock(home):
-        pass
-
-
-def test_clients_that_look_at_once_do_not_see_each_other(home: Any) -> None:
-    home.make()
-    home.lock_file.write_text("1\n")
-    with home.lock_file.open("r+") as looking:
-        from warren.frontends.home import _try_lock
-
-        assert _try_lock(looking, shared=True)
-        assert home.running_pid() is None
-
-
 def test_what_a_killed_node_leaves_is_not_trusted(home: Any) -> None:
     code = (
         "import sys; from pathlib import Path; from warren.frontends.home import *\n"
-        "home = Home(Path(sys.argv[1]))\n"
-        "with HomeLock(home):\n"
-        "    home.open_door('127.0.0.1', 1, 't'); print('open', flush=True); sys.stdin.read()"
+        "from warren.runtime.locks import FileLock\n"
+        "home = Home(Path(sys.argv[1])); home.make(); lock = FileLock(home.lock_file)\n"
+        "home.open_door('127.0.0.1', 1, 't'); print('open', flush=True); sys.stdin.read()"
     )
     words = [sys.executable, "-c", code, str(home.path)]
     child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
@@ -110,20 +91,20 @@ def test_what_a_killed_node_leaves_is_not_trusted(home: Any) -> None:
     assert home.api_file.exists()
     with pytest.raises(NodeNotRunning, match="no node runs"):
         home.door()
-    with HomeLock(home):
-        assert not home.api_file.exists()
+    with holding(home):
+        assert home.running_pid() == os.getpid()
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", "{}", '{"host": "x", "port": "y", "pid": 1}'])
 def test_a_door_that_says_nothing_useful(home: Any, said: Any) -> None:
-    with HomeLock(home):
+    with holding(home):
         home.api_file.write_text(said)
         with pytest.raises(NodeNotRunning):
             home.door()
 
 
 def test_a_door_of_another_process_is_not_taken(home: Any) -> None:
-    with HomeLock(home):
+    with holding(home):
         home.open_door("127.0.0.1", 1, "t")
         home.api_file.write_text(json.dumps({"host": "127.0.0.1", "port": 1, "pid": 1}))
         with pytest.raises(NodeNotRunning):

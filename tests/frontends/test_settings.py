@@ -117,8 +117,8 @@ def test_a_relative_path_counts_from_who_names_it(home: Any, monkeypatch: pytest
         (
             "[api]\nport = 70000",
             ":2",
-            "api.port must be between 0 and 65535, not 70000",
-            "0 picks a free port",
+            "api.port must be 65535 at most, not 70000",
+            "remove it to get the default",
         ),
         ('listen = "/ip4/1.2.3.4/tcp/1"', ":1", "listen must be a list", 'listen = ["/ip4/1.2.3.4/tcp/1"]'),
         ('listen = [\n"/ip4/1.2.3.4/tcp/1",\n"1.2.3.4:5"]', ":3", "1.2.3.4:5", "write /ip4/1.2.3.4/tcp/5"),
@@ -173,9 +173,15 @@ def test_files_that_are_no_configuration(home: Any, data: Any, message: Any) -> 
     assert message in problems(home)[0][1]
 
 
-def test_a_file_that_cannot_be_read(home: Any) -> None:
+def test_a_file_that_cannot_be_read(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "config.toml").mkdir()
-    assert "cannot be read" in problems(home)[0][1]
+    assert problems(home)[0][1:] == ("is a folder", "move it away; the settings are a file of this name")
+
+    def fails(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", fails)
+    assert "cannot be read: Permission denied" in problems(home)[0][1]
 
 
 def test_load_raises_the_first_problem_and_counts_the_others(home: Any) -> None:
@@ -205,6 +211,7 @@ def test_unknown_variables_are_named_and_harmless() -> None:
 
 def test_the_name_is_kept_once_and_the_rest_of_the_file_stays(home: Any) -> None:
     keep_name(home, 'An "na"')
+    assert (home / "config.toml").stat().st_mode & 0o777 == 0o600
     assert load(home, env={}).config.name == 'An "na"'
     keep_name(home, "other")
     assert load(home, env={}).config.name == 'An "na"'
@@ -241,3 +248,27 @@ def test_any_text_gives_settings_or_problems(tmp_path_factory: pytest.TempPathFa
     (home / "config.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
     found = examine(home, env={})
     assert isinstance(found, Loaded) or all(one.message and one.hint for one in found)
+
+
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", [one.name for one in settings().values() if one.kind in (int, float)])
+def test_every_number_is_bounded_or_says_what_zero_means(home: Any, name: str, value: float) -> None:
+    section, _, key = name.rpartition(".")
+    write(home, f"[{section}]\n{key} = {value}\n")
+    found = examine(home, env={})
+    if isinstance(found, Loaded):
+        assert value == 0
+        assert says_what_zero_means(name)
+        return
+    ((where, message, hint),) = problems(home)
+    assert where == "config.toml:2"
+    assert message.startswith(name)
+    assert hint
+
+
+def says_what_zero_means(name: str) -> bool:
+    pages = (Path(__file__).parents[2] / "docs" / page for page in ("limits.md", "config.md"))
+    rows = [
+        line for page in pages for line in page.read_text().splitlines() if line.startswith(f"| `{name}`")
+    ]
+    return any("0: " in row or "0 lets" in row for row in rows)

@@ -27,9 +27,11 @@ from warren.core import varint
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.multistream import VERSION_LINE, encode_line
-from warren.network.noise import PLAINTEXT_BYTES_MAX, TAG_BYTES, StaticKey
+from warren.network.noise import PLAINTEXT_BYTES_MAX
+from warren.network.noise_security import Noise
 from warren.network.proto.messages_pb2 import REQUEST, Message
-from warren.network.upgrade import MUXERS, Upgrade
+from warren.network.security import MESSAGE_BYTES_MAX
+from warren.network.upgrade import Upgrade
 from warren.network.yamux.frames import (
     DATA,
     GO_AWAY,
@@ -47,7 +49,7 @@ from warren.protocols.ping import PROTOCOL_ID as PING_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from warren.network.noise import Opener, Sealer
+    from warren.network.security import Opener, Sealer
 
 IDENTIFY_LINE = encode_line("/ipfs/id/1.0.0")
 CONNECT_TIMEOUT_S = 5.0
@@ -88,8 +90,8 @@ class Intruder:
         self._authenticate(key or PrivateKey.from_seed(os.urandom(32)))
 
     def _authenticate(self, key: PrivateKey) -> None:
-        static = StaticKey(key, os.urandom(32), MUXERS)
-        upgrade = Upgrade(static, os.urandom(32), initiator=True, expected=None)
+        noise = Noise(key, os.urandom(32), (PROTOCOL_ID,))
+        upgrade = Upgrade((noise,), (PROTOCOL_ID,), os.urandom(32), initiator=True, expected=None)
         while True:
             self.send_raw(upgrade.take_output())
             if upgrade.secured is not None:
@@ -97,7 +99,7 @@ class Intruder:
             self._received += self._recv()
             used = upgrade.receive(memoryview(self._received))
             self._received = self._received[used:]
-        assert upgrade.secured.muxer == PROTOCOL_ID
+        assert upgrade.muxer == PROTOCOL_ID
         self._sealer, self._opener = upgrade.secured.sealer, upgrade.secured.opener
 
     def _recv(self) -> bytes:
@@ -114,9 +116,8 @@ class Intruder:
         """Frames, sealed, in as few messages as they fit in."""
         for at in range(0, len(plaintext), PLAINTEXT_BYTES_MAX):
             part = plaintext[at : at + PLAINTEXT_BYTES_MAX]
-            out = bytearray(2 + len(part) + TAG_BYTES)
-            out[:2] = (len(part) + TAG_BYTES).to_bytes(2, "big")
-            self._sealer.seal_into(bytearray(part), memoryview(out)[2:])
+            out = bytearray(len(part) + self._sealer.overhead_bytes)
+            self._sealer.seal_into(bytearray(part), memoryview(out))
             self.send_raw(out)
 
     def ids(self, count: int) -> list[int]:
@@ -145,12 +146,12 @@ class Intruder:
     def _frames(self) -> Iterator[tuple[int, int, int, bytes]]:
         self._received += self._recv()
         plaintext = b""
-        while len(self._received) >= 2 and len(self._received) >= (
-            end := 2 + int.from_bytes(self._received[:2], "big")
-        ):
-            out = bytearray(end - 2 - TAG_BYTES)
-            self._opener.open_into(memoryview(self._received)[2:end], memoryview(out))
-            plaintext, self._received = plaintext + bytes(out), self._received[end:]
+        out = memoryview(bytearray(MESSAGE_BYTES_MAX))
+        while True:
+            end, opened = self._opener.open_next(memoryview(self._received), 0, out)
+            if not end:
+                break
+            plaintext, self._received = plaintext + bytes(opened), self._received[end:]
         while len(plaintext) >= HEADER.size:
             _, kind, flags, stream_id, length = HEADER.unpack_from(plaintext)
             size = length if kind == DATA else 0

@@ -1,4 +1,8 @@
-"""Warren and go-libp2p in both directions, as far as the daemon that drives the go node lets it through."""
+"""Warren and go-libp2p in both directions, as far as the daemon that drives the go node lets it through.
+
+It closes a stream in both directions at once and cannot reset one: perf, half-close and reset are shown with
+the other libraries only. identify/push with go is in `test_push.py`.
+"""
 
 from __future__ import annotations
 

@@ -50,6 +50,8 @@ def test_ping(foreign: Foreign) -> None:
 
 @pytest.mark.parametrize(("up", "down"), [(64 * MIB, 0), (0, 64 * MIB), (1, 1)])
 def test_perf(foreign: Foreign, up: int, down: int) -> None:
+    """Warren answers once it has seen the end of their half, and they read on after it."""
+
     async def main() -> None:
         async with Node() as node:
             assert (await foreign.run("perf", node.address, up, down))["up"] == up

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
+from warren.network.yamux.frames import PROTOCOL_ID
 from warren.network.yamux.session import YamuxLimits, YamuxSession
 
 if TYPE_CHECKING:
     from warren.network.mux import MuxedStream
+
+MUXERS = (PROTOCOL_ID,)
 
 
 class Clock:
@@ -124,12 +128,14 @@ class YamuxEnd:
         self.wire = Wire()
         self.accept = Acceptor(greedy=greedy)
         self.clock = clock or Clock()
+        self.values = itertools.count(1_000_000_007)
         self.total = TotalBudget(windows or WindowLimits())
         self.session = YamuxSession(
             self.wire,
             self.accept,
             WindowBudget(self.total),
             self.clock,
+            lambda count: next(self.values).to_bytes(count, "big"),
             client=client,
             limits=limits or YamuxLimits(),
         )

@@ -84,6 +84,7 @@ def assert_empty(network: Network) -> None:
     limits = network._registry.limits
     assert (limits.inbound, limits.outbound, limits.handshakes) == (0, 0, 0)
     assert network.window_total.granted == 0
+    assert network.window_total.partial == 0
     assert network._registry.all() == []
     assert network.peers() == []
 
@@ -147,10 +148,17 @@ async def closed(socket: Socket) -> None:
             await socket._next_move()
 
 
-async def without_streams(*sockets: Socket) -> None:
-    """Wait until no stream runs on the sockets; no event tells of the end of a stream."""
+async def without_streams(*sockets: Socket, most: int = 0) -> None:
+    """Wait until no more than `most` streams run on each socket; no event tells of the end of a stream."""
     async with _patience():
-        while any(socket.streams for socket in sockets):  # noqa: ASYNC110
+        while any(socket.streams > most for socket in sockets):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def until_true(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells of."""
+    async with _patience():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 

@@ -4,7 +4,7 @@ import math
 
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
-from warren.network.addresses import PERMANENT_S, AddressBook
+from warren.network.addresses import AddressBook
 
 PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(1, 5)]
 PEER = PEERS[0]
@@ -17,7 +17,7 @@ def address(n: int) -> Multiaddr:
 def test_addresses_are_remembered_until_they_expire() -> None:
     book = AddressBook(8, 8)
     book.add(PEER, [address(1)], 100.0, 10.0)
-    book.add(PEER, [address(2)], 100.0, PERMANENT_S)
+    book.add(PEER, [address(2)], 100.0, math.inf)
     assert book.get(PEER, 109.9) == [address(1), address(2)]
     assert book.get(PEER, 110.0) == [address(2)]
     assert book.get(PEER, 1e12) == [address(2)]
@@ -63,9 +63,46 @@ def test_a_peer_without_addresses_takes_no_place() -> None:
     assert book.get(PEERS[0], 0.0) == [address(1)]
 
 
-def test_a_forgotten_peer_is_gone() -> None:
+def test_while_a_peer_is_connected_nothing_of_it_expires() -> None:
     book = AddressBook(8, 8)
-    book.add(PEER, [address(1)], 0.0, 50.0)
-    book.remove(PEER)
-    book.remove(PEER)
-    assert book.get(PEER, 0.0) == []
+    book.add(PEER, [address(1)], 0.0, 10.0)
+    book.on_connected(PEER, 5.0)
+    book.add(PEER, [address(2)], 6.0, 100.0)
+    book.on_connected(PEER, 7.0)
+    assert book.get(PEER, 1e9) == [address(1), address(2)]
+
+
+def test_from_the_end_of_the_connection_each_address_has_its_whole_life_again() -> None:
+    book = AddressBook(8, 8)
+    book.on_connected(PEER, 0.0)
+    book.add(PEER, [address(1)], 0.0, 10.0)
+    book.add(PEER, [address(2)], 0.0, 100.0)
+    book.add(PEER, [address(3)], 0.0, 5000.0)
+    book.on_disconnected(PEER, 1000.0)
+    book.on_disconnected(PEER, 2000.0)
+    assert book.get(PEER, 1009.9) == [address(1), address(2), address(3)]
+    assert book.get(PEER, 1099.9) == [address(2), address(3)]
+    assert book.get(PEER, 5999.9) == [address(3)]
+    assert book.get(PEER, 6000.0) == []
+
+
+def test_a_connection_does_not_bring_back_what_had_expired() -> None:
+    book = AddressBook(8, 8)
+    book.add(PEER, [address(1)], 0.0, 10.0)
+    book.on_connected(PEER, 10.0)
+    assert book.get(PEER, 11.0) == []
+    book.on_disconnected(PEER, 12.0)
+    assert book.get(PEER, 12.0) == []
+
+
+def test_connected_peers_take_no_place_of_those_that_are_away() -> None:
+    book = AddressBook(2, 1)
+    for peer in PEERS[:2]:
+        book.on_connected(peer, 0.0)
+        book.add(peer, [address(1)], 0.0, 50.0)
+    book.add(PEERS[2], [address(1)], 0.0, 50.0)
+    assert [bool(book.get(peer, 0.0)) for peer in PEERS[:3]] == [True, True, True]
+    book.add(PEERS[0], [address(2), address(3)], 0.0, 60.0)
+    assert book.get(PEERS[0], 0.0) == [address(2), address(3)]
+    book.on_disconnected(PEERS[0], 0.0)
+    assert [bool(book.get(peer, 0.0)) for peer in PEERS[:3]] == [True, True, False]

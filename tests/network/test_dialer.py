@@ -199,16 +199,32 @@ def test_a_name_that_is_unknown_does_not_stop_the_others() -> None:
     simulate(main)
 
 
-def test_a_look_up_that_hangs_is_given_up_and_others_are_looked_up_meanwhile() -> None:
+def test_a_look_up_that_hangs_is_given_up_and_holds_up_nobody() -> None:
     async def main(bench: Bench) -> None:
         other = Multiaddr.parse("/dns4/example.com/tcp/1")
         bench.host.names[NAME] = (1000.0, FAR[:1])
         bench.host.names[other] = (0.5, FAR[1:2])
         bench.host.good(FAR[1])
         assert (await bench.dial(NAME, other)).address == FAR[1]
-        assert bench.host.clock() == pytest.approx(CONFIG.dial_timeout_s + 0.05)
+        assert bench.host.clock() == pytest.approx(0.5 + 0.05)
+        began = bench.host.clock()
         with pytest.raises(DialFailed, match=r"example\.org"):
             await bench.dial(NAME, peer=BOB)
+        assert bench.host.clock() - began == pytest.approx(CONFIG.dial_timeout_s)
+
+    simulate(main)
+
+
+def test_what_names_lead_to_is_tried_apart() -> None:
+    async def main(bench: Bench) -> None:
+        other = Multiaddr.parse("/dns4/example.com/tcp/1")
+        for name, found in ((NAME, FAR[:1]), (other, FAR[1:2])):
+            bench.host.names[name] = (0.1, found)
+        for address in FAR[:2]:
+            bench.host.bad(address, delay_s=5.0)
+        bench.host.good(FAR[2], delay_s=1.0)
+        await bench.dial(NAME, FAR[2], other)
+        assert [at for at, _ in bench.host.dialled] == pytest.approx([0.0, 0.25, 0.5])
 
     simulate(main)
 
@@ -222,6 +238,105 @@ def test_whoever_asks_while_a_dial_runs_waits_for_that_one() -> None:
         sockets = await asyncio.gather(bench.dial(FAR[0]), bench.dial(FAR[0]), bench.dial(FAR[1]))
         assert len(bench.host.dialled) == 1
         assert sockets[0] is sockets[1] is sockets[2]
+
+    simulate(main)
+
+
+def test_a_later_asker_brings_addresses_to_the_dial_that_runs() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], delay_s=9.0, error=TimeoutError())
+        bench.host.good(FAR[1])
+        first = asyncio.ensure_future(bench.dial(FAR[0]))
+        await asyncio.sleep(1.0)
+        second = await bench.dial(FAR[0], FAR[1])
+        assert second.address == FAR[1]
+        assert await first is second
+        assert bench.host.dialled == [(0.0, FAR[0]), (pytest.approx(1.0), FAR[1])]
+
+    simulate(main)
+
+
+def test_what_a_later_asker_brings_begins_apart_and_before_what_is_due_later() -> None:
+    async def main(bench: Bench) -> None:
+        for address in FAR[:3]:
+            bench.host.bad(address, delay_s=9.0, error=TimeoutError())
+        bench.host.good(FAR[4], delay_s=0.01)
+        first = asyncio.ensure_future(bench.dial(*FAR[:3]))
+        await asyncio.sleep(0.1)
+        assert (await bench.dial(FAR[4])).address == FAR[4]
+        assert bench.host.clock() == pytest.approx(0.25 + 0.01)
+        await first
+
+    simulate(main)
+
+
+def test_each_asker_may_bring_as_many_addresses_as_the_limit() -> None:
+    async def main(bench: Bench) -> None:
+        for address in FAR:
+            bench.host.bad(address, delay_s=9.0, error=TimeoutError())
+        asking = [asyncio.ensure_future(bench.dial(*some)) for some in (FAR[:3], FAR[2:])]
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert sorted(str(address) for _, address in bench.host.dialled) == [
+            str(FAR[n]) for n in (0, 1, 2, 3)
+        ]
+
+    simulate(main, NetworkConfig(dial_addresses_max=2))
+
+
+def test_a_later_asker_that_forces_lifts_the_back_off() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(FAR[0])
+        bench.host.bad(FAR[1], delay_s=9.0, error=TimeoutError())
+        bench.host.good(FAR[0])
+        patient = asyncio.ensure_future(bench.dial(FAR[0], FAR[1]))
+        await asyncio.sleep(1.0)
+        assert (await bench.dial(FAR[0], forced=True)).address == FAR[0]
+        assert (await patient).address == FAR[0]
+
+    simulate(main)
+
+
+def test_force_goes_through_a_name_that_is_being_looked_up() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(FAR[0])
+        bench.host.names[NAME] = (1.0, FAR[:1])
+        bench.host.good(FAR[0])
+        patient = asyncio.ensure_future(bench.dial(NAME))
+        await asyncio.sleep(0.1)
+        assert (await bench.dial(NAME, forced=True)).address == FAR[0]
+        await patient
+
+    simulate(main)
+
+
+def test_who_asks_as_a_dial_fails_is_not_told_of_addresses_that_are_not_its_own() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[1])
+        gate = bench.gate(FAR[0])
+        bench.host.bad(FAR[0])
+        first = asyncio.ensure_future(bench.dial(FAR[0]))
+        await asyncio.sleep(1.0)
+        gate.set()
+        bench.host.good(FAR[1])
+        race = bench.dialer._running[ALICE].race
+        while not race.over:  # noqa: ASYNC110 - the very turn in which it fails
+            await asyncio.sleep(0)
+        assert bench.dialer._running
+        assert (await bench.dial(FAR[1])).address == FAR[1]
+        with pytest.raises(DialFailed):
+            await first
+
+    simulate(main)
+
+
+def test_a_fault_of_ours_is_raised_and_not_swallowed() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], error=ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await bench.dial(FAR[0], FAR[1])
+        assert not bench.dialer._running
 
     simulate(main)
 

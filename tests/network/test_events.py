@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from tests.support import run
+from warren.core.errors import MisuseError
 from warren.network.events import QUEUE_EVENTS_MAX, EventBus
 
 
@@ -90,5 +92,64 @@ def test_a_wait_that_was_given_up_loses_nothing() -> None:
                 await anext(subscription)
         bus.emit("kept")
         assert await anext(subscription) == "kept"
+
+    run(main())
+
+
+def test_a_second_consumer_that_would_wait_is_told_so_and_the_first_goes_on() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        subscription = bus.subscribe()
+        first = asyncio.ensure_future(anext(subscription))
+        await asyncio.sleep(0)
+        with pytest.raises(MisuseError, match="two consumers"):
+            await anext(subscription)
+        bus.emit("for the first")
+        assert await first == "for the first"
+
+    run(main())
+
+
+@pytest.mark.parametrize("iterated", [False, True])
+def test_a_subscription_that_nobody_refers_to_is_fed_no_more(iterated: bool) -> None:
+    async def main() -> None:
+        bus = EventBus()
+        subscription = bus.subscribe()
+        bus.emit("one")
+        if iterated:
+            async for _ in subscription:
+                break
+        del subscription
+        gc.collect()
+        assert not bus.watched
+
+    run(main())
+
+
+def test_who_waits_for_an_event_is_kept_though_nobody_else_refers_to_it() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        heard = asyncio.get_running_loop().create_future()
+
+        async def watch() -> None:
+            heard.set_result(await anext(bus.subscribe()))
+
+        asyncio.ensure_future(watch())  # noqa: RUF006 - that is what is shown
+        await asyncio.sleep(0)
+        gc.collect()
+        bus.emit("one")
+        assert await heard == "one"
+
+    run(main())
+
+
+def test_after_the_end_of_a_network_there_is_nothing_to_hear() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        bus.close()
+        late = bus.subscribe()
+        bus.emit("too late")
+        assert [event async for event in late] == []
+        assert not bus.watched
 
     run(main())

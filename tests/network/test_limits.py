@@ -92,22 +92,39 @@ def test_hosts_that_are_gone_leave_nothing_behind() -> None:
     assert not limits._handshakes_by_ip
 
 
-def socket(name: str, *, streams: int = 0, last_read_at: float = 0.0) -> Any:
-    return SimpleNamespace(name=name, streams=streams, last_read_at=last_read_at)
+def test_a_host_over_its_share_is_told_so_before_the_node_counts_as_full() -> None:
+    limits = SocketLimits(NetworkConfig(inbound_max=3, per_ip_max=2, handshakes_per_ip_max=1))
+    for host, newcomers in (("10.0.0.1", 2), ("10.0.0.2", 1)):
+        for _ in range(newcomers):
+            limits.admit_inbound(host)
+            limits.end_handshake(host)
+    assert [limits.crowd(host) for host in ("10.0.0.1", "10.0.0.2", "10.0.0.3")] == [2, 1, 0]
+    assert admitted(limits, ["10.0.0.1"], "per_ip_max") == 0
+    assert admitted(limits, ["10.0.0.2"], "inbound_max") == 0
 
 
-def test_the_silent_go_before_the_busy_and_the_longest_silent_first() -> None:
+def socket(name: str, *, streams: int = 0, last_read_at: float = 0.0, crowd: int = 1) -> Any:
+    return SimpleNamespace(name=name, streams=streams, last_read_at=last_read_at, crowd=crowd)
+
+
+def test_the_crowd_goes_first_then_the_silent_and_the_longest_silent_before_the_others() -> None:
     sockets = [
         socket("busy", streams=1, last_read_at=1.0),
         socket("lately", last_read_at=9.0),
         socket("long ago", last_read_at=2.0),
-        socket("protected", last_read_at=0.0),
+        socket("protected", last_read_at=0.0, crowd=7),
+        socket("crowd, busy", last_read_at=9.0, streams=1, crowd=5),
+        socket("crowd", last_read_at=9.5, crowd=5),
     ]
+
+    def choose() -> Any:
+        return choose_victim(sockets, lambda s: s.name == "protected", lambda s: s.crowd)  # type: ignore[attr-defined]
+
     order = []
-    while (victim := choose_victim(sockets, lambda s: s.name == "protected")) is not None:  # type: ignore[attr-defined]
-        order.append(victim.name)  # type: ignore[attr-defined]
+    while (victim := choose()) is not None:
+        order.append(victim.name)
         sockets.remove(victim)
-    assert order == ["long ago", "lately", "busy"]
+    assert order == ["crowd", "crowd, busy", "long ago", "lately", "busy"]
 
 
 def test_what_is_remembered_of_hosts_is_bounded() -> None:

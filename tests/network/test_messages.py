@@ -190,7 +190,7 @@ def test_a_request_that_was_given_up_leaves_nothing_behind() -> None:
             await gate.arrived.get()
             asking.cancel()
             await asyncio.wait([asking])
-            assert alice._messenger._outgoing[near, ECHO]._pending == {}
+            assert alice._messenger._outgoing[near][ECHO]._pending == {}
 
     run(main())
 
@@ -262,7 +262,7 @@ def test_a_request_that_cannot_be_written_is_not_waited_for() -> None:
             bob.handle_request(ECHO, echo)
             near, _ = await connect(alice, bob)
             await alice.request(bob.peer_id, ECHO, b"x")
-            outgoing = alice._messenger._outgoing[near, ECHO]
+            outgoing = alice._messenger._outgoing[near][ECHO]
             outgoing.stream.close_write()
             with pytest.raises(Closed):
                 await alice.request(bob.peer_id, ECHO, b"y")
@@ -598,7 +598,7 @@ def test_a_broadcast_that_was_given_up_leaves_nothing_behind() -> None:
             await gate.arrived.get()
             telling.cancel()
             await asyncio.wait([telling])
-            outgoing: Any = alice._messenger._outgoing[near, ECHO]
+            outgoing: Any = alice._messenger._outgoing[near][ECHO]
             assert isinstance(outgoing, _Outgoing)
             assert outgoing._pending == {}
 

@@ -10,7 +10,6 @@ from tests.network.nodes import LIMIT_S, LOOPBACK, connect, event, key, make, no
 from tests.support import run
 from warren.core.errors import (
     Closed,
-    ConnectionClosed,
     ConnectionFailed,
     DialFailed,
     InvalidMultiaddr,
@@ -104,7 +103,7 @@ def test_listening_is_told_and_can_be_stopped_without_harm_to_sockets() -> None:
             assert (await event(events, ListenStopped)).address == address
             assert bob.listen_addrs == []
             assert near.usable
-            with pytest.raises(ConnectionClosed, match="could not reach"):
+            with pytest.raises(DialFailed, match="nobody listens there"):
                 await alice.connect_unproven(address)
             await bob.listen([address])
             assert (await event(events, ListenStarted)).address == address
@@ -293,7 +292,7 @@ def test_an_unproven_dial_tries_every_address_of_a_name() -> None:
 def test_an_unproven_dial_that_fails_says_why(address: Multiaddr) -> None:
     async def main() -> None:
         async with nodes(1) as (alice,):
-            with pytest.raises(ConnectionClosed, match=f"could not reach {address}"):
+            with pytest.raises(DialFailed, match=f"could not reach {address}"):
                 await alice.connect_unproven(address)
 
     run(main())
@@ -398,5 +397,17 @@ def test_listening_that_a_stop_overtakes_leaves_no_port_open() -> None:
         with pytest.raises(Closed):
             await listening
         assert bob.listen_addrs == []
+
+    run(main())
+
+
+def test_a_dial_that_runs_is_helped_by_who_knows_better() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            with silent_address() as silent:
+                first = asyncio.ensure_future(alice.connect(bob.peer_id, [silent]))
+                await until(alice, alice._registry.all)
+                second = await alice.connect(bob.peer_id, bob.listen_addrs, timeout_s=LIMIT_S)
+                assert await first is second
 
     run(main())

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.network.nodes import LOOPBACK, Inbox, closed, connect, event, make, nodes, until
+from tests.network.nodes import (
+    LOOPBACK,
+    Inbox,
+    closed,
+    connect,
+    event,
+    make,
+    nodes,
+    socket_at,
+    until,
+    until_true,
+)
 from tests.support import run
 from warren.core.errors import ConnectionFailed, LimitReached, RemoteError, StreamReset, WarrenError
 from warren.network.config import NetworkConfig
@@ -72,6 +83,24 @@ def test_a_full_host_turns_newcomers_away_and_keeps_those_it_has(limit: str) -> 
             assert (await event(events, SocketRefused)).limit == limit
             assert len(host.peers()) == 4
             assert host._registry.limits.inbound == 4
+
+    run(main())
+
+
+def test_a_full_host_makes_room_and_spares_whom_it_protects() -> None:
+    async def main() -> None:
+        async with inn(inbound_max=3, per_ip_per_s=1000.0) as (host,), Guests(host) as guests:
+            sockets = [await guests.come() for _ in range(3)]
+            friends = [network.peer_id for network in guests.networks[:2]]
+            for friend in friends:
+                host.protect(friend, "friend")
+            for _ in range(3):
+                assert isinstance(await guests.come(), (ConnectionFailed, RemoteError)), "one has to go first"
+                await closed(sockets[-1])
+                sockets.append(await guests.come())
+                await sockets[-1].wait_open()
+            assert all(socket.usable for socket in sockets[:2])
+            assert set(friends) <= set(host.peers())
 
     run(main())
 
@@ -186,6 +215,32 @@ def test_unread_data_of_all_streams_together_is_bounded() -> None:
             assert await at_bob.read() == b"x"
             assert near.usable
             assert far.usable
+
+    run(main())
+
+
+def test_messages_that_never_arrive_whole_are_bounded_and_who_waits_longest_goes() -> None:
+    async def main() -> None:
+        bound = 150_000
+        async with (
+            inn(windows=WindowLimits(partial_total_bytes_max=bound)) as (host,),
+            Guests(host) as guests,
+        ):
+            near = [await guests.come() for _ in range(3)]
+            far = [await socket_at(host, socket) for socket in near]
+            near[0]._transport.write(b"\xff\xff" + bytes(60_000))
+            await until_true(lambda: far[0].partial_bytes == 60_002)
+            near[1]._transport.write(b"\xff\xff" + bytes(60_000))
+            await until_true(lambda: far[1].partial_bytes == 60_002)
+            near[0]._transport.write(b"\x00")  # a byte now and then makes it no younger
+            await until_true(lambda: far[0].partial_bytes == 60_003)
+            assert host.window_total.partial == 2 * 60_002 + 1
+            near[2]._transport.write(b"\xff\xff" + bytes(60_000))
+            await closed(near[0])
+            assert isinstance(far[0].error, LimitReached)
+            assert host.window_total.partial <= bound
+            assert far[1].usable
+            assert far[2].usable
 
     run(main())
 

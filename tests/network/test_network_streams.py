@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from typing import TYPE_CHECKING
@@ -216,12 +217,36 @@ def test_closing_a_stream_that_still_receives_ends_it_when_the_peer_is_done() ->
         async with nodes() as (alice, bob):
             near, far = await pair(alice, bob)
             await far.close()
-            await near.write(bytes(3_000_000))
+            await near.write(bytes(100_000))
             near.close_write()
             assert await near.read() == b""
             await without_streams(near.socket, far.socket)
 
     run(main(), timeout_s=LIMIT_S)
+
+
+def test_who_uploads_to_a_handler_that_has_returned_is_stopped() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+
+            async def hasty(stream: Stream) -> None:
+                await stream.read(1)
+                await stream.write(b"enough")
+
+            bob.handle_stream(PROTOCOL, hasty)
+            near, _ = await connect(alice, bob)
+            stream = await alice.open_stream(near, PROTOCOL)
+            sent = 0
+            with contextlib.suppress(StreamReset):
+                while sent < 100 * INITIAL_WINDOW_BYTES:
+                    await stream.write(bytes(65536))
+                    sent += 65536
+            assert stream.ended
+            assert sent <= 2 * INITIAL_WINDOW_BYTES + 2 * QUEUE_BYTES_MAX
+            assert await read_all(stream) == b"enough", "the answer came before, and whole"
+            assert near.usable
+
+    run(main())
 
 
 def test_streams_end_with_their_connection() -> None:

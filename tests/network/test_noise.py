@@ -26,7 +26,6 @@ from warren.network.noise import (
     MUXERS_MAX,
     PLAINTEXT_BYTES_MAX,
     SIGNED_PREFIX,
-    TAG_BYTES,
     Handshake,
     Opener,
     Sealer,
@@ -83,15 +82,18 @@ def shake(initiator: Handshake, responder: Handshake) -> list[bytes]:
 
 
 def seal(sealer: Sealer, plaintext: bytes) -> bytes:
-    out = bytearray(len(plaintext) + TAG_BYTES)
+    """The message on the link, without its length."""
+    out = bytearray(len(plaintext) + sealer.overhead_bytes)
     sealer.seal_into(memoryview(plaintext), memoryview(out))
-    return bytes(out)
+    return unframe(bytes(out))
 
 
 def open_(opener: Opener, sealed: bytes) -> bytes:
-    out = bytearray(len(sealed) - TAG_BYTES)
-    opener.open_into(memoryview(sealed), memoryview(out))
-    return bytes(out)
+    data = frame(sealed)
+    out = memoryview(bytearray(len(data)))
+    end, plaintext = opener.open_next(memoryview(data), 0, out)
+    assert end == len(data)
+    return bytes(plaintext)
 
 
 # ---------------------------------------------------------------- published vectors

@@ -51,3 +51,8 @@ def test_each_address_is_tried_once_and_no_more_than_the_limit(addresses: list[M
     delays = [attempt.delay_s for attempt in attempts]
     assert delays == sorted(delays)
     assert not delays or delays[0] == 0
+
+
+def test_what_was_named_first_is_tried_however_many_are_near() -> None:
+    near = [Multiaddr.tcp(f"192.168.1.{n}", 1) for n in range(20)]
+    assert FAR4 in [attempt.address for attempt in rank([FAR4, *near], 0.25, 16)]

@@ -26,6 +26,7 @@ class FakeStream:
     """A stream that has not agreed on a protocol."""
 
     was_reset = False
+    unsent_bytes = 0
 
     def reset(self) -> None:
         self.was_reset = True
@@ -50,15 +51,18 @@ class FakeSocket:
         self.opened_at = self.last_read_at = bench.clock.now
         self.error: Exception | None = None
         self.ended: list[str] = []
-        self.undecided: list[FakeStream] = []
+        self.waiting: list[FakeStream] = []
 
     @property
     def usable(self) -> bool:
         told_goodbye = self.other_end is not None and self.other_end.draining
         return self.state in USABLE and not self.draining and not told_goodbye
 
-    def undecided_streams(self) -> list[FakeStream]:
-        return self.undecided
+    def why_unusable(self) -> str:
+        return f"is {self.state.value}"
+
+    def waiting_streams(self) -> list[FakeStream]:
+        return self.waiting
 
     def move(self, new: SocketState) -> None:
         old, self.state = self.state, new
@@ -120,8 +124,8 @@ class Bench:
         return socket
 
     def heard(self, *kinds: type) -> list[Any]:
-        found = [event for event in self.told._queue if isinstance(event, kinds)]
-        self.told._queue.clear()
+        found = [event for event in self.told._inbox.queue if isinstance(event, kinds)]
+        self.told._inbox.queue.clear()
         return found
 
     def sweep(self, seconds: float) -> Any:
@@ -169,7 +173,7 @@ def test_every_move_is_told_while_somebody_listens() -> None:
     assert (moved.socket, moved.old, moved.new) == (socket, S.OPENING, S.CONNECTING)
     bench.told.close()
     socket.move(S.AUTHENTICATING)
-    assert not bench.told._queue
+    assert not bench.told._inbox.queue
 
 
 def test_the_best_socket_is_proven_takes_streams_and_is_the_fastest() -> None:
@@ -187,6 +191,16 @@ def test_the_best_socket_is_proven_takes_streams_and_is_the_fastest() -> None:
     slow.abort()
     assert bench.registry.best(OTHER) is None
     assert bench.registry.best(HIGH) is None
+
+
+def test_every_connected_peer_has_a_socket_to_use_or_a_reason() -> None:
+    bench = Bench()
+    used, unproven, leaving = (bench.outbound(peer).connect() for peer in (OTHER, HIGH, FOURTH))
+    unproven.proven = False
+    leaving.state = S.CLOSING
+    sockets, unusable = bench.registry.best_of_all()
+    assert sockets == [used]
+    assert unusable == {HIGH: "the connection is open", FOURTH: "the connection is closing"}
 
 
 # ---------------------------------------------------------------- limits
@@ -297,6 +311,30 @@ def test_while_one_makes_room_nobody_else_has_to() -> None:
         with pytest.raises(LimitReached):
             bench.inbound(host=f"10.0.1.{n}")
     assert sum(bool(socket.ended) for socket in sockets) == 1
+
+
+def test_a_host_that_has_its_share_pushes_out_nobody() -> None:
+    bench = Bench(inbound_max=4, per_ip_max=2)
+    honest = [bench.inbound(HIGH, f"10.0.0.{n}").connect() for n in (1, 2)]
+    crowd = [bench.inbound(FOURTH, "10.0.9.9").connect() for _ in range(2)]
+    for _ in range(5):
+        with pytest.raises(LimitReached) as caught:
+            bench.inbound(host="10.0.9.9")
+        assert caught.value.limit == "per_ip_max"
+    assert [socket.ended for socket in honest + crowd] == [[]] * 4
+
+
+def test_the_host_with_the_most_sockets_makes_room_first() -> None:
+    bench = Bench(inbound_max=4)
+    honest = [bench.inbound(HIGH, f"10.0.0.{n}").connect() for n in (1, 2)]
+    crowd = [bench.inbound(FOURTH, "10.0.9.9").connect() for _ in range(2)]
+    for socket in crowd:
+        socket.streams, socket.last_read_at = 1, bench.clock.now + 1
+    with pytest.raises(LimitReached):
+        bench.inbound(host="10.0.1.1")
+    assert [bool(socket.ended) for socket in honest + crowd] == [False, False, True, False]
+    crowd[0].gone()
+    bench.inbound(host="10.0.1.1")
 
 
 def test_what_we_dialled_makes_no_room_for_newcomers() -> None:
@@ -473,10 +511,10 @@ def test_streams_that_never_agree_on_a_protocol_are_reset_at_the_second_look() -
     bench = Bench()
     socket = bench.outbound().connect()
     slow, quick = FakeStream(), FakeStream()
-    socket.undecided = [slow, quick]
+    socket.waiting = [slow, quick]
     bench.sweep(30.0)
     first_look = [slow.was_reset, quick.was_reset]
-    socket.undecided = [slow]
+    socket.waiting = [slow]
     bench.sweep(30.0)
     assert first_look == [False, False]
     assert [slow.was_reset, quick.was_reset] == [True, False]

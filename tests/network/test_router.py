@@ -14,7 +14,11 @@ from warren.network.router import Router
 class FakeStream:
     def __init__(self, protocol: str) -> None:
         self.protocol = protocol
-        self.resets = 0
+        self.resets = self.closes = 0
+        self.finishing = False
+
+    def close_nowait(self) -> None:
+        self.closes += 1
 
     def reset(self) -> None:
         self.resets += 1
@@ -136,3 +140,46 @@ def test_stop_cancels_what_runs_and_resets_its_stream() -> None:
         await router.stop()
 
     run(main())
+
+
+def test_what_a_cancelled_handler_has_closed_for_writing_is_still_sent() -> None:
+    async def main() -> None:
+        router = Router()
+
+        async def handler(_: Any) -> None:
+            await asyncio.Event().wait()
+
+        router.add("/x/1", handler)
+        finishing = stream()
+        finishing.finishing = True
+        router.dispatch(finishing)
+        await asyncio.sleep(0)
+        await router.stop()
+        assert (finishing.closes, finishing.resets) == (1, 0)
+
+    run(main())
+
+
+def test_a_handler_that_does_not_end_is_waited_for_no_longer_than_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        router, over = Router(), asyncio.Event()
+
+        async def stubborn(_: Any) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await over.wait()
+
+        router.add("/x/1", stubborn)
+        router.dispatch(stream())
+        await asyncio.sleep(0)
+        await router.stop(0.01)
+        assert len(router._tasks) == 1
+        over.set()
+        await router.stop()
+        assert not router._tasks
+
+    run(main())
+    assert "handlers that run on 0.01 s after being cancelled: 1" in caplog.text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from tests.network.fakes import MUXERS
 from tests.network.nodes import LIMIT_S, LOOPBACK, Inbox, closed, connect, event, key, make, nodes, until
 from tests.support import run
 from warren.core.errors import (
@@ -23,10 +24,11 @@ from warren.core.errors import (
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import SocketMoved
 from warren.network.multistream import NOT_AVAILABLE, VERSION_LINE, Proposer, encode_line
-from warren.network.noise import StaticKey
+from warren.network.noise_security import Noise
+from warren.network.security import MESSAGE_BYTES_MAX
 from warren.network.socket import Socket, _endpoint
 from warren.network.states import SocketState
-from warren.network.upgrade import MUXERS, Upgrade
+from warren.network.upgrade import Upgrade
 from warren.network.yamux.frames import (
     ACK,
     GO_AWAY,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from warren.network.network import Network
+    from warren.network.stream import Stream
 
 PROTOCOL = "/test/socket/1"
 
@@ -63,7 +66,8 @@ class ByHand:
     async def shake(self, *, initiator: bool = True, muxers: tuple[str, ...] = MUXERS) -> ByHand:
         """The handshake, honestly."""
         own = key(77)
-        upgrade = Upgrade(StaticKey(own, own.seed, muxers), own.seed, initiator=initiator, expected=None)
+        noise = Noise(own, own.seed, muxers)
+        upgrade = Upgrade((noise,), MUXERS, own.seed, initiator=initiator, expected=None)
         held = b""
         while upgrade.secured is None:
             self.writer.write(upgrade.take_output())
@@ -81,9 +85,9 @@ class ByHand:
         return data
 
     def sealed(self, plaintext: bytes) -> bytes:
-        out = bytearray(len(plaintext) + 16)
+        out = bytearray(len(plaintext) + self.secured.sealer.overhead_bytes)
         self.secured.sealer.seal_into(memoryview(plaintext), memoryview(out))
-        return len(out).to_bytes(2, "big") + out
+        return bytes(out)
 
     def send(self, plaintext: bytes) -> None:
         self.writer.write(self.sealed(plaintext))
@@ -91,12 +95,12 @@ class ByHand:
     async def read(self, count: int) -> bytes:
         """`count` bytes of plaintext."""
         while len(self._plain) < count:
-            while len(self._sealed) < 2 or len(self._sealed) < 2 + int.from_bytes(self._sealed[:2], "big"):
+            out = memoryview(bytearray(MESSAGE_BYTES_MAX))
+            end, plaintext = self.secured.opener.open_next(memoryview(self._sealed), 0, out)
+            if end:
+                self._sealed, self._plain = self._sealed[end:], self._plain + bytes(plaintext)
+            else:
                 self._sealed += await self.read_some()
-            end = 2 + int.from_bytes(self._sealed[:2], "big")
-            out = bytearray(end - 18)
-            self.secured.opener.open_into(memoryview(self._sealed)[2:end], memoryview(out))
-            self._sealed, self._plain = self._sealed[end:], self._plain + bytes(out)
         taken, self._plain = self._plain[:count], self._plain[count:]
         return taken
 
@@ -222,7 +226,7 @@ def test_we_propose_yamux_inside_of_noise_to_a_peer_without_early_muxers() -> No
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(VERSION_LINE + NOT_AVAILABLE, "does not speak yamux"), (b"GET / HTTP", "multistream")],
+    [(VERSION_LINE + NOT_AVAILABLE, "does not speak /yamux/1.0.0"), (b"GET / HTTP", "multistream")],
 )
 def test_a_peer_without_our_muxer_is_given_up(answer: bytes, reason: str) -> None:
     async def talk(peer: ByHand) -> None:
@@ -449,6 +453,31 @@ def test_close_says_goodbye_and_waits_for_the_end() -> None:
             socket.open_stream((PROTOCOL,))
 
     against(test)
+
+
+def test_what_is_said_in_the_turn_that_closes_the_connection_arrives_with_the_goodbye() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+
+            def dismiss(stream: Stream) -> None:
+                def on_data(_: memoryview) -> None:
+                    stream.write_nowait(b"no")
+                    stream.write_nowait(bytes(10_000))
+                    stream.close_write()
+                    stream.socket.shut(Closed("policy"), GO_AWAY_NORMAL)
+
+                stream.set_receiver(on_data, lambda _: None)
+
+            bob.handle_stream_inline(PROTOCOL, dismiss)
+            near, far = await connect(alice, bob)
+            stream = await alice.open_stream(near, PROTOCOL)
+            await stream.write(b"x")
+            assert await stream.read_exactly(10_002) == b"no" + bytes(10_000)
+            assert await stream.read() == b""
+            await closed(near)
+            await closed(far)
+
+    run(main())
 
 
 @pytest.mark.parametrize("clean", [True, False])

@@ -37,12 +37,17 @@ class FakeMuxed:
         self.queued = 0
         self.queue_bytes_max = QUEUE_BYTES_MAX
         self.wake_at = -1
+        self.receive_window = 1000
         self.held = 0
         self.room = 1 << 30
         self.credited = 0
         self.fins = 0
         self.resets = 0
         self.full = False
+
+    @property
+    def finishing(self) -> bool:
+        return bool(self.fins and self.queued)
 
     def hold(self, count: int) -> bool:
         if count > self.room:
@@ -171,6 +176,32 @@ def test_what_came_to_its_end_can_be_read_after_the_connection_went() -> None:
         bench.stream.on_reset(ConnectionClosed("gone"))
         assert await bench.stream.read() == b"abc"
         assert bench.muxed.held == 0
+
+    run(main())
+
+
+def test_a_reader_gets_the_end_although_the_connection_went_after_it() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.feed(b"abc")
+        bench.stream.on_fin()
+        bench.stream.on_reset(ConnectionClosed("gone"))
+        assert await bench.stream.read_exactly(3) == b"abc"
+        assert await bench.stream.read() == b""
+        with pytest.raises(ConnectionClosed):
+            bench.stream.write_nowait(b"x")
+
+    run(main())
+
+
+def test_a_stream_that_was_reset_here_does_not_end_as_if_all_were_read() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.feed(b"abc")
+        bench.stream.on_fin()
+        bench.stream.reset()
+        with pytest.raises(Closed):
+            await bench.stream.read()
 
     run(main())
 
@@ -314,6 +345,43 @@ def test_a_paused_receiver_gets_everything_in_order_when_it_resumes() -> None:
         bench.stream.resume_reading()
         bench.stream.resume_reading()
         assert bench.received == b"onetwo"
+        assert bench.ends == [None]
+
+    run(main())
+
+
+@pytest.mark.parametrize("paused_first", [False, True])
+def test_a_paused_receiver_gets_everything_although_the_connection_went(paused_first: bool) -> None:
+    async def main() -> None:
+        bench = Bench()
+        if paused_first:
+            bench.stream.pause_reading()
+            bench.receive()
+        else:
+            bench.receive()
+            bench.stream.pause_reading()
+        bench.feed(b"one")
+        bench.feed(b"two")
+        bench.stream.on_fin()
+        bench.stream.on_reset(ConnectionClosed("gone"))
+        assert bench.ends == []
+        bench.stream.resume_reading()
+        assert bench.received == b"onetwo"
+        assert bench.ends == [None]
+
+    run(main())
+
+
+def test_a_receiver_that_comes_after_a_good_end_and_pauses_waits_for_what_is_left() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.feed(b"x")
+        bench.stream.on_fin()
+        bench.stream.on_reset(ConnectionClosed("gone"))
+        bench.stream.pause_reading()
+        bench.receive()
+        assert bench.ends == []
+        bench.stream.resume_reading()
         assert bench.ends == [None]
 
     run(main())
@@ -492,11 +560,41 @@ def test_close_sends_the_end_and_lets_what_still_comes_pass(paused: bool) -> Non
             bench.stream.pause_reading()
         await bench.stream.close()
         assert bench.muxed.fins == 1
+        assert bench.muxed.credited == 6
+        assert bench.stream.waits_for_peer
         bench.feed(b"more")
-        assert bench.muxed.credited == 10, "the peer is not held up"
-        assert bench.stream._buffered == 0
+        assert bench.muxed.credited == 6, "what nobody reads earns no credit"
+        assert bench.muxed.held == 0
         bench.stream.on_fin()
         assert bench.ends == []
+        assert bench.muxed.resets == 0
+        assert not bench.stream.waits_for_peer
+
+    run(main())
+
+
+def test_who_sends_a_whole_window_to_a_closed_stream_is_stopped() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.stream.close_nowait()
+        bench.feed(bytes(999))
+        bench.stream.close_nowait()
+        assert bench.muxed.resets == 0
+        bench.feed(bytes(1))
+        assert bench.muxed.resets == 1
+
+    run(main())
+
+
+def test_an_answer_under_way_is_not_lost_to_a_reset() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.muxed.full = True
+        bench.stream.write_nowait(b"answer")
+        bench.stream.close_nowait()
+        bench.feed(bytes(1000))
+        assert bench.muxed.resets == 0
+        assert bench.stream.waits_for_peer
 
     run(main())
 
@@ -584,6 +682,18 @@ def test_the_end_before_an_agreement_is_an_error() -> None:
         with pytest.raises(ConnectionClosed, match="before a protocol was agreed"):
             await bench.stream.wait_negotiated()
         assert bench.muxed.resets == 1
+
+    run(main())
+
+
+def test_an_agreement_holds_although_the_peer_has_ended_and_gone() -> None:
+    async def main() -> None:
+        bench = Bench(Proposer(["/x"]))
+        bench.feed(VERSION_LINE + encode_line("/x") + b"all of it")
+        bench.stream.on_fin()
+        bench.stream.on_reset(ConnectionClosed("gone"))
+        assert await bench.stream.wait_negotiated() == "/x"
+        assert await bench.stream.read() == b"all of it"
 
     run(main())
 

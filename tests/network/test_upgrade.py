@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.network.chunks import CUTS, bytewise, chop
+from tests.network.fakes import MUXERS
 from warren.core.errors import HandshakeFailed, PeerIdMismatch, PlaintextRefused
 from warren.core.keys import PrivateKey
 from warren.network.multistream import NOT_AVAILABLE, VERSION_LINE, encode_line
-from warren.network.noise import StaticKey
-from warren.network.upgrade import HANDSHAKE_MESSAGE_BYTES_MAX, MUXERS, Upgrade
+from warren.network.noise_security import HANDSHAKE_MESSAGE_BYTES_MAX, Noise
+from warren.network.upgrade import Upgrade
 
 ALICE = PrivateKey.from_seed(bytes([1]) * 32)
 BOB = PrivateKey.from_seed(bytes([2]) * 32)
@@ -24,8 +25,9 @@ class Side:
     def __init__(
         self, key: PrivateKey, *, initiator: bool, muxers: tuple[str, ...] = MUXERS, expected: Any = None
     ) -> None:
-        static = StaticKey(key, key.seed, muxers)
-        self.upgrade = Upgrade(static, bytes(31) + bytes([initiator]), initiator=initiator, expected=expected)
+        noise = Noise(key, key.seed, muxers)
+        seed = bytes(31) + bytes([initiator])
+        self.upgrade = Upgrade((noise,), MUXERS, seed, initiator=initiator, expected=expected)
         self.tail = b""
 
     def receive(self, chunk: bytes) -> None:
@@ -68,14 +70,14 @@ def test_both_sides_come_to_the_same_keys_in_any_chunking(cuts: list[int] | None
     assert other is not None
     assert one.remote_key == BOB.public_key
     assert other.remote_key == ALICE.public_key
-    assert one.muxer == other.muxer == YAMUX
-    sealed, opened = bytearray(20), bytearray(4)
-    one.sealer.seal_into(bytearray(b"ping"), memoryview(sealed))
-    other.opener.open_into(memoryview(sealed), memoryview(opened))
-    assert opened == b"ping"
-    other.sealer.seal_into(bytearray(b"pong"), memoryview(sealed))
-    one.opener.open_into(memoryview(sealed), memoryview(opened))
-    assert opened == b"pong"
+    assert a.upgrade.muxer == b.upgrade.muxer == YAMUX
+    sealed, opened = memoryview(bytearray(22)), memoryview(bytearray(4))
+    one.sealer.seal_into(bytearray(b"ping"), sealed)
+    assert other.opener.open_next(sealed, 0, opened) == (22, opened)
+    assert bytes(opened) == b"ping"
+    other.sealer.seal_into(bytearray(b"pong"), sealed)
+    assert one.opener.open_next(sealed, 0, opened) == (22, opened)
+    assert bytes(opened) == b"pong"
 
 
 def test_it_takes_two_round_trips_at_most() -> None:
@@ -110,8 +112,8 @@ def test_without_early_muxers_the_muxer_is_still_to_be_negotiated(
     converse(a, b, [])
     assert a.upgrade.secured is not None
     assert b.upgrade.secured is not None
-    assert a.upgrade.secured.muxer == (YAMUX if theirs else None)
-    assert b.upgrade.secured.muxer == (YAMUX if ours else None)
+    assert a.upgrade.muxer == (YAMUX if theirs else None)
+    assert b.upgrade.muxer == (YAMUX if ours else None)
 
 
 def test_our_muxer_is_found_among_several() -> None:
@@ -119,7 +121,7 @@ def test_our_muxer_is_found_among_several() -> None:
     converse(a, b, [])
     assert a.upgrade.secured is not None
     assert b.upgrade.secured is not None
-    assert a.upgrade.secured.muxer == b.upgrade.secured.muxer == YAMUX
+    assert a.upgrade.muxer == b.upgrade.muxer == YAMUX
 
 
 @pytest.mark.parametrize("side", ["initiator", "responder"])
@@ -155,7 +157,7 @@ def test_plaintext_and_unknown_security_get_no_for_an_answer() -> None:
 
 def test_a_peer_without_noise_is_given_up() -> None:
     side = alice()
-    with pytest.raises(HandshakeFailed, match="does not speak noise"):
+    with pytest.raises(HandshakeFailed, match="does not speak /noise"):
         side.receive(VERSION_LINE + NOT_AVAILABLE)
 
 

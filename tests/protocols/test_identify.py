@@ -24,7 +24,7 @@ from warren.protocols.identify import (
     PROTOCOL_ID,
     PROTOCOLS_MAX,
     PUSH_ID,
-    TEXT_BYTES_MAX,
+    TEXT_CHARS_MAX,
     TIMEOUT_S,
     Identify,
     IdentifyInfo,
@@ -330,9 +330,9 @@ def test_a_boaster_costs_bounded_memory() -> None:
         listenAddrs=[Multiaddr.tcp("10.0.0.1", n + 1).to_bytes() for n in range(2 * ADDRESSES_MAX)],
     )
     info = parse(message.SerializeToString(), BOB.peer_id)
-    assert len(info.agent) == len(info.protocol_version) == TEXT_BYTES_MAX
+    assert len(info.agent) == len(info.protocol_version) == TEXT_CHARS_MAX
     assert len(info.protocols) == PROTOCOLS_MAX
-    assert max(map(len, info.protocols)) <= TEXT_BYTES_MAX
+    assert max(map(len, info.protocols)) <= TEXT_CHARS_MAX
     assert len(info.listen_addrs) == ADDRESSES_MAX
 
 

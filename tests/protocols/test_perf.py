@@ -3,11 +3,14 @@ from __future__ import annotations
 import asyncio
 import struct
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.network.nodes import Inbox, connect, nodes
+from tests.network.nodes import LIMIT_S, Inbox, connect, make, nodes, without_streams
 from tests.support import run
 from warren.core.errors import (
     ConnectionFailed,
@@ -16,13 +19,16 @@ from warren.core.errors import (
     RequestTimeout,
     StreamReset,
 )
-from warren.protocols.perf import PROTOCOL_ID, Perf, PerfResult
+from warren.core.multiaddr import Multiaddr
+from warren.protocols.perf import PROTOCOL_ID, SERVED_TIMEOUT_S, STALL_S, Perf, PerfResult, _Serving
+from warren.runtime.simulated import Quality, World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from warren.network.network import Network
     from warren.network.socket import Socket
+    from warren.network.stream import Stream
 
 
 @asynccontextmanager
@@ -166,6 +172,199 @@ def test_a_peer_that_takes_nothing_ends_the_measurement_in_time() -> None:
                 await stream.read_exactly(1 << 30)
 
     run(main())
+
+
+class Wire:
+    """As much of a stream as serving needs: keeps what the server registers, and counts what it sends."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ended = self.closed = False
+        self.unsent_bytes = 0
+
+    def set_receiver(
+        self, on_data: Callable[[memoryview], None], on_end: Callable[[Exception | None], None]
+    ) -> None:
+        self.on_data, self.on_end = on_data, on_end
+
+    def set_writable_callback(self, _: object) -> None: ...
+
+    def write_nowait(self, data: bytes) -> bool:
+        self.sent += len(data)
+        return True
+
+    def close_write(self) -> None:
+        self.closed = True
+
+    def reset(self) -> None:
+        self.ended = True
+
+
+@given(
+    st.one_of(st.integers(0, 1000).map(lambda n: struct.pack(">Q", n)), st.binary(max_size=10)),
+    st.binary(max_size=20),
+    st.lists(st.integers(0, 30), max_size=6),
+)
+def test_the_header_is_understood_in_any_chunking(head: bytes, upload: bytes, cuts: list[int]) -> None:
+    data = head + upload
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+
+    async def main() -> None:
+        stream: Any = Wire()
+        _Serving(stream, bytes(64), 1000, lambda: 0.0)
+        for start, end in pairwise(edges):
+            stream.on_data(memoryview(data)[start:end])
+        stream.on_end(None)
+        wanted = struct.unpack(">Q", data[:8])[0] if len(data) >= 8 else None
+        served = wanted is not None and wanted <= 1000
+        assert (stream.sent, stream.closed, stream.ended) == (wanted if served else 0, served, not served)
+
+    asyncio.run(main())
+
+
+# ---------------------------------------------------------------- an end in the middle
+
+
+async def given_up(perf: Perf, near: Socket) -> None:
+    """A download of a tebibyte that somebody cancels."""
+    asking = asyncio.ensure_future(perf.measure(near, download_bytes=1 << 40))
+    before = near.bytes_in
+    async with asyncio.timeout(LIMIT_S):
+        while near.bytes_in - before < 1 << 20:  # noqa: ASYNC110 - no event tells of bytes
+            await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def out_of_time(perf: Perf, near: Socket) -> None:
+    with pytest.raises(RequestTimeout):
+        await perf.measure(near, download_bytes=1 << 40, timeout_s=0.1)
+
+
+async def out_of_time_both_ways(perf: Perf, near: Socket) -> None:
+    with pytest.raises(RequestTimeout):
+        await perf.measure(near, upload_bytes=1 << 40, download_bytes=1 << 40, timeout_s=0.1)
+
+
+@pytest.mark.parametrize("give_up", [given_up, out_of_time, out_of_time_both_ways])
+def test_whoever_gives_a_measurement_up_is_sent_no_more(
+    give_up: Callable[[Perf, Socket], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            Perf(bob)
+            near, far = await connect(alice, bob)
+            await give_up(Perf(alice), near)
+            assert near.streams == 0
+            await without_streams(near, far)  # a terabyte would take longer than any test
+            assert near.usable
+
+    run(main())
+
+
+async def without_end(stream: Stream) -> None:
+    while True:
+        await stream.write(bytes(100_000))
+
+
+def test_a_peer_that_sends_without_end_is_stopped_at_the_first_byte_too_many() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            perf, inbox = Perf(alice), Inbox(bob, PROTOCOL_ID)
+            near, _ = await connect(alice, bob)
+            asking = asyncio.ensure_future(perf.measure(near, download_bytes=10))
+            stream = await inbox.next()
+            with pytest.raises(StreamReset):
+                await without_end(stream)
+            with pytest.raises(ProtocolViolation, match="instead of 10"):
+                await asking
+
+    run(main())
+
+
+# ---------------------------------------------------------------- peers that stall, in virtual time
+
+
+def served(peer: Callable[[Stream], Awaitable[None]]) -> tuple[float, bool]:
+    """What `peer` does on a perf stream: how long the stream lasted in seconds, and whether it was reset."""
+
+    async def main() -> tuple[float, bool]:
+        alice, bob = make(1, world.runtime("alice")), make(2, world.runtime("bob"))
+        world.network.set_path("alice", "bob", Quality(bytes_per_s=50_000, window_bytes=65_536))
+        Perf(bob)
+        await bob.listen([Multiaddr.parse("/ip4/100.0.0.2/tcp/4101")])
+        near, far = await connect(alice, bob)
+        began = alice.clock()
+        reset = False
+        try:
+            await peer(await alice.open_stream(near, PROTOCOL_ID))
+        except StreamReset:
+            reset = True
+        lasted = alice.clock() - began
+        assert near.usable
+        assert far.streams == 0
+        await alice.stop()
+        await bob.stop()
+        return lasted, reset
+
+    with World() as world:
+        return world.run(main())
+
+
+async def says_nothing(stream: Stream) -> None:
+    await stream.read()
+
+
+async def says_half_a_header(stream: Stream) -> None:
+    await stream.write(bytes(7))
+    await stream.read()
+
+
+async def stalls_while_sending(stream: Stream) -> None:
+    await stream.write(bytes(1000))
+    await stream.read()
+
+
+async def never_reads(stream: Stream) -> None:
+    await stream.write(struct.pack(">Q", 1 << 30))
+    stream.close_write()
+    ended = asyncio.get_running_loop().create_future()
+    stream.pause_reading()
+    stream.set_receiver(lambda _: None, ended.set_result)
+    raise await ended
+
+
+@pytest.mark.parametrize("peer", [says_nothing, says_half_a_header, stalls_while_sending, never_reads])
+def test_a_peer_that_stalls_loses_its_stream(peer: Callable[[Stream], Awaitable[None]]) -> None:
+    lasted, reset = served(peer)
+    assert reset
+    assert lasted <= 2 * STALL_S + 12
+
+
+async def drips(stream: Stream) -> None:
+    while True:
+        await stream.write(bytes(9))
+        await asyncio.sleep(STALL_S / 3)
+
+
+def test_a_peer_that_moves_a_byte_now_and_then_is_ended_all_the_same() -> None:
+    lasted, reset = served(drips)
+    assert reset
+    assert SERVED_TIMEOUT_S <= lasted <= SERVED_TIMEOUT_S + 2 * STALL_S
+
+
+async def is_slow_but_honest(stream: Stream) -> None:
+    await stream.write(struct.pack(">Q", 3_000_000) + bytes(3_000_000))
+    stream.close_write()
+    assert len(await stream.read_exactly(3_000_000)) == 3_000_000
+    assert await stream.read() == b""
+
+
+def test_a_slow_measurement_is_left_alone() -> None:
+    lasted, reset = served(is_slow_but_honest)
+    assert not reset
+    assert lasted > 3 * STALL_S
 
 
 def test_a_peer_without_perf_is_told_apart() -> None:

@@ -1,18 +1,15 @@
-"""ping between real nodes, peers that answer wrongly or not at all, the keep-alive with real dead peers."""
+"""ping between real nodes, and peers that answer wrongly or not at all."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.network.nodes import LIMIT_S, LOOPBACK, Inbox, closed, connect, event, make, nodes, until
-from tests.support import require, run
+from tests.network.nodes import Inbox, closed, connect, make, nodes
+from tests.support import run
 from warren.core.errors import (
     Closed,
     ConnectionClosed,
@@ -23,8 +20,8 @@ from warren.core.errors import (
     StreamReset,
 )
 from warren.core.multiaddr import Multiaddr
-from warren.network.events import PeerDisconnected
-from warren.protocols.ping import PAYLOAD_BYTES, PROTOCOL_ID, UNSENT_BYTES_MAX, KeepAlive, Ping
+from warren.protocols.ping import PAYLOAD_BYTES, PROTOCOL_ID, UNSENT_BYTES_MAX, Ping
+from warren.runtime.simulated import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,6 +92,68 @@ def test_many_peers_are_pinged_at_once() -> None:
             assert len(times) == 12
 
     run(main())
+
+
+def test_who_gives_up_breaks_no_other_ping_of_the_socket() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            ping, inbox = Ping(alice), Inbox(bob, PROTOCOL_ID)
+            near, _ = await connect(alice, bob)
+            hasty, *others = [asyncio.ensure_future(ping.ping(near)) for _ in range(3)]
+            stream = await inbox.next()
+            await stream.read_exactly(PAYLOAD_BYTES)
+            hasty.cancel()
+            fresh = await inbox.next()
+            for asking in others:
+                await fresh.write(await fresh.read_exactly(PAYLOAD_BYTES))
+                assert await asking > 0
+            assert hasty.cancelled()
+
+    run(main())
+
+
+def test_who_gives_up_while_it_waits_for_its_turn_disturbs_nobody() -> None:
+    async def main() -> None:
+        async with nodes(2) as (alice, bob):
+            ping, inbox = Ping(alice), Inbox(bob, PROTOCOL_ID)
+            near, far = await connect(alice, bob)
+            first, hasty, last = [asyncio.ensure_future(ping.ping(near)) for _ in range(3)]
+            stream = await inbox.next()
+            asked = await stream.read_exactly(PAYLOAD_BYTES)
+            hasty.cancel()
+            await stream.write(asked)
+            assert await first > 0
+            await stream.write(await stream.read_exactly(PAYLOAD_BYTES))
+            assert await last > 0
+            assert far.streams == 1
+
+    run(main())
+
+
+def test_each_ping_of_a_mute_peer_times_out_in_its_own_time() -> None:
+    async def main() -> None:
+        alice, bob = make(1, world.runtime("alice")), make(2, world.runtime("bob"))
+        inbox = Inbox(bob, PROTOCOL_ID)
+        await bob.listen([Multiaddr.parse("/ip4/100.0.0.2/tcp/4101")])
+        ping = Ping(alice)
+        near, _ = await connect(alice, bob)
+        began = alice.clock()
+
+        async def tried(timeout_s: float) -> float:
+            with pytest.raises(RequestTimeout, match=f"within {timeout_s:g} s"):
+                await ping.ping(near, timeout_s=timeout_s)
+            return alice.clock() - began
+
+        timeouts = [3.0, 3.0, 3.0, 2.0, 5.0]
+        took = await asyncio.gather(*(tried(timeout_s) for timeout_s in timeouts))
+        assert took == pytest.approx(timeouts)
+        assert ping._pingers == {}
+        await inbox.next()
+        await alice.stop()
+        await bob.stop()
+
+    with World() as world:
+        world.run(main())
 
 
 # ---------------------------------------------------------------- peers that answer otherwise
@@ -280,142 +339,5 @@ def test_a_peer_that_asks_and_never_reads_loses_its_stream() -> None:
                 await writing
             assert UNSENT_BYTES_MAX < 10_000
             assert stream.socket.usable
-
-    run(main())
-
-
-# ---------------------------------------------------------------- the keep-alive
-
-ROOT = Path(__file__).parents[2]
-CHILD = """
-import asyncio, sys
-sys.path[:0] = sys.argv[1:3]
-from tests.network.nodes import LOOPBACK, make
-
-async def main():
-    network = make(50)
-    await network.listen([LOOPBACK])
-    print(network.listen_addrs[0], flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-@asynccontextmanager
-async def node_in_another_process() -> AsyncIterator[tuple[Multiaddr, asyncio.subprocess.Process]]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        CHILD,
-        str(ROOT),
-        str(ROOT / "src"),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert child.stdout is not None
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            line = await child.stdout.readline()
-        yield Multiaddr.parse(line.decode().strip()), child
-    finally:
-        child.kill()
-        await child.communicate()
-
-
-def test_the_keep_alive_notices_a_process_that_was_stopped() -> None:
-    require(hasattr(signal, "SIGSTOP"), "SIGSTOP")
-
-    async def main() -> None:
-        async with nodes(1) as (alice,), node_in_another_process() as (address, child):
-            watch = KeepAlive(alice, interval_s=0.2, timeout_s=0.4)
-            watch.start()
-            socket = await alice.connect_unproven(address)
-            await socket.wait_open()
-            assert socket.mux is not None
-            await wait_for_probe(socket.mux)
-            child.send_signal(signal.SIGSTOP)
-            events = alice.events.subscribe()
-            gone = await event(events, PeerDisconnected)
-            assert gone.peer == make_peer(50)
-            assert "answered no probe" in gone.reason
-            watch.stop()
-            watch.stop()
-
-    run(main())
-
-
-async def wait_for_probe(mux: object) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not mux.rtt_measured:  # type: ignore[attr-defined]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-def make_peer(number: int) -> object:
-    from tests.network.nodes import key
-
-    return key(number).peer_id
-
-
-class Relay:
-    """Carries bytes between two TCP connections, until it is told to swallow them."""
-
-    def __init__(self, target: Multiaddr) -> None:
-        self.target = target
-        self.swallowing = False
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = Multiaddr.tcp("127.0.0.1", self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(self.target.host, self.target.port)
-        for source, sink in ((reader, there[1]), (there[0], writer)):
-            self._tasks.append(asyncio.ensure_future(self._pump(source, sink)))
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                if not self.swallowing:
-                    sink.write(data)
-        except ConnectionError:
-            return
-        finally:
-            sink.close()
-
-
-def test_the_keep_alive_notices_a_way_that_swallows_everything() -> None:
-    async def main() -> None:
-        async with nodes(2) as (alice, bob), Relay(bob.listen_addrs[0]) as relay:
-            watches = [KeepAlive(network, interval_s=0.2, timeout_s=0.4) for network in (alice, bob)]
-            socket = await alice.connect(bob.peer_id, [relay.address])
-            await socket.wait_open()
-            [far] = await until(bob, bob.sockets)
-            for watch in watches:
-                watch.start()
-            await wait_for_probe(socket.mux)
-            relay.swallowing = True
-            for one in (socket, far):
-                await closed(one)
-                assert "answered no probe" in str(one.error)
-            for watch in watches:
-                watch.stop()
-
-    run(main())
-
-
-def test_a_keep_alive_that_was_never_started_can_be_stopped() -> None:
-    async def main() -> None:
-        network = make(1)
-        KeepAlive(network).stop()
-        await network.listen([LOOPBACK])
-        await network.stop()
 
     run(main())

@@ -2,96 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.run.checkout import ROOT, make_wheel
 from tests.support import require
-from tools import launcher
+from tools import launcher, setup_words
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-COMMAND_LINE = """\
-import os, sys
-import brick
-
-def main():
-    print("warren", brick.VERSION, *sys.argv[1:], "in", os.getcwd())
-    return 4 if "fail" in sys.argv else 0
-"""
-
-
-def make_wheel(folder: Path, version: str) -> str:
-    """Write brick-VERSION as a wheel; its SHA-256 in hex."""
-    info = f"brick-{version}.dist-info"
-    files = {
-        "brick.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: brick\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
-        f"{len(text)}\n"
-        for name, text in files.items()
-    )
-    wheel = folder / f"brick-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-        archive.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
-    return hashlib.sha256(wheel.read_bytes()).hexdigest()
-
-
-class Checkout:
-    """A checkout with today's run.py, one package to install, and a `warren` that echoes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "check out"
-        self.wheels = folder / "wheels"
-        self.wheels.mkdir()
-        cli = self.root / "src" / "warren" / "frontends" / "cli"
-        cli.mkdir(parents=True)
-        (cli / "main.py").write_text(COMMAND_LINE)
-        for name in ("run.py", "pyproject.toml", "tools/__init__.py", "tools/launcher.py"):
-            (self.root / name).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / name, self.root / name)
-        (self.root / "requirements").mkdir()
-        self.lock("1.0", make_wheel(self.wheels, "1.0"))
-
-    def lock(self, version: str, digest: str) -> None:
-        for group in launcher.GROUPS:
-            target = self.root / "requirements" / f"{group}.txt"
-            target.write_text(f"brick=={version} \\\n    --hash=sha256:{digest}\n")
-
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), **variables}
-        return subprocess.Popen(
-            [sys.executable, str(self.root / "run.py"), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=self.wheels,
-        )
-
-    def run(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path)
+    from tests.run.checkout import Checkout
 
 
 def test_first_run_sets_up_and_later_ones_only_hand_over(checkout: Checkout) -> None:
@@ -111,6 +37,11 @@ def test_the_environment_has_the_warren_command(checkout: Checkout) -> None:
     program = checkout.root / ".venv" / "bin" / "warren"
     done = subprocess.run([program, "id"], capture_output=True, text=True, cwd=checkout.wheels, check=False)
     assert done.stdout == f"warren 1.0 id in {checkout.wheels}\n", done.stderr
+
+
+def test_the_command_knows_by_which_words_it_was_called(checkout: Checkout) -> None:
+    _, out, _ = checkout.run("program")
+    assert out.splitlines()[1] == f"python3 '{checkout.root}/run.py'"
 
 
 def test_half_made_environment_is_made_anew(checkout: Checkout) -> None:
@@ -137,6 +68,8 @@ def test_other_interpreter_rebuilds(checkout: Checkout, monkeypatch: pytest.Monk
     environment.folder.mkdir()
     environment.bin.mkdir()
     environment.python.touch()
+    environment.warren.touch()
+    environment.note_contents(environment.bin)
     environment.stamp("run").write_text(environment.fresh_stamp("run"))
     assert environment.has("run")
     assert environment.is_whole()
@@ -266,7 +199,7 @@ def test_pip_version(text: str, version: tuple[int, int]) -> None:
     ],
 )
 def test_explain(output: str, code: int) -> None:
-    failure = launcher.explain(output)
+    failure = setup_words.explain(output)
     assert failure.exit_code == code
     assert "ERROR" not in output or output.splitlines()[-1] in str(failure)
 

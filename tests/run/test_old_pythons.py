@@ -28,10 +28,10 @@ def find_old(version: str) -> str | None:
     return None
 
 
-def run_with(program: str, *, path: str) -> subprocess.CompletedProcess[str]:
+def run_with(program: str, *words: str, path: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PATH": path}
     return subprocess.run(
-        [program, str(RUN), "--help"], capture_output=True, text=True, env=environment, check=False
+        [program, str(RUN), *words], capture_output=True, text=True, env=environment, check=False
     )
 
 
@@ -58,9 +58,10 @@ def old_pythons() -> dict[str, str]:
 
 def test_names_the_version_it_needs(tmp_path: Path) -> None:
     for version, program in old_pythons().items():
-        done = run_with(program, path=str(tmp_path))
+        done = run_with(program, "get", "anna/my file", "--from", "ben", path=str(tmp_path))
         assert done.returncode == 3
         assert done.stderr.startswith(f"Warren needs Python 3.11 or newer. This one is {version} ")
+        assert done.stderr.endswith(f"run: python3.13 {RUN} get 'anna/my file' --from ben\n")
         assert "Traceback" not in done.stderr
 
 
@@ -72,6 +73,6 @@ def test_hands_over_to_a_newer_one(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "python3.12").symlink_to(sys.executable)
     for program in old_pythons().values():
-        done = run_with(program, path=f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
+        done = run_with(program, "--help", path=f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("usage: python3 run.py")

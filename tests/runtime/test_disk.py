@@ -246,3 +246,22 @@ def test_odd_names_are_names(setting: Setting) -> None:
     assert [entry.name for entry in disk.scan(setting.folder)] == names
     for name in names:
         assert get(disk, setting.path(name)) == name.encode()
+
+
+def test_a_lock_is_held_by_one_until_it_is_closed(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("lock")
+    assert disk.lock_holder(path) is None
+    lock = disk.lock(path)
+    assert disk.lock_holder(path) is not None
+    with pytest.raises(BlockingIOError):
+        disk.lock(path)
+    get(disk, path)
+    with pytest.raises(BlockingIOError):
+        disk.lock(path)
+    lock.close()
+    lock.close()
+    assert disk.lock_holder(path) is None
+    second = disk.lock(path)
+    lock.close()
+    assert disk.lock_holder(path) is not None
+    second.close()

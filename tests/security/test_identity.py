@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.node import ECHO_ID, Node
+from tests.network.nodes import event
 from tests.support import run
 from warren.core.errors import DialFailed, HandshakeFailed, PeerIdMismatch, PlaintextRefused, WarrenError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.network.events import SocketMoved
+from warren.network.noise_security import Noise
+from warren.network.states import SocketState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,6 +59,29 @@ def test_the_refused_listener_never_learns_who_dialled() -> None:
                 await dialler.dial(listener.network.listen_addrs[0].with_peer(somebody().peer_id))
             await listener.network.stop()
             assert str(dialler.network.peer_id) not in [str(getattr(e, "peer", "")) async for e in events]
+
+    run(main())
+
+
+def test_who_shows_the_proof_of_another_is_refused_on_either_side() -> None:
+    """The impostor saw the proof in a handshake of its own; it was made for another Noise key."""
+
+    async def main() -> None:
+        async with Node() as honest, Node() as victim, Node() as impostor:
+            shown, stolen = impostor.network.securities[0], victim.network.securities[0]
+            assert isinstance(shown, Noise)
+            assert isinstance(stolen, Noise)
+            shown.static.payload = stolen.static.payload
+            with pytest.raises(WarrenError, match="did not sign"):
+                await honest.dial(impostor.network.listen_addrs[0].with_peer(victim.network.peer_id))
+            events = honest.network.events.subscribe()
+            dialling = asyncio.ensure_future(impostor.dial(honest.address))
+            while (moved := await event(events, SocketMoved)).new is not SocketState.ERRORED:
+                continue
+            assert "did not sign" in str(moved.socket.error)
+            await asyncio.gather(dialling, return_exceptions=True)
+            assert honest.network.peers() == []
+            assert await honest.ping.ping(await honest.dial(victim.address)) > 0
 
     run(main())
 

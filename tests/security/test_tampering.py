@@ -112,7 +112,9 @@ class Sealed:
         self.armed = False
         self.done = False
 
-    def __call__(self, way: str, offset: int, data: bytes) -> bytes:
+    def __call__(self, way: str, offset: int, data: bytes) -> bytes | None:
+        if self.done and self._act == "cut":
+            return None
         if way != self._way:
             return data
         start = max(0, self._skip - offset)
@@ -137,12 +139,14 @@ class Sealed:
             return message + message
         elif self._act == "drop":
             return b""
+        elif self._act == "cut":
+            return message[: len(message) // 2]
         elif self._act == "shorten":
             return (len(message) - 3).to_bytes(2, "big") + message[2:-1]
         return bytes(changed)
 
 
-ACTS = ["length", "first byte", "middle", "tag", "repeat", "drop", "shorten"]
+ACTS = ["length", "first byte", "middle", "tag", "repeat", "drop", "shorten", "cut"]
 
 
 @pytest.mark.parametrize("act", ACTS)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren import testing
-from warren.core.errors import InputError, Refused
-from warren.services.speedtest import RUN_BYTES_MAX, next_count
+from warren.core.errors import InputError, Refused, RequestTimeout
+from warren.protocols.perf import PROTOCOL_ID
+from warren.services.speedtest import RUN_BYTES_MAX, RUN_GRACE_S, next_count
+
+if TYPE_CHECKING:
+    from warren.network.stream import Stream
 
 
 @given(st.integers(1, RUN_BYTES_MAX), st.floats(0, 100), st.floats(0.05, 30))
@@ -44,5 +51,23 @@ def test_strangers_and_senseless_budgets_are_refused() -> None:
             for seconds in (0, -1, 61, float("nan")):
                 with pytest.raises(InputError):
                     await bob.speedtest(anna.peer_id, seconds=seconds)
+
+    testing.run(main())
+
+
+def test_a_peer_that_hangs_delays_nobody_for_long() -> None:
+    async def main() -> None:
+        async with testing.network(2) as nodes:
+            anna, bob = nodes
+
+            async def hang(_: Stream) -> None:
+                await asyncio.get_running_loop().create_future()
+
+            anna.network.remove_handler(PROTOCOL_ID)
+            anna.network.handle_stream(PROTOCOL_ID, hang)
+            began = bob.network.clock()
+            with pytest.raises(RequestTimeout):
+                await bob.speedtest(anna.peer_id, seconds=10)
+            assert bob.network.clock() - began < 10 + RUN_GRACE_S
 
     testing.run(main())

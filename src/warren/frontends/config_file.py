@@ -63,6 +63,8 @@ def read(path: Path) -> ConfigFile:
             data = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         return ConfigFile(path)
+    except IsADirectoryError:
+        return _broken(path, 0, "is a folder", "move it away; the settings are a file of this name")
     except OSError as error:
         return _broken(path, 0, f"cannot be read: {error.strerror}", "check the permissions of the file")
     if len(data) > FILE_BYTES_MAX:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from warren.frontends.api.names import short
 from warren.frontends.logs import HAPPENINGS
 from warren.network.events import PeerConnected, PeerDisconnected, SocketRefused
-from warren.services.contacts.model import ContactAdded, ContactRemoved
+from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -23,16 +24,21 @@ _LOG = logging.getLogger(HAPPENINGS)
 
 async def tell(node: Node) -> None:
     """Log events until cancelled."""
+    names = {one.peer_id: one.petname for one in node.contacts.all()}
     async for event in node.events():
         match event:
             case PeerConnected(peer):
                 _LOG.log(_level(node, peer), "%s is connected", _called(node, peer))
             case PeerDisconnected(peer, reason):
                 _LOG.log(_level(node, peer), "%s is away: %s", _called(node, peer), reason)
+            case ContactChanged(contact):
+                names[contact.peer_id] = contact.petname
             case ContactAdded(contact):
+                names[contact.peer_id] = contact.petname
                 _LOG.info("%s (%s) is a contact now", contact.petname, contact.peer_id)
             case ContactRemoved(peer):
-                _LOG.info("%s is no longer a contact", peer)
+                name = names.pop(peer, None)
+                _LOG.info("%s is no longer a contact", str(peer) if name is None else short(name, peer))
             case SocketRefused(limit, remote):
                 _LOG.debug("turned %s away: %s", remote, limit)
 

@@ -1,10 +1,10 @@
 """The data folder as the frontends see it: who runs here, and how to reach it.
 
 In:  a path.
-Out: `Home`: the places of its files, the lock that one running node holds, and the door (`api.json`).
+Out: `Home`: the places of its files, who holds the lock, and the door (`api.json`).
 
     config.toml    settings, written by people
-    node.lock      held by the one node that runs here; holds its process id
+    node.lock      held by the one node that runs here; holds its process id (services/identity/home.py)
     api.json       where the running node's API listens; mode 0600; there only while a node is ready
     api.token      the key to that API; mode 0600; new at every start
     logs/          what the node did
@@ -22,21 +22,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any
 
-from warren.core.errors import NodeNotRunning, ReadOnlyTarget, WarrenError
+from warren.core.errors import NodeNotRunning, ReadOnlyTarget
+from warren.runtime.locks import holder
 
 ENV_PREFIX = "WARREN_"
 HOME_VARIABLE = f"{ENV_PREFIX}HOME"
-# A client looks at the lock for an instant by trying it; a node that starts in that instant tries again.
-_LOCK_ATTEMPTS = 10
-_LOCK_PAUSE_S = 0.02
-# Text of a lock or door file is never longer; a larger one is not ours.
+# By which words run.py was called; set by it, for what people are told to type.
+PROGRAM_VARIABLE = f"{ENV_PREFIX}PROGRAM"
+# Text of a door file is never longer; a larger one is not ours.
 _SMALL_FILE_BYTES_MAX = 1 << 16
 
 
@@ -86,8 +84,9 @@ class Home:
     def listing_file(self) -> Path:
         return self.path / "listing.json"
 
-    def make(self) -> None:
-        """Create the folder, for its owner alone. Raises ReadOnlyTarget."""
+    def make(self) -> bool:
+        """Create the folder, for its owner alone. Returns whether it is new. Raises ReadOnlyTarget."""
+        is_new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.log_file.parent.mkdir(exist_ok=True, mode=0o700)
@@ -96,16 +95,11 @@ class Home:
                 f"cannot make the data folder {self.path}: {error.strerror}",
                 hint="choose another one with --home DIR",
             ) from error
+        return is_new
 
     def running_pid(self) -> int | None:
         """The process that holds the lock (0 if it has not said its number yet); None if nobody does."""
-        try:
-            with self.lock_file.open("r+", encoding="ascii") as file:
-                if _try_lock(file, shared=True):
-                    return None
-        except OSError:
-            return None
-        return _number(_read_small(self.lock_file))
+        return holder(self.lock_file)
 
     def door(self) -> Door:
         """The way to the node that runs here. Raises NodeNotRunning, also for what a killed one left."""
@@ -162,58 +156,6 @@ class Home:
         return kept if isinstance(kept, dict) else {}
 
 
-class HomeLock:
-    """Held by the one node that runs on a data folder.
-
-    with HomeLock(home): ...      raises WarrenError that names the process that holds it already
-    """
-
-    __slots__ = ("_file", "_home")
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> Self:
-        self._home.make()
-        file = self._open()
-        for _ in range(_LOCK_ATTEMPTS):
-            if _try_lock(file, shared=False):
-                break
-            time.sleep(_LOCK_PAUSE_S)
-        else:
-            file.close()
-            raise self._taken()
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        self._file = file
-        self._home.forget_door()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._home.forget_door()
-            self._file.close()
-            self._file = None
-
-    def _open(self) -> IO[str]:
-        try:
-            return open(self._home.lock_file, "a+", encoding="ascii", opener=_private)
-        except OSError as error:
-            raise ReadOnlyTarget(
-                f"cannot write to the data folder {self._home.path}: {error.strerror}",
-                hint="choose another one with --home DIR",
-            ) from error
-
-    def _taken(self) -> WarrenError:
-        pid = _number(_read_small(self._home.lock_file))
-        return WarrenError(
-            f"a node already runs on {self._home.path}" + (f" (process {pid})" if pid else ""),
-            hint="see it with: warren status; stop it with: warren down; or run a second one with --home DIR",
-        )
-
-
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -239,33 +181,3 @@ def _read_small(path: Path) -> str:
             return file.read(_SMALL_FILE_BYTES_MAX)
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _number(text: str) -> int:
-    return int(text) if text.strip().isdigit() else 0
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Far beyond the number that the file holds: others cannot read a region that is locked.
-    _LOCK_AT = 1 << 20
-
-    def _try_lock(file: IO[str], *, shared: bool) -> bool:  # noqa: ARG001  there is only one kind
-        file.seek(_LOCK_AT)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _try_lock(file: IO[str], *, shared: bool) -> bool:
-        """Lock until the file is closed. Clients look with a shared lock, so they do not see each other."""
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(file.fileno(), kind | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -8,14 +8,20 @@ only the program does, here, when a node starts.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import logging.handlers
 import queue
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from warren.frontends.printable import printable
 
 # The logger of what happens among people, as `happenings` tells it.
 HAPPENINGS = "warren.happenings"
+# An attribute of records that do not go to stderr, because what they say is told there in another way.
+FILE_ONLY = "file_only"
 # Together with its rotated predecessors the log never takes more than about 20 MB.
 FILE_BYTES_MAX = 5_000_000
 FILES_KEPT = 3
@@ -47,11 +53,22 @@ def logging_to(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[None]:
 
 
 class _Front(logging.handlers.QueueHandler):
-    """Leaves tracebacks apart from the message, so that each sink decides whether to show them."""
+    """Leaves tracebacks apart from the message, so that each sink decides whether to show them.
+
+    What others say of themselves comes into messages: it must neither steer a terminal nor forge a line.
+    """
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        record.msg, record.args = record.getMessage(), None
+        record = copy.copy(record)
+        record.msg, record.args, record.exc_text = printable(record.getMessage()), None, None
         return record
+
+
+class _Full(logging.Formatter):
+    """Time, level, name, message; tracebacks line by line, each printable."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 class _Brief(logging.Formatter):
@@ -62,8 +79,13 @@ class _Brief(logging.Formatter):
         return level + record.getMessage()
 
 
+def _is_for_people(record: logging.LogRecord) -> bool:
+    is_told = record.levelno >= logging.WARNING or record.name == HAPPENINGS
+    return is_told and not getattr(record, FILE_ONLY, False)
+
+
 def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Handler]:
-    formatter = logging.Formatter(FORMAT, TIME_FORMAT)
+    formatter = _Full(FORMAT, TIME_FORMAT)
     file = logging.handlers.RotatingFileHandler(
         path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
     )
@@ -72,6 +94,6 @@ def _sinks(path: Path, *, debug: bool, also_stderr: bool) -> Iterator[logging.Ha
     yield file
     if also_stderr:
         stderr = logging.StreamHandler()
-        stderr.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == HAPPENINGS)
+        stderr.addFilter(_is_for_people)
         stderr.setFormatter(formatter if debug else _Brief())
         yield stderr

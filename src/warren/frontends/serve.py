@@ -1,4 +1,4 @@
-"""One node as a program: lock, log, node, API, door; and the same backwards.
+"""One node as a program: log, node, API, door; and the same backwards.
 
 In:  a data folder and its configuration. Out: a process that serves until it is told to stop.
 Start and stop stand together, so that what was opened last is closed first, whatever happens in between.
@@ -18,11 +18,13 @@ from typing import Any, Self
 
 import warren
 from warren.config import Config
+from warren.core.errors import WarrenError
 from warren.frontends import happenings
 from warren.frontends.api import app, server
-from warren.frontends.home import Home, HomeLock
-from warren.frontends.logs import logging_to
+from warren.frontends.home import Home
+from warren.frontends.logs import FILE_ONLY, logging_to
 from warren.node import Node
+from warren.services.identity.home import in_use
 
 _LOG = logging.getLogger(__name__)
 _TOKEN_BYTES = 32
@@ -58,8 +60,16 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
     on_ready: called once, when the API answers.
     Raises WarrenError when the node cannot start: another runs here, no address can be listened on, ...
     """
-    with HomeLock(home), logging_to(home.log_file, debug=debug, also_stderr=not detached):
-        return asyncio.run(_serve(home, config, on_ready))
+    # The node itself takes the lock. To look before spares the log and the door of one that runs already.
+    if (pid := home.running_pid()) is not None:
+        raise in_use(home.path, pid)
+    home.forget_door()
+    with logging_to(home.log_file, debug=debug, also_stderr=not detached):
+        try:
+            return asyncio.run(_serve(home, config, on_ready))
+        except WarrenError as error:  # whoever started it is told by who called us
+            _LOG.error("the node did not start: %s", error, extra={FILE_ONLY: True})
+            raise
 
 
 async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
@@ -71,11 +81,13 @@ async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) 
             guard.set_hosts(where.hosts)
             async with server.serve(guard, listener, config.api), asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(happenings.tell(node))
-                home.open_door(where.host, where.port, token)
-                _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
-                on_ready(_ready(node, where))
-                code = await stopper.wait()
-                home.forget_door()
+                try:
+                    home.open_door(where.host, where.port, token)
+                    _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
+                    on_ready(_ready(node, where))
+                    code = await stopper.wait()
+                finally:
+                    home.forget_door()
                 telling.cancel()
         _LOG.info("stopped")
     return code

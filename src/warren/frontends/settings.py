@@ -30,7 +30,7 @@ from typing import Any
 from warren.config import Config, check_listen
 from warren.core.errors import ConfigError
 from warren.frontends.config_file import FILE_NAME, ConfigFile, Problem, read
-from warren.frontends.home import ENV_PREFIX, HOME_VARIABLE
+from warren.frontends.home import ENV_PREFIX, HOME_VARIABLE, PROGRAM_VARIABLE, write_private
 
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -139,7 +139,7 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
 
     Never an error: Kubernetes gives every pod `WARREN_SERVICE_HOST` and its like for a Service called warren.
     """
-    known = [setting.env for setting in settings().values()] + [HOME_VARIABLE]
+    known = [*(setting.env for setting in settings().values()), HOME_VARIABLE, PROGRAM_VARIABLE]
     strangers = sorted(name for name in env if name.startswith(ENV_PREFIX) and name not in known)
     return [(name, _closest(name, known)) for name in strangers]
 
@@ -150,9 +150,7 @@ def keep_name(home: Path, name: str) -> None:
     if "name" in read(path).tables:
         return
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    draft = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    draft.write_text(f"name = {to_toml(name)}\n{before}", encoding="utf-8")
-    draft.replace(path)
+    write_private(path, f"name = {to_toml(name)}\n{before}")
 
 
 def to_toml(value: object) -> str:

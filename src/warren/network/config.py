@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from warren.core.bounds import check_settings
 from warren.network.yamux.budget import WindowLimits
 from warren.network.yamux.session import YamuxLimits
+
+# The whole network has one buffer of this size; more than a link can hold gains nothing.
+READ_BYTES_MAX = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +17,11 @@ class NetworkConfig:
     """Limits, timeouts and budgets of one `Network`. Times in seconds, sizes in bytes."""
 
     inbound_max: int = 4096
-    """Sockets that others opened: stops exhaustion of memory and file descriptors."""
+    """Sockets that others opened: stops exhaustion of memory and file descriptors. For the next one the host
+    with the most sockets gives one up, idle ones first; protected peers never do. 0: nobody can connect."""
     outbound_max: int = 4096
-    """Sockets that we opened: stops a faulty caller, or one led by lies, from dialling without end."""
+    """Sockets that we opened: stops a faulty caller, or one led by lies, from dialling without end.
+    0: dial nobody."""
     per_peer_max: int = 8
     """Sockets with one peer id: stops one identity from taking the slots of all."""
     per_ip_max: int = 256
@@ -29,7 +35,7 @@ class NetworkConfig:
     violations_s: float = 10.0
     handshakes_max: int = 256
     """Inbound sockets that have not proved a key yet: stops half-open floods. The oldest makes room for who
-    comes: an honest handshake takes milliseconds."""
+    comes: an honest handshake takes milliseconds. 0: nobody can connect."""
     handshakes_per_ip_max: int = 64
     """The same from one host, so that one attacker cannot push out all the others."""
     read_bytes: int = 256 * 1024
@@ -42,6 +48,9 @@ class NetworkConfig:
     """How long a peer that does not read may delay our goodbye."""
     idle_timeout_s: float = 3600.0
     """A socket on whose streams no data moved for so long is closed, unless its peer is protected."""
+    stream_timeout_s: float = 20.0
+    """A stream that waits for its peer alone is reset after so long, at the next sweep: no protocol was named
+    on it, or it was closed here and not there. Stops who hoards streams until no others can be opened."""
     negotiation_timeout_s: float = 10.0
     """For `open_stream` to agree on a protocol."""
     backoff_first_s: float = 5.0
@@ -50,9 +59,10 @@ class NetworkConfig:
     backoff_addresses_max: int = 4096
     """Addresses whose back-off is remembered: bounded memory."""
     dial_stagger_s: float = 0.25
-    """Between the starts of attempts at several addresses of one peer (RFC 8305 names 250 ms)."""
+    """Between the starts of attempts at several addresses of one peer (RFC 8305 names 250 ms).
+    0: all at once."""
     dial_addresses_max: int = 16
-    """Attempts for one dial: stops records with thousands of addresses from making us a scanner."""
+    """Attempts for each who asks: stops records with thousands of addresses from making us a scanner."""
     addresses_per_peer_max: int = 16
     """Remembered addresses of one peer."""
     address_peers_max: int = 4096
@@ -65,3 +75,7 @@ class NetworkConfig:
     """Our own requests that wait on one stream."""
     yamux: YamuxLimits = field(default_factory=YamuxLimits)
     windows: WindowLimits = field(default_factory=WindowLimits)
+
+    def __post_init__(self) -> None:
+        zero = ("inbound_max", "outbound_max", "handshakes_max", "dial_stagger_s")
+        check_settings(self, "network.", zero=zero, most={"read_bytes": READ_BYTES_MAX})

@@ -1,203 +1,115 @@
-"""Dialling a peer: ranked addresses, staggered attempts, one dial for all who ask, back-off for what failed.
+"""Dialling a peer: one dial for all who ask, and back-off for what failed.
 
 In: a peer id and addresses.  Out: a connected, authenticated `Socket`, or `DialFailed` with the reason for
-each address. The decisions are in `ranking` and `backoff`; this module starts and cancels the attempts.
+each address. How one dial goes is in `race`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from warren.core.errors import Closed, ConnectionFailed, DialFailed, LimitReached, WarrenError
+from warren.core.errors import Closed, DialFailed
 from warren.network.backoff import Backoff
-from warren.network.ranking import rank
+from warren.network.race import NOT_REACHED_CURE, Race, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
-    from warren.network.ranking import Attempt
+    from warren.network.race import DialHost
     from warren.network.socket import Socket
 
 
-class Failure(NamedTuple):
-    """Why an address was of no use."""
+class _Dial:
+    """A race, the task that runs it, and how many wait for it."""
 
-    address: str
-    error: Exception
+    __slots__ = ("askers", "race", "task")
 
-
-class DialHost(Protocol):
-    """What the dialer needs of the network."""
-
-    clock: Callable[[], float]
-
-    async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
-        """Numeric addresses of an address."""
-
-    async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
-        """One attempt, up to the muxer. Raises `OSError` or `WarrenError`."""
+    def __init__(self, race: Race) -> None:
+        self.race = race
+        self.task = asyncio.ensure_future(race.run())
+        self.askers = 0
 
 
 class Dialer:
     """Coalesces the dials of one network."""
 
-    __slots__ = ("_askers", "_backoff", "_config", "_host", "_running")
+    __slots__ = ("_backoff", "_config", "_host", "_running")
 
     def __init__(self, host: DialHost, config: NetworkConfig) -> None:
         self._host = host
         self._config = config
         self._backoff = Backoff(config.backoff_first_s, config.backoff_max_s, config.backoff_addresses_max)
-        self._running: dict[PeerId, asyncio.Task[Socket]] = {}
-        self._askers: Counter[PeerId] = Counter()
+        self._running: dict[PeerId, _Dial] = {}
 
     async def dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
-        """Connect to `peer`; who asks while a dial runs waits for that one. `forced` ignores back-off."""
-        task = self._running.get(peer)
-        if task is None:
-            task = asyncio.ensure_future(self._dial(peer, addresses, forced=forced))
-            self._running[peer] = task
-            task.add_done_callback(lambda done: self._finished(peer, done))
-        self._askers[peer] += 1
+        """Connect to `peer`; who asks while a dial runs adds its addresses to that one, and waits for it.
+
+        `forced` ignores back-off, also of addresses that the running dial has tried.
+        """
+        dial = self._running.get(peer)
+        if dial is None or dial.race.over:
+            dial = self._begin(peer)
+        dial.race.extend(addresses, forced=forced)
+        dial.askers += 1
         try:
-            return await asyncio.shield(task)
+            return await asyncio.shield(dial.task)
         except asyncio.CancelledError:
-            if task.cancelled() and not _is_being_cancelled():
+            if dial.task.cancelled() and not _is_being_cancelled():
                 raise Closed("the dial was given up: this network was stopped") from None
             raise
         finally:
-            self._askers[peer] -= 1
-            if not self._askers[peer]:
-                del self._askers[peer]
-                if not task.done():  # nobody waits for it any more, and whoever comes now begins anew
-                    del self._running[peer]
-                    task.cancel()
+            dial.askers -= 1
+            if not dial.askers and not dial.task.done():
+                # Nobody waits for it any more, and whoever comes now begins anew.
+                self._forget(peer, dial)
+                dial.task.cancel()
 
-    def _finished(self, peer: PeerId, task: asyncio.Task[Socket]) -> None:
-        if self._running.get(peer) is task:
-            del self._running[peer]
-        if not task.cancelled():
-            task.exception()  # whoever asked may have given up: then nobody looks at it
+    async def dial_unproven(self, address: Multiaddr) -> Socket:
+        """Connect to whoever is at `address`, which may be a name: its addresses are tried one by one.
+
+        Raises `DialFailed` when nobody is reached, and what a handshake raises.
+        """
+        problem: OSError | None = None
+        try:
+            candidates = await self._host.resolve(address)
+        except OSError as error:
+            candidates, problem = [], error
+        for candidate in candidates:
+            try:
+                return await self._host.dial_address(candidate, None)
+            except OSError as error:
+                problem = error
+        reason = reason_of(problem) if problem else "it names no address"
+        raise DialFailed(
+            f"could not reach {address} ({reason})", [(str(address), reason)], hint=NOT_REACHED_CURE
+        ) from problem
 
     async def stop(self) -> None:
         """Give up every dial."""
-        tasks = list(self._running.values())
+        tasks = [dial.task for dial in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
-        failures: list[Failure] = []
-        resolved = await self._resolve(addresses, failures)
-        ready = resolved if forced else self._not_backing_off(peer, resolved, failures)
-        attempts = rank(ready, self._config.dial_stagger_s, self._config.dial_addresses_max)
-        if len(attempts) == 1:
-            socket = await self._attempt(attempts[0].address, peer, failures)
-        else:
-            socket = await self._race(attempts, peer, failures)
-        if socket is None:
-            raise _failure(peer, failures)
-        return socket
+    def _begin(self, peer: PeerId) -> _Dial:
+        dial = self._running[peer] = _Dial(Race(peer, self._host, self._config, self._backoff))
+        dial.task.add_done_callback(lambda _: self._finished(peer, dial))
+        return dial
 
-    def _not_backing_off(
-        self, peer: PeerId, addresses: Sequence[Multiaddr], failures: list[Failure]
-    ) -> list[Multiaddr]:
-        now = self._host.clock()
-        ready = []
-        for address in addresses:
-            wait_s = self._backoff.wait_s((peer, address), now)
-            if wait_s:
-                reason = ConnectionFailed(f"failed lately; next try in {wait_s:.0f} s")
-                failures.append(Failure(str(address), reason))
-            else:
-                ready.append(address)
-        return ready
+    def _finished(self, peer: PeerId, dial: _Dial) -> None:
+        self._forget(peer, dial)
+        if not dial.task.cancelled():
+            dial.task.exception()  # whoever asked may have given up: then nobody looks at it
 
-    async def _resolve(self, addresses: Sequence[Multiaddr], failures: list[Failure]) -> list[Multiaddr]:
-        """Look all names up at once: one that hangs holds nobody up for longer than an attempt may take."""
-
-        async def look_up(address: Multiaddr) -> list[Multiaddr]:
-            try:
-                async with asyncio.timeout(self._config.dial_timeout_s):
-                    return await self._host.resolve(address)
-            except (OSError, WarrenError) as error:
-                failures.append(Failure(str(address), error))
-                return []
-
-        found = await asyncio.gather(*map(look_up, addresses))
-        return [address for addresses_of_one in found for address in addresses_of_one]
-
-    async def _race(
-        self, attempts: Sequence[Attempt], peer: PeerId, failures: list[Failure]
-    ) -> Socket | None:
-        """Start attempts by their delays, the next early when all before failed; the first success wins."""
-        began = self._host.clock()
-        waiting = list(attempts)
-        running: set[asyncio.Task[Socket | None]] = set()
-        try:
-            while waiting or running:
-                while waiting and (not running or self._host.clock() - began >= waiting[0].delay_s):
-                    address = waiting.pop(0).address
-                    running.add(asyncio.ensure_future(self._attempt(address, peer, failures)))
-                timeout = max(0.0, began + waiting[0].delay_s - self._host.clock()) if waiting else None
-                done, running = await asyncio.wait(
-                    running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-                )
-                winners = [socket for task in done if (socket := task.result()) is not None]
-                for extra in winners[1:]:
-                    extra.abort()
-                if winners:
-                    return winners[0]
-        finally:
-            await _cancel(running)
-        return None
-
-    async def _attempt(self, address: Multiaddr, peer: PeerId, failures: list[Failure]) -> Socket | None:
-        try:
-            socket = await self._host.dial_address(address, peer)
-        except (OSError, WarrenError) as error:
-            if not isinstance(error, LimitReached):
-                # By peer as well: a lie about where a peer is must not keep us from who really is there.
-                self._backoff.on_failure((peer, address), self._host.clock())
-            failures.append(Failure(str(address), error))
-            return None
-        self._backoff.on_success((peer, address))
-        return socket
-
-
-async def _cancel(tasks: set[asyncio.Task[Socket | None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if result is not None and not isinstance(result, BaseException):
-            result.abort()
+    def _forget(self, peer: PeerId, dial: _Dial) -> None:
+        if self._running.get(peer) is dial:
+            del self._running[peer]
 
 
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there"
-    return str(error) or type(error).__name__
-
-
-def _failure(peer: PeerId, failures: Sequence[Failure]) -> WarrenError:
-    """What to tell the caller: the one reason itself when there is only one, else all of them."""
-    if len(failures) == 1 and isinstance(failures[0].error, WarrenError):
-        return failures[0].error
-    if not failures:
-        return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
-    attempts = [(failure.address, _reason(failure.error)) for failure in failures]
-    listed = "; ".join(f"{address}: {reason}" for address, reason in attempts)
-    return DialFailed(
-        f"could not reach {peer} ({listed})", attempts, hint="is it running, and is the address right?"
-    )

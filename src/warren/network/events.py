@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.errors import MisuseError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -76,82 +78,113 @@ class SocketRefused:
     remote: str
 
 
-class Subscription:
-    """An async iterator of events, from the moment it was made until `close`."""
+class _Inbox:
+    """What one subscription has not taken yet. The bus knows only this: who lets it go ends it."""
 
-    __slots__ = ("_bus", "_closed", "_queue", "_waiter", "dropped")
+    __slots__ = ("dropped", "queue", "waiter")
+
+    def __init__(self) -> None:
+        self.queue: deque[object] = deque()
+        self.waiter: asyncio.Future[None] | None = None
+        self.dropped = 0
+
+    def push(self, event: object) -> None:
+        """Queue an event; the oldest goes when the queue is full."""
+        if len(self.queue) >= QUEUE_EVENTS_MAX:
+            self.queue.popleft()
+            self.dropped += 1
+        self.queue.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+class Subscription:
+    """An async iterator of events for one consumer, from the moment it was made.
+
+    It ends with the network, by `close`, or when nobody refers to it any more, iterated or not.
+    """
+
+    __slots__ = ("_bus", "_closed", "_inbox")
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
-        self._queue: deque[object] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._inbox = _Inbox()
         self._closed = False
-        self.dropped = 0
-        """Events lost because the subscriber did not keep up."""
+        bus.add(self._inbox)
 
     def __aiter__(self) -> AsyncIterator[object]:
         return self
 
     async def __anext__(self) -> object:
-        while not self._queue:
-            if self._closed:
+        """The next event. Raises `MisuseError` while another consumer waits."""
+        inbox = self._inbox
+        while not inbox.queue:
+            if self._closed or self._bus.closed:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
+            if inbox.waiter is not None:
+                raise MisuseError("two consumers wait on one subscription", hint="subscribe once for each")
+            inbox.waiter = asyncio.get_running_loop().create_future()
             try:
-                await self._waiter
+                await inbox.waiter
             finally:
-                self._waiter = None
-        return self._queue.popleft()
+                inbox.waiter = None
+        return inbox.queue.popleft()
+
+    def __del__(self) -> None:
+        self._bus.remove(self._inbox)
+
+    @property
+    def dropped(self) -> int:
+        """Events lost because the subscriber did not keep up."""
+        return self._inbox.dropped
 
     def close(self) -> None:
         """End the iteration after what is queued."""
         self._closed = True
-        self._bus.remove(self)
-        self._wake()
-
-    def push(self, event: object) -> None:
-        """Queue an event; the oldest goes when the queue is full."""
-        if len(self._queue) >= QUEUE_EVENTS_MAX:
-            self._queue.popleft()
-            self.dropped += 1
-        self._queue.append(event)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._bus.remove(self._inbox)
+        self._inbox.wake()
 
 
 class EventBus:
     """Hands each event to every subscription."""
 
-    __slots__ = ("_subscriptions",)
+    __slots__ = ("_inboxes", "closed")
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
+        self._inboxes: list[_Inbox] = []
+        self.closed = False
+        """True once every subscription ends after what it has queued."""
 
     @property
     def watched(self) -> bool:
         """True while somebody listens; hot paths skip making events otherwise."""
-        return bool(self._subscriptions)
+        return bool(self._inboxes)
 
     def subscribe(self) -> Subscription:
         """Begin to receive every event from now on."""
-        subscription = Subscription(self)
-        self._subscriptions.append(subscription)
-        return subscription
+        return Subscription(self)
 
-    def remove(self, subscription: Subscription) -> None:
+    def add(self, inbox: _Inbox) -> None:
+        """Feed a subscription."""
+        if not self.closed:
+            self._inboxes.append(inbox)
+
+    def remove(self, inbox: _Inbox) -> None:
         """Stop feeding a subscription."""
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
+        if inbox in self._inboxes:
+            self._inboxes.remove(inbox)
 
     def emit(self, event: object) -> None:
         """Tell every subscription."""
-        for subscription in self._subscriptions:
-            subscription.push(event)
+        for inbox in self._inboxes:
+            inbox.push(event)
 
     def close(self) -> None:
         """End every subscription."""
-        for subscription in list(self._subscriptions):
-            subscription.close()
+        self.closed = True
+        inboxes, self._inboxes = self._inboxes, []
+        for inbox in inboxes:
+            inbox.wake()

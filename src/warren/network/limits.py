@@ -2,8 +2,9 @@
 
 In: a socket's direction, its host and its age in the handshake.  Out: admitted, or `LimitReached` with the
 name of the limit; and the choice of whom to close when room is needed.
-The rule of eviction: never a protected peer, never a socket with streams while one without exists, and of
-those the one that was silent for longest.
+The rule of eviction: never a protected peer; one of the host that has the most sockets, never one with
+streams while it has one without, and of those the one that was silent for longest.  The crowd comes first
+because whoever makes up identities opens a stream on each for nothing.
 """
 
 from __future__ import annotations
@@ -76,16 +77,20 @@ class SocketLimits:
     def admit_inbound(self, host: str) -> None:
         """Count a newcomer that begins its handshake. Raises `LimitReached`."""
         config, group = self._config, ip_group(host)
-        if self.inbound >= config.inbound_max:
-            raise LimitReached("inbound_max")
+        # The host's own share first: who has it all makes room among its own, not among the others.
         if self._inbound_by_ip[group] >= config.per_ip_max:
             raise LimitReached("per_ip_max")
-        # The host's own share first: who has it all makes room among its own, not among the others.
         if self._handshakes_by_ip[group] >= config.handshakes_per_ip_max:
             raise LimitReached("handshakes_per_ip_max")
+        if self.inbound >= config.inbound_max:
+            raise LimitReached("inbound_max")
         if self.handshakes >= config.handshakes_max:
             raise LimitReached("handshakes_max")
         self.count_inbound(host)
+
+    def crowd(self, group: str) -> int:
+        """Inbound sockets of one host."""
+        return self._inbound_by_ip[group]
 
     def count_inbound(self, host: str) -> None:
         """Count a newcomer for whom room was made."""
@@ -144,9 +149,14 @@ def _decrement(counter: Counter[str], key: str) -> None:
         counter[key] -= 1
 
 
-def choose_victim(sockets: Iterable[Socket], is_protected: Callable[[Socket], bool]) -> Socket | None:
-    """The socket to close when room is needed, by the rule above; None when every peer is protected."""
+def choose_victim(
+    sockets: Iterable[Socket], is_protected: Callable[[Socket], bool], crowd: Callable[[Socket], int]
+) -> Socket | None:
+    """The socket to close when room is needed, by the rule above; None when every peer is protected.
+
+    `crowd` tells how many sockets the host of one has.
+    """
     candidates = [s for s in sockets if not is_protected(s)]
     if not candidates:
         return None
-    return min(candidates, key=lambda s: (s.streams > 0, s.last_read_at))
+    return min(candidates, key=lambda s: (-crowd(s), s.streams > 0, s.last_read_at))

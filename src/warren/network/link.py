@@ -1,28 +1,28 @@
-"""The sending half of a socket: frames in, sealed Noise messages out to the link.
+"""The sending half of a socket: frames in, sealed messages out to the link.
 
-Small frames of one turn of the loop are put into one message and one write; a full frame is one message, and
-four messages are one write.  When the link keeps bytes back, `writable` falls and the muxer stops.
+Small frames of one turn of the loop are put into one message and one write; a full frame is one Noise
+message, and four messages are one write.  When the link keeps bytes back, `writable` falls and the muxer
+stops.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.network.noise import MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX, TAG_BYTES
 from warren.network.scratch import SEALED_BYTES
-from warren.network.yamux.frames import HEADER_BYTES
+from warren.network.security import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from warren.network.noise import Sealer
     from warren.network.scratch import Scratch
+    from warren.network.security import Sealer
     from warren.network.socket import Socket
 
 SMALL_BYTES_MAX: Final = 4096
 """Frames up to this size wait for the end of the turn to share a message."""
-BATCH_BEHIND_BYTES: Final = 2 + MESSAGE_BYTES_MAX
+BATCH_BEHIND_BYTES: Final = MESSAGE_BYTES_MAX
 """Written at once to a link that is behind: one full message."""
 COPIED_BYTES_MAX: Final = 16 * 1024
 """Written as a copy: a link that is behind keeps what it is given (from Python 3.12 on), and would keep a
@@ -40,6 +40,8 @@ class SealedWriter:
         "_flush_handle",
         "_loop",
         "_outbox",
+        "_overhead_bytes",
+        "_plaintext_bytes_max",
         "_pump",
         "_pump_handle",
         "_read_pauses",
@@ -64,6 +66,7 @@ class SealedWriter:
         self._scratch = scratch
         self._loop = loop
         self._sealer: Sealer | None = None
+        self._overhead_bytes = self._plaintext_bytes_max = 0
         self._pump: Callable[[], None] | None = None
         self._outbox: bytearray | None = None
         self._flush_handle: asyncio.Handle | None = None
@@ -78,6 +81,8 @@ class SealedWriter:
     def secure(self, sealer: Sealer) -> None:
         """From now on everything is sealed."""
         self._sealer = sealer
+        self._overhead_bytes = sealer.overhead_bytes
+        self._plaintext_bytes_max = sealer.plaintext_bytes_max
 
     def on_pump(self, pump: Callable[[], None]) -> None:
         """What to call when the link takes more again."""
@@ -92,9 +97,10 @@ class SealedWriter:
             if self._outbox is not None:
                 self._seal_outbox()
             outgoing = self._scratch.outgoing
-            outgoing[:HEADER_BYTES] = header
-            end = HEADER_BYTES + size
-            outgoing[HEADER_BYTES:end] = payload
+            start = len(header)
+            end = start + size
+            outgoing[:start] = header
+            outgoing[start:end] = payload
             self._seal(outgoing[:end])
             return
         outbox = self._outbox
@@ -102,15 +108,11 @@ class SealedWriter:
             outbox = self._outbox = bytearray()
             if self._flush_handle is None and not self._socket.in_turn:
                 self._flush_handle = self._loop.call_soon(self.flush)
-        elif len(outbox) + HEADER_BYTES + size > PLAINTEXT_BYTES_MAX:
+        elif len(outbox) + len(header) + size > self._plaintext_bytes_max:
             self._seal_outbox()
             outbox = self._outbox = bytearray()
         outbox += header
         outbox += payload
-
-    def put_plaintext(self, data: bytes) -> None:
-        """Seal bytes that are not a frame (the muxer negotiation)."""
-        self.put(data, b"")
 
     def flush_bulk(self) -> None:
         """Write the sealed messages that were collected; within a turn they wait for its end."""
@@ -205,18 +207,18 @@ class SealedWriter:
             self.write_sealed()
 
     def _seal(self, plaintext: memoryview | bytearray) -> None:
-        if self._sealer is None:
-            return
-        size = len(plaintext) + TAG_BYTES
-        self._claim(2 + size)
-        scratch = self._scratch
-        start = scratch.used
-        body = start + 2
-        end = body + size
-        sealed = scratch.sealed
-        sealed[start:body] = size.to_bytes(2, "big")
-        self._sealer.seal_into(plaintext, sealed[body:end])
-        scratch.used = end
+        size = len(plaintext)
+        if size > self._plaintext_bytes_max:
+            most = self._plaintext_bytes_max
+            for pos in range(0, size, most) if most else ():
+                self._seal(plaintext[pos : pos + most])
+        elif self._sealer is not None:
+            size += self._overhead_bytes
+            self._claim(size)
+            scratch = self._scratch
+            start = scratch.used
+            end = scratch.used = start + size
+            self._sealer.seal_into(plaintext, scratch.sealed[start:end])
 
     def _seal_outbox(self) -> None:
         outbox, self._outbox = self._outbox, None

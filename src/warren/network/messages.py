@@ -1,4 +1,4 @@
-"""Request/response with ids, timeouts and late replies, and the broadcast that is built on it.
+"""Request/response with ids, timeouts and late replies; what is sent to one peer or to all is built on it.
 
 In: payloads of at most `message_bytes_max`.  Out: the peer's answer, or an error that says what went wrong.
 Each side keeps one stream per socket and protocol for the requests that it makes; answers come back on it in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from warren.network.stream import Stream
 
 UNSENT_BYTES_MAX: Final = 256 * 1024
-"""Requests wait, and broadcasts fail, while a peer has left more than this of the earlier ones untaken."""
+"""Requests and messages wait, and broadcasts fail, while a peer has left more than this of them untaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Messenger:
     def __init__(self, router: Router, config: NetworkConfig) -> None:
         self._router = router
         self._config = config
-        self._outgoing: dict[tuple[Socket, str], _Outgoing] = {}
+        self._outgoing: dict[Socket, dict[str, _Outgoing]] = {}
 
     def handle(self, protocol: str, handler: RequestHandler) -> None:
         """Answer the requests and take the broadcasts of `protocol`; a broadcast's result is not sent."""
@@ -152,12 +152,21 @@ class Messenger:
 
         Raises `RequestTimeout`, `Refused` (the handler said no), `ProtocolNotSupported`, `ConnectionFailed`.
         """
+        return await self._exchange(REQUEST, socket, protocol, payload, timeout_s)
+
+    async def send(self, socket: Socket, protocol: str, payload: bytes, timeout_s: float) -> None:
+        """Send what wants no answer, and wait until the handler has it. Raises what `request` raises."""
+        await self._exchange(MESSAGE, socket, protocol, payload, timeout_s)
+
+    async def _exchange(
+        self, kind: int, socket: Socket, protocol: str, payload: bytes, timeout_s: float
+    ) -> bytes:
         outgoing, request_id = self._outgoing_to(socket, protocol, payload), 0
         try:
             async with asyncio.timeout(timeout_s):
                 if outgoing.behind:
                     await outgoing.stream.drain()
-                request_id, future = outgoing.send(REQUEST, payload)
+                request_id, future = outgoing.send(kind, payload)
                 return await future
         except TimeoutError as error:
             raise RequestTimeout(f"no answer from {socket.peer_id} within {timeout_s:g} s") from error
@@ -196,14 +205,14 @@ class Messenger:
 
     def drop(self, socket: Socket) -> None:
         """A socket is gone."""
-        for key in [key for key in self._outgoing if key[0] is socket]:
-            del self._outgoing[key]
+        self._outgoing.pop(socket, None)
 
     def _outgoing_to(self, socket: Socket, protocol: str, payload: bytes) -> _Outgoing:
         if len(payload) > self._config.message_bytes_max:
             raise LimitReached("message_bytes_max")
-        outgoing = self._outgoing.get((socket, protocol))
+        of_socket = self._outgoing.get(socket, {})
+        outgoing = of_socket.get(protocol)
         if outgoing is None or outgoing.dead:
-            outgoing = _Outgoing(socket.open_stream((protocol,)), self._config)
-            self._outgoing[socket, protocol] = outgoing
+            outgoing = of_socket[protocol] = _Outgoing(socket.open_stream((protocol,)), self._config)
+            self._outgoing[socket] = of_socket
         return outgoing

@@ -85,9 +85,10 @@ class Proposer:
     its own data right behind them and save a round trip.
     """
 
-    __slots__ = ("_greeted", "_lines", "_offers", "_output", "refusals", "selected")
+    __slots__ = ("_greeted", "_lines", "_offers", "_output", "protocols", "refusals", "selected")
 
     def __init__(self, protocols: Sequence[str]) -> None:
+        self.protocols = protocols
         self._offers = list(protocols)
         self._lines = _Lines()
         self.refusals = 0

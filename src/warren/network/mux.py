@@ -7,7 +7,13 @@ synchronous; nothing here waits.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from warren.network.config import NetworkConfig
+    from warren.network.yamux.budget import TotalBudget
 
 
 class StreamSink(Protocol):
@@ -33,10 +39,16 @@ class MuxedStream(Protocol):
     """Bytes taken from the caller and not yet on their way."""
     wake_at: int
     """`StreamSink.on_writable` is called once when `queued` fell to this; -1 for never."""
+    receive_window: int
+    """Bytes that the peer may still send; `consumed` gives it more."""
 
     @property
     def queue_bytes_max(self) -> int:
         """How much may be queued before the writer should wait."""
+
+    @property
+    def finishing(self) -> bool:
+        """True while the half-close waits behind queued bytes."""
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send or queue `data`; mutable buffers are copied when they have to wait."""
@@ -74,7 +86,7 @@ class FrameSender(Protocol):
     """False while the link asks for a pause."""
 
     def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
-        """Take one frame; small frames of one turn of the loop travel together."""
+        """Take one frame, of at most 65,519 bytes; small frames of one turn of the loop travel together."""
 
     def flush_bulk(self) -> None:
         """Hand over the full frames that `put` collected; called at the end of each burst."""
@@ -85,6 +97,15 @@ class FrameSender(Protocol):
 
 class MuxedConnection(Protocol):
     """Many streams over one authenticated link."""
+
+    activity: int
+    """Changes whenever data came or went: probes and window updates are no use of a connection."""
+    rtt_s: float
+    """Round trip in seconds; set to that of the handshake at first."""
+
+    @property
+    def ring(self) -> Collection[MuxedStream]:
+        """The streams that wait for their turn to send; while it is empty `pump` has nothing to do."""
 
     def open_stream(self, sink: StreamSink) -> MuxedStream:
         """Open a stream towards the peer. Raises `LimitReached`, `ConnectionClosed`."""
@@ -99,7 +120,14 @@ class MuxedConnection(Protocol):
         """Send a probe; `rtt_s` changes when the answer comes."""
 
     def go_away(self, code: int) -> None:
-        """Say that this side opens and accepts no more streams, and why."""
+        """Open no more streams, and tell the peer to open none, and why.
+
+        Streams that the peer opened before it heard of it are served until `close`.
+        """
+
+    @property
+    def accepts_streams(self) -> bool:
+        """Whether `open_stream` may be called: neither side said goodbye."""
 
     def close(self, error: Exception) -> None:
         """The link is gone: end every stream with `error`."""
@@ -107,3 +135,24 @@ class MuxedConnection(Protocol):
     @property
     def stream_count(self) -> int:
         """Streams open in either direction."""
+
+    def sinks(self) -> list[StreamSink]:
+        """The receiving ends of the open streams."""
+
+
+class MuxHost(Protocol):
+    """What a muxer may use of the network that owns the connection."""
+
+    config: NetworkConfig
+    window_total: TotalBudget
+    clock: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
+
+
+class MuxerFactory(Protocol):
+    """Makes one side of a muxed connection."""
+
+    def __call__(
+        self, sender: FrameSender, accept: StreamAcceptor, host: MuxHost, /, *, client: bool
+    ) -> MuxedConnection:
+        """`client` is the side that began the handshake."""

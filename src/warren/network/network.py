@@ -7,45 +7,43 @@ One `Network` has one key; every socket is authenticated and encrypted.  Nothing
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from warren.core.errors import (
     Closed,
-    ConnectionClosed,
     InvalidMultiaddr,
     LimitReached,
     ProtocolNotSupported,
-    RequestTimeout,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
+from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
-from warren.network.messages import Messenger
-from warren.network.noise import StaticKey
+from warren.network.messages import BroadcastReport, Messenger
+from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
 from warren.network.scratch import Scratch
+from warren.network.security import SEED_BYTES
 from warren.network.socket import Socket
+from warren.network.stack import Stack
 from warren.network.states import SocketState
-from warren.network.transports.tcp import TcpTransport
-from warren.network.upgrade import MUXERS
+from warren.network.transports.several import Transports
+from warren.network.within import within
 from warren.network.yamux.budget import TotalBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
-    from warren.network.messages import BroadcastReport
     from warren.network.router import InlineHandler, StreamHandler
     from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Runtime
-
-T = TypeVar("T")
 
 TICK_S = 1.0
 ADDRESS_TTL_S = 3600.0
@@ -54,28 +52,37 @@ ADDRESS_TTL_S = 3600.0
 class Network:
     """See the module's header. Start with `listen` or the first `connect`; end with `stop`."""
 
-    def __init__(self, runtime: Runtime, key: PrivateKey, config: NetworkConfig | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        key: PrivateKey,
+        config: NetworkConfig | None = None,
+        stack: Stack | None = None,
+    ) -> None:
         self.runtime = runtime
         self.key = key
         self.peer_id: PeerId = key.peer_id
         self.config = config or NetworkConfig()
         self.events = EventBus()
         self.clock = runtime.clock.now
+        self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
         self.scratch = Scratch(self.config.read_bytes)
-        self.static_key = StaticKey(key, runtime.entropy.bytes(32), MUXERS)
-        self.yamux_limits = self.config.yamux
+        stack = stack or Stack()
+        self.muxers = stack.muxers
+        muxers = tuple(stack.muxers)
+        self.securities = tuple(make(key, self.random_bytes(SEED_BYTES), muxers) for make in stack.security)
         self.window_total = TotalBudget(self.config.windows)
         self.router = Router()
         self.on_connected: Callable[[Socket], None] | None = None
         """Called with each socket that reaches `connected`; identify hangs itself in here."""
         self._registry = SocketRegistry(self.peer_id, self.config, self.events, self.clock)
         self._messenger = Messenger(self.router, self.config)
-        self._transport = TcpTransport(runtime.transport)
+        self._transport = Transports([make(runtime.transport) for make in stack.transports])
         self._addresses = AddressBook(self.config.addresses_per_peer_max, self.config.address_peers_max)
         self._dialer = Dialer(self, self.config)
         self._listeners: list[LinkListener] = []
         self._tick_handle: asyncio.TimerHandle | None = None
-        self._stopped = False
+        self._end: asyncio.Task[None] | None = None
 
     # --- listening ------------------------------------------------------------------------------------------
 
@@ -142,7 +149,10 @@ class Network:
             raise InvalidMultiaddr("that is this node itself", hint="name another peer")
         known = self._addresses.get(peer, self.clock())
         wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
-        return await _within(timeout_s, self._dialer.dial(peer, wanted, forced=forced), "connecting to", peer)
+        dial = self._dialer.dial(peer, wanted, forced=forced)
+        dialled = await within(timeout_s, dial, "connecting to", peer)
+        # The peer may have dialled as well, and the two nodes have settled on its socket since.
+        return self._registry.best(peer) or dialled
 
     async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven.
@@ -152,7 +162,7 @@ class Network:
         self._check_running()
         if address.peer_id is not None:
             return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
-        return await _within(timeout_s, self._dial_unproven(address), "connecting to", address)
+        return await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
@@ -161,8 +171,9 @@ class Network:
     async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Socket:
         """One attempt at a numeric address, up to the muxer.
 
-        Raises `OSError`, `HandshakeFailed`, `LimitReached`.
+        Raises `OSError`, `HandshakeFailed`, `LimitReached`, `Closed`.
         """
+        self._check_running()  # a look-up may have taken long
         self._registry.limits.admit_outbound()
         socket = Socket(self, outbound=True, remote_addr=address, expected=expected)
         self._registry.add(socket)
@@ -180,7 +191,7 @@ class Network:
     def add_addresses(
         self, peer: PeerId, addresses: Sequence[Multiaddr], ttl_s: float = ADDRESS_TTL_S
     ) -> None:
-        """Remember where `peer` may be reached, for `ttl_s` seconds."""
+        """Remember where `peer` may be reached, for `ttl_s` seconds in which it is not connected."""
         self._addresses.add(peer, addresses, self.clock(), ttl_s)
 
     def addresses(self, peer: PeerId) -> list[Multiaddr]:
@@ -221,21 +232,14 @@ class Network:
     ) -> Stream:
         """A stream to `peer` (dialled if need be) on the first of `protocols` that it speaks.
 
+        `timeout_s` is for all of it; without, agreeing on a protocol takes `negotiation_timeout_s` at most.
         Raises what `connect` raises, and `ProtocolNotSupported`.
         """
-        socket = peer if isinstance(peer, Socket) else await self.connect(peer, timeout_s=timeout_s)
         offers = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        stream = socket.open_stream(offers)
-        timeout = timeout_s or self.config.negotiation_timeout_s
-        try:
-            await _within(timeout, stream.wait_negotiated(), "agreeing on a protocol with", socket.peer_id)
-        except ProtocolNotSupported as error:
-            names = ", ".join(offers)
-            raise ProtocolNotSupported(f"{socket.peer_id} does not speak {names}") from error
-        except BaseException:
-            stream.reset()
-            raise
-        return stream
+        negotiating_s = self.config.negotiation_timeout_s if timeout_s is None else None
+        whom = getattr(peer, "peer_id", peer)
+        opening = self._open_stream(peer, offers, negotiating_s)
+        return await within(timeout_s, opening, "opening a stream to", whom)
 
     def handle_stream(self, protocol: str, handler: StreamHandler) -> None:
         """Serve inbound streams of `protocol` with a coroutine, which fails alone. `MisuseError`: taken."""
@@ -256,7 +260,7 @@ class Network:
     # --- requests and broadcasts ----------------------------------------------------------------------------
 
     def handle_request(self, protocol: str, handler: RequestHandler) -> None:
-        """Answer requests, take broadcasts of `protocol`: `await handler(peer, payload) -> bytes | None`."""
+        """Answer requests, take messages of `protocol`: `await handler(peer, payload) -> bytes | None`."""
         self._messenger.handle(protocol, handler)
 
     async def request(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> bytes:
@@ -264,47 +268,42 @@ class Network:
 
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
         """
-        socket = self._registry.best(peer)
-        if socket is None:
-            began = self.clock()
-            socket = await self.connect(peer, timeout_s=timeout_s)
-            timeout_s = max(timeout_s - (self.clock() - began), 0.0)
-        return await self._messenger.request(socket, protocol, payload, timeout_s)
+        socket, left_s = await self._reach(peer, timeout_s)
+        return await self._messenger.request(socket, protocol, payload, left_s)
+
+    async def send(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> None:
+        """A broadcast to one: returns when the handler of `peer` has it; dials if need be.
+
+        Raises what `request` raises.
+        """
+        socket, left_s = await self._reach(peer, timeout_s)
+        await self._messenger.send(socket, protocol, payload, left_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
         """Send to every connected peer at once; the report says whose handler has it, who not, and why."""
         self._check_running()
-        best = (self._registry.best(peer) for peer in self._registry.peers())
-        return await self._messenger.broadcast(
-            [s for s in best if s is not None], protocol, payload, timeout_s
-        )
+        sockets, unusable = self._registry.best_of_all()
+        report = await self._messenger.broadcast(sockets, protocol, payload, timeout_s)
+        return BroadcastReport(report.reached, report.failed | unusable)
 
     # --- the end --------------------------------------------------------------------------------------------
 
     async def stop(self, grace_s: float = 2.0) -> None:
-        """Stop listening and dialling, say goodbye on every socket, wait at most `grace_s` for the rest."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self.stop_listening()
-        await self._dialer.stop()
-        await self.router.stop()
-        sockets = self._registry.all()
-        closing = [asyncio.ensure_future(socket.close()) for socket in sockets]
-        if closing:
-            _, late = await asyncio.wait(closing, timeout=grace_s)
-            for socket in sockets:
-                socket.abort()
-            await asyncio.gather(*late)
-        if self._tick_handle is not None:
-            self._tick_handle.cancel()
-        self.events.close()
+        """Stop listening and dialling, cancel handlers, let streams that were closed for writing send what is
+        queued, say goodbye on every socket; what is left after `grace_s` seconds in all is dropped.
+
+        Whoever calls again waits for the same end. Being cancelled drops every connection at once.
+        """
+        if self._end is None:
+            self.stop_listening()
+            self._end = asyncio.ensure_future(self._stop(grace_s))
+        try:
+            await asyncio.shield(self._end)
+        except asyncio.CancelledError:
+            drop(self._registry.all())
+            raise
 
     # --- SocketHost -----------------------------------------------------------------------------------------
-
-    def ephemeral_seed(self) -> bytes:
-        """32 fresh random bytes for one handshake."""
-        return self.runtime.entropy.bytes(32)
 
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""
@@ -321,10 +320,16 @@ class Network:
         self._registry.admit(socket, remote)
         self._look_soon()
 
+    def on_partial_excess(self, bytes_over: int) -> None:
+        """Too much is held of messages that have not arrived whole."""
+        for socket in longest_incomplete(self._registry.all(), bytes_over):
+            socket.abort(LimitReached("partial_total_bytes_max"))
+
     def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Every change of state of a socket."""
         self._registry.on_moved(socket, old, new)
         if new is SocketState.CONNECTED:
+            self._addresses.on_connected(socket.peer_id, self.clock())
             if self.on_connected is not None:
                 self.on_connected(socket)
             else:
@@ -333,21 +338,46 @@ class Network:
             self._look_soon()
         elif new is SocketState.CLOSED:
             self._messenger.drop(socket)
+            if socket.authenticated and not self._registry.sockets(socket.peer_id):
+                self._addresses.on_disconnected(socket.peer_id, self.clock())
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    async def _dial_unproven(self, address: Multiaddr) -> Socket:
-        problem: OSError | None = None
+    async def _open_stream(
+        self, peer: PeerId | Socket, offers: tuple[str, ...], negotiating_s: float | None
+    ) -> Stream:
+        socket = peer if isinstance(peer, Socket) else await self.connect(peer)
+        stream = socket.open_stream(offers)
+        agreeing = stream.wait_negotiated()
         try:
-            candidates = await self.resolve(address)
-        except OSError as error:
-            candidates, problem = [], error
-        for candidate in candidates:
-            try:
-                return await self.dial_address(candidate, None)
-            except OSError as error:
-                problem = error
-        raise ConnectionClosed(f"could not reach {address}: {problem}") from problem
+            await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
+        except ProtocolNotSupported:
+            raise
+        except BaseException:
+            stream.reset()
+            raise
+        return stream
+
+    async def _reach(self, peer: PeerId, timeout_s: float) -> tuple[Socket, float]:
+        """The socket to use for `peer`, dialled if need be, and what is left of `timeout_s`."""
+        socket = self._registry.best(peer)
+        if socket is not None:
+            return socket, timeout_s
+        began = self.clock()
+        socket = await self.connect(peer, timeout_s=timeout_s)
+        return socket, max(timeout_s - (self.clock() - began), 0.0)
+
+    async def _stop(self, grace_s: float) -> None:
+        try:
+            await end(self._dialer, self.router, self._registry.all, grace_s)
+        finally:
+            if self._tick_handle is not None:
+                self._tick_handle.cancel()
+            self.events.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._end is not None
 
     def _make_inbound(self) -> Socket:
         return Socket(self, outbound=False, remote_addr=None)
@@ -373,13 +403,3 @@ class Network:
         delay_s = self._registry.sweep(self.clock())
         if delay_s is not None and not self._stopped:
             self._tick_handle = asyncio.get_running_loop().call_later(delay_s, self._tick)
-
-
-async def _within(timeout_s: float | None, work: Awaitable[T], doing: str, whom: object) -> T:
-    if timeout_s is None:
-        return await work
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await work
-    except TimeoutError as error:
-        raise RequestTimeout(f"{doing} {whom} took longer than {timeout_s:g} s") from error

@@ -1,7 +1,7 @@
 """Noise XX (25519, ChaChaPoly, SHA256) as libp2p uses it, as a pure machine.
 
-In: handshake messages without their two-byte length, then sealed messages.  Out: framed replies, the remote
-key, then plaintext written into buffers of the caller.  No IO; the ephemeral seed is an argument.
+In: handshake messages without their two-byte length, then sealed messages with it.  Out: framed replies, the
+remote key, then plaintext written into buffers of the caller.  No IO; the ephemeral seed is an argument.
 Spec: https://github.com/libp2p/specs/blob/master/noise/README.md and https://noiseprotocol.org/noise.html
 Refuses: a key other than the expected one (before our own identity is shown), a bad signature, low-order
 points, messages over 65,535 bytes, and nonces past 2^64 - 2.
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 PROTOCOL_ID: Final = "/noise"
+LENGTH_BYTES: Final = 2
+"""Before each message on the link."""
 MESSAGE_BYTES_MAX: Final = 65535
 TAG_BYTES: Final = 16
 PLAINTEXT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - TAG_BYTES
@@ -36,6 +38,7 @@ SIGNED_PREFIX: Final = b"noise-libp2p-static-key:"
 MUXERS_MAX: Final = 16
 
 _PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
+_LENGTH: Final = struct.Struct(">H")
 _NONCE: Final = struct.Struct("<4xQ")
 _NONCE_MAX: Final = 2**64 - 2
 _KEY_BYTES: Final = 32
@@ -74,17 +77,21 @@ class Sealer:
 
     __slots__ = ("_cipher", "_counter")
 
+    overhead_bytes = LENGTH_BYTES + TAG_BYTES
+    plaintext_bytes_max = PLAINTEXT_BYTES_MAX
+
     def __init__(self, key: bytes) -> None:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0
 
     def seal_into(self, plaintext: memoryview | bytearray, out: memoryview) -> None:
-        """Write ciphertext and tag; `out` has exactly 16 bytes more than `plaintext`."""
+        """Write length, ciphertext and tag; `out` is `overhead_bytes` longer than `plaintext`."""
         counter = self._counter
         if counter > _NONCE_MAX:
             raise MisuseError("noise: the nonce is used up; open a new connection")
         self._counter = counter + 1
-        self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out)
+        _LENGTH.pack_into(out, 0, len(out) - LENGTH_BYTES)
+        self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out[LENGTH_BYTES:])
 
 
 class Opener:
@@ -96,16 +103,31 @@ class Opener:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0
 
-    def open_into(self, sealed: memoryview, out: memoryview) -> None:
-        """Write the plaintext; `out` has exactly 16 bytes less than `sealed`. Raises `ProtocolViolation`."""
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
+        """Open the message at `pos` into `out`: the position behind it, and its plaintext there.
+
+        `pos` itself where it has not arrived whole. Raises `ProtocolViolation`.
+        """
+        total = len(data)
+        body = pos + LENGTH_BYTES
+        if body > total:
+            return pos, out
+        end = body + (data[pos] << 8 | data[pos + 1])
+        if end > total:
+            return pos, out
+        size = end - body - TAG_BYTES
+        if size < 0:
+            raise ProtocolViolation("noise: a message shorter than its tag")
+        plaintext = out[:size]
         counter = self._counter
         if counter > _NONCE_MAX:
             raise ProtocolViolation("noise: the peer used up its nonces")
         self._counter = counter + 1
         try:
-            self._cipher.decrypt_into(_NONCE.pack(counter), sealed, None, out)
+            self._cipher.decrypt_into(_NONCE.pack(counter), data[body:end], None, plaintext)
         except InvalidTag as error:
             raise ProtocolViolation("noise: a message was tampered with (its tag does not match)") from error
+        return end, plaintext
 
 
 class _Symmetric:

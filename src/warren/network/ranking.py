@@ -25,11 +25,15 @@ class Attempt:
 
 
 def rank(addresses: Iterable[Multiaddr], stagger_s: float, most: int) -> Sequence[Attempt]:
-    """Order the addresses that can be dialled; duplicates and what comes after `most` are dropped."""
-    unique = list(dict.fromkeys(addresses))
+    """Order the addresses that can be dialled; duplicates and what comes after `most` are dropped.
+
+    Dropped before they are ordered: many near addresses, made up by whoever, must not hide the far one that
+    the caller named first.
+    """
+    unique = list(dict.fromkeys(addresses))[:most]
     unique.sort(key=_class)
     attempts, delay, previous = [], 0.0, None
-    for address in unique[:most]:
+    for address in unique:
         kind = _class(address)
         if previous is not None and not (previous[0] == kind[0] == _PRIVATE):
             delay += stagger_s

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import Closed, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim, ip_group
+from warren.network.overdue import OverdueStreams
 from warren.network.states import USABLE, SocketState
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from warren.network.config import NetworkConfig
     from warren.network.events import EventBus
     from warren.network.socket import Socket
-    from warren.network.stream import Stream
 
 SWEEP_BUSY_S: Final = 1.0
 """Between sweeps while a handshake, a goodbye or a draining socket has a deadline."""
@@ -47,10 +47,13 @@ class SocketRegistry:
         self._peers: dict[PeerId, list[Socket]] = {}
         self._unsettled: dict[Socket, float] = {}
         """Sockets with a deadline: in their handshake, or saying goodbye."""
-        self._sockets: dict[Socket, None] = {}
+        self._sockets: dict[Socket, str] = {}
+        """Every socket that is not closed, with the group of hosts that an inbound one counts for."""
+        self._leaving: Socket | None = None
+        """Whoever was closed last to make room."""
         self._used: dict[Socket, tuple[int, float]] = {}
         """What `Socket.activity` was, and since when."""
-        self._undecided: set[Stream] = set()
+        self._overdue = OverdueStreams(config.stream_timeout_s)
         self._protected: dict[PeerId, set[str]] = {}
 
     # --- looking up -----------------------------------------------------------------------------------------
@@ -61,6 +64,17 @@ class SocketRegistry:
         if len(usable) <= 1:
             return usable[0] if usable else None
         return min(usable, key=lambda s: s.rtt_s or 0.0)
+
+    def best_of_all(self) -> tuple[list[Socket], dict[PeerId, str]]:
+        """The socket to use for each connected peer; and the peers that have none, with the reason."""
+        sockets, unusable = [], {}
+        for peer in self.peers():
+            best = self.best(peer)
+            if best is not None:
+                sockets.append(best)
+            else:
+                unusable[peer] = "the connection " + self._peers[peer][-1].why_unusable()
+        return sockets, unusable
 
     def sockets(self, peer: PeerId | None) -> list[Socket]:
         """Authenticated sockets, of one peer or of all."""
@@ -93,7 +107,7 @@ class SocketRegistry:
 
     def add(self, socket: Socket) -> None:
         """A socket exists that the limits admitted."""
-        self._sockets[socket] = None
+        self._sockets[socket] = "" if socket.outbound else ip_group(_host(socket.remote_addr))
         self._unsettled[socket] = self._clock() + self._config.handshake_timeout_s
 
     def welcomes(self, host: str) -> bool:
@@ -128,7 +142,7 @@ class SocketRegistry:
         for oldest in self._unsettled:
             if oldest.outbound or oldest.authenticated or oldest.state not in _EARLY:
                 continue
-            if group is None or ip_group(_host(oldest.remote_addr)) == group:
+            if group is None or self._sockets[oldest] == group:
                 self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
                 oldest.abort(LimitReached(limit))
                 return True
@@ -242,18 +256,9 @@ class SocketRegistry:
                     self._used[socket] = (socket.activity, now)
                 elif now - since >= self._config.idle_timeout_s:
                     socket.shut(Closed("idle"), 0)
-        self._reset_undecided()
-
-    def _reset_undecided(self) -> None:
-        """End inbound streams that have not agreed on a protocol since the last look."""
-        undecided = set()
-        for socket in self.sockets(None):
-            for stream in socket.undecided_streams():
-                if stream in self._undecided:
-                    stream.reset()
-                else:
-                    undecided.add(stream)
-        self._undecided = undecided
+        waiting = (stream for socket in self.sockets(None) for stream in socket.waiting_streams())
+        for stream in self._overdue.look(waiting, now):
+            stream.reset()
 
     def _close_duplicates(self, peer: PeerId) -> None:
         sockets = self._peers.get(peer, [])
@@ -267,8 +272,13 @@ class SocketRegistry:
         self._unsettled[socket] = self._clock() + self._config.close_timeout_s
 
     def _evict(self) -> None:
+        if self._leaving in self._sockets:  # one makes room already: nobody else has to
+            return
         inbound = [s for s in self.sockets(None) if not s.outbound]
-        victim = choose_victim(inbound, lambda s: s.peer_id in self._protected)
+        victim = choose_victim(
+            inbound, lambda s: s.peer_id in self._protected, lambda s: self.limits.crowd(self._sockets[s])
+        )
+        self._leaving = victim
         if victim is not None:
             victim.shut(Closed("room was needed for others"), 0)
 

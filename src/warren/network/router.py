@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from warren.core.errors import MisuseError, WarrenError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from warren.network.stream import Stream
 
@@ -94,13 +94,17 @@ class Router:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def stop(self) -> None:
-        """Cancel what runs and wait for it; what comes until the last socket is closed gets no handler."""
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Cancel what runs and wait for it, at most `grace_s` seconds; what comes later gets no handler."""
         self._stopped = True
-        tasks: Iterable[asyncio.Task[None]] = list(self._tasks)
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        if late:
+            logger.warning("handlers that run on %g s after being cancelled: %d", grace_s, len(late))
 
     async def _serve(self, handler: StreamHandler, stream: Stream) -> None:
         try:
@@ -109,7 +113,10 @@ class Router:
         except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
             _fail(stream, error)
         except asyncio.CancelledError:
-            stream.reset()
+            if stream.finishing:
+                stream.close_nowait()  # the handler had done its part, and the peer shall have all of it
+            else:
+                stream.reset()
             raise
 
     def _check_free(self, protocol: str) -> None:

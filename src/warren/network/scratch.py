@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.network.noise import MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX
+from warren.network.security import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
     from warren.network.socket import Socket
 
-SEALED_BYTES: Final = 4 * (2 + MESSAGE_BYTES_MAX)
+SEALED_BYTES: Final = 4 * MESSAGE_BYTES_MAX
 """Handed to the operating system in one call."""
 
 
@@ -25,9 +25,9 @@ class Scratch:
     def __init__(self, read_bytes: int) -> None:
         self.read_bytes = read_bytes
         """Read from the operating system in one call, at most."""
-        self.receive = memoryview(bytearray(2 + MESSAGE_BYTES_MAX + read_bytes))
-        self.opened = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
-        self.outgoing = memoryview(bytearray(PLAINTEXT_BYTES_MAX))
+        self.receive = memoryview(bytearray(MESSAGE_BYTES_MAX + read_bytes))
+        self.opened = memoryview(bytearray(MESSAGE_BYTES_MAX))
+        self.outgoing = memoryview(bytearray(MESSAGE_BYTES_MAX))
         self.sealed = memoryview(bytearray(SEALED_BYTES))
         self.used = 0
         """Bytes of `sealed` that wait to be written by `owner`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.errors import (
     Closed,
@@ -21,96 +21,50 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.core.multiaddr import Multiaddr
+from warren.network.establishing import Establishing
+from warren.network.life import OVER, Life
 from warren.network.link import SealedWriter
 from warren.network.multistream import Proposer, Responder
-from warren.network.noise import TAG_BYTES
-from warren.network.states import USABLE, SocketState, move
+from warren.network.pace import TURN_LONG_S, next_read_bytes, rest_s
+from warren.network.states import USABLE, SocketState
 from warren.network.stream import Stream
-from warren.network.upgrade import MUXERS, Upgrade
-from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
     GO_AWAY_INTERNAL_ERROR,
     GO_AWAY_NORMAL,
     GO_AWAY_PROTOCOL_ERROR,
 )
-from warren.network.yamux.session import YamuxSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.config import NetworkConfig
-    from warren.network.mux import MuxedStream
-    from warren.network.noise import Opener, StaticKey
-    from warren.network.scratch import Scratch
-    from warren.network.yamux.budget import TotalBudget
-    from warren.network.yamux.session import YamuxLimits
+    from warren.network.host import SocketHost
+    from warren.network.mux import MuxedConnection, MuxedStream
+    from warren.network.security import Opener
+    from warren.network.upgrade import Secured
 
 logger = logging.getLogger(__name__)
 
-READ_BYTES_MIN: Final = 1024
-TURN_LONG_S: Final = 0.0005
-"""A read that took longer to handle makes the next smaller: a flood of tiny frames cannot hog the loop."""
-TURN_SHORT_S: Final = 0.0002
-HOG_TURN_S: Final = 0.002
-HOG_TURN_BYTES: Final = 4096
-HOG_S_PER_BYTE: Final = 50e-9
-"""A turn as long as this over so many bytes, each of which cost so much: a message stuffed with tiny frames,
-which cannot be cut into several turns."""
-REST_TURNS: Final = 3
-"""Such a peer is then not read for as many times the length of its turn: most of the loop is for others."""
 WRITE_HIGH_BYTES: Final = 64 * 1024
 """The link asks for a pause when it holds more than this."""
 WRITE_LOW_BYTES: Final = 16 * 1024
 
-_OPEN: Final = frozenset({SocketState.OPEN})
-_OVER: Final = frozenset({SocketState.CLOSING, SocketState.CLOSED})
 
-
-class SocketHost(Protocol):
-    """What a socket needs of the network that owns it."""
-
-    config: NetworkConfig
-    scratch: Scratch
-    static_key: StaticKey
-    yamux_limits: YamuxLimits
-    window_total: TotalBudget
-    clock: Callable[[], float]
-
-    def ephemeral_seed(self) -> bytes:
-        """32 fresh random bytes."""
-
-    def supports(self, protocol: str) -> bool:
-        """Whether a handler serves `protocol`."""
-
-    def dispatch(self, stream: Stream) -> None:
-        """Hand an inbound stream, its protocol agreed, to its handler."""
-
-    def on_link(self, socket: Socket, remote: Multiaddr | None) -> None:
-        """An inbound link exists; raises `LimitReached` when there is no room for it."""
-
-    def on_socket_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
-        """Every change of state, right after it happened."""
-
-
-class Socket(asyncio.BufferedProtocol):
+class Socket(Life, asyncio.BufferedProtocol):
     """A connection. `direction` tells who dialled, `initiator` who began the handshake."""
 
     __slots__ = (
+        "_establishing",
         "_expected",
         "_host",
         "_loop",
-        "_muxer_negotiator",
         "_opener",
         "_read_bytes",
-        "_state_waiters",
         "_tail",
         "_transport",
-        "_upgrade",
-        "_upgrade_started_at",
         "bytes_in",
         "draining",
-        "error",
         "identity",
         "in_turn",
         "initiator",
@@ -119,10 +73,10 @@ class Socket(asyncio.BufferedProtocol):
         "mux",
         "opened_at",
         "outbound",
+        "partial_since",
         "peer_id",
         "proven",
         "remote_addr",
-        "state",
         "writer",
     )
 
@@ -139,29 +93,27 @@ class Socket(asyncio.BufferedProtocol):
         expected: PeerId | None = None,
         initiator: bool | None = None,
     ) -> None:
+        super().__init__()
         self._host = host
         self._expected = expected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._upgrade: Upgrade | None = None
-        self._upgrade_started_at = 0.0
-        self._muxer_negotiator: Proposer | Responder | None = None
+        self._establishing: Establishing | None = None
         self._opener: Opener | None = None
         self._tail = b""
         self._read_bytes = host.scratch.read_bytes
-        self._state_waiters: list[asyncio.Future[None]] | None = None
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
         self.local_addr: Multiaddr | None = None
         self.proven = not outbound or expected is not None
-        self.state = SocketState.OPENING
-        self.mux: YamuxSession | None = None
+        self.mux: MuxedConnection | None = None
         self.identity: object | None = None
-        self.error: Exception | None = None
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
+        self.partial_since = 0.0
+        """Since when the message that has not arrived whole is under way."""
         self.opened_at = self.last_read_at = host.clock()
 
     def __repr__(self) -> str:
@@ -187,6 +139,16 @@ class Socket(asyncio.BufferedProtocol):
             self.state in USABLE and not self.draining and self.mux is not None and self.mux.accepts_streams
         )
 
+    def why_unusable(self) -> str:
+        """What keeps it from being used for its peer: the end of a sentence that begins with its name."""
+        if self.state not in USABLE:
+            return f"is {self.state.value}"
+        if self.draining:
+            return "takes no new streams: another one with that peer took its place"
+        if not self.usable:
+            return "takes no new streams: the peer said goodbye"
+        return "is unproven: it was dialled without saying whose key to expect"
+
     @property
     def streams(self) -> int:
         """Streams open in either direction."""
@@ -208,6 +170,11 @@ class Socket(asyncio.BufferedProtocol):
         return self.mux.rtt_s if self.mux is not None else None
 
     @property
+    def partial_bytes(self) -> int:
+        """Held of a sealed message that has not arrived whole."""
+        return len(self._tail)
+
+    @property
     def bytes_out(self) -> int:
         """Bytes given to the link."""
         return self.writer.bytes_out if self._transport is not None else 0
@@ -218,13 +185,19 @@ class Socket(asyncio.BufferedProtocol):
         """The dial begins."""
         self._move(SocketState.CONNECTING)
 
-    async def wait_connected(self) -> None:
-        """Wait until streams may be opened. Raises what ended the socket before."""
-        await self._wait_for(USABLE)
+    def secured(self, secured: Secured) -> None:
+        """The peer proved its key: from now on everything is sealed."""
+        self._opener = secured.opener
+        self.writer.secure(secured.sealer)
+        self.peer_id = secured.remote_key.peer_id
+        self._move(SocketState.AUTHENTICATED)
 
-    async def wait_open(self) -> None:
-        """Wait until identify is done, was refused or timed out. Raises what ended the socket before."""
-        await self._wait_for(_OPEN)
+    def muxed(self, mux: MuxedConnection) -> None:
+        """The muxer is agreed: streams may come and go."""
+        self._establishing = None
+        self.mux = mux
+        self.writer.on_pump(mux.pump)
+        self._move(SocketState.CONNECTED)
 
     # --- streams --------------------------------------------------------------------------------------------
 
@@ -234,9 +207,8 @@ class Socket(asyncio.BufferedProtocol):
         Raises `ConnectionClosed` when the socket takes no streams, `LimitReached` when it has too many.
         """
         if not self.usable or self.mux is None:
-            raise ConnectionClosed(
-                f"the connection to {getattr(self, 'peer_id', self.remote_addr)} is {self.state.value}"
-            )
+            whom = getattr(self, "peer_id", self.remote_addr)
+            raise ConnectionClosed(f"the connection to {whom} {self.why_unusable()}")
         stream = Stream(self, inbound=False, negotiator=Proposer(protocols))
         if len(protocols) == 1:
             stream.protocol = protocols[0]
@@ -249,11 +221,9 @@ class Socket(asyncio.BufferedProtocol):
         if self.state is not SocketState.CLOSED and not self.in_turn and self._transport is not None:
             self.writer.flush()
 
-    def undecided_streams(self) -> list[Stream]:
-        """Inbound streams that have not agreed on a protocol yet."""
-        muxed = self.mux.streams.values() if self.mux is not None else ()
-        sinks = [stream.sink for stream in muxed if stream.inbound]
-        return [sink for sink in sinks if isinstance(sink, Stream) and sink.undecided]
+    def waiting_streams(self) -> list[Stream]:
+        """Streams that only the peer can bring on."""
+        return [stream for stream in self._open_streams() if stream.waits_for_peer]
 
     def probe(self) -> None:
         """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
@@ -266,7 +236,12 @@ class Socket(asyncio.BufferedProtocol):
         if stream.inbound:
             self._host.dispatch(stream)
 
-    def _accept_stream(self, muxed: MuxedStream) -> Stream:
+    def _open_streams(self) -> list[Stream]:
+        sinks = self.mux.sinks() if self.mux is not None else ()
+        return [sink for sink in sinks if isinstance(sink, Stream)]
+
+    def accept_stream(self, muxed: MuxedStream) -> Stream:
+        """The peer opened a stream (the muxer calls this)."""
         stream = Stream(self, inbound=True, negotiator=Responder(self._host.supports))
         stream.attach(muxed)
         return stream
@@ -294,20 +269,24 @@ class Socket(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def drain(self) -> None:
-        """Take no new streams; the host closes the socket when the last stream has ended."""
+        """Open no new streams; the host closes the socket when the last stream has ended.
+
+        What the peer opened before our goodbye reached it is still served.
+        """
         if not self.draining:
             self.draining = True
             if self.mux is not None:
                 self.mux.go_away(GO_AWAY_NORMAL)
-                for stream in [muxed.sink for muxed in self.mux.streams.values()]:
-                    if isinstance(stream, Stream) and stream.on_drain is not None:
-                        stream.on_drain()
+            for stream in self._open_streams():
+                if stream.on_drain is not None:
+                    stream.on_drain()
 
     def shut(self, error: Exception, code: int | None) -> None:
         """Begin to close, with a GoAway unless `code` is None. Does nothing when that was done already."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self.error = self.error or error
+        self._keep_partial(b"")
         self._move(SocketState.CLOSING)
         if self._transport is None:
             self._gone(error)
@@ -316,12 +295,13 @@ class Socket(asyncio.BufferedProtocol):
             if code is not None:
                 self.mux.go_away(code)
             self.mux.close(ConnectionClosed(f"the connection was closed: {error}"))
+        self.in_turn = False  # what this turn said so far and the goodbye go out before the link closes
         self.writer.flush()
         self._transport.close()
 
     def fail(self, error: Exception, code: int = GO_AWAY_PROTOCOL_ERROR) -> None:
         """Something went wrong for good: errored, then closing."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self.error = error
         if self.state is not SocketState.ERRORED:
@@ -336,7 +316,7 @@ class Socket(asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)
         self.writer = SealedWriter(self, transport, self._host.scratch, self._loop)
-        if self.state in _OVER:
+        if self.state in OVER:
             transport.abort()
             return
         self.local_addr = _endpoint(transport.get_extra_info("sockname"))
@@ -344,8 +324,7 @@ class Socket(asyncio.BufferedProtocol):
             return
         self._move(SocketState.AUTHENTICATING)
         if self.initiator:
-            self.writer.put_raw(self._begin_upgrade().take_output())
-            self.writer.flush_bulk()
+            self._establish().begin()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where the link reads to: the shared buffer, behind the incomplete message that was kept."""
@@ -374,12 +353,17 @@ class Socket(asyncio.BufferedProtocol):
             logger.exception("a fault while reading from %s", self.remote_addr)
             self.fail(error, GO_AWAY_INTERNAL_ERROR)
             return
-        self._tail = bytes(data[used:]) if used < total else b""
+        if used < total or self._tail:
+            if used or not self._tail:
+                self.partial_since = began
+            self._keep_partial(bytes(data[used:]))
         self.in_turn = False
         if self.mux is not None and self.mux.ring:
             self.mux.pump()
         self.writer.flush()
-        self._share_the_loop(clock() - began, used)
+        turn_s = clock() - began
+        if turn_s > TURN_LONG_S or self._read_bytes < self._host.scratch.read_bytes:
+            self._share_the_loop(turn_s, used)
 
     def eof_received(self) -> bool:
         """The peer closed its half of the link: there are no half-open links in libp2p."""
@@ -395,7 +379,7 @@ class Socket(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The link is gone."""
-        if self.state not in _OVER:
+        if self.state not in OVER:
             reason = f": {exc}" if exc else ""
             secured = self._opener is not None
             kind = ConnectionClosed if secured else HandshakeFailed
@@ -421,92 +405,31 @@ class Socket(asyncio.BufferedProtocol):
     def _receive(self, data: memoryview, total: int) -> int:
         pos = 0
         if self._opener is None:
-            pos = self._receive_handshake(self._upgrade or self._begin_upgrade(), data)
+            pos = (self._establishing or self._establish()).receive(data)
         opener = self._opener
         if opener is None:
             return pos
         opened = self._host.scratch.opened
-        while total - pos >= 2:
-            body = pos + 2
-            end = body + (data[pos] << 8 | data[pos + 1])
-            if end > total:
+        while pos < total:
+            end, plaintext = opener.open_next(data, pos, opened)
+            if end == pos:
                 break
-            size = end - body - TAG_BYTES
-            if size < 0:
-                raise ProtocolViolation("noise: a message shorter than its tag")
-            plaintext = opened[:size]
-            opener.open_into(data[body:end], plaintext)
             pos = end
             if self.mux is not None:
                 self.mux.receive(plaintext)
-            elif self._muxer_negotiator is not None:
-                self._receive_muxer_negotiation(self._muxer_negotiator, plaintext)
+            elif self._establishing is not None:
+                self._establishing.receive_sealed(plaintext)
             if self.state is SocketState.CLOSING:
                 return total
         return pos
 
-    def _begin_upgrade(self) -> Upgrade:
+    def _establish(self) -> Establishing:
         """The responder does this at the first byte: a link that stays silent costs no key."""
-        host = self._host
-        self._upgrade_started_at = host.clock()
-        self._upgrade = Upgrade(
-            host.static_key, host.ephemeral_seed(), initiator=self.initiator, expected=self._expected
-        )
-        return self._upgrade
-
-    def _receive_handshake(self, upgrade: Upgrade, data: memoryview) -> int:
-        used = upgrade.receive(data)
-        output = upgrade.take_output()
-        if output:
-            self.writer.put_raw(output)
-        secured = upgrade.secured
-        if secured is None:
-            return used
-        self._upgrade = None
-        self._opener = secured.opener
-        self.writer.secure(secured.sealer)
-        self.peer_id = secured.remote_key.peer_id
-        self._move(SocketState.AUTHENTICATED)
-        if secured.muxer is not None:
-            self._start_mux()
-        elif self.initiator:
-            self._muxer_negotiator = Proposer(MUXERS)
-            self.writer.put_plaintext(self._muxer_negotiator.take_output())
-        else:
-            self._muxer_negotiator = Responder(MUXERS.__contains__)
-        return used
-
-    def _receive_muxer_negotiation(self, negotiator: Proposer | Responder, plaintext: memoryview) -> None:
-        used = negotiator.receive(plaintext)
-        output = negotiator.take_output()
-        if output:
-            self.writer.put_plaintext(output)
-        if negotiator.selected is not None:
-            self._muxer_negotiator = None
-            mux = self._start_mux()
-            if used < len(plaintext):
-                mux.receive(plaintext[used:])
-        elif isinstance(negotiator, Proposer) and negotiator.refused:
-            raise HandshakeFailed("the peer does not speak yamux")
-
-    def _start_mux(self) -> YamuxSession:
-        host = self._host
-        self.mux = mux = YamuxSession(
-            self.writer,
-            self._accept_stream,
-            WindowBudget(host.window_total),
-            host.clock,
-            client=self.initiator,
-            limits=host.yamux_limits,
-        )
-        mux.rtt_s = max(host.clock() - self._upgrade_started_at, 1e-6)
-        self.writer.on_pump(mux.pump)
-        self._move(SocketState.CONNECTED)
-        return mux
+        self._establishing = Establishing(self, self._host, self._expected)
+        return self._establishing
 
     def _refuse(self, error: WarrenError) -> None:
         """The peer broke a rule: say so when there is a muxer to say it with, and close."""
-        self._tail = b""
         if isinstance(error, ConnectionClosed):
             self.shut(error, GO_AWAY_NORMAL)
         elif isinstance(error, (ProtocolViolation, HandshakeFailed, LimitReached)):
@@ -515,12 +438,19 @@ class Socket(asyncio.BufferedProtocol):
             self.fail(error, GO_AWAY_INTERNAL_ERROR)
 
     def _share_the_loop(self, turn_s: float, used: int) -> None:
-        if turn_s > TURN_LONG_S:
-            if turn_s > HOG_TURN_S and used >= HOG_TURN_BYTES and turn_s > used * HOG_S_PER_BYTE:
-                self.writer.rest(turn_s * REST_TURNS)
-            self._read_bytes = max(self._read_bytes // 2, READ_BYTES_MIN)
-        elif turn_s < TURN_SHORT_S and self._read_bytes < self._host.scratch.read_bytes:
-            self._read_bytes *= 2
+        rest = rest_s(turn_s, used)
+        if rest:
+            self.writer.rest(rest)
+        self._read_bytes = next_read_bytes(self._read_bytes, self._host.scratch.read_bytes, turn_s)
+
+    def _keep_partial(self, tail: bytes) -> None:
+        """Keep the beginning of a message until the rest comes; all sockets together keep only so much."""
+        total = self._host.window_total
+        total.partial += len(tail) - len(self._tail)
+        self._tail = tail
+        over = total.partial - total.limits.partial_total_bytes_max
+        if over > 0:
+            self._host.on_partial_excess(over)
 
     def _gone(self, error: Exception) -> None:
         if self.state is SocketState.CLOSED:
@@ -529,30 +459,12 @@ class Socket(asyncio.BufferedProtocol):
             self.mux.close(ConnectionClosed(f"the connection was lost: {error}"))
         if self._transport is not None:
             self.writer.drop()
-        self._upgrade = None
-        self._tail = b""
+        self._establishing = None
+        self._keep_partial(b"")
         self._move(SocketState.CLOSED)
 
-    async def _wait_for(self, states: frozenset[SocketState]) -> None:
-        while self.state not in states:
-            if self.state in _OVER:
-                raise self.error or ConnectionClosed("the connection was closed")
-            await self._next_move()
-
-    async def _next_move(self) -> None:
-        waiter = self._loop.create_future()
-        if self._state_waiters is None:
-            self._state_waiters = []
-        self._state_waiters.append(waiter)
-        await waiter
-
-    def _move(self, new: SocketState) -> None:
-        old, self.state = self.state, move(self.state, new)
+    def _moved(self, old: SocketState, new: SocketState) -> None:
         self._host.on_socket_moved(self, old, new)
-        waiters, self._state_waiters = self._state_waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 def _endpoint(name: object) -> Multiaddr | None:

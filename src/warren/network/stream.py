@@ -1,8 +1,8 @@
 """What a protocol handler holds: one negotiated stream, with reads, writes and their backpressure.
 
 In: data views from the muxer.  Out: bytes for the reader, or calls of a receiver without any copy.
-Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at
-most the receive window; a fast writer at most `queue_bytes_max` of the muxer and one write.
+Two ways to read: `await read(...)`, or `set_receiver` for hot protocols.  Memory: a slow reader holds at most
+the receive window.  `sending` is the half that writes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.network.multistream import Proposer
+from warren.network.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.core.peer_id import PeerId
     from warren.network.multistream import Responder
-    from warren.network.mux import MuxedStream
     from warren.network.socket import Socket
 
 logger = logging.getLogger(__name__)
@@ -38,46 +38,40 @@ SMALL_CHUNK_BYTES_MAX: Final = 4096
 """Unread pieces are joined up to this size: a window full of tiny frames costs no more than one of large."""
 
 
-class Stream:
+class Stream(Sending):
     """One stream to one peer. Reads and writes are independent; each direction is closed on its own."""
 
     __slots__ = (
         "_buffered",
         "_chunk_pos",
         "_chunks",
-        "_drain_waiter",
+        "_discard_left",
         "_eof",
-        "_error",
-        "_muxed",
         "_negotiator",
         "_on_data",
         "_on_end",
-        "_on_writable",
         "_paused",
         "_read_waiter",
         "inbound",
         "on_drain",
         "protocol",
-        "socket",
     )
 
     def __init__(self, socket: Socket, *, inbound: bool, negotiator: Proposer | Responder | None) -> None:
-        self.socket = socket
+        super().__init__(socket)
         self.inbound = inbound
         self.protocol = ""
-        self._muxed: MuxedStream | None = None
         self._negotiator = negotiator
         self._chunks: deque[bytes] | None = None
         self._chunk_pos = 0
         self._buffered = 0
+        self._discard_left: int | None = None
+        """Once closed here: what may still arrive before the stream is reset."""
         self._eof = False
         self._paused = False
-        self._error: Exception | None = None
         self._read_waiter: asyncio.Future[None] | None = None
-        self._drain_waiter: asyncio.Future[None] | None = None
         self._on_data: Callable[[memoryview], None] | None = None
         self._on_end: Callable[[Exception | None], None] | None = None
-        self._on_writable: Callable[[], None] | None = None
         self.on_drain: Callable[[], None] | None = None
         """Called when the socket drains: who keeps the stream only to use it again closes it then."""
 
@@ -96,27 +90,23 @@ class Stream:
         return "inbound" if self.inbound else "outbound"
 
     @property
-    def undecided(self) -> bool:
-        """True until a protocol is agreed."""
-        return self._negotiator is not None
-
-    @property
-    def ended(self) -> bool:
-        """True once the stream was reset or its connection went."""
-        return self._error is not None
+    def waits_for_peer(self) -> bool:
+        """True while only the peer can bring it on: to name a protocol, or to end what was closed here."""
+        closed_here = self._discard_left is not None and not self._eof
+        return closed_here or (self.inbound and self._negotiator is not None)
 
     # --- reading --------------------------------------------------------------------------------------------
 
     async def read(self, max_bytes: int = 65536) -> bytes:
-        """Up to `max_bytes`; empty at the end.
+        """Up to `max_bytes`; empty at the end, also where the connection went after it.
 
         Raises `StreamReset`, `ConnectionClosed`, `ProtocolNotSupported`.
         """
         while not self._buffered:
-            if self._error is not None:
-                raise self._error
             if self._eof:
                 return b""
+            if self._error is not None:
+                raise self._error
             await self._wait_for_data()
         return self._take(max_bytes)
 
@@ -168,79 +158,32 @@ class Stream:
             self._paused = False
             self._deliver_buffered()
 
-    # --- writing --------------------------------------------------------------------------------------------
-
-    def write_nowait(self, data: bytes | bytearray | memoryview) -> bool:
-        """Send or queue `data`; False when the writer should now wait for `drain`."""
-        muxed = self._writer()
-        muxed.send(data)
-        if not muxed.queued:
-            return True
-        return self._below_bound(muxed)
-
-    def write_through(self, data: bytes | bytearray | memoryview) -> bool:
-        """Like `write_nowait`, but on its way before this returns: for questions that are waited for."""
-        socket = self.socket
-        if socket.in_turn:
-            return self.write_nowait(data)
-        socket.in_turn = True
-        try:
-            return self.write_nowait(data)
-        finally:
-            socket.in_turn = False
-            socket.flush()
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data`; returns when the unsent bytes are below the bound."""
-        if not self.write_nowait(data):
-            await self.drain()
-
-    async def drain(self) -> None:
-        """Wait until the unsent bytes fell below the low mark. Raises when the stream ended."""
-        muxed = self._writer()
-        while not self._below_bound(muxed):
-            if self._drain_waiter is None:
-                self._drain_waiter = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._drain_waiter)
-            if self._error is not None:
-                raise self._error
-
-    def set_writable_callback(self, on_writable: Callable[[], None] | None) -> None:
-        """Call `on_writable` each time the queue falls below the low mark (for senders without a task)."""
-        self._on_writable = on_writable
-
-    def close_write(self) -> None:
-        """Half-close: the peer sees the end after what was written."""
-        if self._error is None and self._muxed is not None:
-            self._muxed.send_fin()
+    # --- ending ---------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """End the stream abruptly; the peer sees a reset. Unread data is dropped."""
-        self._drop_unread()
-        if self._muxed is not None and not self.ended:
-            self._muxed.reset()
-            self._finish(Closed("this stream was reset here"))
+        if self._muxed is not None:
+            self._end_here(Closed("this stream was reset here"))
 
     async def close(self) -> None:
         """Close both directions; unread data is dropped."""
         self.close_nowait()
 
     def close_nowait(self) -> None:
-        """Send the end; when the peer has not ended its half yet, stop listening to it."""
+        """Send the end; what the peer has under way is let pass, and then it should end its half, too.
+
+        With the last byte of the window that it has now the stream is reset; and when it does not end it in
+        time. So nobody uploads without end to where nobody reads.
+        """
         self.close_write()
         self._on_data = self._on_end = None
-        self._paused = False
-        if self._eof:
-            self._drop_unread()
-        else:
-            self._on_data = self._discard
-            self._deliver_buffered()
+        unread = self._buffered
+        self._drop_unread()
+        if self._muxed is not None and not self._eof and self._discard_left is None:
+            self._muxed.consumed(unread)
+            self._discard_left = self._muxed.receive_window
 
     # --- the muxer's side (StreamSink) ----------------------------------------------------------------------
-
-    def attach(self, muxed: MuxedStream) -> None:
-        """Tie the stream to its muxed half; called once, by the socket."""
-        self._muxed = muxed
 
     def on_data(self, data: memoryview) -> None:
         """Bytes arrived: negotiation first, then the receiver or the buffer."""
@@ -258,34 +201,28 @@ class Stream:
             if self._muxed is not None:
                 self._muxed.consumed(size)
             return
+        if self._discard_left is not None:
+            self._discard_left -= len(data)
+            if self._discard_left <= 0 and not self.unsent_bytes:
+                self.reset()
+            return
         self._keep(data)
         self._wake_reader()
 
     def on_fin(self) -> None:
         """The peer sends no more."""
-        self._eof = True
         if self._negotiator is not None:
             self._fail_negotiation(
                 ConnectionClosed("the peer closed the stream before a protocol was agreed")
             )
             return
+        self._eof = True
         self._wake_reader()
         self._end_receiver(None)
 
     def on_reset(self, error: Exception) -> None:
         """The stream is gone."""
         self._finish(error)
-
-    def on_writable(self) -> None:
-        """The queue fell below the low mark."""
-        waiter, self._drain_waiter = self._drain_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-        if self._on_writable is not None:
-            try:
-                self._on_writable()
-            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
-                self._fail(error)
 
     # --- negotiation ----------------------------------------------------------------------------------------
 
@@ -298,7 +235,7 @@ class Stream:
         """The protocol that was agreed. Raises `ProtocolNotSupported` when there is none."""
         while self._negotiator is not None and self._error is None:
             await self._wait_for_data()
-        if self._error is not None:
+        if self._error is not None and not self._eof:
             raise self._error
         return self.protocol
 
@@ -322,7 +259,8 @@ class Stream:
             self._wake_reader()
             self.socket.on_stream_negotiated(self)
         elif isinstance(negotiator, Proposer) and negotiator.refused:
-            self._fail_negotiation(ProtocolNotSupported(f"{self.peer_id} does not speak what was proposed"))
+            names = ", ".join(negotiator.protocols)
+            self._fail_negotiation(ProtocolNotSupported(f"{self.peer_id} does not speak {names}"))
             return len(data)
         return used
 
@@ -332,13 +270,6 @@ class Stream:
         self._finish(error)
 
     # --- inside ---------------------------------------------------------------------------------------------
-
-    def _writer(self) -> MuxedStream:
-        if self._error is not None:
-            raise self._error
-        if self._muxed is None:
-            raise MisuseError("this stream is not open yet")
-        return self._muxed
 
     def _keep(self, data: memoryview) -> None:
         """Hold what nobody reads yet; where too much is held already, this stream is reset."""
@@ -353,14 +284,6 @@ class Stream:
         else:
             chunks.append(bytes(data))
         self._buffered += len(data)
-
-    @staticmethod
-    def _below_bound(muxed: MuxedStream) -> bool:
-        bound = muxed.queue_bytes_max
-        if muxed.queued <= bound:
-            return True
-        muxed.wake_at = bound // 2
-        return False
 
     def _take(self, max_bytes: int) -> bytes:
         chunks = self._chunks
@@ -402,7 +325,7 @@ class Stream:
                 self._on_data(memoryview(self._take(self._buffered)))
             except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
                 self._fail(error)
-        if self._eof and not self._buffered:
+        if self._eof:
             self._end_receiver(None)
         elif self._error is not None:
             self._end_receiver(self._error)
@@ -425,12 +348,18 @@ class Stream:
         else:
             logger.error("the receiver of %s failed", self, exc_info=error)
         self._on_data = self._on_writable = None
+        self._end_here(error)
+
+    def _end_here(self, error: Exception) -> None:
+        """Reset the stream. What was not read is dropped: no reader may take that for a good end."""
+        self._eof = False
         self._drop_unread()
         if self._muxed is not None and not self.ended:
             self._muxed.reset()
         self._finish(error)
 
     def _finish(self, error: Exception) -> None:
+        """The stream is over for its writers, and for its readers where the peer had not ended its half."""
         if self._error is not None:
             return
         self._error = error
@@ -438,10 +367,8 @@ class Stream:
         if not self._eof:
             self._drop_unread()
         self._wake_reader()
-        waiter, self._drain_waiter = self._drain_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-        self._end_receiver(error)
+        self._wake_writer()
+        self._end_receiver(None if self._eof else error)
 
     def _drop_unread(self) -> None:
         """Unread data counts no more, whether or not the peer came to its end before.
@@ -461,11 +388,3 @@ class Stream:
         """Bytes of `hold` are no longer kept."""
         if self._muxed is not None:
             self._muxed.release(count)
-
-    @property
-    def unsent_bytes(self) -> int:
-        """Written, and not yet on their way."""
-        return self._muxed.queued if self._muxed is not None else 0
-
-    def _discard(self, data: memoryview) -> None:
-        """Take what nobody reads any more, so that its credit goes back and the stream can end."""

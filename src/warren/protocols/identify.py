@@ -3,8 +3,9 @@
 In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the
 address book. The question goes out on every socket, both ways; while it is under way the socket may be used
 already.
+A push may tell a part only: what it leaves out stays as it was.
 Refuses: messages over 16 KiB, a public key that is not the one of the handshake, records signed by someone
-else; more than the first 64 addresses and 512 protocols are dropped, so that a boaster costs bounded memory.
+else, peers that neither go on nor end; more than the first 64 addresses and 512 protocols are dropped.
 Spec: https://github.com/libp2p/specs/blob/master/identify/README.md
 """
 
@@ -40,12 +41,17 @@ PROTOCOL_ID: Final = "/ipfs/id/1.0.0"
 PUSH_ID: Final = "/ipfs/id/push/1.0.0"
 PROTOCOL_VERSION: Final = "ipfs/0.1.0"
 MESSAGE_BYTES_MAX: Final = 16 * 1024
+"""All parts of one answer. Attack: a stranger makes us hold or parse a large message."""
 MESSAGES_MAX: Final = 10
 """Parts of one answer: stops floods of empty ones. Go takes as many."""
 ADDRESSES_MAX: Final = 64
+"""Kept of one peer; each has at most `core.multiaddr.BYTES_MAX`. Attack: a boaster fills the memory."""
 PROTOCOLS_MAX: Final = 512
-TEXT_BYTES_MAX: Final = 256
+"""The same for protocol ids, each cut at `TEXT_CHARS_MAX`. Attack: a boaster fills the memory."""
+TEXT_CHARS_MAX: Final = 256
+"""A protocol id, the agent, the protocol version. Attack: names that fill the memory, listings or the log."""
 TIMEOUT_S: Final = 10.0
+"""For an answer or a push, to its very end. Attack: half a message, or a stream that is never ended."""
 _SHARED_MAX: Final = 64
 
 
@@ -62,11 +68,28 @@ class IdentifyInfo:
     """How the peer sees this node's address."""
     signed_record: bytes
     """The peer's signed record, verified; empty when it sent none."""
+    record_seq: int
+    """Its number, 64 bits; 0 when there is none."""
 
     @property
     def is_warren(self) -> bool:
         """Whether the peer runs Warren."""
         return self.agent.startswith("warren/")
+
+    def updated(self, news: IdentifyInfo) -> IdentifyInfo:
+        """What is known once `news` came: what it leaves out stays, and of two records the newer holds."""
+        newer = news.signed_record and news.record_seq >= self.record_seq
+        record = news if newer else self
+        addrs = record.listen_addrs if record.signed_record else news.listen_addrs or self.listen_addrs
+        return IdentifyInfo(
+            agent=news.agent or self.agent,
+            protocol_version=news.protocol_version or self.protocol_version,
+            protocols=news.protocols or self.protocols,
+            listen_addrs=addrs,
+            observed_addr=news.observed_addr or self.observed_addr,
+            signed_record=record.signed_record,
+            record_seq=record.record_seq,
+        )
 
 
 class Identify:
@@ -92,7 +115,7 @@ class Identify:
                 try:
                     stream = socket.open_stream((PUSH_ID,))
                     stream.write_nowait(self._message(socket))
-                    stream.close_nowait()
+                    _end(stream)
                 except WarrenError as error:
                     logger.debug("push to %s failed: %s", socket.peer_id, error)
 
@@ -105,10 +128,8 @@ class Identify:
             socket.identified(error)
             return
         stream.close_write()
-        timer = asyncio.get_running_loop().call_later(TIMEOUT_S, stream.reset)
 
         def done(result: IdentifyInfo | Exception) -> None:
-            timer.cancel()
             if isinstance(result, IdentifyInfo):
                 self._learn(socket, result)
                 socket.identified()
@@ -120,6 +141,8 @@ class Identify:
     def _learn(self, socket: Socket, info: IdentifyInfo) -> None:
         if socket.state not in USABLE:
             return
+        if isinstance(socket.identity, IdentifyInfo):
+            info = socket.identity.updated(info)
         socket.identity = info
         network, peer = self._network, socket.peer_id
         network.add_addresses(peer, info.listen_addrs)
@@ -132,7 +155,7 @@ class Identify:
 
     def _answer(self, stream: Stream) -> None:
         stream.write_nowait(self._message(stream.socket))
-        stream.close_nowait()
+        _end(stream)
 
     def _take_push(self, stream: Stream) -> None:
         socket = stream.socket
@@ -177,55 +200,82 @@ class Identify:
         return encoded
 
 
-class _Reader:
-    """Collects what a peer says on a stream, without a task, and calls `done` once.
+def _end(stream: Stream) -> None:
+    """End our half; who has not ended its own in time is reset, so that no stream stays half open."""
+    timer = asyncio.get_running_loop().call_later(TIMEOUT_S, stream.reset)
+    stream.close_write()
+    stream.set_receiver(lambda _: None, lambda _: timer.cancel())
 
-    Go cuts what exceeds 2 KiB in two and sends the signed record alone behind the rest, so without a record
-    the message may not be whole before the stream ends. Protobuf messages merge by being joined.
+
+class _Reader:
+    """Hears a peer out on a stream, without a task; calls `done` once, as soon as all is known or none will.
+
+    The deadline holds until the peer has ended its half, also behind a message that is whole.
     """
 
-    __slots__ = ("_body", "_decoder", "_done", "_left", "_stream")
+    __slots__ = ("_done", "_message", "_stream", "_timer")
 
     def __init__(self, stream: Stream, done: Callable[[IdentifyInfo | Exception], None]) -> None:
         self._stream = stream
-        self._body = b""
-        self._left = MESSAGES_MAX
-        self._decoder = FrameDecoder(MESSAGE_BYTES_MAX)
         self._done: Callable[[IdentifyInfo | Exception], None] | None = done
+        self._message = PartialMessage(stream.peer_id)
+        self._timer = asyncio.get_running_loop().call_later(TIMEOUT_S, stream.reset)
         stream.set_receiver(self._on_data, self._on_end)
 
     def _on_data(self, data: memoryview) -> None:
+        if self._done is None:
+            return
         try:
-            self._take(self._decoder.receive(data))
-            if self._decoder.violation is not None and self._done is not None:
-                raise self._decoder.violation
+            if self._message.receive(data) and self._message.info is not None:
+                self._finish(self._message.info)
         except ProtocolViolation as error:
             logger.debug("identify of %s: %s", self._stream.peer_id, error)
-            self._stream.reset()
             self._finish(error)
-
-    def _take(self, bodies: list[bytes]) -> None:
-        for body in bodies:
-            self._body += body
-            self._left -= 1
-            if self._left < 0 or len(self._body) > MESSAGE_BYTES_MAX:
-                raise ProtocolViolation("identify: too many messages, or too long ones")
-            info = parse(self._body, self._stream.peer_id)
-            if info.signed_record:
-                self._finish(info)
-                self._stream.close_nowait()
-                return
+            self._stream.reset()
 
     def _on_end(self, error: Exception | None) -> None:
-        if self._body and self._done is not None:
-            self._finish(parse(self._body, self._stream.peer_id))
-        else:
-            self._finish(error or ProtocolViolation("identify: the stream ended too early"))
+        self._timer.cancel()
+        early = error or ProtocolViolation("identify: the stream ended too early")
+        self._finish(self._message.info or early)
 
     def _finish(self, result: IdentifyInfo | Exception) -> None:
         done, self._done = self._done, None
         if done is not None:
             done(result)
+
+
+class PartialMessage:
+    """An identify message as it arrives: bytes in any chunking in, what they told so far out.
+
+    Go cuts what exceeds 2 KiB in two and sends the signed record alone behind the rest, so without a record
+    the message may not be whole before the stream ends. Protobuf messages merge by being joined.
+    """
+
+    __slots__ = ("_body", "_decoder", "_left", "_peer", "info")
+
+    def __init__(self, peer: PeerId) -> None:
+        self.info: IdentifyInfo | None = None
+        self._peer = peer
+        self._body = b""
+        self._left = MESSAGES_MAX
+        self._decoder = FrameDecoder(MESSAGE_BYTES_MAX)
+
+    def receive(self, data: bytes | memoryview) -> bool:
+        """Take the next chunk; True once the message is whole, and nothing more is to be given.
+
+        Raises `ProtocolViolation`.
+        """
+        for body in self._decoder.receive(data):
+            self._body += body
+            self._left -= 1
+            if self._left < 0 or len(self._body) > MESSAGE_BYTES_MAX:
+                raise ProtocolViolation("identify: too many messages, or too long ones")
+            self.info = parse(self._body, self._peer)
+            if self.info.signed_record:
+                return True
+        if self._decoder.violation is not None:
+            raise self._decoder.violation
+        return False
 
 
 def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
@@ -250,6 +300,7 @@ def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
         else _addresses(message.listenAddrs[:ADDRESSES_MAX]),
         observed_addr=observed[0] if observed else None,
         signed_record=message.signedPeerRecord,
+        record_seq=record.seq if record else 0,
     )
 
 
@@ -266,7 +317,7 @@ def _addresses(encoded: Iterable[bytes]) -> tuple[Multiaddr, ...]:
 
 def _text(text: str) -> str:
     """Bounded; equal texts of thousands of peers are held once."""
-    text = text[:TEXT_BYTES_MAX]
+    text = text[:TEXT_CHARS_MAX]
     return _shared(text) if len(text) <= _SHARED_MAX else text
 
 

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 PROTOCOL_ID: Final = "/perf/1.0.0"
 BLOCK_BYTES: Final = 16 * BODY_BYTES_MAX
 """A whole number of full frames."""
+STALL_S: Final = 30.0
+"""A served measurement in which no byte moved for so long is reset; its header is due by then, too.
+Stops peers that open streams and say, send or take nothing. A link of 5 kB/s still moves a window by then."""
+SERVED_TIMEOUT_S: Final = 600.0
+"""A served measurement lasts no longer, to within `STALL_S`. Stops peers that move a byte now and then."""
 _COUNT: Final = struct.Struct(">Q")
 
 
@@ -54,6 +59,11 @@ class _BlockSender:
         self._stream = stream
         self._block = block
         self._left = count
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What is not on its way yet."""
+        return self._left + self._stream.unsent_bytes
 
     def start(self) -> None:
         self._stream.set_writable_callback(self._send)
@@ -108,6 +118,8 @@ class Perf:
         def on_data(data: memoryview) -> None:
             nonlocal received
             received += len(data)
+            if received > want:
+                on_end(None)
 
         def on_end(error: Exception | None) -> None:
             if not finished.done():
@@ -121,37 +133,86 @@ class Perf:
                 stream.write_nowait(_COUNT.pack(want))
                 _BlockSender(stream, self._block, upload_bytes).start()
                 outcome = await finished
+            if outcome is not None:
+                raise outcome
+            if received != want:
+                raise ProtocolViolation(f"perf: {received} bytes came back instead of {want}")
         except TimeoutError as error:
+            stream.reset()
             raise RequestTimeout(f"perf with {stream.peer_id} took longer than {timeout_s:g} s") from error
-        finally:
-            if not stream.ended:
-                stream.close_nowait()
-        if outcome is not None:
-            raise outcome
-        if received != want:
-            raise ProtocolViolation(f"perf: {received} bytes came back instead of {want}")
+        except BaseException:
+            stream.reset()  # a mere close would let the peer send all that was asked for
+            raise
+        stream.close_nowait()
         return PerfResult(upload_bytes, download_bytes, clock() - began)
 
     def _serve(self, stream: Stream) -> None:
         if not self._allowed(stream.peer_id):
             raise Refused("no speed tests for this peer")
-        head = b""
-        left = self._bytes_max
+        _Serving(stream, self._block, self._bytes_max, self._network.clock)
 
-        def on_data(data: memoryview) -> None:
-            nonlocal head, left
-            if len(head) < _COUNT.size:
-                head += bytes(data[: _COUNT.size - len(head)])
-            left -= len(data)
-            if left < 0:
-                stream.reset()
 
-        def on_end(error: Exception | None) -> None:
-            if error is not None:
-                return
-            if len(head) < _COUNT.size or _COUNT.unpack(head)[0] > self._bytes_max:
-                stream.reset()
-                return
-            _BlockSender(stream, self._block, _COUNT.unpack(head)[0]).start()
+class _Serving:
+    """One measurement of a peer: takes what it sends, then sends what it asked for, and never waits for ever.
 
-        stream.set_receiver(on_data, on_end)
+    One timer looks every `STALL_S` whether bytes moved: nothing is armed or cancelled as they do.
+    """
+
+    __slots__ = (
+        "_began",
+        "_block",
+        "_bytes_max",
+        "_clock",
+        "_head",
+        "_left",
+        "_seen",
+        "_sender",
+        "_stream",
+        "_timer",
+    )
+
+    def __init__(self, stream: Stream, block: bytes, bytes_max: int, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._block = block
+        self._bytes_max = bytes_max
+        self._clock = clock
+        self._began = clock()
+        self._head = b""
+        self._left = bytes_max
+        self._sender: _BlockSender | None = None
+        self._seen = self._progress()
+        self._timer = asyncio.get_running_loop().call_later(STALL_S, self._look)
+        stream.set_receiver(self._on_data, self._on_end)
+
+    def _on_data(self, data: memoryview) -> None:
+        if len(self._head) < _COUNT.size:
+            self._head += bytes(data[: _COUNT.size - len(self._head)])
+        self._left -= len(data)
+        if self._left < 0:
+            self._stream.reset()
+
+    def _on_end(self, error: Exception | None) -> None:
+        if error is not None:
+            self._timer.cancel()
+            return
+        if len(self._head) < _COUNT.size or _COUNT.unpack(self._head)[0] > self._bytes_max:
+            self._timer.cancel()
+            self._stream.reset()
+            return
+        self._sender = _BlockSender(self._stream, self._block, _COUNT.unpack(self._head)[0])
+        self._sender.start()
+
+    def _progress(self) -> tuple[int, int]:
+        """Changes with each byte that comes or goes."""
+        return self._left, self._sender.unsent_bytes if self._sender is not None else -1
+
+    def _look(self) -> None:
+        progress = self._progress()
+        if self._stream.ended or not progress[1]:
+            return
+        late = self._clock() - self._began >= SERVED_TIMEOUT_S
+        if late or progress == self._seen or len(self._head) < _COUNT.size:
+            self._stream.reset()
+            return
+        self._seen = progress
+        self._timer = asyncio.get_running_loop().call_later(STALL_S, self._look)

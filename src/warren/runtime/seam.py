@@ -185,6 +185,12 @@ class WriteFile(Protocol):
     def close(self) -> None: ...
 
 
+class Lock(Protocol):
+    """A lock that is held. Closing it twice is harmless."""
+
+    def close(self) -> None: ...
+
+
 class Disk(Protocol):
     """Blocking file primitives: call them only inside `Runtime.offload`. Each raises `OSError`."""
 
@@ -253,6 +259,16 @@ class Disk(Protocol):
 
     def real_path(self, path: StrPath) -> str:
         """Return the absolute path with every symlink resolved; the path must exist."""
+        ...
+
+    def lock(self, path: StrPath) -> Lock:
+        """Hold `path`, a file that is made if need be, until it is closed or the process ends, however it
+        ends. `BlockingIOError` when another has it, be it in this process or in another one.
+        """
+        ...
+
+    def lock_holder(self, path: StrPath) -> int | None:
+        """Return the process id of who holds the lock, 0 if that is not known; None if nobody does."""
         ...
 
 

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from warren.protocols.perf import Perf, PerfResult
     from warren.protocols.ping import Ping
 
-SECONDS_MIN, SECONDS_MAX = 0.1, 60.0
+SECONDS_MIN, SECONDS_DEFAULT, SECONDS_MAX = 0.1, 4.0, 60.0
 # Bytes of one run; also what a node answers at most, so that a contact cannot make it send for ever.
 RUN_BYTES_MAX = 4 << 30
 _FIRST_BYTES = 64 * 1024
 _GROWTH_MAX = 16
 _PINGS = 5
+# Beyond the budget, for one run: a slow link needs it, a peer that hangs gets no more.
+RUN_GRACE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,29 @@ class SpeedResult:
 
 
 async def speedtest(ping: Ping, perf: Perf, peer: PeerId, seconds: float) -> SpeedResult:
-    """Measure for about `seconds`, half in each direction. Raises InputError, Refused, what connecting
-    raises.
+    """Measure for about `seconds`, half in each direction.
+
+    Raises InputError, Refused, RequestTimeout (a run took `RUN_GRACE_S` longer than all of them should), and
+    what connecting raises.
     """
     if not SECONDS_MIN <= seconds <= SECONDS_MAX:
         raise InputError(
             f"a speed test lasts {SECONDS_MIN:g} to {SECONDS_MAX:g} seconds, not {seconds:g}",
-            hint="10 is a good choice",
+            hint=f"{SECONDS_DEFAULT:g} is a good choice",
         )
+    run_timeout_s = seconds / 2 + RUN_GRACE_S
     rtt_s = min([await ping.ping(peer) for _ in range(_PINGS)])
     try:
-        up = await _measure(lambda count: perf.measure(peer, upload_bytes=count), seconds / 2)
+        up = await _measure(
+            lambda count: perf.measure(peer, upload_bytes=count, timeout_s=run_timeout_s), seconds / 2
+        )
     except StreamReset as error:
         raise Refused(
             "the peer turned the speed test down", hint="Warren answers the tests of its contacts only"
         ) from error
-    down = await _measure(lambda count: perf.measure(peer, download_bytes=count), seconds / 2)
+    down = await _measure(
+        lambda count: perf.measure(peer, download_bytes=count, timeout_s=run_timeout_s), seconds / 2
+    )
     return SpeedResult(
         peer,
         rtt_s,

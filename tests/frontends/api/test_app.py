@@ -71,7 +71,8 @@ def test_a_peer_is_shown_added_renamed_and_removed(api: RunningApi) -> None:
     status, added = api.json("POST", "/v1/peers", {"peer": f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "name": "ben"})
     assert (status, added["name"]) == (201, "ben")
     assert api.json("POST", "/v1/peers", {"peer": "ben", "name": "benjamin"})[1]["name"] == "benjamin"
-    assert api.json("DELETE", "/v1/peers/ben") == (200, {"removed": str(BEN)})
+    status, removed = api.json("DELETE", "/v1/peers/ben")
+    assert (status, removed["removed"]) == (200, str(BEN))
 
 
 def test_ping_streams_each_round_trip(api: RunningApi) -> None:
@@ -87,7 +88,7 @@ def test_ping_dials_an_address(api: RunningApi) -> None:
 
 
 def test_speedtest(api: RunningApi) -> None:
-    (result,) = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
+    *_, result = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
     assert result["download_bytes_per_s"] == 300_000_000
 
 
@@ -124,7 +125,7 @@ def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> N
     assert status == BadContent.http_status
     assert found["error"] == "BadContent"
     assert found["code"] == 7
-    assert str(ANNA) in found["message"]
+    assert f"peer anna (…{str(ANNA)[-8:]})" in found["message"]
 
 
 def test_an_error_within_a_stream_is_its_last_line(api: RunningApi) -> None:
@@ -157,6 +158,8 @@ def test_going_away_cancels_the_work(api: RunningApi) -> None:
         ("POST", "/v1/join", ["warren1"], 400, "InputError"),
         ("POST", "/v1/invites", {"uses": 0}, 400, "InputError"),
         ("POST", "/v1/shares", {"path": "relative"}, 400, "InputError"),
+        ("POST", "/v1/shares", {"path": "/a\0b"}, 400, "InputError"),
+        ("POST", "/v1/transfers", {"ref": "anna/a", "output": "/a\0b"}, 400, "InputError"),
         ("POST", "/v1/shares", {"path": "/no/such/path"}, 507, "SourceVanished"),
         ("POST", "/v1/shares", {"path": "/", "audience": "friends"}, 400, "InputError"),
         ("POST", "/v1/ping", {"peer": "nobody"}, 404, "PeerUnknown"),
@@ -181,13 +184,16 @@ def test_ambiguity_lists_the_candidates(api: RunningApi) -> None:
 def test_broken_json_is_told(api: RunningApi) -> None:
     response, raw = api.request("POST", "/v1/join", b"{", {"Content-Type": "application/json"})
     assert response.status == 400
-    assert json.loads(raw)["error"] == "InputError"
+    found = json.loads(raw)
+    assert found["error"] == "InputError"
+    assert found["message"].startswith("the request's body is not JSON: ")
 
 
 def test_a_body_that_does_not_say_it_is_json_is_refused(api: RunningApi) -> None:
     """A form on a web page can send such a body; it cannot send JSON without asking first."""
-    response, _ = api.request("POST", "/v1/join", b'{"code": "warren1"}', {"Content-Type": "text/plain"})
+    response, raw = api.request("POST", "/v1/join", b'{"code": "warren1"}', {"Content-Type": "text/plain"})
     assert response.status == 400
+    assert "Content-Type: application/json" in json.loads(raw)["message"]
 
 
 def test_a_bug_is_logged_and_not_shown(
@@ -217,3 +223,35 @@ def test_the_client_raises_the_error_that_the_node_met(api: RunningApi) -> None:
         list(api.client.stream("POST", "ping", body={}))
     with pytest.raises(BadContent):
         list(api.client.stream("POST", "transfers", body={"ref": "bad"}))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        ("GET", "/v1/nowhere", {}, 404, 4),
+        ("GET", "/v1/peers/nobody", {}, 404, 4),
+        ("PUT", "/v1/status", {}, 405, 2),
+        ("GET", "/v1/status", {"Authorization": "Bearer wrong"}, 401, 2),
+        ("GET", "/v1/status", {"Host": "example.com"}, 421, 2),
+        ("GET", "/v1/status", {"Origin": "http://example.com"}, 403, 2),
+        ("POST", "/v1/join", {"Content-Length": "99999999"}, 413, 2),
+    ],
+)
+def test_codes_are_those_of_the_command_line(
+    api: RunningApi, method: str, path: str, headers: Any, status: int, code: int
+) -> None:
+    response, raw = api.request(method, path, None, headers)
+    assert (response.status, json.loads(raw)["code"]) == (status, code)
+
+
+def test_contacts_are_named_in_messages_and_hints_but_not_in_addresses(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def list_files(*_: Any) -> Any:
+        raise PeerUnknown(f"{ANNA} and {BEN} at /ip4/1.2.3.4/tcp/1/p2p/{ANNA}", hint=f"warren ls {ANNA}")
+
+    monkeypatch.setattr(api.node, "list_files", list_files)
+    _, found = api.json("GET", "/v1/files?peer=anna")
+    tail = str(ANNA)[-8:]
+    assert found["message"] == f"anna (…{tail}) and {BEN} at /ip4/1.2.3.4/tcp/1/p2p/{ANNA}"
+    assert found["hint"] == "warren ls anna"

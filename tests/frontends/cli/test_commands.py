@@ -45,10 +45,10 @@ def test_invite(run: Any) -> None:
     assert run("invite", "--expires", "soon").code == 2
 
 
-def test_join_puts_a_broken_code_together(run: Any) -> None:
+def test_join_puts_a_broken_code_together(run: Any, api: RunningApi) -> None:
     said = run("join", "warren1", "abc")
-    assert said.out == f"anna ({ANNA}) is now your contact\n"
-    assert "warren ls anna" in said.err
+    assert said.out == f"anna ({ANNA}) is already your contact\n"
+    assert f"warren ls --home {api.home.path} anna" in said.err
     assert run("join", "hello").code == 2
 
 
@@ -96,7 +96,7 @@ def test_an_ambiguous_peer_lists_the_candidates(run: Any) -> None:
 
 def test_peer_add_and_rm(run: Any) -> None:
     assert "is now your contact" in run("peer", "add", f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "--name", "ben").out
-    assert run("peer", "rm", "ben").out == f"removed {BEN}\n"
+    assert run("peer", "rm", "ben").out == f"removed ben (…{str(BEN)[-8:]})\n"
 
 
 def test_ping(run: Any) -> None:
@@ -104,7 +104,7 @@ def test_ping(run: Any) -> None:
     assert said.out.splitlines() == [
         "1: 0.50 ms",
         "2: 0.50 ms",
-        f"{ANNA}: min 0.50 ms, median 0.50 ms, max 0.50 ms",
+        f"anna (…{str(ANNA)[-8:]}): min 0.50 ms, median 0.50 ms, max 0.50 ms",
     ]
     documents = [
         json.loads(line) for line in run("ping", "anna", "-c", "2", "-i", "0", "--json").out.splitlines()
@@ -114,8 +114,12 @@ def test_ping(run: Any) -> None:
 
 def test_speedtest(run: Any) -> None:
     said = run("speedtest", "anna", "--seconds", "1")
-    assert "download   300.0 MB/s" in said.out
-    assert "upload     200.0 MB/s" in said.out
+    assert said.out.splitlines() == [
+        "download   2,400.0 Mbit/s (300.0 MB/s)",
+        "upload     1,600.0 Mbit/s (200.0 MB/s)",
+        "round trip 1.00 ms, the least of five",
+    ]
+    assert f"measuring to and from anna (…{str(ANNA)[-8:]}) for 1.0 s" in said.err
 
 
 def test_share_ls_unshare(run: Any, tmp_path: Path) -> None:
@@ -180,7 +184,7 @@ def test_get_to_stdout_leaves_nothing_behind(run: Any, api: RunningApi, tmp_path
 def test_get_that_fails_names_who_served_what(run: Any) -> None:
     said = run("get", "anna/bad")
     assert said.code == 7
-    assert str(ANNA) in said.err
+    assert f"peer anna (…{str(ANNA)[-8:]}) served bad data" in said.err
     assert str(CID) in said.err
 
 
@@ -256,3 +260,81 @@ def test_config_show_and_check(run: Any, api: RunningApi, monkeypatch: pytest.Mo
     said = run("config", "check")
     assert said.code == 0
     assert "WARREN_NAM: no setting goes by this name; did you mean WARREN_NAME?" in said.err
+
+
+def test_a_folder_is_not_written_to_stdout_nor_fetched_for_it(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.node, "get", None)  # to fetch anything would be a bug
+    for words in (("anna/Photos",), ("Photos", "--from", "anna")):
+        said = run("get", *words, "-o", "-")
+        assert said.code == 2
+        assert "only a file can be written to stdout" in said.err
+
+
+def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both attempts go into a folder that is called by the content id; the end removes it."""
+    places: list[Any] = []
+    real = api.node.get
+
+    def get(ref: str, *, output: Any, from_peer: Any) -> Any:
+        places.append(output)
+        return real("anna/bad" if len(places) == 1 else ref, output=output, from_peer=from_peer)
+
+    monkeypatch.setattr(api.node, "get", get)
+    assert run("get", "anna/notes.txt", "-o", "-").code == 7
+    assert run("get", "anna/notes.txt", "-o", "-").out == "content\n"
+    assert places == [api.home.path / f".stdout-{CID}"] * 2
+    assert not places[0].exists()
+
+
+def test_output_that_is_a_file(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = run("get", "anna/a", "-o", tmp_path / "file")
+    assert said.code == 2
+    assert f"-o names the folder to put it into, for instance {tmp_path}" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("get", "99"), 4, "the last listing has no line 99"),
+        (("peer", "show", "7"), 4, "the last peer list has no line 7"),
+        (("ls", "7"), 4, "the last peer list has no line 7"),
+        (("share", "/", "--to", ""), 2, "--to '' names nobody; give contacts, or public, or peers"),
+        (("share", "/", "--to", "contacts,ben"), 2, "--to 'contacts,ben' mixes peers with an audience"),
+        (("invite", "--expires", "9000d"), 2, "9000d is too long: 366 days at most"),
+        (("up", "--name", ""), 2, "hint: choose another, for instance Anna"),
+        (("ls", "nobody"), 4, "no peer goes by 'nobody'"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_the_words_of_the_command(
+    run: Any, words: Any, code: int, message: str
+) -> None:
+    said = run(*words)
+    assert (said.code, said.out) == (code, "")
+    assert message in said.err
+    assert "hint: " in said.err
+    assert "`" not in said.err
+
+
+def test_ones_own_shares_by_name_and_by_ones_own_name_and_id(
+    run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "Photos"
+    folder.mkdir()
+    run("share", folder)
+    asked: list[object] = []
+    real = api.node.list_files
+
+    async def note(peer: Any = None, path: Any = "") -> Any:
+        asked.append((peer, path))
+        return await real(peer, path)
+
+    monkeypatch.setattr(api.node, "list_files", note)
+    for target in ("Photos", "me/Photos", f"{ME}/Photos"):
+        assert "notes.txt" in run("ls", target).out
+    assert asked == [(None, "Photos")] * 3
+    assert "Photos" in run("ls", "me").out

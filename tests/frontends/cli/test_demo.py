@@ -75,8 +75,8 @@ def test_the_main_job(place: Path, folder: Path) -> None:
     assert facts["share"]["bytes"] == 3_000_005
     assert [one["path"] for one in facts["share"]["skipped"]] == ["out"]
     assert facts["verify"] == {"equal": True, "cid": facts["share"]["cid"]}
-    assert facts["start"]["alice"] in facts["wrong_key"]["error"]
-    assert facts["start"]["alice"] in facts["bad_data"]["error"]
+    assert f"alice (…{facts['start']['alice'][-8:]})" in facts["wrong_key"]["error"]
+    assert f"alice (…{facts['start']['alice'][-8:]})" in facts["bad_data"]["error"]
     assert "letter.bin" in facts["bad_data"]["error"]
     assert facts["fetch"]["copy_seconds"] > 0
     assert sorted(str(one) for one in folder.rglob("*")) == before
@@ -88,8 +88,10 @@ def test_what_it_says(place: Path, folder: Path) -> None:
     assert child.returncode == 0
     steps = [line.split()[1] for line in out.splitlines() if line[:1].isdigit()]
     assert steps == ["start", "invite", "share", "fetch", "verify", "wrong", "bad", "check"]
-    assert "of the same folder" in out
-    assert "unixfs-v1-2025" in out
+    assert "of the same files" in out
+    assert "ipfs init --profile=unixfs-v1-2025" in out
+    assert "ipfs config" not in out, "nobody's settings are changed"
+    assert "MB/s" in out
     assert "left out: out" in out
 
 
@@ -110,6 +112,15 @@ def test_a_folder_that_is_none(place: Path, tmp_path: Path) -> None:
         _, err = child.communicate(timeout=20)
     assert child.returncode == 2
     assert "does not exist" in err
+
+
+def test_an_empty_folder_has_no_rates(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with start(place, tmp_path / "empty") as child:
+        out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+    assert "0 files, 0 B" in out
+    assert "/s)" not in out
 
 
 def test_damage_does_not_show_and_can_be_undone(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_errors_are_json_with_json(capfd: pytest.CaptureFixture[str], tmp_path: 
     said = warren(capfd, tmp_path, "status", "--json")
     document = json.loads(said.err)
     assert (document["error"], document["code"], said.out) == ("NodeNotRunning", 3, "")
-    assert document["hint"] == "start one with: warren up"
+    assert document["hint"] == f"start one with: warren up --home {tmp_path}"
 
 
 def end_with(monkeypatch: pytest.MonkeyPatch, error: Any) -> None:

@@ -43,6 +43,14 @@ def test_the_cli_page_has_every_exit_code() -> None:
         assert f"| {code} | {meaning} |" in page("cli.md")
 
 
+def test_the_cli_page_has_every_error_beside_its_code() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| .*? \| (.*) \|$", page("cli.md"), re.MULTILINE))
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.WarrenError):
+            named = [code for code, names in rows.items() if f"`{kind.__name__}`" in names]
+            assert named == [str(kind.exit_code)], kind
+
+
 def test_the_config_page_has_every_setting_that_is_no_limit() -> None:
     text = page("config.md")
     for name, setting in settings().items():

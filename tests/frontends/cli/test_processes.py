@@ -8,20 +8,23 @@ import os
 import pty
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.support import environment
+from tests.support import require
 from warren.frontends.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LOOPBACK = ("--listen", "/ip4/127.0.0.1/tcp/0")
 PROGRAM = (sys.executable, "-m", "warren.frontends.cli")
@@ -116,7 +119,7 @@ def test_up_in_the_background_status_and_down(anna: Machine) -> None:
     assert stat.S_IMODE((anna.home / "api.token").stat().st_mode) == 0o600
     assert os.getsid(ready["pid"]) != os.getsid(0)
     second = anna.warren("up", "-d")
-    assert second.returncode == 1
+    assert second.returncode == 8
     assert f"already runs on {anna.home} (process {ready['pid']})" in second.stderr
     assert f"serves as anna ({ready['peer_id']})" in anna.ok("logs")
     assert anna.ok("down") == f"stopped (process {ready['pid']})\n"
@@ -134,6 +137,36 @@ def test_a_node_that_cannot_start_in_the_background_says_why(anna: Machine) -> N
     assert "Traceback" not in done.stderr
     assert anna.pid is None
     assert anna.warren("up", "--listen", "1.2.3.4:5").returncode == 2
+    assert not anna.home.exists(), "what did not start leaves nothing half made"
+
+
+@pytest.mark.parametrize("detach", [(), ("-d",)])
+def test_a_taken_port_ends_with_2_and_leaves_an_older_folder_alone(anna: Machine, detach: tuple[str]) -> None:
+    anna.home.mkdir()
+    (anna.home / "config.toml").write_text('name = "anna"\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = anna.warren("up", *detach, "--listen", f"/ip4/127.0.0.1/tcp/{port}")
+        assert done.returncode == 2
+        assert done.stderr.count(f"port {port} of 127.0.0.1 is taken by another program") == 1
+        assert f"the node did not start: port {port} of 127.0.0.1 is taken" in anna.ok("logs")
+        anna.environment["WARREN_API_PORT"] = str(port)
+        done = anna.warren("up", *detach, *LOOPBACK)
+        assert done.returncode == 2
+        assert f"the API cannot listen on 127.0.0.1 port {port}" in done.stderr
+    assert (anna.home / "config.toml").exists()
+
+
+def test_damaged_and_public_keys_end_alike(anna: Machine) -> None:
+    anna.home.mkdir()
+    key = anna.home / "identity.key"
+    key.write_bytes(b"?")
+    for mode, word in ((0o600, "damaged"), (0o644, "other users")):
+        key.chmod(mode)
+        done = anna.warren("up", *LOOPBACK)
+        assert done.returncode == 8
+        assert word in done.stderr
+    assert key.exists()
 
 
 def test_ctrl_c_ends_within_a_second_with_130(anna: Machine) -> None:
@@ -249,6 +282,82 @@ def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine
         os.close(reader)
 
 
+def test_ctrl_d_at_the_question_for_a_name_leaves_nothing(anna: Machine) -> None:
+    reader, writer = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, "up", *LOOPBACK],
+        stdin=writer,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=anna.environment,
+        start_new_session=True,
+    ) as child:
+        os.close(writer)
+        assert child.stderr is not None
+        said = b""
+        while b"]: " not in said:
+            said += os.read(child.stderr.fileno(), 1000)
+        os.write(reader, b"\x04")
+        _, rest = child.communicate(timeout=10)
+    os.close(reader)
+    assert child.returncode == 130
+    assert b"interrupted" in rest
+    assert b"Traceback" not in rest
+    assert not anna.home.exists()
+
+
+AS_NOBODY = """
+import difflib, os, sys
+import warren.frontends.cli.commands.up, warren.frontends.cli.main, warren.frontends.settings
+os.setgid(65534)
+os.setuid(65534)
+"""
+
+
+def as_nobody(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run some Python as another user of this computer, who may not reach what is imported before."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY + script, *words],
+        capture_output=True,
+        text=True,
+        env=environment(HOME="/nonexistent"),
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.fixture
+def in_the_open() -> Iterator[Machine]:
+    """A machine whose folders everybody may enter."""
+    require(hasattr(os, "geteuid") and os.geteuid() == 0, "root, to become another user")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield from machine(Path(folder), "anna")
+
+
+def test_another_user_gets_neither_the_token_nor_the_key(in_the_open: Machine) -> None:
+    home = in_the_open.home
+    in_the_open.start()
+    home.chmod(0o755)  # even where its owner opened the folder
+    (home / "open").write_text("all may read this")
+    script = "print(open(sys.argv[1]).read())"
+    assert as_nobody(script, str(home / "open")).stdout == "all may read this\n"
+    for name in ("api.token", "api.json", "identity.key", "node.lock", "config.toml", "logs/warren.log"):
+        assert (home / name).exists()
+        assert "PermissionError" in as_nobody(script, str(home / name)).stderr, name
+
+
+def test_a_data_folder_that_cannot_be_written(in_the_open: Machine) -> None:
+    in_the_open.home.mkdir(mode=0o755)
+    script = "sys.exit(warren.frontends.cli.main.run(sys.argv[1:]))"
+    for words in (("up",), ("up", "-d")):
+        done = as_nobody(script, *words, "--home", str(in_the_open.home), *LOOPBACK)
+        assert done.returncode == 8, done.stderr
+        assert f"cannot make the data folder {in_the_open.home}: Permission denied" in done.stderr
+        assert "--home" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def joined(anna: Machine, ben: Machine) -> None:
     anna.start()
     ben.start()
@@ -313,3 +422,23 @@ def test_ctrl_c_during_get_leaves_nothing_half_named(anna: Machine, ben: Machine
     assert not (ben.downloads / "large.bin").exists()
     done = ben.json("get", "anna/large.bin")
     assert (ben.downloads / "large.bin").stat().st_size == done["bytes"] == 512 << 20
+
+
+def test_a_shared_data_folder_is_still_held(anna: Machine) -> None:
+    """Command line and library hold one lock, which reading its file does not free."""
+    child = anna.start()
+    anna.warren("share", anna.home)
+    script = (
+        "import asyncio, sys; from pathlib import Path; from warren import Config, Node\n"
+        "asyncio.run(Node(Config(home=Path(sys.argv[1]), listen=())).start())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(anna.home)],
+        capture_output=True,
+        text=True,
+        env=anna.environment,
+        timeout=30,
+        check=False,
+    )
+    assert f"StorageError: a node already runs on {anna.home} (process {child.pid})" in done.stderr
+    assert anna.pid == child.pid

@@ -36,7 +36,7 @@ def test_rate() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.0004, "0 ms"),
+        (0.0004, "under 1 ms"),
         (0.04, "40 ms"),
         (0.9996, "1.0 s"),
         (9.96, "10.0 s"),
@@ -75,3 +75,8 @@ def test_any_text_is_a_span_or_refused(text: str) -> None:
 def test_spans_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="no span"):
         units.parse_span(text)
+
+
+def test_bit_rate() -> None:
+    assert units.bit_rate(30_000_000) == "240.0 Mbit/s (30.0 MB/s)"
+    assert units.bit_rate(0) == "0.0 Mbit/s (0 B/s)"

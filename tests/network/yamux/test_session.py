@@ -241,7 +241,7 @@ def test_an_empty_send_behind_queued_data_adds_nothing() -> None:
 def test_pings_are_answered_with_their_value_and_measure_the_round_trip() -> None:
     pair = YamuxPair()
     pair.a.session.ping()
-    assert parse(bytes(pair.a.wire.out)) == [(PING, SYN, 0, 1, b"")]
+    assert parse(bytes(pair.a.wire.out)) == [(PING, SYN, 0, 1_000_000_007, b"")]
     pair.clock.now += 0.25
     pair.carry()
     assert pair.a.session.rtt_s == 0.25
@@ -252,8 +252,53 @@ def test_pings_are_answered_with_their_value_and_measure_the_round_trip() -> Non
 
 def test_an_answer_that_nobody_asked_for_measures_nothing() -> None:
     end = client()
-    end.receive(frame(PING, ACK, 0, 1))
+    end.receive(frame(PING, ACK, 0, 0))
     assert not end.session.rtt_measured
+
+
+def test_an_answer_to_a_probe_that_the_peer_has_not_seen_measures_nothing() -> None:
+    end = client()
+    end.session.ping()
+    [(*_, value, _)] = said(end)
+    for guess in (0, 1, value - 1):
+        end.receive(frame(PING, ACK, 0, guess))
+    assert not end.session.rtt_measured
+    end.clock.now += 0.5
+    end.receive(frame(PING, ACK, 0, value))
+    assert end.session.rtt_s == 0.5
+
+
+def test_so_many_streams_wait_for_the_peer_to_acknowledge_them_and_no_more() -> None:
+    pair = YamuxPair(limits=YamuxLimits(ack_backlog_max=3))
+    sinks = [pair.a.open() for _ in range(3)]
+    for sink in sinks:
+        sink.stream.send(b"x")
+    with pytest.raises(LimitReached, match="ack_backlog_max"):
+        pair.a.open()
+    sinks[0].stream.reset()
+    pair.a.open().stream.send(b"x")
+    with pytest.raises(LimitReached, match="ack_backlog_max"):
+        pair.a.open()
+    pair.carry()
+    pair.b.accept.sinks[1].stream.send(b"served")
+    pair.b.accept.sinks[1].stream.send(b"once more")
+    pair.b.accept.sinks[2].stream.consumed(INITIAL_WINDOW_BYTES)
+    pair.carry()
+    assert pair.a.session.unacknowledged == 1
+    sinks[1].stream.reset()
+    assert pair.a.session.unacknowledged == 1, "what was acknowledged is not counted twice"
+    for _ in range(2):
+        pair.a.open()
+    with pytest.raises(LimitReached, match="ack_backlog_max"):
+        pair.a.open()
+
+
+def test_streams_of_the_peer_count_as_acknowledged() -> None:
+    pair = YamuxPair()
+    pair.b.open().stream.send(b"x")
+    pair.carry()
+    pair.a.accept.sinks[0].stream.reset()
+    assert pair.a.session.unacknowledged == 0
 
 
 def test_a_goodbye_is_said_once_and_not_after_the_end() -> None:

@@ -152,9 +152,9 @@ def test_an_audience_sees_its_shares_and_nothing_else(tmp_path: Path) -> None:
                 with pytest.raises(ContentUnknown):
                     await get(two, hidden, tmp_path / "x")
             for path in ("named", "named/file", "not-there"):
-                with pytest.raises(ContentUnknown, match=f"nothing is shared with us at '{path}'"):
+                with pytest.raises(ContentUnknown, match=f"shares nothing with us at '{path}'"):
                     await two.fetch(path, tmp_path / "x")
-                with pytest.raises(ContentUnknown, match="nothing is shared with us"):
+                with pytest.raises(ContentUnknown, match="shares nothing with us"):
                     await two.fetcher.list_files(two.sharer, path)
 
             two.contacts.clear()

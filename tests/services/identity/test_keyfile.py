@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warren.core.errors import InvalidKey, ReadOnlyTarget, StorageError
+from warren.core.errors import ReadOnlyTarget, StorageError
 from warren.core.keys import PrivateKey
 from warren.runtime.real.disk import RealDisk
 from warren.runtime.real.runtime import RealEntropy
@@ -66,7 +66,7 @@ def test_a_damaged_key_is_refused_and_left_as_it_is(tmp_path: Path, damage: str)
         "text": b"-----BEGIN OPENSSH PRIVATE KEY-----",
     }[damage]
     file.write_bytes(bad)
-    with pytest.raises(InvalidKey, match="damaged") as caught:
+    with pytest.raises(StorageError, match="damaged") as caught:
         load(tmp_path)
     assert str(file) in str(caught.value)
     assert "backup" in caught.value.hint

@@ -26,6 +26,7 @@ from warren.frontends.api.errors import (
     status_of,
 )
 from warren.frontends.api.guard import Guard
+from warren.frontends.api.names import with_names
 from warren.frontends.api.routes import files, node, people
 from warren.frontends.api.schemas import Problem
 
@@ -62,15 +63,14 @@ def create(warren_node: Node, *, token: str, config: ApiConfig, stop: Callable[[
     return Guard(app, token=token, **limits)
 
 
-async def _answer_error(_request: Request, error: Exception) -> Response:
+async def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
-        names = {404: "NotFound", 405: "WrongMethod"}
-        body = document(names.get(error.status_code, "InputError"), str(error.detail), "see /openapi.json", 2)
-        return _json(error.status_code, body)
+        name, code = {404: ("NotFound", 4), 405: ("WrongMethod", 2)}.get(error.status_code, ("InputError", 2))
+        return _json(error.status_code, document(name, str(error.detail), "see /openapi.json", code))
     if isinstance(error, RequestValidationError):
         error = invalid_request(list(error.errors()))
     report_bug(error)
-    return _json(status_of(error), document_of(error))
+    return _json(status_of(error), with_names(document_of(error), request.app.state.node))
 
 
 def _json(status: int, body: object) -> Response:

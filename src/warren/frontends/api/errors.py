@@ -54,7 +54,12 @@ def report_bug(error: BaseException) -> None:
 def invalid_request(problems: list[dict[str, Any]]) -> InputError:
     """What pydantic found wrong with a request, as one of our errors."""
     first = problems[0] if problems else {}
+    hint = "see /openapi.json for what is expected"
+    if first.get("type") == "json_invalid":
+        what = first.get("ctx", {}).get("error", "")
+        return InputError(f"the request's body is not JSON: {what} (character {first['loc'][-1]})", hint=hint)
+    if tuple(first.get("loc", ())) == ("body",):
+        message = "the request's body must be a JSON object, sent with Content-Type: application/json"
+        return InputError(message, hint=hint)
     place = ".".join(str(part) for part in first.get("loc", ())[1:]) or "the request"
-    return InputError(
-        f"{place}: {first.get('msg', 'not valid')}", hint="see /openapi.json for what is expected"
-    )
+    return InputError(f"{place}: {first.get('msg', 'not valid')}", hint=hint)

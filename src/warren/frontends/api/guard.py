@@ -35,7 +35,7 @@ BODY_TIMEOUT_S = 10.0
 
 
 class _Refusal(Exception):
-    def __init__(self, status: int, error: str, message: str, hint: str = "", code: int = 1) -> None:
+    def __init__(self, status: int, error: str, message: str, hint: str = "", code: int = 2) -> None:
         super().__init__(message)
         self.status = status
         self.body = encode(document(error, message, hint, code))
@@ -97,9 +97,7 @@ class Guard:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _Refusal(
-                            400, "InputError", "the client went before its request was complete", code=2
-                        )
+                        raise _Refusal(400, "InputError", "the client went before its request was complete")
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > self._body_bytes_max:
@@ -158,7 +156,7 @@ def _one_of(given: list[bytes], known: frozenset[bytes]) -> bool:
 
 
 def _too_large(bytes_max: int) -> _Refusal:
-    return _Refusal(413, "InputError", f"the request's body is over {bytes_max} bytes", code=2)
+    return _Refusal(413, "InputError", f"the request's body is over {bytes_max} bytes")
 
 
 async def _refuse(refusal: _Refusal, send: Send) -> None:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -83,6 +85,12 @@ class Peer(BaseModel):
     added_at: float | None
 
 
+class KeptPeer(Peer):
+    """A peer that is a contact now."""
+
+    new: bool = Field(description="false: it was one before")
+
+
 class PeerList(BaseModel):
     """All contacts and connected peers; contacts first, by name."""
 
@@ -108,7 +116,7 @@ class SpeedtestRequest(_Request):
     """Measure throughput, in each direction for half of the seconds."""
 
     peer: str = Field(max_length=2048)
-    seconds: float = Field(default=4.0, ge=0.1, le=60)
+    seconds: float = Field(default=SECONDS_DEFAULT, ge=SECONDS_MIN, le=SECONDS_MAX)
 
 
 class ShareRequest(_Request):
@@ -148,6 +156,13 @@ class ShareList(BaseModel):
     """What this node shares."""
 
     items: list[Share]
+
+
+class RemovedPeer(BaseModel):
+    """The contact that was taken away."""
+
+    removed: str = Field(description="Its peer id")
+    called: str = Field(description="As messages name it")
 
 
 class Removed(BaseModel):
@@ -225,6 +240,7 @@ class Pings(BaseModel):
     """The last line of a ping that went well."""
 
     peer_id: str
+    called: str = Field(description="As messages name it: a contact by its petname")
     count: int
     min_ms: float
     median_ms: float

@@ -22,7 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from warren.config import ApiConfig
-from warren.core.errors import WarrenError
+from warren.core.errors import ConfigError
 from warren.frontends.api.guard import App
 
 HEAD_TIMEOUT_S = 10.0
@@ -47,7 +47,7 @@ class Listening:
 
 
 def bind(config: ApiConfig) -> socket.socket:
-    """Take the port. Raises WarrenError if another program has it."""
+    """Take the port. Raises ConfigError if another program has it."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -56,7 +56,7 @@ def bind(config: ApiConfig) -> socket.socket:
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
-        raise WarrenError(
+        raise ConfigError(
             f"the API cannot listen on {config.host} port {config.port}: {error.strerror}",
             hint="choose another port with WARREN_API_PORT or [api] port; 0 picks a free one",
         ) from error

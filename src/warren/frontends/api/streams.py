@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from warren.frontends.api.errors import document_of, encode, report_bug, status_of
 from warren.frontends.api.guard import Receive, Scope, Send
+from warren.frontends.api.names import with_names
 
 ALIVE_EVERY_S = 5.0
 PROGRESS_EVERY_S = 0.1
@@ -44,8 +45,11 @@ class NdjsonResponse(Response):
         del self.headers["content-length"]
         self._documents = documents
         self._started = False
+        self._node: Any = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "app" in scope:
+            self._node = scope["app"].state.node
         work = asyncio.ensure_future(self._run(send))
         gone = asyncio.ensure_future(_disconnect(receive))
         try:
@@ -89,7 +93,7 @@ class NdjsonResponse(Response):
             await send({"type": "http.response.start", "status": status, "headers": self.raw_headers})
 
     async def _fail(self, error: Exception, send: Send) -> None:
-        document = document_of(error)
+        document = with_names(document_of(error), self._node) if self._node else document_of(error)
         if self._started:
             await self._line({"event": "error", **document}, send)
         else:

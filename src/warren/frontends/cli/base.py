@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from warren.core.errors import PeerUnknown
+from warren.frontends.cli.called import as_called
 from warren.frontends.home import Home
+from warren.frontends.printable import printable
 
 if TYPE_CHECKING:
     from warren.frontends.cli.client import Client
@@ -25,13 +28,13 @@ if TYPE_CHECKING:
 EXITS = {
     0: "done",
     1: "something else went wrong; the message says what",
-    2: "what you typed, or a setting, is not valid",
+    2: "what you typed, or a setting, cannot be used",
     3: "no node runs on this data folder",
     4: "not found, or the name fits several",
     5: "the other side refused, or broke the protocol",
     6: "no connection, no answer in time, or a limit was reached",
     7: "the data is not what was asked for",
-    8: "the disk is full, read-only, or a file vanished",
+    8: "the disk is full or read-only, or a file is in use, damaged or gone",
     70: "a bug in Warren",
     130: "interrupted (Ctrl-C)",
 }
@@ -41,11 +44,18 @@ _WITH_NODE = (3,)
 
 @dataclass
 class Session:
-    """One run of one command. home: the data folder. as_json: machines read along."""
+    """One run of one command. home: the data folder. as_json: machines read along. given_home: what --home
+    said, if it was there.
+    """
 
     home: Home
     as_json: bool = False
     debug: bool = False
+    given_home: str | None = None
+
+    def command(self, text: str) -> str:
+        """A command as it has to be typed to reach this node: 'down' -> 'warren down --home DIR'."""
+        return as_called(f"warren {text}", self.given_home)
 
     @cached_property
     def client(self) -> Client:
@@ -60,7 +70,7 @@ class Session:
             self.show_json(document)
             return
         for line in lines() if callable(lines) else lines:
-            click.echo(line)
+            click.echo(printable(line))
 
     def show_json(self, document: Any) -> None:
         """One JSON document on one line of stdout, at once."""
@@ -70,12 +80,16 @@ class Session:
     def note(self, text: str) -> None:
         """Something for people, beside the result: on stderr, and not with --json."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def peer(self, text: str) -> str:
         """A number of the last `peer list` becomes the peer id that it stood for; other text stays."""
         listed = self.home.listed("peers", text)
-        return listed if isinstance(listed, str) else text
+        if isinstance(listed, str):
+            return listed
+        if text.isascii() and text.isdecimal():
+            raise PeerUnknown(f"the last peer list has no line {text}", hint="list again: warren peer list")
+        return text
 
 
 class Command(click.Command):
@@ -99,26 +113,64 @@ class Command(click.Command):
         self.params.extend(shared_options())
 
     def invoke(self, ctx: click.Context) -> Any:
-        outer = ctx.find_root().params
-        own = {name: ctx.params.pop(name, None) for name in ("home", "as_json", "debug")}
-        given = {name: value or outer.get(name) for name, value in own.items()}
-        ctx.obj = Session(Home.find(given["home"]), bool(given["as_json"]), bool(given["debug"]))
+        given = _take_shared(ctx)
+        home = given["home"]
+        ctx.obj = Session(Home.find(home), bool(given["as_json"]), bool(given["debug"]), home)
         return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), EXITS[code]) for code in self.exits])
+        _write_ends(formatter, self.examples, self.exits)
         super().format_epilog(ctx, formatter)
 
 
 class Group(click.Group):
-    """A collection of commands under a noun, such as `peer`."""
+    """A collection of commands under a noun, such as `peer`. Alone it explains itself.
+
+    The shared options may stand before the command's name, too.
+    """
 
     command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = list(examples)
+        self.params.extend(shared_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _take_shared(ctx)
+        return super().invoke(ctx)
+
+    def exits(self, ctx: click.Context) -> list[int]:
+        """Every code that one of its commands may end with."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        return sorted({code for one in commands if isinstance(one, Command) for code in one.exits})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_ends(formatter, self.examples, self.exits(ctx))
+        super().format_epilog(ctx, formatter)
+
+
+def _take_shared(ctx: click.Context) -> dict[str, Any]:
+    """The shared options of a command: its own, else those of the groups before it, which `meta` keeps."""
+    given: dict[str, Any] = ctx.meta.setdefault(__name__, {"home": None, "as_json": None, "debug": None})
+    given |= {name: ctx.params.pop(name, None) or value for name, value in given.items()}
+    return given
+
+
+def _write_ends(formatter: click.HelpFormatter, examples: Sequence[str], exits: Iterable[int]) -> None:
+    """The end of a help page: examples, exit codes."""
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{as_called(example)}\n")
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(str(code), EXITS[code]) for code in exits])
 
 
 def shared_options() -> list[click.Parameter]:
@@ -136,12 +188,13 @@ def shared_options() -> list[click.Parameter]:
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
-    """Rows as aligned lines, with nothing cut, so that ids can be copied.
+    """Rows as aligned lines, printable, with nothing cut, so that ids can be copied.
 
     right: the columns to align to the right.
     """
     if not rows:
         return []
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rights = set(right)
     return [

@@ -72,5 +72,6 @@ def _first_word(pipe: Iterable[str]) -> dict[str, Any]:
             if isinstance(document, dict):
                 return document
         said.append(line)
-    text = "".join(said).strip()
-    return {"error": "WarrenError", "message": f"the node did not start: {text or 'it said nothing'}"}
+    lines = [line.strip() for line in said if line.strip()]  # of a traceback the last one says what it was
+    message = f"the node did not start: {lines[-1] if lines else 'it said nothing'}"
+    return {"error": "WarrenError", "message": message}

@@ -8,8 +8,11 @@ A command's module is imported only when that command runs, so that `warren --he
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,10 +21,14 @@ import click
 
 from warren import __version__
 from warren.core.errors import EXIT_INTERRUPTED, Ambiguous, WarrenError
-from warren.frontends.cli.base import shared_options
+from warren.frontends.cli.base import EXITS, Group
+from warren.frontends.cli.called import as_called, given_home, program
+from warren.frontends.printable import printable
 
 _PACKAGE = "warren.frontends.cli.commands"
 _EXIT_BUG = 70
+# Writing a result fails with one of these where a disk or a device is to blame, not we.
+_DISK_ERRORS = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS}
 
 # command -> (module:function, what --help says in one line), in the order of --help
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -53,7 +60,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
-class _Warren(click.Group):
+class _Warren(Group):
     """Loads commands when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -66,6 +73,9 @@ class _Warren(click.Group):
                 command: click.Command = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), function)
                 return command
         return None
+
+    def exits(self, ctx: click.Context) -> list[int]:  # noqa: ARG002
+        return list(EXITS)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -89,11 +99,10 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 @click.group(
     cls=_Warren,
-    params=shared_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with: warren demo. Then: warren up -d, and warren invite.",
 )
-@click.version_option(__version__, prog_name="warren", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="warren", message="warren %(version)s")
 def warren(**_: object) -> None:
     """Share folders between people who know each other, peer to peer, over libp2p.
 
@@ -109,34 +118,50 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def run(words: list[str]) -> int:
     """Run one command line. Returns the exit code; raises only with --debug."""
-    as_json, debug = "--json" in words, "--debug" in words
+    debug = "--debug" in words
     try:
-        code = warren.main(words, prog_name="warren", standalone_mode=False)
+        code = warren.main(words, prog_name=program(), complete_var="_WARREN_COMPLETE", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        _drop_stdout()
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.ClickException as error:
-        _tell("UsageError", error.format_message(), _usage_hint(error), error.exit_code, as_json=as_json)
-        return error.exit_code
-    except WarrenError as error:
-        if debug:
-            raise
-        candidates = error.candidates if isinstance(error, Ambiguous) else []
-        name = type(error).__name__
-        _tell(name, str(error), error.hint, error.exit_code, candidates, as_json=as_json)
-        return error.exit_code
+        return _tell(words, "UsageError", error.format_message(), _usage_hint(error), error.exit_code)
     except Exception as error:  # the outermost boundary: no traceback for people who did nothing wrong
         if debug:
             raise
-        message = f"a bug in Warren: {type(error).__name__}: {error}"
-        _tell(
-            "Bug", message, "run it again with --debug and report what it shows", _EXIT_BUG, as_json=as_json
-        )
-        return _EXIT_BUG
+        return _tell(words, *_explained(error))
+
+
+def _explained(error: Exception) -> tuple[str, str, str, int, Sequence[str]]:
+    """What is told of an error: its name, message, hint, exit code, candidates."""
+    name = type(error).__name__
+    if isinstance(error, WarrenError):
+        candidates = error.candidates if isinstance(error, Ambiguous) else []
+        return name, str(error), error.hint, error.exit_code, candidates
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        _drop_stdout()
+        what = f" to {error.filename}" if error.filename else ""
+        return "StorageError", f"cannot write{what}: {error.strerror}", "make room, or write elsewhere", 8, ()
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] != "warren":
+        cure = "install Warren again; in a checkout: python3 run.py setup"
+        return name, f"{error.name} is missing: this environment is damaged", cure, 1, ()
+    cure = "run it again with --debug and report what it shows"
+    return "Bug", f"a bug in Warren: {name}: {error}", cure, _EXIT_BUG, ()
+
+
+def _drop_stdout() -> None:
+    """Let what could not be written go: else Python tries again at its end, and fails once more."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _usage_hint(error: click.ClickException) -> str:
@@ -145,9 +170,11 @@ def _usage_hint(error: click.ClickException) -> str:
 
 
 def _tell(
-    name: str, message: str, hint: str, code: int, candidates: Sequence[str] = (), *, as_json: bool
-) -> None:
-    if as_json:
+    words: Sequence[str], name: str, message: str, hint: str, code: int, candidates: Sequence[str] = ()
+) -> int:
+    """Say on stderr what went wrong, as JSON where that was asked for. Returns the exit code."""
+    hint = as_called(hint, given_home(words))
+    if "--json" in words:
         document = {
             "error": name,
             "message": message,
@@ -156,9 +183,11 @@ def _tell(
             "candidates": list(candidates),
         }
         click.echo(json.dumps(document, ensure_ascii=False), err=True)
-        return
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
-    for candidate in candidates:
-        click.echo(f"  {candidate}", err=True)
-    if hint:
-        click.echo(f"{click.style('hint:', bold=True)} {hint}", err=True)
+        return code
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    lines = [f"{click.style('error:', fg='red', bold=True)} {printable(message)}"]
+    lines += [f"  {printable(candidate)}" for candidate in candidates]
+    lines += [f"{click.style('hint:', bold=True)} {printable(hint)}"] if hint else []
+    for line in lines:
+        click.echo(line, err=True, color=False if plain else None)
+    return code

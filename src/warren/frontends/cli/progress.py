@@ -6,14 +6,16 @@ Out: the document of its result. Progress never mixes with results: those go to 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from warren.frontends.cli import units
+from warren.frontends.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -27,6 +29,20 @@ def follow(lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
     if quiet:
         return _result(lines)
     return _with_bar(lines) if sys.stderr.isatty() else _with_lines(lines)
+
+
+def first_then_result(
+    lines: Iterator[dict[str, Any]], begin: Callable[[dict[str, Any]], None], seconds: float, *, quiet: bool
+) -> dict[str, Any]:
+    """Work that says once with what it begins, and then lasts about `seconds`. Returns its result."""
+    line = next(lines, {})
+    if line.get("event") != "progress":
+        return line
+    begin(line)
+    if quiet or not sys.stderr.isatty():
+        return _result(lines)
+    with _clock(seconds):
+        return _result(lines)
 
 
 def describe(progress: dict[str, Any], seconds: float) -> str:
@@ -101,7 +117,8 @@ def _bar() -> Progress:
             self._field = field
 
         def render(self, task: Task) -> Text:
-            return Text(str(task.fields.get(self._field, "")), overflow="ellipsis", no_wrap=True)
+            text = printable(str(task.fields.get(self._field, "")))
+            return Text(text, overflow="ellipsis", no_wrap=True)
 
     return Progress(
         TextColumn("{task.description}"),
@@ -114,3 +131,19 @@ def _bar() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+@contextlib.contextmanager
+def _clock(seconds: float) -> Iterator[None]:
+    """A bar that fills with time."""
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, Task, TimeElapsedColumn
+    from rich.progress_bar import ProgressBar
+
+    class Time(ProgressColumn):
+        def render(self, task: Task) -> ProgressBar:
+            return ProgressBar(total=seconds, completed=min(seconds, task.elapsed or 0.0), width=40)
+
+    with Progress(Time(), TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        bar.add_task("measuring", total=None)
+        yield

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+# Of less than this a rate says nothing: it measures the program's start.
+RATED_BYTES_MIN = 1_000_000
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -26,8 +28,15 @@ def rate(count: float, seconds: float) -> str:
     return f"{size(count / seconds)}/s" if seconds > 0 else "-"
 
 
+def bit_rate(bytes_per_s: float) -> str:
+    """30000000 -> '240.0 Mbit/s (30.0 MB/s)': as links are sold, and as files are measured."""
+    return f"{bytes_per_s * 8 / 1e6:,.1f} Mbit/s ({size(bytes_per_s)}/s)"
+
+
 def span(seconds: float) -> str:
     """93784 -> '1 day 2 h'; the two largest units."""
+    if seconds < 0.0005:
+        return "under 1 ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

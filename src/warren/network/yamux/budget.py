@@ -10,6 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warren.core.bounds import check_settings
+
+# A window is a number of 32 bits on the wire; half of that leaves room for what is under way.
+WINDOW_BYTES_MAX = 1 << 31
+
 
 @dataclass(frozen=True, slots=True)
 class WindowLimits:
@@ -26,22 +31,32 @@ class WindowLimits:
     held_total_bytes_max: int = 96 * 1024 * 1024
     """Unread bytes of all connections."""
     held_reserved_bytes: int = 64 * 1024
-    """What a connection may hold even then, so that a few that read nothing cannot stop the others."""
+    """What a connection may hold even then, so that a few that read nothing cannot stop the others.
+    0: nothing."""
+    partial_total_bytes_max: int = 64 * 1024 * 1024
+    """Sealed messages of all connections that have not arrived whole. Stops thousands of connections that
+    begin a message and never end it; beyond it those that have waited longest are closed."""
     streams_total_max: int = 65_536
     """Streams that peers opened, in all: stops many connections from hoarding idle ones."""
     streams_reserved: int = 16
-    """Streams that a connection may have even then, so that hoarders cannot lock others out."""
+    """Streams that a connection may have even then, so that hoarders cannot lock others out. 0: none."""
+
+    def __post_init__(self) -> None:
+        zero, most = ("held_reserved_bytes", "streams_reserved"), {"stream_bytes_max": WINDOW_BYTES_MAX}
+        check_settings(self, "network.windows.", zero=zero, most=most)
 
 
 class TotalBudget:
     """The node's share, counted by every `WindowBudget`."""
 
-    __slots__ = ("granted", "held", "limits", "streams")
+    __slots__ = ("granted", "held", "limits", "partial", "streams")
 
     def __init__(self, limits: WindowLimits) -> None:
         self.limits = limits
         self.granted = 0
         self.held = 0
+        self.partial = 0
+        """Bytes of messages that have not arrived whole; counted by the sockets."""
         self.streams = 0
 
 

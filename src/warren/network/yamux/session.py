@@ -12,7 +12,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.bounds import check_settings
 from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation
+from warren.network.yamux.budget import WindowBudget
 from warren.network.yamux.frames import (
     ACK,
     DATA,
@@ -31,14 +33,14 @@ from warren.network.yamux.stream import YamuxStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warren.network.mux import FrameSender, StreamAcceptor
-    from warren.network.yamux.budget import WindowBudget
+    from warren.network.mux import FrameSender, MuxHost, StreamAcceptor, StreamSink
 
 _UNPACK: Final = HEADER.unpack_from
 _PACK: Final = HEADER.pack
 _RTT_UNKNOWN_S: Final = 0.1
 _SENT_BYTES_PER_FRAME: Final = 1024
 _STREAM_ID_MAX: Final = 2**32 - 1
+_OPENS: Final = SYN | ACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,23 @@ class YamuxLimits:
     """What one connection may ask for; each number names the attack that it stops."""
 
     streams_inbound_max: int = 1024
-    """Streams that the peer holds open at once: stops exhaustion of memory by opening."""
+    """Streams that the peer holds open at once: stops exhaustion of memory by opening. 0: none."""
     streams_outbound_max: int = 1024
     """Streams that we hold open at once."""
+    ack_backlog_max: int = 256
+    """Of these, how many the peer has not acknowledged: the specification asks for as much. Stops us from
+    piling streams on a peer that does not come to serve them."""
     burst_bytes: int = 512 * 1024
     """Sent in one turn of the loop before other sockets have theirs: a fast reader cannot starve them."""
     idle_frames_burst: int = 4096
     """Frames without data in one go: stops floods of pings, empty frames, window updates and resets."""
     idle_frames_per_s: float = 2000.0
-    """Frames without data in the long run."""
+    """Frames without data in the long run. 0: those of `idle_frames_burst`, and no more."""
     reset_cost: int = 16
     """What a stream counts as that the peer opens and resets: stops rapid resets, each of which made work."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, "network.yamux.", zero=("streams_inbound_max", "idle_frames_per_s"))
 
 
 class YamuxSession:
@@ -73,7 +81,9 @@ class YamuxSession:
         "_limits",
         "_next_id",
         "_ping_sent_at",
+        "_ping_value",
         "_pumping",
+        "_random_bytes",
         "_remote_went_away",
         "_stray_left",
         "_went_away",
@@ -87,6 +97,7 @@ class YamuxSession:
         "sender",
         "sent_bytes",
         "streams",
+        "unacknowledged",
     )
 
     def __init__(
@@ -95,6 +106,7 @@ class YamuxSession:
         accept: StreamAcceptor,
         budget: WindowBudget,
         clock: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
         *,
         client: bool,
         limits: YamuxLimits,
@@ -111,7 +123,10 @@ class YamuxSession:
         """Changes whenever data came or went: probes and window updates are no use of a connection."""
         self.sent_bytes = 0
         """Data sent since the allowance was reckoned: each KiB excuses one frame without data (an update)."""
+        self.unacknowledged = 0
+        """Our streams that the peer has not acknowledged."""
         self._accept = accept
+        self._random_bytes = random_bytes
         self._limits = limits
         self._next_id = 1 if client else 2
         self._allowance = float(limits.idle_frames_burst)
@@ -123,6 +138,7 @@ class YamuxSession:
         self._stray_left = INITIAL_WINDOW_BYTES
         self._pumping = False
         self._ping_sent_at = 0.0
+        self._ping_value = 0
         self._went_away = self._remote_went_away = False
 
     @property
@@ -132,30 +148,38 @@ class YamuxSession:
 
     @property
     def accepts_streams(self) -> bool:
-        """False once either side said GoAway."""
+        """Whether this side may open streams: not once either said GoAway."""
         return not (self.closed or self._went_away or self._remote_went_away)
 
-    def open_stream(self, sink: object) -> YamuxStream:
+    def sinks(self) -> list[StreamSink]:
+        """The receiving ends of the open streams."""
+        return [stream.sink for stream in self.streams.values() if stream.sink is not None]
+
+    def open_stream(self, sink: StreamSink) -> YamuxStream:
         """Open a stream; its first frame carries the SYN. Raises `LimitReached`, `ConnectionClosed`."""
         if not self.accepts_streams:
             raise ConnectionClosed("the connection takes no new streams")
         if len(self.streams) - self.budget.streams >= self._limits.streams_outbound_max:
             raise LimitReached("streams_outbound_max")
+        if self.unacknowledged >= self._limits.ack_backlog_max:
+            raise LimitReached("ack_backlog_max")
         if self._next_id > _STREAM_ID_MAX:
             raise LimitReached("stream ids of this connection")
         stream = YamuxStream(self, self._next_id, inbound=False)
-        stream.sink = sink  # type: ignore[assignment]
+        stream.sink = sink
         self._next_id += 2
+        self.unacknowledged += 1
         self.streams[stream.id] = stream
         return stream
 
     def ping(self) -> None:
-        """Send a probe; the answer updates `rtt_s`."""
+        """Send a probe; the answer updates `rtt_s`. No peer can answer it before it came."""
         self._ping_sent_at = self.clock()
-        self.put_control(_PACK(0, PING, SYN, 0, 1))
+        self._ping_value = int.from_bytes(self._random_bytes(4), "big")
+        self.put_control(_PACK(0, PING, SYN, 0, self._ping_value))
 
     def go_away(self, code: int) -> None:
-        """Announce the end of this side, with the reason."""
+        """Open no more streams, and ask the peer for none; those that crossed this frame are still served."""
         if not self._went_away and not self.closed:
             self._went_away = True
             self.put_control(_PACK(0, GO_AWAY, 0, 0, code))
@@ -213,6 +237,8 @@ class YamuxSession:
             return
         if stream.inbound:
             self.budget.close_stream()
+        elif stream.unacknowledged:
+            self.unacknowledged -= 1
         if not stream.fin_received:
             under_way = self._body_left if stream is self._body_stream else 0
             self._stray_left += stream.receive_window - under_way
@@ -264,8 +290,8 @@ class YamuxSession:
 
     def _on_data_frame(self, flags: int, stream_id: int, length: int) -> None:
         stream = self.streams.get(stream_id)
-        if flags & SYN:
-            stream = self._on_syn(stream, stream_id)
+        if flags & _OPENS:
+            stream = self._on_opening(flags, stream, stream_id)
         if not length:
             self.charge()
         if stream is None:
@@ -288,8 +314,8 @@ class YamuxSession:
     def _on_window_update(self, flags: int, stream_id: int, delta: int) -> None:
         self.charge()
         stream = self.streams.get(stream_id)
-        if flags & SYN:
-            stream = self._on_syn(stream, stream_id)
+        if flags & _OPENS:
+            stream = self._on_opening(flags, stream, stream_id)
         if stream is None:
             return
         if flags & RST:
@@ -300,12 +326,20 @@ class YamuxSession:
         if flags & FIN:
             stream.on_fin()
 
+    def _on_opening(self, flags: int, stream: YamuxStream | None, stream_id: int) -> YamuxStream | None:
+        if flags & SYN:
+            return self._on_syn(stream, stream_id)
+        if stream is not None and stream.unacknowledged:
+            stream.unacknowledged = False
+            self.unacknowledged -= 1
+        return stream
+
     def _on_syn(self, stream: YamuxStream | None, stream_id: int) -> YamuxStream | None:
         # Not in order: who opens from many threads (go-yamux) draws the numbers before the frames are queued.
         if stream is not None or not stream_id or stream_id % 2 == self._next_id % 2:
             raise ProtocolViolation(f"yamux: the peer may not open stream {stream_id}")
         self.charge()
-        if self.closed or self._went_away or not self.budget.open_stream(self._limits.streams_inbound_max):
+        if self.closed or not self.budget.open_stream(self._limits.streams_inbound_max):
             self._refuse(stream_id)
             return None
         stream = YamuxStream(self, stream_id, inbound=True)
@@ -332,7 +366,7 @@ class YamuxSession:
         self.charge()
         if flags & SYN:
             self.put_control(_PACK(0, PING, ACK, 0, value))
-        elif self._ping_sent_at:
+        elif self._ping_sent_at and value == self._ping_value:
             self.rtt_s = max(self.clock() - self._ping_sent_at, 1e-6)
             self.rtt_measured = True
             self._ping_sent_at = 0.0
@@ -357,3 +391,18 @@ class YamuxSession:
         self._allowance_at = now
         if self._allowance < 0:
             raise ProtocolViolation("yamux: a flood of frames that carry no data")
+
+
+def open_session(
+    sender: FrameSender, accept: StreamAcceptor, host: MuxHost, /, *, client: bool
+) -> YamuxSession:
+    """Yamux with the limits and the budget of its network: a `MuxerFactory`."""
+    return YamuxSession(
+        sender,
+        accept,
+        WindowBudget(host.window_total),
+        host.clock,
+        host.random_bytes,
+        client=client,
+        limits=host.config.yamux,
+    )

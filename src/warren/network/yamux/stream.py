@@ -56,6 +56,7 @@ class YamuxStream:
         "receive_window",
         "send_window",
         "sink",
+        "unacknowledged",
         "wake_at",
     )
 
@@ -69,6 +70,8 @@ class YamuxStream:
         self.wake_at = -1
         """Call `on_writable` when the unsent bytes fell to this; -1 when nobody waits."""
         self.in_ring = False
+        self.unacknowledged = not inbound
+        """Opened here, and the peer has not said yet that it serves it."""
         self._session = session
         self._window_max = INITIAL_WINDOW_BYTES
         self._unreported = 0
@@ -168,6 +171,11 @@ class YamuxStream:
         """How much may be unsent before the writer should wait."""
         share = CONNECTION_QUEUE_BYTES // (len(self._session.streams) or 1)
         return min(QUEUE_BYTES_MAX, max(QUEUE_BYTES_MIN, share))
+
+    @property
+    def finishing(self) -> bool:
+        """True while the half-close waits behind queued bytes."""
+        return self._fin_queued and bool(self._queue)
 
     def hold(self, count: int) -> bool:
         """Count bytes that arrived and were not read; False when too many are held."""

@@ -16,6 +16,7 @@ import stat as modes
 import threading
 from typing import TYPE_CHECKING
 
+from warren.runtime.locks import FileLock, holder
 from warren.runtime.real import syncing
 from warren.runtime.seam import DirEntry, Stat
 
@@ -175,6 +176,12 @@ class RealDisk:
 
     def real_path(self, path: StrPath) -> str:
         return os.path.realpath(os.fspath(path), strict=True)
+
+    def lock(self, path: StrPath) -> FileLock:
+        return FileLock(path)
+
+    def lock_holder(self, path: StrPath) -> int | None:
+        return holder(path)
 
 
 def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) -> RealFile:

@@ -8,6 +8,7 @@ order a failure (`fail_next`) or make the disk small (`capacity_bytes`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -119,6 +120,20 @@ class SimulatedFile:
             self._file.data.extend(bytes(grown))
 
 
+class SimulatedLock:
+    """Held until it is closed; a host has no processes that could end."""
+
+    __slots__ = ("_inode", "_locked")
+
+    def __init__(self, locked: set[int], inode: int) -> None:
+        self._locked = locked
+        self._inode = inode
+
+    def close(self) -> None:
+        self._locked.discard(self._inode)
+        self._inode = 0
+
+
 class SimulatedDisk:
     """See `seam.Disk` and the module. `wall` gives the time of the host in seconds since 1970."""
 
@@ -129,6 +144,7 @@ class SimulatedDisk:
         self._inodes = itertools.count(2)
         self._root = _Folder(1, self.now_ns())
         self._faults: defaultdict[str, list[int]] = defaultdict(list)
+        self._locked: set[int] = set()
 
     # ------------------------------------------------------------ faults
 
@@ -249,6 +265,22 @@ class SimulatedDisk:
     def real_path(self, path: StrPath) -> str:
         self.meet_faults("real_path")
         return "/" + "/".join(self._resolve(path, follow=True)[0])
+
+    def lock(self, path: StrPath) -> SimulatedLock:
+        self.meet_faults("lock")
+        with contextlib.suppress(FileExistsError):
+            self.open_write(path, create=True).close()
+        inode = self._find(path).inode
+        if inode in self._locked:
+            raise _error(errno.EWOULDBLOCK, path)
+        self._locked.add(inode)
+        return SimulatedLock(self._locked, inode)
+
+    def lock_holder(self, path: StrPath) -> int | None:
+        try:
+            return 0 if self._find(path).inode in self._locked else None
+        except FileNotFoundError:
+            return None
 
     # ------------------------------------------------------------ names
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
+
+# Each is a thread; far more than any machine has cores.
+HASH_JOBS_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,7 @@ class FilesConfig:
     sync: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if not isinstance(value, bool) and value <= 0:
-                raise ConfigError(
-                    f"files.{name} must be above 0, not {value}", hint="remove the line to get the default"
-                )
+        check_settings(self, "files.", most={"hash_jobs": HASH_JOBS_MAX})
         if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
             raise ConfigError(
                 "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",

@@ -51,7 +51,7 @@ class Fetcher:
         path = path.strip("/")
         found: list[FileEntry] = []
         async with self._client(peer) as client:
-            async for page in _pages(client, path):
+            async for page in _pages(client, peer, path):
                 found += listing.to_user(page, path)
         return found
 
@@ -107,13 +107,13 @@ class Fetcher:
             client.close()
 
 
-async def _pages(client: TransferClient, path: str) -> AsyncIterator[Listing]:
+async def _pages(client: TransferClient, peer: PeerId, path: str) -> AsyncIterator[Listing]:
     after = ""
     more = True
     while more:
         page = await client.list_path(path, after)
         if page is None:
-            raise _unknown(path)
+            raise _unknown(peer, path)
         yield page
         more = page.more and bool(page.entries)
         after = page.entries[-1].name if page.entries else ""
@@ -122,23 +122,23 @@ async def _pages(client: TransferClient, path: str) -> AsyncIterator[Listing]:
 async def _find(client: TransferClient, peer: PeerId, path: str) -> Origin:
     path = path.strip("/")
     if not path:
-        raise InputError("name what to fetch", hint="SHARE or SHARE/PATH, as `warren ls` shows them")
+        raise InputError("name what to fetch", hint="SHARE or SHARE/PATH; list them with: warren ls")
     found = await client.list_path(path, limit=0)
     if found is None or found.here is None:
-        raise _unknown(path)
+        raise _unknown(peer, path)
     return Origin(peer, Cid.from_bytes(found.here.cid), found.here.name, found.here.size)
 
 
 async def _find_cid(client: TransferClient, peer: PeerId, cid: Cid) -> Origin:
     """The share with this content id; else the content id itself stands for the name."""
-    async for page in _pages(client, ""):
+    async for page in _pages(client, peer, ""):
         for entry in page.entries:
             if entry.cid == cid.to_bytes():
                 return Origin(peer, cid, entry.name, entry.size)
     return Origin(peer, cid, str(cid), None)
 
 
-def _unknown(path: str) -> ContentUnknown:
+def _unknown(peer: PeerId, path: str) -> ContentUnknown:
     return ContentUnknown(
-        f"nothing is shared with us at {path!r}", hint="list what there is with `warren ls`"
+        f"{peer} shares nothing with us at {path!r}", hint=f"list what there is with: warren ls {peer}"
     )

@@ -146,7 +146,7 @@ class Library:
                 await self._database.run(partial(index.hide, share=number))
                 self._sweep()
                 return share
-        raise ContentUnknown(f"nothing is shared as {ref!r}", hint="`warren ls` lists the shares")
+        raise ContentUnknown(f"nothing is shared as {ref!r}", hint="list the shares with: warren ls")
 
     async def list_files(self, path: str = "") -> list[FileEntry]:
         """What lies at `path` (SHARE/FOLDER) of what this node shares. Raises `ContentUnknown`."""
@@ -156,7 +156,7 @@ class Library:
         while True:
             page = await self._list(set(self._shares), path, after, LISTING_ENTRIES_MAX)
             if page is None:
-                raise ContentUnknown(f"nothing is shared at {path!r}", hint="`warren ls` lists the shares")
+                raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
             found += listing.to_user(page, path)
             if not page.more:
                 return found

@@ -104,7 +104,7 @@ class NodePuller:
                 if answer.header.status is not Status.OK:
                     raise ContentUnknown(
                         f"{self._ledger.origin.peer} does not share {self._ledger.origin.cid} with us now",
-                        hint="list what there is with `warren ls`",
+                        hint=f"list what there is with: warren ls {self._ledger.origin.peer}",
                     )
                 await run_out(self._runtime, self._read, answer)
             finally:

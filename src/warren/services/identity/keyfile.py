@@ -31,7 +31,7 @@ _FILE_BYTES_MAX = 1024
 def load_or_make(disk: Disk, home: Path, entropy: Entropy) -> PrivateKey:
     """The identity kept in `home`; a new one if there is none. Blocks: call it through `Runtime.offload`.
 
-    Raises InvalidKey (damaged), StorageError (others may read it), ReadOnlyTarget (it cannot be read or
+    Raises StorageError (damaged, or others may read it), ReadOnlyTarget (it cannot be read or
     made).
     """
     path = home / FILE_NAME
@@ -55,7 +55,7 @@ def _load(disk: Disk, path: Path) -> PrivateKey:
     try:
         return PrivateKey.from_protobuf(data)
     except InvalidKey as error:
-        raise InvalidKey(
+        raise StorageError(
             f"the identity {path} is damaged: {error}",
             hint=f"put a backup there; to become a new peer, unknown to all contacts: rm {_quoted(path)}",
         ) from error

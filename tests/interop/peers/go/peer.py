@@ -9,9 +9,14 @@ Exit code: 0 = the line says ok:true, 1 = ok:false, 2 = usage.
   ping ADDR N           N round trips on one ping stream
   echo ADDR BYTES       random bytes over /echo/1.0.0 in writes of --chunk, compared on return
   streams ADDR N        N echo streams open at once on one connection
+  return ADDR           connect, wait until the other side has closed the connection, and connect once more to
+                        wherever identify and identify/push have told that it listens
 
-Test protocol: /echo/1.0.0 sends back what comes. The daemon closes a stream in both directions at once, so
-nothing here half-closes, and /perf/1.0.0, which needs that, cannot be spoken through it.
+Test protocols: /echo/1.0.0 sends back what comes; /push/1.0.0 begins to serve /late/1.0.0, which go then
+tells all who are connected by identify/push; `return` opens /ready/1.0.0 once go has identified the other
+side. The daemon tells nothing of what it knows of others but where they are: what it took from a push shows
+only in where it dials. It closes a stream in both directions at once, so nothing here half-closes, and
+/perf/1.0.0, which needs that, cannot be spoken through it.
 The control protocol: https://github.com/libp2p/go-libp2p-daemon/blob/master/specs/CONTROL.md
 Standard library only; the daemon lies beside this file once install.py has fetched it.
 """
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 
 IDENTIFY, CONNECT, STREAM_OPEN, STREAM_HANDLER, LIST_PEERS = 0, 1, 2, 3, 5
 PING_ID, ECHO_ID = "/ipfs/ping/1.0.0", "/echo/1.0.0"
+PUSH_ID, LATE_ID, READY_ID = "/push/1.0.0", "/late/1.0.0", "/ready/1.0.0"
 CHUNK_BYTES = 65536
 PR_SET_PDEATHSIG = 1
 PROGRAM = str(Path(__file__).resolve().parent / "p2pd")
@@ -151,7 +157,12 @@ class Daemon:
         return told[1][0], [decode_address(raw) for raw in told.get(2, [])]
 
     async def connect(self, address: str) -> bytes:
-        """Dial; returns the peer id."""
+        """Dial; returns the peer id. Of an address that is nothing but /p2p/… the daemon knows the rest."""
+        match = re.fullmatch(r"/p2p/(\w+)", address)
+        if match is not None:
+            _, _, writer = await self.call(CONNECT, field(2, field(1, unbase58(match[1]))))
+            writer.close()
+            return unbase58(match[1])
         match = re.fullmatch(r"/ip4/([\d.]+)/tcp/(\d+)/p2p/(\w+)", address)
         if match is None:
             raise ValueError(f"not /ip4/…/tcp/…/p2p/…: {address}")
@@ -235,7 +246,15 @@ async def echo_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 async def listen(_: argparse.Namespace) -> dict[str, Any]:
     async with daemon("-hostAddrs=/ip4/127.0.0.1/tcp/0") as node:
+
+        async def push(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(1)
+            await node.serve(LATE_ID, echo_all)
+            writer.write(b"served")
+            await writer.drain()
+
         await node.serve(ECHO_ID, echo_all)
+        await node.serve(PUSH_ID, push)
         peer, addresses = await node.identify()
         print(json.dumps({"ok": True, "addr": f"{addresses[0]}/p2p/{base58(peer)}"}), flush=True)
         await asyncio.Event().wait()
@@ -246,6 +265,16 @@ async def identify(options: argparse.Namespace) -> dict[str, Any]:
     async with daemon("-noListenAddrs") as node:
         peer = await node.connect(options.addr)
         return {"peer": base58(peer), "addresses": (await node.peers())[base58(peer)]}
+
+
+async def return_(options: argparse.Namespace) -> dict[str, Any]:
+    async with daemon("-noListenAddrs") as node:
+        peer = base58(await node.connect(options.addr))  # go waits until it has identified whom it dialled
+        await node.open(unbase58(peer), READY_ID)
+        while await node.peers():  # noqa: ASYNC110 - the daemon tells of no disconnection
+            await asyncio.sleep(0.02)
+        await node.connect(f"/p2p/{peer}")
+        return {"peer": peer, "addresses": (await node.peers())[peer]}
 
 
 async def ping(options: argparse.Namespace) -> dict[str, Any]:
@@ -294,11 +323,17 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("listen").set_defaults(run=listen)
-    for name, run in (("identify", identify), ("ping", ping), ("echo", echo), ("streams", streams)):
+    for name, run in (
+        ("identify", identify),
+        ("return", return_),
+        ("ping", ping),
+        ("echo", echo),
+        ("streams", streams),
+    ):
         command = commands.add_parser(name)
         command.set_defaults(run=run)
         command.add_argument("addr")
-        if name != "identify":
+        if name not in ("identify", "return"):
             command.add_argument("n", type=int)
         command.add_argument("--chunk", type=int, default=CHUNK_BYTES)
     options = parser.parse_args()

@@ -17,10 +17,13 @@
 //                         then echo again on the same connection
 //   conns ADDR N          N times in sequence: dial, secure, multiplex, one ping, close
 //   idle ADDR N           N connections, each from its own peer id, held until stdin closes
+//   linger ADDR           ask identify, never end the own half, and wait until the other side resets the stream
 //
 // Test protocols: /echo/1.0.0 sends back what comes, then ends; /reset/1.0.0 resets the stream at its first byte;
 // /resets/1.0.0 answers one byte with the number of echo streams that were reset by the other side, in decimal;
-// /early-muxers/1.0.0 with the number of connections whose muxer was agreed in the Noise handshake.
+// /early-muxers/1.0.0 with the number of connections whose muxer was agreed in the Noise handshake; /push/1.0.0 begins
+// to serve /late/1.0.0, which identify/push then tells all who are connected; /knows/1.0.0 answers one byte with the
+// protocols that the other side is known to speak, one a line; /open/1.0.0 echoes and never ends its half.
 //
 // Options: --port N  --host IP  --chunk BYTES  --timeout MS (whole command)  --stdin
 //   --late-muxer   leave the muxer out of the Noise handshake and agree on it by multistream-select
@@ -39,7 +42,7 @@ const { setMaxListeners } = await import('node:events')
 const { parseArgs } = await import('node:util')
 const { createLibp2p } = await import('libp2p')
 const { generateKeyPair } = await import('@libp2p/crypto/keys')
-const { identify } = await import('@libp2p/identify')
+const { identify, identifyPush } = await import('@libp2p/identify')
 const { noise } = await import('@libp2p/noise')
 const { ping } = await import('@libp2p/ping')
 const { tcp } = await import('@libp2p/tcp')
@@ -52,6 +55,11 @@ const ECHO = '/echo/1.0.0'
 const RESET = '/reset/1.0.0'
 const RESETS = '/resets/1.0.0'
 const EARLY_MUXERS = '/early-muxers/1.0.0'
+const IDENTIFY = '/ipfs/id/1.0.0'
+const PUSH = '/push/1.0.0'
+const LATE = '/late/1.0.0'
+const KNOWS = '/knows/1.0.0'
+const OPEN = '/open/1.0.0'
 const BLOCK = new Uint8Array(65536)
 const STREAM_LIMITS = { maxInboundStreams: 10000, maxOutboundStreams: 10000 }
 
@@ -113,7 +121,7 @@ async function makeNode (listen = []) {
     transports: [tcp()],
     connectionEncrypters: [observedNoise()],
     streamMuxers: [yamux()],
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(), push: identifyPush(), ping: ping() },
     // The defaults allow one host 5 connections a second, 10 pending and 300 in all.
     connectionManager: { inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: 1000, maxConnections: 10000 },
     connectionMonitor: { enabled: false }
@@ -163,9 +171,26 @@ async function serveReset (stream) {
 }
 
 async function serveNumber (stream, count) {
+  await serveText(stream, async () => String(count()))
+}
+
+async function serveText (stream, text) {
   await reader(stream)(1)
-  stream.send(new TextEncoder().encode(String(count())))
+  stream.send(new TextEncoder().encode(await text()))
   await stream.close()
+}
+
+async function servePush (stream, node) {
+  await node.handle(LATE, () => {}, STREAM_LIMITS)
+  await serveText(stream, async () => 'served')
+}
+
+async function serveOpen (stream) {
+  for await (const chunk of stream) await send(stream, chunk)
+}
+
+async function protocolsOf (node, peer) {
+  return (await node.peerStore.get(peer)).protocols.join('\n')
 }
 
 async function serve (node) {
@@ -174,10 +199,13 @@ async function serve (node) {
     [ECHO]: serveEcho,
     [RESET]: serveReset,
     [RESETS]: (stream) => serveNumber(stream, () => resetsSeen),
-    [EARLY_MUXERS]: (stream) => serveNumber(stream, () => earlyMuxers)
+    [EARLY_MUXERS]: (stream) => serveNumber(stream, () => earlyMuxers),
+    [PUSH]: (stream) => servePush(stream, node),
+    [KNOWS]: (stream, conn) => serveText(stream, () => protocolsOf(node, conn.remotePeer)),
+    [OPEN]: serveOpen
   }
   for (const [protocol, handler] of Object.entries(handlers)) {
-    await node.handle(protocol, (stream) => handler(stream).catch((err) => stream.abort(err)), STREAM_LIMITS)
+    await node.handle(protocol, (stream, conn) => handler(stream, conn).catch((err) => stream.abort(err)), STREAM_LIMITS)
   }
 }
 
@@ -360,6 +388,18 @@ const commands = {
     const error = await readAll(theirs).then(() => null, (err) => err.name)
     await runEcho(conn, 1000, 1000)
     return { ...describe(conn), seen, error }
+  },
+
+  async linger () {
+    const node = await makeNode()
+    const identified = new Promise((resolve) => node.addEventListener('peer:identify', resolve, { once: true }))
+    const conn = await dial(node)
+    await identified // js-libp2p opens one such stream at a time
+    const stream = await openStream(conn, IDENTIFY)
+    let bytes = 0
+    stream.addEventListener('message', (event) => { bytes += event.data.byteLength })
+    const error = await new Promise((resolve) => stream.addEventListener('close', (event) => resolve(event.error?.name ?? null)))
+    return { bytes, error }
   },
 
   async conns () {

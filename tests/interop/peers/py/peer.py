@@ -15,9 +15,13 @@ Exit code: 0 = the line says ok:true, 1 = ok:false, 2 = usage.
                         other side, then echo again on the same connection
   conns ADDR N          N times in sequence: dial, secure, multiplex, one ping, close
   idle ADDR N           N connections, each from its own peer id, held until stdin closes
+  linger ADDR           ask identify, never end the own half, and wait until the other side resets the stream
 
 Test protocols: /echo/1.0.0 sends back what comes, then ends; /reset/1.0.0 resets the stream at its first
-byte; /resets/1.0.0 answers one byte with the number of echo streams that were reset by the other side.
+byte; /resets/1.0.0 answers one byte with the number of echo streams that were reset by the other side;
+/push/1.0.0 begins to serve /late/1.0.0 and tells the other side by identify/push; /knows/1.0.0 answers one
+byte with the protocols that the other side is known to speak, one a line; /open/1.0.0 echoes and never ends
+its half.
 
 Runs under the interpreter of `.peers/py` (see tests/interop/install.py), never under Warren's own.
 """
@@ -46,6 +50,8 @@ from libp2p.crypto.ed25519 import create_new_key_pair  # noqa: E402
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair  # noqa: E402
 from libp2p.host.ping import ID as PING  # noqa: E402
 from libp2p.host.ping import PingService  # noqa: E402
+from libp2p.identity.identify.identify import ID as IDENTIFY  # noqa: E402
+from libp2p.identity.identify_push.identify_push import push_identify_to_peer  # noqa: E402
 from libp2p.io.utils import read_exactly  # noqa: E402
 from libp2p.network.stream.exceptions import StreamEOF, StreamReset  # noqa: E402
 from libp2p.peer.peerinfo import info_from_p2p_addr  # noqa: E402
@@ -61,6 +67,7 @@ if TYPE_CHECKING:
 ECHO = "/echo/1.0.0"
 RESET = "/reset/1.0.0"
 RESETS = "/resets/1.0.0"
+PUSH, LATE, KNOWS, OPEN = "/push/1.0.0", "/late/1.0.0", "/knows/1.0.0", "/open/1.0.0"
 BLOCK_BYTES = 65536
 
 
@@ -113,13 +120,18 @@ async def send_zeros(stream: Any, count: int) -> None:
 class TestProtocols:
     """The test protocols, and how many echo streams the other side has reset."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Any) -> None:
         self.resets = 0
+        self.host = host
 
-    def register(self, host: Any) -> None:
+    def register(self) -> None:
+        host = self.host
         host.set_stream_handler(ECHO, self.echo)
         host.set_stream_handler(RESET, self.reset)
         host.set_stream_handler(RESETS, self.count)
+        host.set_stream_handler(PUSH, self.push)
+        host.set_stream_handler(KNOWS, self.knows)
+        host.set_stream_handler(OPEN, self.open)
 
     async def echo(self, stream: Any) -> None:
         with contextlib.suppress(StreamReset):
@@ -135,8 +147,24 @@ class TestProtocols:
         await stream.reset()
 
     async def count(self, stream: Any) -> None:
+        await self.answer(stream, str(self.resets))
+
+    async def push(self, stream: Any) -> None:
+        self.host.set_stream_handler(LATE, self.echo)
+        await self.answer(stream, "served")
+        await push_identify_to_peer(self.host, stream.muxed_conn.peer_id)
+
+    async def knows(self, stream: Any) -> None:
+        known = self.host.get_peerstore().peer_data_map[stream.muxed_conn.peer_id].protocols
+        await self.answer(stream, "\n".join(map(str, known)))
+
+    async def open(self, stream: Any) -> None:
+        while part := await read_some(stream):
+            await stream.write(part)
+
+    async def answer(self, stream: Any, text: str) -> None:
         await read_some(stream)
-        await stream.write(str(self.resets).encode())
+        await stream.write(text.encode())
         await stream.close()
 
 
@@ -146,7 +174,7 @@ async def listen(args: argparse.Namespace) -> None:
     async with host.run(listen_addrs=addresses):
         host.set_stream_handler(PING, PingService(host).handle_ping)
         await PerfService(host).start()
-        TestProtocols().register(host)
+        TestProtocols(host).register()
         address = str(host.get_addrs()[0])
         emit("listen", addr=address, pid=os.getpid(), start_s=round(time.perf_counter() - STARTED, 4))
         await trio.sleep_forever()
@@ -294,6 +322,14 @@ async def reset(host: Any, args: argparse.Namespace) -> dict[str, Any]:
     return {"seen": int(seen), "error": error}
 
 
+async def linger(host: Any, args: argparse.Namespace) -> dict[str, Any]:
+    stream = await open_stream(host, args.addr, IDENTIFY)
+    told = await read_all(stream)
+    while not was_reset(stream):  # py-libp2p tells nobody who does not read  # noqa: ASYNC110
+        await trio.sleep(0.02)
+    return {"bytes": len(told), "error": "StreamReset"}
+
+
 async def conns(host: Any, args: argparse.Namespace) -> dict[str, Any]:
     info = info_from_p2p_addr(Multiaddr(args.addr))
     cpu, start = time.process_time(), time.perf_counter()
@@ -350,6 +386,7 @@ DIALLERS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "streams": (streams, ("n",)),
     "reset": (reset, ()),
     "conns": (conns, ("n",)),
+    "linger": (linger, ()),
 }
 
 

@@ -97,6 +97,8 @@ async def _reach(node: Node, text: str) -> PeerId:
 
 def _absolute(text: str, field: str) -> Path:
     path = Path(text)
+    if "\0" in text:
+        raise InputError(f"{field} holds a NUL character, which no path can", hint="give another path")
     if not path.is_absolute():
         raise InputError(
             f"{field} must be an absolute path, not {text!r}", hint="the node has another folder"

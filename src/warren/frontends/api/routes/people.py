@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 
 from warren.frontends.api import views
+from warren.frontends.api.names import called
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
     Invite,
     InviteRequest,
     JoinRequest,
+    KeptPeer,
     Peer,
     PeerList,
     PeerRequest,
     PingRequest,
     Pings,
-    Removed,
+    RemovedPeer,
     Speed,
     SpeedtestRequest,
 )
-from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+from warren.frontends.api.streams import ListResponse, NdjsonResponse
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -39,11 +41,12 @@ async def invite(wanted: InviteRequest, node: NodeHere) -> dict[str, Any]:
     return {"code": code, "uses": wanted.uses, "expires_s": wanted.expires_s}
 
 
-@router.post("/join", response_model=Peer, status_code=201)
+@router.post("/join", response_model=KeptPeer, status_code=201)
 async def join(wanted: JoinRequest, node: NodeHere) -> dict[str, Any]:
     """Use somebody's code: connect, and become contacts of each other."""
+    before = {one.peer_id for one in node.contacts.all()}
     contact = await node.join(wanted.code)
-    return views.peer(node, contact.peer_id)
+    return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
 
 
 @router.get("/peers", responses={200: {"model": PeerList}})
@@ -52,13 +55,14 @@ async def list_peers(node: NodeHere) -> ListResponse:
     return ListResponse(views.known_peers(node), lambda peer_id: views.peer(node, peer_id))
 
 
-@router.post("/peers", response_model=Peer, status_code=201)
+@router.post("/peers", response_model=KeptPeer, status_code=201)
 async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     """Keep a peer as a contact, or rename one. What is shared with contacts is open to it from then on."""
+    before = {one.peer_id for one in node.contacts.all()}
     contact = await node.add_contact(wanted.peer, name=wanted.name)
     if wanted.name is not None and contact.petname != wanted.name:
         await node.contacts.rename(contact.peer_id, wanted.name)
-    return views.peer(node, contact.peer_id)
+    return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
 
 
 @router.get("/peers/{peer:path}", response_model=Peer)
@@ -68,12 +72,13 @@ async def show_peer(peer: str, node: NodeHere) -> dict[str, Any]:
     return views.peer(node, peer_id)
 
 
-@router.delete("/peers/{peer:path}", response_model=Removed)
+@router.delete("/peers/{peer:path}", response_model=RemovedPeer)
 async def remove_peer(peer: str, node: NodeHere) -> dict[str, Any]:
     """Forget a contact. It loses what is shared with contacts, and its open sockets."""
     peer_id = node.resolve_peer(peer)
+    shown = called(node, peer_id)
     await node.contacts.remove(peer_id)
-    return {"removed": str(peer_id)}
+    return {"removed": str(peer_id), "called": shown}
 
 
 @router.post("/ping", responses=streams(Pings))
@@ -88,7 +93,12 @@ async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
                 await asyncio.sleep(wanted.interval_s)
             times += await node.ping(peer_id)
             yield {"event": "progress", "number": number + 1, "rtt_ms": round(times[-1] * 1000, 3)}
-        yield {"event": "result", "peer_id": str(peer_id), **_summary(times)}
+        yield {
+            "event": "result",
+            "peer_id": str(peer_id),
+            "called": called(node, peer_id),
+            **_summary(times),
+        }
 
     return NdjsonResponse(documents())
 
@@ -97,12 +107,13 @@ async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
 async def speedtest(wanted: SpeedtestRequest, node: NodeHere) -> NdjsonResponse:
     """Measure throughput to and from a peer."""
 
-    async def work(_report: object) -> dict[str, Any]:
+    async def documents() -> AsyncIterator[dict[str, Any]]:
         peer_id = await _reach(node, wanted.peer)
-        result = await node.speedtest(peer_id, seconds=wanted.seconds)
-        return views.speed(result)
+        whom = {"peer_id": str(peer_id), "called": called(node, peer_id)}
+        yield {"event": "progress", "phase": "measuring", **whom}
+        yield {"event": "result", **views.speed(await node.speedtest(peer_id, seconds=wanted.seconds))}
 
-    return NdjsonResponse(with_progress(work, lambda _: {}))
+    return NdjsonResponse(documents())
 
 
 async def _reach(node: Node, text: str) -> PeerId:

@@ -28,4 +28,4 @@ def completion(session: Session, shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     script = kind(warren, {}, "warren", "_WARREN_COMPLETE").source()
-    session.show({"shell": shell, "script": script}, [script])
+    session.show({"shell": shell, "script": script}, script.splitlines())

@@ -12,7 +12,7 @@ from warren.frontends.cli.base import Group, Session, columns
 from warren.frontends.config_file import FILE_NAME, Problem
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["warren config show", "warren config check"])
 def config() -> None:
     """Show or check the settings.
 
@@ -51,7 +51,9 @@ def show(session: Session, only: str, everything: bool) -> None:
     rows = [(name, settings.to_toml(loaded.values[name]), str(loaded.origins[name])) for name in shown]
     session.show(document, columns([("SETTING", "VALUE", "FROM"), *rows]))
     if len(shown) < len(names):
-        session.note(f"{len(names) - len(shown)} more are at their default: warren config show --all")
+        session.note(
+            f"{len(names) - len(shown)} more are at their default: {session.command('config show --all')}"
+        )
 
 
 @config.command("check", needs_node=False, examples=["warren config check"])

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from warren.core.errors import ContentUnknown, NotFound
-from warren.frontends.cli import units
+from warren.core.errors import ContentUnknown, NotFound, PeerUnknown
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session, columns
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
@@ -28,6 +28,7 @@ from warren.frontends.cli.progress import follow
     "--to",
     "audience",
     metavar="contacts|public|PEER,...",
+    shell_complete=offers.peers,
     help="Who may see and fetch it.  [default: contacts; shared again: who could before]",
 )
 @click.option(
@@ -47,14 +48,14 @@ def share(session: Session, path: Path, audience: str | None, name: str | None) 
     session.show(made, [made["cid"]])
     session.note(
         f"shared {made['name']}: {units.count(made['files'], 'file')}, {units.size(made['bytes'])}, "
-        f"with {made['audience']}, hashed in {units.span(made['hash_s'])}"
+        f"with {made['audience']}; hashing took {units.span(made['hash_s'])}"
     )
     for line in left_out(made):
         session.note(line)
 
 
 @click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
-@click.argument("ref")
+@click.argument("ref", shell_complete=offers.shares)
 @click.pass_obj
 def unshare(session: Session, ref: str) -> None:
     """Stop sharing something, by name, path, content id or number of the last listing.
@@ -86,19 +87,30 @@ def unshare(session: Session, ref: str) -> None:
     examples=["warren ls", "warren ls anna", "warren ls anna/Photos/2024", "warren ls anna -l"],
     exits=(4, 5, 6),
 )
-@click.argument("target", metavar="[PEER[/PATH]]", default="")
+@click.argument("target", metavar="[PEER[/PATH]]", default="", shell_complete=offers.places)
 @click.option("-l", "--long", is_flag=True, help="Show content ids too.")
 @click.pass_obj
 def ls(session: Session, target: str, long: bool) -> None:
     """List your shares, or what a peer shares with you.
 
-    The numbers stand for the entries in later commands: warren get 3.
+    One of your own shares can be named too. The numbers stand for the entries in later commands, as in
+    warren get 3.
     """
     if not target:
         _list_own(session, long=long)
         return
     where = _place(session, target)
-    found = session.client.get("files", **where)["items"]
+    try:
+        found = session.client.get("files", **where)["items"]
+    except PeerUnknown:
+        own = _own_place(session, target)
+        if own is None:
+            raise
+        if not own:
+            _list_own(session, long=long)
+            return
+        where = {"path": own}
+        found = session.client.get("files", **where)["items"]
     session.home.remember_listing("files", [{"ref": one["ref"]} for one in found] if "peer" in where else [])
     session.show({"items": found}, lambda: _entries(found, long=long))
 
@@ -113,15 +125,25 @@ def _place(session: Session, target: str) -> dict[str, str]:
     return {"peer": session.peer(peer), "path": path}
 
 
+def _own_place(session: Session, target: str) -> str | None:
+    """The path among our own shares that `target` means: by our name or id, or by a share's name."""
+    first, _, rest = target.partition("/")
+    me = session.client.get("status")
+    if first in (me["name"], me["peer_id"]):
+        return rest
+    shares = session.client.get("shares")["items"]
+    return target if any(one["name"] == first for one in shares) else None
+
+
 def _list_own(session: Session, *, long: bool) -> None:
     found = session.client.get("shares")["items"]
     session.home.remember_listing("files", [{"share": one["name"]} for one in found])
-    session.show({"items": found}, lambda: _shares(found, long=long))
+    session.show({"items": found}, lambda: _shares(session, found, long=long))
 
 
-def _shares(found: list[dict[str, Any]], *, long: bool) -> list[str]:
+def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> list[str]:
     if not found:
-        return ["nothing is shared yet: warren share FOLDER"]
+        return [f"nothing is shared yet: {session.command('share FOLDER')}"]
     head = ("#", "NAME", "SIZE", "FILES", "FOR", "PATH", "CONTENT ID")
     rows = [
         (
@@ -156,5 +178,10 @@ def _audience(session: Session, text: str | None) -> str | None:
     """The API's form of --to: peers are named as such, numbers of the last listing become ids."""
     if text in (None, "contacts", "public"):
         return text
-    peers = [session.peer(one.strip()) for one in text.removeprefix("peer:").split(",") if one.strip()]
-    return "peer:" + ",".join(peers)
+    names = [one.strip() for one in text.removeprefix("peer:").split(",") if one.strip()]
+    if not names or {"contacts", "public"} & set(names):
+        what = "names nobody" if not names else "mixes peers with an audience that stands alone"
+        raise click.UsageError(
+            f"--to {text!r} {what}; give contacts, or public, or peers with commas between"
+        )
+    return "peer:" + ",".join(session.peer(one) for one in names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,10 @@ from typing import Any
 import click
 
 from warren.core.errors import InputError, NotFound
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
-
-# Of less than this a rate says nothing: it measures the program's start.
-_RATED_BYTES_MIN = 1_000_000
 
 
 @click.command(
@@ -32,7 +28,7 @@ _RATED_BYTES_MIN = 1_000_000
     ],
     exits=(4, 5, 6, 7, 8),
 )
-@click.argument("ref")
+@click.argument("ref", shell_complete=offers.places)
 @click.option(
     "-o",
     "--output",
@@ -43,6 +39,7 @@ _RATED_BYTES_MIN = 1_000_000
     "--from",
     "source",
     metavar="PEER",
+    shell_complete=offers.peers,
     help="Fetch from this peer; REF is then a path there, or a content id.",
 )
 @click.pass_obj
@@ -62,9 +59,17 @@ def get(session: Session, ref: str, output: str | None, source: str | None) -> N
         _to_stdout(session, wanted)
         return
     if output:
-        wanted["output"] = str(Path(output).expanduser().absolute())
+        wanted["output"] = str(_folder(output))
     done = _fetch(session, wanted, quiet=session.as_json)
     session.show(done, [done["path"]])
+
+
+def _folder(output: str) -> Path:
+    path = Path(output).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        cure = f"-o names the folder to put it into, for instance {path.parent}"
+        raise InputError(f"{path} is a file", hint=cure)
+    return path
 
 
 def _meant(session: Session, ref: str) -> str:
@@ -76,6 +81,8 @@ def _meant(session: Session, ref: str) -> str:
                 f"number {ref} of the last listing is your own share", hint="it is on this disk already"
             )
         return str(listed["ref"])
+    if ref.isascii() and ref.isdecimal():
+        raise NotFound(f"the last listing has no line {ref}", hint="list again with: warren ls PEER")
     peer, slash, path = ref.partition("/")
     return session.peer(peer) + slash + path if slash else ref
 
@@ -95,22 +102,48 @@ def _summary(done: dict[str, Any], took: float) -> str:
         return f"{amount}: already there, verified; nothing was fetched"
     reused = done["chunks_reused"]
     before = f"; {units.count(reused, 'chunk')} were here from before" if reused else ""
-    speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= _RATED_BYTES_MIN else ""
+    speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= units.RATED_BYTES_MIN else ""
     return f"{amount} in {units.span(took)}{speed}, verified{before}"
 
 
 def _to_stdout(session: Session, wanted: dict[str, Any]) -> None:
-    """Through a folder of its own within the data folder, so that only verified bytes come out."""
+    """Through a folder within the data folder, so that only verified bytes come out.
+
+    It is called by the content id: an interrupted attempt stays there, and the next goes on from it.
+    """
+    cid = _cid_of_file(session, wanted)
     session.home.make()
-    folder = Path(tempfile.mkdtemp(prefix=".stdout-", dir=session.home.path))
+    folder = session.home.path / f".stdout-{cid}"
+    done = _fetch(session, {**wanted, "output": str(folder)}, quiet=False)
     try:
-        done = _fetch(session, {**wanted, "output": str(folder)}, quiet=False)
         path = Path(done["path"])
         if not path.is_file():
-            raise InputError("a folder cannot be written to stdout", hint="use -o DIR")
+            raise _no_file()
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(folder)
+
+
+def _cid_of_file(session: Session, wanted: dict[str, Any]) -> str:
+    """The content id of what is to be fetched, asked before it is. Raises InputError if it is no file."""
+    ref, peer = wanted["ref"], wanted.get("from_peer")
+    if peer is None:
+        peer, _, ref = ref.partition("/")
+    elif "/" not in ref and ref.startswith(("bafk", "bafy")):
+        shared = session.client.get("files", peer=peer, path="")["items"]
+        kinds = {one["kind"] for one in shared if one["cid"] == ref} or {"file"}
+        if "file" not in kinds:
+            raise _no_file()
+        return str(ref)
+    path = ref.strip("/")
+    found = session.client.get("files", peer=peer, path=path)["items"]
+    if len(found) != 1 or found[0]["kind"] != "file" or found[0]["path"] != path:
+        raise _no_file()
+    return str(found[0]["cid"])
+
+
+def _no_file() -> InputError:
+    return InputError("only a file can be written to stdout", hint="name a folder to put it into: -o DIR")

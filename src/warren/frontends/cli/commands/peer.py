@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from warren.frontends.cli import offers
 from warren.frontends.cli.base import Group, Session, columns
+from warren.frontends.cli.commands.people import kept
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["warren peer list", "warren peer show anna", "warren peer --home DIR list"])
 def peer() -> None:
     """List, show, add and remove peers.
 
@@ -24,11 +26,11 @@ def list_peers(session: Session) -> None:
     """List contacts, and whoever else is connected."""
     found = session.client.get("peers")["items"]
     session.home.remember_listing("peers", [one["peer_id"] for one in found])
-    session.show({"items": found}, lambda: _table(found))
+    session.show({"items": found}, lambda: _table(session, found))
 
 
 @peer.command("show", examples=["warren peer show anna", "warren peer show 2"], exits=(4,))
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.pass_obj
 def show_peer(session: Session, peer: str) -> None:
     """Show one peer: its id, its addresses, whether it is connected."""
@@ -50,21 +52,24 @@ def add_peer(session: Session, address: str, name: str | None) -> None:
     This makes the peer a contact on your side only; warren invite and warren join do it on both.
     """
     found = session.client.post("peers", body={"peer": session.peer(address), "name": name})
-    session.show(found, lambda: [f"{found['name']} ({found['peer_id']}) is now your contact"])
+    session.show(found, lambda: [kept(found)])
 
 
 @peer.command("rm", examples=["warren peer rm anna"], exits=(4,))
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.pass_obj
 def remove_peer(session: Session, peer: str) -> None:
     """Forget a contact. It no longer sees what you share with contacts."""
     removed = session.client.delete("peers", session.peer(peer))
-    session.show(removed, lambda: [f"removed {removed['removed']}"])
+    session.show(removed, lambda: [f"removed {removed['called']}"])
 
 
-def _table(found: list[dict[str, Any]]) -> list[str]:
+def _table(session: Session, found: list[dict[str, Any]]) -> list[str]:
     if not found:
-        return ["no peers yet: invite somebody with warren invite, or use a code with warren join"]
+        ways = (
+            f"invite somebody with {session.command('invite')}, or use a code with {session.command('join')}"
+        )
+        return [f"no peers yet: {ways}"]
     head = ("#", "NAME", "STATE", "RTT", "PEER ID")
     rows = [
         (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
 import click
 
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.called import as_called
+from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 # More than any code with its line breaks; the API takes no longer one.
 _CODE_CHARS_MAX = 8192
+EXPIRES_S_MAX = 366 * 86_400.0
 
 
 class Span(click.ParamType[float]):
@@ -23,9 +27,12 @@ class Span(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return units.parse_span(str(value))
+            seconds = units.parse_span(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if seconds > EXPIRES_S_MAX:
+            self.fail(f"{value} is too long: {units.span(EXPIRES_S_MAX)} at most", param, ctx)
+        return seconds
 
 
 @click.command(
@@ -54,7 +61,9 @@ def invite(session: Session, uses: int, expires: float, name: str | None) -> Non
     made = session.client.post("invites", body={"uses": uses, "expires_s": expires, "name": name})
     session.show(made, [made["code"]])
     whom = "one peer" if uses == 1 else units.count(uses, "peer")
-    session.note(f"good for {whom} within {units.span(expires)}; the other side types: warren join CODE")
+    session.note(
+        f"good for {whom} within {units.span(expires)}; the other side types: {as_called('warren join CODE')}"
+    )
 
 
 @click.command(
@@ -70,8 +79,14 @@ def join(session: Session, code: tuple[str, ...]) -> None:
     """
     text = sys.stdin.read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
     contact = session.client.post("join", body={"code": text})
-    session.show(contact, [f"{contact['name']} ({contact['peer_id']}) is now your contact"])
-    session.note(f"see what they share: warren ls {contact['name']}")
+    session.show(contact, [kept(contact)])
+    session.note(f"see what they share: {session.command('ls')} {shlex.quote(contact['name'])}")
+
+
+def kept(contact: dict[str, Any]) -> str:
+    """Who is a contact, and whether that is new."""
+    since = "is now your contact" if contact["new"] else "is already your contact"
+    return f"{contact['name']} ({contact['peer_id']}) {since}"
 
 
 @click.command(
@@ -79,7 +94,7 @@ def join(session: Session, code: tuple[str, ...]) -> None:
     examples=["warren ping anna", "warren ping anna -c 100 -i 0", "warren ping /ip4/192.0.2.7/tcp/4101"],
     exits=(4, 5, 6),
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "-c", "--count", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many times."
 )
@@ -106,36 +121,43 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
             click.echo(f"{line['number']}: {line['rtt_ms']:.2f} ms")
         else:
             _, least, median, most = (line[key] for key in ("count", "min_ms", "median_ms", "max_ms"))
-            click.echo(f"{line['peer_id']}: min {least:.2f} ms, median {median:.2f} ms, max {most:.2f} ms")
+            spread = f"min {least:.2f} ms, median {median:.2f} ms, max {most:.2f} ms"
+            session.show(line, [f"{line['called']}: {spread}"])
 
 
 @click.command(
     cls=Command, examples=["warren speedtest anna", "warren speedtest anna --seconds 10"], exits=(4, 5, 6)
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "--seconds",
-    default=4.0,
+    default=SECONDS_DEFAULT,
     show_default=True,
-    type=click.FloatRange(0.1, 60),
+    type=click.FloatRange(SECONDS_MIN, SECONDS_MAX),
     help="How long to measure, half of it in each direction.",
 )
 @click.pass_obj
 def speedtest(session: Session, peer: str, seconds: float) -> None:
     """Measure throughput to and from a peer.
 
-    PEER as for ping. The other side must grant it: bulk tests cost bandwidth.
+    PEER as for ping. The other side must grant it: bulk tests cost bandwidth. Neither direction sends more
+    than 4 GiB at once, which ends a long test of a fast link early. What is shown as round trip is the least
+    of five on the idle link; ping shows the middle of many.
     """
-    from warren.frontends.cli.progress import follow
+    from warren.frontends.cli.progress import first_then_result
 
-    session.note(f"measuring for {units.span(seconds)} ...")
     wanted = {"peer": session.peer(peer), "seconds": seconds}
-    found = follow(session.client.stream("POST", "speedtest", body=wanted), quiet=True)
+
+    def begin(line: dict[str, Any]) -> None:
+        session.note(f"measuring to and from {line['called']} for {units.span(seconds)} ...")
+
+    lines = session.client.stream("POST", "speedtest", body=wanted)
+    found = first_then_result(lines, begin, seconds, quiet=session.as_json)
     session.show(
         found,
         lambda: [
-            f"download   {units.size(found['download_bytes_per_s'])}/s",
-            f"upload     {units.size(found['upload_bytes_per_s'])}/s",
-            f"round trip {found['rtt_ms']:.2f} ms",
+            f"download   {units.bit_rate(found['download_bytes_per_s'])}",
+            f"upload     {units.bit_rate(found['upload_bytes_per_s'])}",
+            f"round trip {found['rtt_ms']:.2f} ms, the least of five",
         ],
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.home import Home
 
 if TYPE_CHECKING:
     from warren.frontends.settings import Loaded
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
     ],
-    exits=(1, 8),
+    exits=(8,),
 )
 @click.option("-d", "--detach", is_flag=True, help="Run in the background; returns when the node is ready.")
 @click.option(
@@ -45,18 +49,39 @@ def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...]
     """
     from warren.frontends import settings
 
-    session.home.make()
     flags: dict[str, Any] = {"name": name, "listen": listen or None}
-    loaded = settings.load(session.home.path, flags=flags)
-    if not detached:
-        loaded = _named(session, loaded, flags)
-    if detach:
+    with _only_if_it_starts(session.home) as started:
+        loaded = settings.load(session.home.path, flags=flags)
+        if not detached:
+            loaded = _named(session, loaded, flags)
+        if not detach:
+            return _run(session, loaded, started, detached=detached)
         from warren.frontends.cli.detach import start
 
         ready = start(session.home, flags, debug=session.debug)
-        session.show(ready, _lines(ready, "runs in the background; stop it with: warren down"))
-        return 0
-    return _run(session, loaded, detached=detached)
+        started()
+    session.show(ready, _lines(ready, f"runs in the background; stop it with: {session.command('down')}"))
+    return 0
+
+
+@contextlib.contextmanager
+def _only_if_it_starts(home: Home) -> Iterator[Callable[[], None]]:
+    """Make the data folder. A new one goes again if the block fails before it calls what it gets: nobody has
+    seen the identity in it.
+    """
+    is_new = home.make()
+    has_started = False
+
+    def started() -> None:
+        nonlocal has_started
+        has_started = True
+
+    try:
+        yield started
+    except BaseException:
+        if is_new and not has_started:
+            shutil.rmtree(home.path, ignore_errors=True)
+        raise
 
 
 def _named(session: Session, loaded: Loaded, flags: dict[str, Any]) -> Loaded:
@@ -73,13 +98,14 @@ def _named(session: Session, loaded: Loaded, flags: dict[str, Any]) -> Loaded:
     return loaded
 
 
-def _run(session: Session, loaded: Loaded, *, detached: bool) -> int:
+def _run(session: Session, loaded: Loaded, started: Callable[[], None], *, detached: bool) -> int:
     # Collecting garbage while modules load finds none and takes an eighth of the start. What is loaded stays
     # for good, so it is left out of later collections too.
     gc.disable()
     from warren.frontends import serve
 
     def on_ready(ready: serve.Ready) -> None:
+        started()
         gc.freeze()
         gc.enable()
         document = {"event": "ready", **ready.document()}

@@ -24,6 +24,7 @@ from warren.frontends.cli.demo.material import Folder
 from warren.frontends.cli.demo.stage import Actor, Stage
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
+from warren.frontends.cli.units import RATED_BYTES_MIN
 
 
 class Play:
@@ -43,7 +44,7 @@ class Play:
         alice, bob = self.start()
         self.meet(alice, bob)
         shared = self.share(alice, folder)
-        copy = self.fetch(alice, bob, folder, shared)
+        copy = self.fetch(alice, bob, shared)
         self.verify(bob, folder, copy, shared)
         self.refuse_wrong_key(alice, bob)
         self.refuse_bad_data(alice, bob)
@@ -76,26 +77,25 @@ class Play:
     def share(self, alice: Actor, folder: Folder) -> dict[str, Any]:
         """Alice shares the folder from where it lies."""
         shared = self._share(alice, folder.path)
-        speed = units.rate(shared["bytes"], shared["hash_s"])
+        speed = _speed(shared["bytes"], shared["hash_s"])
         self._say("share", f"alice shares {folder.path}: {_amount(shared)}")
-        self._more(f"hashed in {units.span(shared['hash_s'])} ({speed}); no copy is made")
+        self._more(f"hashed in {units.span(shared['hash_s'])}{speed}; no copy is made")
         for line in left_out(shared):
             self._more(line)
         self.facts["share"] = shared
         return shared
 
-    def fetch(self, alice: Actor, bob: Actor, folder: Folder, shared: dict[str, Any]) -> Path:
-        """Bob fetches it whole; the system copies it, for comparison."""
-        program, copied = material.copy_seconds(folder.path, self._stage.folder / "copied")
+    def fetch(self, alice: Actor, bob: Actor, shared: dict[str, Any]) -> Path:
+        """Bob fetches it whole; the system copies what he got, for comparison: the very same files."""
         start = time.monotonic()
         done = self._get(bob, f"{alice.peer_id}/{shared['name']}")
         took = time.monotonic() - start
-        self._say(
-            "fetch", f"bob fetched {_amount(done)} in {units.span(took)} ({units.rate(done['bytes'], took)})"
-        )
+        program, copied = material.copy_seconds(Path(done["path"]), self._stage.folder / "copied")
+        size = done["bytes"]
+        self._say("fetch", f"bob fetched {_amount(done)} in {units.span(took)}{_speed(size, took)}")
         self._more(f"each chunk encrypted on the way, and verified before it was written to {done['path']}")
         self._more(
-            f"{program} of the same folder: {units.span(copied)} ({units.rate(shared['bytes'], copied)}),"
+            f"{program} of the same files: {units.span(copied)}{_speed(size, copied)},"
             " neither encrypted nor verified"
         )
         self.facts["fetch"] = {
@@ -174,8 +174,13 @@ class Play:
             one = max(files, key=lambda one: one["size"] if one["kind"] == "file" else -1)
             cid, path = one["cid"], str(folder.path / one["name"])
             self._more(f"as something was left out of the folder, check a file of it: {cid}")
-        command = f"ipfs add -r -Q --only-hash {shlex.quote(path)}"
-        self._more(f"ipfs config profile apply unixfs-v1-2025 && {command}")
+        # A repository of its own for once: the reader's IPFS settings stay as they are.
+        command = (
+            "(export IPFS_PATH=$(mktemp -d); ipfs init --profile=unixfs-v1-2025 >&2; "
+            f'ipfs add -r -Q --only-hash {shlex.quote(path)}; rm -r "$IPFS_PATH")'
+        )
+        self._more("any IPFS node (kubo 0.40 or newer) computes the same, for instance by:")
+        self._more(command)
         self.facts["check"] = {"cid": cid, "command": command}
 
     def _share(self, actor: Actor, path: Path) -> dict[str, Any]:
@@ -192,6 +197,11 @@ class Play:
 
     def _more(self, text: str) -> None:
         self._say_line(f"{'':<13} {text}")
+
+
+def _speed(count: float, seconds: float) -> str:
+    """In brackets; nothing for so few bytes that a rate would be that of the steps around them."""
+    return f" ({units.rate(count, seconds)})" if count >= RATED_BYTES_MIN else ""
 
 
 def _amount(document: dict[str, Any]) -> str:

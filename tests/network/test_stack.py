@@ -1,0 +1,138 @@
+"""Each part of a network swaps: pairs of networks over second implementations, which the tests define."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.network.nodes import LIMIT_S, LOOPBACK, assert_empty, connect, key
+from tests.network.swapped import TOY_MUXER, ToyMuxer, ToyOpener, ToySecurity, ToyTransport
+from tests.support import run
+from warren.core.errors import HandshakeFailed, InvalidMultiaddr
+from warren.core.multiaddr import Multiaddr
+from warren.network.network import Network
+from warren.network.noise import Opener
+from warren.network.noise_security import Noise
+from warren.network.stack import Stack
+from warren.network.transports.tcp import TcpTransport
+from warren.network.yamux.frames import PROTOCOL_ID as YAMUX_ID
+from warren.network.yamux.session import YamuxSession, open_session
+from warren.protocols.identify import Identify
+from warren.runtime.real import RealRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from warren.network.stream import Stream
+
+PROTOCOL = "/test/stack/1"
+TOY_LOOPBACK = Multiaddr.parse("/ip4/127.0.0.1/tcp/0/ws")
+BULK = bytes(range(256)) * 4000
+TOYS = Stack(
+    transports=(TcpTransport, ToyTransport),
+    security=(ToySecurity, Noise),
+    muxers={TOY_MUXER: ToyMuxer, YAMUX_ID: open_session},
+)
+
+
+def between(
+    ours: Stack | None,
+    theirs: Stack | None,
+    test: Callable[[Network, Network], Awaitable[None]],
+    listen: Multiaddr = LOOPBACK,
+) -> None:
+    """Run `test` with two networks that are built of these parts."""
+
+    async def main() -> None:
+        runtime = RealRuntime()
+        pair = [Network(runtime, key(n + 1), stack=stack) for n, stack in enumerate((ours, theirs))]
+        try:
+            for network in pair:
+                Identify(network, "other/1", lambda network=network: network.listen_addrs)  # type: ignore[misc]
+                network.handle_stream(PROTOCOL, echo)
+            await pair[1].listen([listen])
+            await test(*pair)
+        finally:
+            for network in pair:
+                await network.stop()
+            await runtime.close()
+        for network in pair:
+            assert_empty(network)
+
+    run(main(), timeout_s=LIMIT_S)
+
+
+async def echo(stream: Stream) -> None:
+    while data := await stream.read():
+        await stream.write(data)
+
+
+async def echoed(network: Network, other: Network) -> None:
+    """Bulk comes back whole."""
+    stream = await network.open_stream(other.peer_id, PROTOCOL)
+    stream.write_nowait(BULK)
+    assert await stream.read_exactly(len(BULK)) == BULK
+    await stream.close()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "opener", "muxer"),
+    [
+        (TOYS, TOYS, ToyOpener, ToyMuxer),
+        (TOYS, None, Opener, YamuxSession),
+        (None, TOYS, Opener, YamuxSession),
+        (Stack(security=(ToySecurity,)), TOYS, ToyOpener, YamuxSession),
+        (Stack(muxers={TOY_MUXER: ToyMuxer}), TOYS, Opener, ToyMuxer),
+        (TOYS, Stack(muxers={TOY_MUXER: ToyMuxer}), Opener, ToyMuxer),
+    ],
+    ids=["both", "we offer more", "they offer more", "security", "muxer", "their muxer"],
+)
+def test_two_networks_agree_on_the_best_parts_that_both_have(
+    ours: Stack | None, theirs: Stack | None, opener: type, muxer: type
+) -> None:
+    async def test(alice: Network, bob: Network) -> None:
+        near, far = await connect(alice, bob)
+        for socket in (near, far):
+            assert type(socket._opener) is opener
+            assert type(socket.mux) is muxer
+            assert socket.identity is not None
+            assert socket.rtt_s is not None
+        await echoed(alice, bob)
+        await echoed(bob, alice)
+        assert near.activity > 0
+        near.probe()
+        near.drain()
+        assert not near.usable
+        await near.close()
+
+    between(ours, theirs, test)
+
+
+@pytest.mark.parametrize("part", ["security", "muxers"])
+def test_without_a_part_in_common_the_handshake_fails(part: str) -> None:
+    parts: dict[str, Any] = {"security": (ToySecurity,), "muxers": {TOY_MUXER: ToyMuxer}}
+
+    async def test(alice: Network, bob: Network) -> None:
+        with pytest.raises(HandshakeFailed, match=r"closed the connection|no muxer in common"):
+            await alice.connect(bob.peer_id, bob.listen_addrs)
+
+    between(Stack(**{part: parts[part]}), None, test)
+
+
+def test_an_address_goes_to_the_transport_that_can_dial_it() -> None:
+    async def test(alice: Network, bob: Network) -> None:
+        assert str(bob.listen_addrs[0]).endswith("/ws")
+        await bob.listen([LOOPBACK])
+        await connect(alice, bob)
+        await echoed(alice, bob)
+
+    between(TOYS, TOYS, test, TOY_LOOPBACK)
+
+
+def test_an_address_of_no_transport_is_refused() -> None:
+    async def test(alice: Network, _: Network) -> None:
+        with pytest.raises(InvalidMultiaddr, match="cannot be listened on"):
+            await alice.listen([TOY_LOOPBACK])
+
+    between(None, None, test)
