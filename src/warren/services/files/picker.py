@@ -88,7 +88,7 @@ class Picker:
         self._asked_bytes_max = asked_bytes_max
         self._queue: deque[Piece] = deque()
         self._rechecks: deque[Piece] = deque()
-        self._asked: dict[Piece, None] = {}
+        self._asked: dict[Piece, bool] = {}  # with whether the source is to check it
         self._asked_bytes = 0
         self._open: set[Piece] = set()  # wanted and not kept yet, wherever they are
         self._by_digest: dict[bytes, Piece] = {}
@@ -148,13 +148,14 @@ class Picker:
         self._rechecks.append(piece)
 
     def on_lost(self) -> None:
-        """The source went away: what was asked for is wanted again, first."""
-        self._queue.extendleft(reversed(self._asked))
+        """The source went away: what was asked for is wanted again, first; what to check still is checked."""
+        for piece, check in reversed(self._asked.items()):
+            (self._rechecks if check else self._queue).appendleft(piece)
         self._asked.clear()
         self._asked_bytes = 0
 
     def _ask(self, pieces: list[Piece], *, check: bool = False) -> Request:
         for piece in pieces:
-            self._asked[piece] = None
+            self._asked[piece] = check
             self._asked_bytes += piece.weight
         return Request(pieces, check)
