@@ -55,6 +55,13 @@ def make_places() -> deque[None]:
     return deque([None] * KEPT_MAX)
 
 
+def make_target(disk: Disk, folder: str) -> str:
+    """Make the target folder; returns its path without symlinks. Raises what `Staging` does."""
+    with _named_errors(folder):
+        disk.make_dirs(folder)
+        return disk.real_path(folder)
+
+
 class Staging:
     """The growing copy of one root in one target folder. `open` it first.
 
