@@ -10,12 +10,14 @@ import os
 import socket as sockets
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import run
+from warren import node as node_module
 from warren import testing
 from warren.config import Config
 from warren.core.errors import (
@@ -514,6 +516,7 @@ def test_contacts_are_spared_when_room_is_made(tmp_path: Path) -> None:
 
 CRASH = """
 import asyncio, sys
+from importlib import resources
 from pathlib import Path
 from warren import Config, Node
 
@@ -552,6 +555,54 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             run(main(process.stdout.readline(), process))
         finally:
             process.kill()
+
+
+CRASH_SHARING = """
+import asyncio, sys
+from importlib import resources
+from pathlib import Path
+from warren import Config, Node
+
+async def main():
+    config = Config(home=Path(sys.argv[1]), listen=("/ip4/127.0.0.1/tcp/0",), name="anna")
+    async with Node(config) as node:
+        for audience in ("public", "contacts"):
+            await node.share(sys.argv[2], audience, name="kept")
+        await node.share(sys.argv[3], "public")
+        await node.unshare("gone")
+        print("done", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_shared_and_unshared_survives_kill_9_and_the_loss_of_the_index(tmp_path: Path) -> None:
+    kept, gone = photos(tmp_path), tmp_path / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-c", CRASH_SHARING, *map(str, (tmp_path / "anna", kept, gone))]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "done\n"
+        process.kill()
+
+    async def shares() -> list[tuple[str, str]]:
+        async with node("anna", tmp_path / "anna") as anna:
+            return [(share.name, str(share.audience)) for share in anna.shares()]
+
+    assert run(shares()) == [("kept", "contacts")]
+    for path in (tmp_path / "anna").glob("index.db*"):
+        path.write_bytes(b"garbage")
+    assert run(shares()) == [("kept", "contacts")]
+
+
+def test_the_tables_of_the_durable_database_are_numbered_through() -> None:
+    packages = [Path(str(resources.files(name))) / "schema" for name in node_module._OWNERS_OF_STATE]
+    names = sorted(path.name for folder in packages for path in folder.glob("*.sql"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
 
 
 # --- files -----------------------------------------------------------------------------------------------

@@ -33,10 +33,10 @@ from warren.protocols.identify import Identify, IdentifyInfo
 from warren.protocols.invite.protocol import InviteProtocol
 from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
+from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.join import join
 from warren.services.contacts.keeper import Keeper
-from warren.services.contacts.store import migrations
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.files.types import Audience
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
 
+# Whose tables `state.db` holds.
+_OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files")
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ class Node:
         home = Home(self.config.home, runtime)
         key = await home.open()
         stack.push_async_callback(home.close)
-        state = await runtime.open_database(home.place(STATE_NAME), migrations())
+        state = await runtime.open_database(home.place(STATE_NAME), numbered_scripts(*_OWNERS_OF_STATE))
         stack.push_async_callback(state.close)
         network = Network(runtime, key, self.config.network)
         whereabouts = Whereabouts(network)
@@ -180,7 +182,7 @@ class Node:
         identify = Identify(network, f"warren/{warren.__version__}", whereabouts.reachable)
         network.router.on_changed = _once_a_turn(identify.push)
         index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-        library = await Library.open(runtime, network, self.config.files, index, is_contact=is_contact)
+        library = await Library.open(runtime, network, self.config.files, state, index, is_contact=is_contact)
         stack.push_async_callback(library.close)
         parts = _Parts(
             runtime,

@@ -128,6 +128,63 @@ def test_scan_lists_by_name_and_does_not_follow_links(setting: Setting) -> None:
         disk.scan(setting.path("b"))
 
 
+def test_what_lies_below_a_folder_is_reached_by_name(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("top/a/b"))
+    put(disk, setting.path("top/a/b/file"), b"data")
+    disk.make_symlink("file", setting.path("top/a/b/link"))
+    folder = disk.open_folder(setting.path("top"), "a/b")
+    assert folder.scan() == disk.scan(setting.path("top/a/b"))
+    assert folder.read_link("link") == "file"
+    file = folder.open_read("file")
+    assert file.pread(0, 10) == b"data"
+    file.close()
+    disk.rename_new(setting.path("top/a"), setting.path("elsewhere"))
+    folder.open_read("file").close()
+    folder.close()
+    folder.close()
+    for use in (folder.scan, lambda: folder.open_read("file"), lambda: folder.read_link("link")):
+        with pytest.raises(OSError) as caught:
+            use()
+        assert caught.value.errno == errno.EBADF
+    top = disk.open_folder(setting.path("top"))
+    assert top.scan() == []
+    top.close()
+
+
+def test_no_symlink_leads_out_of_a_folder(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("top/a/b"))
+    disk.make_dirs(setting.path("secret/b"))
+    put(disk, setting.path("secret/file"), b"key")
+    put(disk, setting.path("top/file"), b"")
+    disk.make_symlink("../secret", setting.path("top/out"))
+    disk.make_symlink("../secret/file", setting.path("top/key"))
+    disk.make_symlink("top", setting.path("link"))
+    for top, path in [("link", ""), ("top", "out"), ("top", "out/b"), ("top", "file"), ("top/file", "")]:
+        with pytest.raises(OSError) as caught:
+            disk.open_folder(setting.path(top), path)
+        assert caught.value.errno in (errno.ELOOP, errno.ENOTDIR)
+    folder = disk.open_folder(setting.path("top"))
+    with pytest.raises(OSError) as caught:
+        folder.open_read("key")
+    assert caught.value.errno == errno.ELOOP
+    with pytest.raises(IsADirectoryError):
+        folder.open_read("a")
+    for name in ("", ".", "..", "a/b", "../secret"):
+        for use in (folder.open_read, folder.read_link):
+            with pytest.raises(OSError):
+                use(name)
+    for path in (".", "..", "a/..", "a//b", "/"):
+        with pytest.raises(OSError):
+            disk.open_folder(setting.path("top"), path)
+    with pytest.raises(FileNotFoundError):
+        folder.open_read("nothing")
+    folder.close()
+    with pytest.raises(FileNotFoundError):
+        disk.open_folder(setting.path("top"), "a/nothing")
+
+
 def test_a_replaced_file_has_another_inode(setting: Setting) -> None:
     disk, path = setting.server.disk, setting.path("file")
     disk.write_whole(path, b"one")
@@ -147,6 +204,18 @@ def test_write_whole_leaves_no_draft_when_it_fails(setting: Setting) -> None:
     with pytest.raises(OSError):
         disk.write_whole(setting.path("folder"), b"data")
     assert [entry.name for entry in disk.scan(setting.folder)] == ["folder"]
+
+
+def test_only_drafts_of_a_file_are_removed(setting: Setting) -> None:
+    disk = setting.server.disk
+    names = ["file", "file.0123abcd.new", "file.0123abcd.new.txt", "file.new", "other.0123abcd.new"]
+    for name in names:
+        disk.write_whole(setting.path(name), b"data")
+    disk.remove_drafts(setting.path("file"))
+    left = [entry.name for entry in disk.scan(setting.folder)]
+    assert left == [name for name in names if name != "file.0123abcd.new" or setting.kind == "simulated"]
+    with pytest.raises(FileNotFoundError):
+        disk.remove_drafts(setting.path("nothing/file"))
 
 
 def test_folders_are_made_with_their_parents(setting: Setting) -> None:

@@ -37,6 +37,7 @@ clients read the status. An error says which side is to blame, which limit was m
     `-- StorageError                        8       507
         |-- DiskFull
         |-- ReadOnlyTarget
+        |-- StorageDamaged                                a database that cannot be read any more
         |-- SourceVanished
         `-- SourceChanged
 
@@ -262,6 +263,10 @@ class DiskFull(StorageError):
 
 class ReadOnlyTarget(StorageError):
     """The target folder cannot be written."""
+
+
+class StorageDamaged(StorageError):
+    """A database is damaged, or no database at all."""
 
 
 class SourceVanished(StorageError):

@@ -167,6 +167,25 @@ class ReadFile(Protocol):
     def close(self) -> None: ...
 
 
+class Folder(Protocol):
+    """An open folder. What is reached through it lies in it, whatever becomes of the names that led to it.
+
+    Each `name` is one of its own, never a path. Calls block and raise `OSError`.
+    """
+
+    def scan(self) -> list[DirEntry]:
+        """See `Disk.scan`."""
+        ...
+
+    def open_read(self, name: str) -> ReadFile:
+        """Open a regular file in it; a symlink is refused like anything else."""
+        ...
+
+    def read_link(self, name: str) -> str: ...
+
+    def close(self) -> None: ...
+
+
 class WriteFile(Protocol):
     """An open regular file, writable and readable at any offset from any thread."""
 
@@ -210,6 +229,15 @@ class Disk(Protocol):
         """
         ...
 
+    def open_folder(self, top: StrPath, path: str = "") -> Folder:
+        """Open the folder at `path` ('/' between names) below the folder `top`.
+
+        A symlink is refused at the end of `top` and anywhere in `path`, each in the same step as the opening:
+        so nothing outside of `top` can be reached, whoever swaps what meanwhile. Where the platform cannot
+        do that (Windows), the parts are looked at before.
+        """
+        ...
+
     def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> WriteFile:
         """Create a file that must not exist (`create=True`, else `FileExistsError`) or open one that must.
 
@@ -219,8 +247,12 @@ class Disk(Protocol):
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
         """Put `data` under `path` at once: after a crash there is the old content or the new, never a
-        mixture.
+        mixture. A crash may leave a draft beside it, which `remove_drafts` removes.
         """
+        ...
+
+    def remove_drafts(self, path: StrPath) -> None:
+        """Remove what `write_whole` left beside `path` when it was killed; nobody may write there now."""
         ...
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:

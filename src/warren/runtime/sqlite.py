@@ -12,7 +12,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
-from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
+from warren.core.errors import DiskFull, ReadOnlyTarget, StorageDamaged, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,7 +127,9 @@ def _name(exc: sqlite3.DatabaseError, path: str) -> StorageError | None:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return ReadOnlyTarget(f"{path} is read-only", hint="check the permissions of the data folder")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return StorageError(f"{path} is damaged: {exc}", hint="restore it from a backup, or move it away")
+            return StorageDamaged(
+                f"{path} is damaged: {exc}", hint="restore it from a backup, or move it away"
+            )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StorageError(f"{path} is locked by another process", hint="stop the other process")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:

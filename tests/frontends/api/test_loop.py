@@ -52,18 +52,19 @@ def test_a_long_list_is_made_slice_by_slice() -> None:
 
 
 class Watched:
-    """A disk that notes who uses it."""
+    """A disk, or an open folder of it, that notes who uses it."""
 
-    def __init__(self, disk: Any) -> None:
+    def __init__(self, disk: Any, threads: dict[str, set[int]] | None = None) -> None:
         self._disk = disk
-        self.threads: dict[str, set[int]] = {}
+        self.threads: dict[str, set[int]] = {} if threads is None else threads
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._disk, name)
 
         def call(*args: Any, **options: Any) -> Any:
             self.threads.setdefault(name, set()).add(threading.get_ident())
-            return real(*args, **options)
+            result = real(*args, **options)
+            return Watched(result, self.threads) if name == "open_folder" else result
 
         return call
 

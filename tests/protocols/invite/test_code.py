@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 
@@ -29,8 +30,7 @@ addresses = st.builds(Multiaddr.tcp, st.ip_addresses().map(str), st.integers(1, 
 
 
 def code_of(message: invite_pb2.InviteCode) -> str:
-    payload = message.SerializeToString()
-    return "warren1" + base32_encode(payload + hashlib.sha256(b"warren1" + payload).digest()[:4])
+    return text_of(message.SerializeToString())
 
 
 def refusal(text: str) -> InvalidCode:
@@ -150,3 +150,22 @@ def test_addresses_are_kept_until_they_no_longer_fit() -> None:
     long = [Multiaddr.parse(f"/dns4/{'a' * 60}{n}.{'b' * 60}.example/tcp/4101") for n in range(8)]
     full = InviteCode(ANNA, fit(long, 8, codes.ADDRESS_BYTES_MAX), bytes(16), fit([RELAY] * 9, 4, 256))
     assert InviteCode.parse(str(full)) == full
+
+
+def test_a_code_with_parts_of_a_later_version_is_refused_and_not_read_by_half() -> None:
+    payload = code_payload(TEXT)
+    assert InviteCode.parse(text_of(payload)) == CODE
+    for later in (b"\x28\x01", b"\x32\x03abc"):
+        for changed in (payload + later, later + payload):
+            error = refusal(text_of(changed))
+            assert "does not know" in str(error)
+            assert "newest" in error.hint
+
+
+def code_payload(text: str) -> bytes:
+    body = text.removeprefix("warren1").upper()
+    return base64.b32decode(body + "=" * (-len(body) % 8))[:-4]
+
+
+def text_of(payload: bytes) -> str:
+    return "warren1" + base32_encode(payload + hashlib.sha256(b"warren1" + payload).digest()[:4])

@@ -30,26 +30,42 @@ class FakeStream:
         self.peer_id = peer
         self.other: FakeStream
         self.waiting: deque[bytes] = deque()
+        self.undelivered = 0
         self.closed = False
         self.error: Exception | None = None
         self.paused = False
+        self.writes = 0
         self._step = step
         self._on_data: Callable[[memoryview], None] | None = None
         self._on_end: Callable[[Exception | None], None] | None = None
         self._drained = asyncio.Event()
+        self._arrived = asyncio.Event()
 
     def as_stream(self) -> Stream:
         return cast("Stream", self)
-
-    @property
-    def undelivered(self) -> int:
-        return sum(map(len, self.waiting))
 
     def set_receiver(
         self, on_data: Callable[[memoryview], None], on_end: Callable[[Exception | None], None]
     ) -> None:
         self._on_data, self._on_end = on_data, on_end
         self._deliver()
+
+    async def read(self, max_bytes: int) -> bytes:
+        """As much as lies at the front, once something does; empty at the end."""
+        while not self.waiting:
+            if self.error is not None:
+                raise self.error
+            if self.closed:
+                return b""
+            await self._arrived.wait()
+            self._arrived.clear()
+        assert len(self.waiting[0]) <= max_bytes
+        return self._pop()
+
+    def _pop(self) -> bytes:
+        data = self.waiting.popleft()
+        self.undelivered -= len(data)
+        return data
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -62,7 +78,9 @@ class FakeStream:
     def write_nowait(self, data: bytes) -> bool:
         if self.error is not None:
             raise self.error
+        self.writes += 1
         view = memoryview(bytes(data))
+        self.other.undelivered += len(view)
         for at in range(0, len(view), self._step):
             self.other.waiting.append(bytes(view[at : at + self._step]))
         asyncio.get_running_loop().call_soon(self.other._deliver)
@@ -91,12 +109,14 @@ class FakeStream:
             if end.error is None:
                 end.error = StreamReset("reset")
                 end.waiting.clear()
+                end.undelivered = 0
                 end._drained.set()
                 asyncio.get_running_loop().call_soon(end._deliver)
 
     def _deliver(self) -> None:
+        self._arrived.set()
         while self.waiting and not self.paused and self._on_data is not None:
-            self._on_data(memoryview(self.waiting.popleft()))
+            self._on_data(memoryview(self._pop()))
             self.other._drained.set()
         if (self.closed or self.error) and not self.waiting and self._on_end is not None:
             on_end, self._on_end = self._on_end, None
@@ -130,6 +150,12 @@ class FakeSource:
         self.gate.set()
         self.reading = self.reading_max = 0
         self.asked: list[tuple[Sequence[bytes], bool]] = []
+        self.job: list[Part] | None = None
+        """What answers any request for chunks, instead of `chunks`."""
+        self.strangers: set[PeerId] = set()
+
+    def is_known(self, peer: PeerId) -> bool:
+        return peer not in self.strangers
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         return self.listing
@@ -146,6 +172,8 @@ class FakeSource:
 
     async def plan_chunks(self, peer: PeerId, digests: Sequence[bytes], *, check: bool) -> Sequence[ReadJob]:
         self.asked.append((digests, check))
+        if self.job is not None:
+            return [FakeJob(self.job)]
         missing = Part(Status.NOT_FOUND)
         return [FakeJob([self.chunks.get(digest, missing)]) for digest in digests]
 

@@ -19,6 +19,7 @@ from warren.core.errors import (
     StreamReset,
 )
 from warren.core.framing import frame
+from warren.core.keys import PrivateKey
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import (
     NODE_PREFIX,
@@ -28,11 +29,19 @@ from warren.protocols.transfer.messages import (
     Header,
     Kind,
     Listing,
+    ListRequest,
     Status,
+    TreeRequest,
     encode_header,
     encode_request,
 )
-from warren.protocols.transfer.server import JOBS_AHEAD_MAX, REQUESTS_MAX, Part, ServerLimits, TransferServer
+from warren.protocols.transfer.server import (
+    JOBS_AHEAD_MAX,
+    REQUESTS_BYTES_MAX,
+    Part,
+    ServerLimits,
+    TransferServer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from warren.core.errors import (
         WarrenError,
     )
+    from warren.protocols.transfer.messages import Request
 
 MIB = 1024 * 1024
 
@@ -211,11 +221,11 @@ def test_room_is_given_back_when_a_stream_breaks() -> None:
             await TransferClient(near.as_stream()).ask_chunks(digests)
             await turns()
             assert source.reading == 4
-            assert not server.take_ahead(1)
+            assert not server.known.take_ahead(1)
             near.reset()
             source.gate.set()
         assert source.reading == 0
-        assert server.take_ahead(3 * MIB)
+        assert server.known.take_ahead(3 * MIB)
 
     run(main())
 
@@ -260,21 +270,23 @@ def test_streams_over_the_limits_are_busy() -> None:
     async def main() -> None:
         source = FakeSource()
         server = TransferServer(source, ServerLimits(streams_per_peer=2))
-        ends = [stream_pair() for _ in range(3)]
-        tasks = [asyncio.create_task(server.serve(far.as_stream())) for _, far in ends]
-        await asyncio.sleep(0)
-        client = TransferClient(ends[2][0].as_stream())
+        tasks: list[asyncio.Task[None]] = []
+
+        async def ask() -> FakeStream:
+            near, far = stream_pair()
+            tasks.append(asyncio.create_task(server.serve(far.as_stream())))
+            assert await TransferClient(near.as_stream()).list_path("") is None
+            return near
+
+        one, two = await ask(), await ask()
         with pytest.raises(LimitReached):
-            await client.list_path("")
-        ends[0][0].close_nowait()
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait([tasks[0]])
-        near, far = stream_pair()
-        again = asyncio.create_task(server.serve(far.as_stream()))
-        assert await TransferClient(near.as_stream()).list_path("") is None
-        ends[1][0].reset()
-        near.reset()
-        await asyncio.gather(*tasks, again)
+            await ask()
+        one.close_nowait()
+        await tasks[0]
+        three = await ask()
+        two.reset()
+        three.reset()
+        await asyncio.gather(*tasks)
 
     run(main())
 
@@ -284,16 +296,122 @@ def test_requests_wait_in_the_stream_when_too_many() -> None:
         source = FakeSource()
         digests = fill(source, 1, 10)
         source.gate.clear()
-        async with serving(source, step=44) as (near, far, _):
-            client = TransferClient(near.as_stream(), held_max=1000)
-            for _ in range(200):
+        request = len(encode_request(ChunksRequest(1000, digests)))
+        async with serving(source, step=request) as (near, far, _):
+            client = TransferClient(near.as_stream(), held_max=10_000)
+            for _ in range(4000):
                 await client.ask_chunks(digests)
-            await asyncio.sleep(0.01)
+            await turns()
             assert far.paused
-            assert far.undelivered > 44 * (200 - 2 * REQUESTS_MAX)
+            assert far.undelivered > 4000 * (request - 2) - REQUESTS_BYTES_MAX - 10 * request
             source.gate.set()
-            for _ in range(200):
+            for _ in range(4000):
                 await collect(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize("what", ["chunks", "nodes", "listings"])
+def test_answers_without_payload_wait_for_the_reader_too(what: str) -> None:
+    """Who asks for what is not there and reads no answer would otherwise fill the memory."""
+
+    async def main() -> None:
+        source = FakeSource()
+        async with serving(source, ServerLimits(stall_s=0.05)) as (near, far, _):
+            near.pause_reading()
+            requests: dict[str, Request] = {
+                "chunks": ChunksRequest(1, [bytes(32)] * 1024),
+                "nodes": TreeRequest(1, [NODE_PREFIX + bytes(32)]),
+                "listings": ListRequest(1, "nothing"),
+            }
+            raw = encode_request(requests[what])
+            most = 0
+            while far.error is None:
+                if not far.paused:
+                    near.write_nowait(raw * (1 + 20_000 // len(raw)))
+                await asyncio.sleep(0.01)
+                most = max(most, near.undelivered)
+            assert most < MIB
+
+    run(main())
+
+
+def test_a_run_of_failures_is_written_in_one_piece() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        digests = fill(source, 1, 10)
+        source.job = [Part(Status.NOT_FOUND)] * 100 + [source.chunks[digests[0]]] + [Part(Status.VANISHED)]
+        async with serving(source) as (near, far, _):
+            client = TransferClient(near.as_stream())
+            await client.ask_chunks(digests * 102)
+            answers = await collect(client)
+            assert [header.index for header, _ in answers] == list(range(102))
+            assert answers[100][1] == source.chunks[digests[0]].payload
+            assert far.writes == 3
+
+    run(main())
+
+
+def test_a_silent_stream_takes_no_place_and_ends() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        server = TransferServer(source, ServerLimits(streams_max=1, idle_s=0.05))
+        silent, gone, asking = stream_pair(), stream_pair(), stream_pair()
+        tasks = [asyncio.create_task(server.serve(far.as_stream())) for _, far in (silent, gone, asking)]
+        await turns()
+        assert await TransferClient(asking[0].as_stream()).list_path("") is None
+        gone[0].reset()
+        asking[0].close_nowait()
+        await asyncio.gather(*tasks)
+        assert silent[0].error is not None
+
+    run(main())
+
+
+def test_strangers_have_places_of_their_own() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        limits = ServerLimits(streams_max=1, strangers_max=2, strangers_per_peer=1)
+        server = TransferServer(source, limits)
+        tasks = []
+        nears = []
+
+        async def ask(seed: int, *, stranger: bool) -> None:
+            peer = PrivateKey.from_seed(bytes([seed]) * 32).peer_id
+            near, far = stream_pair()
+            far.peer_id = peer
+            if stranger:
+                source.strangers.add(peer)
+            tasks.append(asyncio.create_task(server.serve(far.as_stream())))
+            nears.append(near)
+            assert await TransferClient(near.as_stream()).list_path("") is None
+
+        await ask(1, stranger=True)
+        with pytest.raises(LimitReached):
+            await ask(1, stranger=True)
+        await ask(2, stranger=True)
+        with pytest.raises(LimitReached):
+            await ask(3, stranger=True)
+        await ask(4, stranger=False)
+        for near in nears:
+            near.reset()
+        await asyncio.gather(*tasks)
+        await ask(3, stranger=True)
+        nears[-1].reset()
+        await tasks[-1]
+
+    run(main())
+
+
+def test_a_stranger_may_be_idle_for_a_short_time_only() -> None:
+    async def main() -> None:
+        source = FakeSource()
+        async with serving(source, ServerLimits(strangers_idle_s=0.02)) as (near, far, _):
+            source.strangers.add(far.peer_id)
+            client = TransferClient(near.as_stream())
+            assert await client.list_path("") is None
+            with pytest.raises(StreamReset):
+                await client.next_answer(5)
 
     run(main())
 

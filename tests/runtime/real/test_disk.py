@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from tests.runtime import test_disk
+from tests.runtime.settings import real
 from warren.runtime.real import disk as module
 from warren.runtime.real.disk import RealDisk
 
@@ -28,6 +30,25 @@ def test_opening_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     RealDisk().write_whole(tmp_path / "key", b"secret")
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+
+
+def test_a_platform_that_cannot_open_relative_to_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = real(tmp_path)
+    monkeypatch.setattr(module, "_HAS_DIR_FD", False)
+    test_disk.test_no_symlink_leads_out_of_a_folder(setting)
+    folder = setting.server.disk.open_folder(setting.folder, "top/a")
+    assert [entry.name for entry in folder.scan()] == ["b"]
+    os.rename(setting.path("secret"), setting.path("top/a/c"))
+    os.rename(setting.path("top/a"), setting.path("gone"))
+    os.symlink("../gone", setting.path("top/a"))
+    with pytest.raises(NotADirectoryError):
+        folder.scan()
+    folder.close()
+    with pytest.raises(OSError) as caught:
+        folder.read_link("c")
+    assert caught.value.errno == errno.EBADF
 
 
 def test_a_rename_that_a_crash_interrupted_is_finished(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.services.files.pair import open_state
 from warren.core.errors import WarrenError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
@@ -75,14 +76,16 @@ async def share(options: argparse.Namespace) -> None:
     network = Network(runtime, SHARER)
     await network.listen([Multiaddr.tcp("127.0.0.1", options.port)])
     home, *paths = options.rest
+    state = await open_state(runtime, Path(home))
     library = await Library.open(
-        runtime, network, FilesConfig(), Path(home) / "index.db", is_contact=lambda _: True
+        runtime, network, FilesConfig(), state, Path(home) / "index.db", is_contact=lambda _: True
     )
     hash_seconds = [(await library.share(path, Audience("public"))).hash_seconds for path in paths]
     tell(address=str(network.listen_addrs[0]), hash_seconds=hash_seconds)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     tell(**facts_of_process())
     await library.close()
+    await state.close()
     await network.stop()
     await runtime.close()
 

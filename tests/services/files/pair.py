@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
+from warren.runtime.migrations import numbered_scripts
 from warren.runtime.real import RealRuntime
 from warren.services.files.config import FilesConfig
 from warren.services.files.fetcher import Fetcher
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Database, Runtime
     from warren.services.files.types import Fetched, Progress
 
 SHARER = PrivateKey.from_seed(b"\1" * 32)
@@ -54,8 +56,9 @@ async def pair(home: Path, config: FilesConfig | None = None) -> AsyncIterator[P
     runtimes = [RealRuntime(), RealRuntime()]
     networks = [Network(runtime, key) for runtime, key in zip(runtimes, [SHARER, FETCHER], strict=True)]
     await networks[0].listen([LOOPBACK])
+    state = await open_state(runtimes[0], home)
     library = await Library.open(
-        runtimes[0], networks[0], config, home / "index.db", is_contact=lambda peer: peer in contacts
+        runtimes[0], networks[0], config, state, home / "index.db", is_contact=lambda peer: peer in contacts
     )
     fetcher = Fetcher(runtimes[1], networks[1], config)
     try:
@@ -64,10 +67,16 @@ async def pair(home: Path, config: FilesConfig | None = None) -> AsyncIterator[P
     finally:
         await fetcher.close()
         await library.close()
+        await state.close()
         for network in networks:
             await network.stop()
         for runtime in runtimes:
             await runtime.close()
+
+
+async def open_state(runtime: Runtime, home: Path) -> Database:
+    """The durable database of a sharer, with the table of shares alone."""
+    return await runtime.open_database(home / "state.db", numbered_scripts("warren.services.files"))
 
 
 def write_tree(top: Path, files: dict[str, bytes]) -> Path:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +16,6 @@ from warren.core.keys import PrivateKey
 from warren.runtime.real.disk import RealDisk
 from warren.runtime.real.runtime import RealEntropy
 from warren.services.identity.keyfile import FILE_NAME, load_or_make
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def load(home: Path) -> PrivateKey:
@@ -88,3 +88,22 @@ def test_a_link_or_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
 def test_where_no_key_can_be_kept_there_is_no_identity(tmp_path: Path) -> None:
     with pytest.raises(ReadOnlyTarget, match="cannot keep the identity"):
         load(tmp_path / "missing")
+
+
+def test_a_key_that_kill_9_left_half_made_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from warren.runtime.real.disk import RealDisk\n"
+        "from warren.runtime.real.runtime import RealEntropy\n"
+        "from warren.services.identity.keyfile import load_or_make\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "load_or_make(RealDisk(), Path(sys.argv[1]), RealEntropy())\n"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    killed = subprocess.run([sys.executable, "-c", program, tmp_path], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name != FILE_NAME
+    load(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == [FILE_NAME]

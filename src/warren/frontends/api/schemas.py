@@ -138,7 +138,7 @@ class Skipped(BaseModel):
 
 
 class Share(BaseModel):
-    """A shared file or folder."""
+    """A shared file or folder. One that is not `ready` is hashed again; until then nobody else sees it."""
 
     name: str
     path: str
@@ -150,6 +150,7 @@ class Share(BaseModel):
     skipped: list[Skipped]
     skipped_count: int
     hash_s: float
+    ready: bool
 
 
 class ShareList(BaseModel):

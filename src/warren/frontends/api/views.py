@@ -72,6 +72,7 @@ def share(node: Node, one: Share) -> Document:
         "skipped": _skipped(one.skipped),
         "skipped_count": one.skipped_count,
         "hash_s": round(one.hash_seconds, 3),
+        "ready": one.ready,
     }
 
 

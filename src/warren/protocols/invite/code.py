@@ -9,8 +9,8 @@ reading aloud in any case; white space and hyphens are ignored. The checksum is 
 over the prefix and the payload: typing errors are found (one in 2^32 slips through), a single one is located.
 
 Refuses, with `InvalidCode` that says what is wrong and where: other text, letters outside the alphabet,
-cut-off codes, a wrong checksum, codes of a newer format, secrets of another length, too many or malformed
-addresses.
+cut-off codes, a wrong checksum, codes of a newer format or with parts that we do not know, secrets of another
+length, too many or malformed addresses.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class InviteCode:
     def _from_payload(cls, payload: bytes) -> InviteCode:
         try:
             message = invite_pb2.InviteCode.FromString(payload)
+            _refuse_unknown_parts(message)
             code = cls(
                 PeerId(message.peer_id),
                 tuple(Multiaddr.from_bytes(one) for one in message.addresses[: ADDRESSES_MAX + 1]),
@@ -88,6 +89,16 @@ class InviteCode:
         if len(code.addresses) > ADDRESSES_MAX or len(code.relays) > RELAYS_MAX:
             raise InvalidCode("the code names too many addresses", hint=_ASK_AGAIN)
         return code
+
+
+def _refuse_unknown_parts(message: invite_pb2.InviteCode) -> None:
+    """A part that we do not know may be what the code is good for, or a condition: it is not read by half."""
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    if message.ByteSize() != size:
+        raise InvalidCode(
+            "the code has parts that this Warren does not know", hint="install the newest Warren"
+        )
 
 
 def _body(text: str) -> str:

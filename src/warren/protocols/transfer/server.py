@@ -3,9 +3,13 @@
 In: streams of peers, and a `ContentSource` that decides what each may see. Out: answers in the order of the
 requests. Requests are taken in the callback; one coroutine plans and reads ahead, one sends.
 
+A stream takes a place with its first bytes; until then it holds nothing here. Strangers, whom nothing but
+public shares can concern, have few places of their own, so that no number of them keeps a contact out.
+
 Refuses malformed requests (the stream is reset), streams over the limits (answered BUSY), peers that take no
-data for `stall_s` and streams that ask nothing for `idle_s`. Memory: one job of at most 1 MiB a stream, what
-the read-ahead that all streams share has room for, and `REQUESTS_MAX` requests a stream.
+data for `stall_s` and streams that ask nothing for `idle_s`. Memory for each stream with a place: one job of
+at most 1 MiB, `REQUESTS_BYTES_MAX` and one frame of requests; and the read-ahead that all of them share.
+docs/protocols/transfer.md
 """
 
 from __future__ import annotations
@@ -17,8 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from warren.core import varint
 from warren.core.errors import ConnectionFailed, ProtocolViolation
-from warren.core.framing import FrameDecoder
 from warren.protocols.transfer.messages import (
     REQUEST_BYTES_MAX,
     WANTS_MAX,
@@ -43,8 +47,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REQUESTS_MAX: Final = 32
-"""Requests of one stream that wait; then it is not read. Attack: requests faster than answers."""
+REQUESTS_BYTES_MAX: Final = 64 * 1024
+"""Requests of one stream that wait; then it is not read. Over `REQUEST_BYTES_MAX`, so that any one has room.
+Attack: requests faster than answers."""
 JOBS_AHEAD_MAX: Final = 4
 """Jobs of one stream that are read but not sent: enough to hide the disk behind the network."""
 NODES_BYTES: Final = 256 * 1024
@@ -70,6 +75,10 @@ class ReadJob(Protocol):
 
 class ContentSource(Protocol):
     """What the protocol needs of who has the content. None of it may tell a peer what is not for it."""
+
+    def is_known(self, peer: PeerId) -> bool:
+        """Whether there may be content for `peer` that is not for everyone."""
+        ...
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """What lies at `path`, as a page; None where nothing does that `peer` may see."""
@@ -99,38 +108,38 @@ class ServerLimits:
     streams_max: int = 64
     streams_per_peer: int = 8
     ahead_bytes: int = 16 * 1024 * 1024
-    stall_s: float = 60.0
     idle_s: float = 300.0
+    strangers_max: int = 16
+    strangers_per_peer: int = 4
+    strangers_ahead_bytes: int = 4 * 1024 * 1024
+    strangers_idle_s: float = 20.0
+    stall_s: float = 60.0
 
 
-class TransferServer:
-    """Serves streams; `serve` is the handler to register."""
+class Places:
+    """Places for streams of one kind of peers, and the room for reading ahead that these share."""
 
-    __slots__ = ("_ahead_free", "_streams", "limits", "source")
+    __slots__ = ("_ahead_free", "_max", "_per_peer", "_taken", "idle_s")
 
-    def __init__(self, source: ContentSource, limits: ServerLimits) -> None:
-        self.source = source
-        self.limits = limits
-        self._ahead_free = limits.ahead_bytes
-        self._streams: Counter[PeerId] = Counter()
+    def __init__(self, count: int, per_peer: int, ahead_bytes: int, idle_s: float) -> None:
+        self._max = count
+        self._per_peer = per_peer
+        self._ahead_free = ahead_bytes
+        self._taken: Counter[PeerId] = Counter()
+        self.idle_s = idle_s
 
-    async def serve(self, stream: Stream) -> None:
-        """Answer the requests of one stream until its end."""
-        peer = stream.peer_id
-        if (
-            self._streams.total() >= self.limits.streams_max
-            or self._streams[peer] >= self.limits.streams_per_peer
-        ):
-            stream.write_nowait(encode_header(Header(0, Status.BUSY, last=True)))
-            await stream.close()
-            return
-        self._streams[peer] += 1
-        try:
-            await _Serving(self, stream).run()
-        finally:
-            self._streams[peer] -= 1
-            if not self._streams[peer]:
-                del self._streams[peer]
+    def take(self, peer: PeerId) -> bool:
+        """Take a place; False when there is none for `peer`."""
+        if self._taken.total() >= self._max or self._taken[peer] >= self._per_peer:
+            return False
+        self._taken[peer] += 1
+        return True
+
+    def give(self, peer: PeerId) -> None:
+        """Give a place back."""
+        self._taken[peer] -= 1
+        if not self._taken[peer]:
+            del self._taken[peer]
 
     def take_ahead(self, size: int) -> bool:
         """Take room for reading ahead; False when there is none."""
@@ -142,6 +151,44 @@ class TransferServer:
     def give_ahead(self, size: int) -> None:
         """Give room back."""
         self._ahead_free += size
+
+
+class TransferServer:
+    """Serves streams; `serve` is the handler to register."""
+
+    __slots__ = ("known", "source", "stall_s", "strangers")
+
+    def __init__(self, source: ContentSource, limits: ServerLimits) -> None:
+        self.source = source
+        self.stall_s = limits.stall_s
+        self.known = Places(limits.streams_max, limits.streams_per_peer, limits.ahead_bytes, limits.idle_s)
+        self.strangers = Places(
+            limits.strangers_max,
+            limits.strangers_per_peer,
+            limits.strangers_ahead_bytes,
+            limits.strangers_idle_s,
+        )
+
+    async def serve(self, stream: Stream) -> None:
+        """Answer the requests of one stream until its end."""
+        peer = stream.peer_id
+        places = self.known if self.source.is_known(peer) else self.strangers
+        try:
+            async with asyncio.timeout(places.idle_s):
+                first = await stream.read(REQUESTS_BYTES_MAX)
+        except TimeoutError:
+            stream.reset()
+            return
+        except ConnectionFailed:
+            return  # the peer went away; nothing is owed to it
+        if first and not places.take(peer):
+            stream.write_nowait(encode_header(Header(0, Status.BUSY, last=True)))
+        elif first:
+            try:
+                await _Serving(self, places, stream, first).run()
+            finally:
+                places.give(peer)
+        await stream.close()
 
 
 class _Ready(NamedTuple):
@@ -159,20 +206,20 @@ class _Serving:
     __slots__ = (
         "_ended",
         "_error",
-        "_frames",
         "_index",
         "_moved",
+        "_places",
         "_ready",
         "_requests",
         "_server",
         "_stream",
     )
 
-    def __init__(self, server: TransferServer, stream: Stream) -> None:
+    def __init__(self, server: TransferServer, places: Places, stream: Stream, first: bytes) -> None:
         self._server = server
+        self._places = places
         self._stream = stream
-        self._frames = FrameDecoder(REQUEST_BYTES_MAX)
-        self._requests: deque[bytes] = deque()
+        self._requests = bytearray(first)
         self._ready: deque[_Ready] = deque()
         self._index = 0
         self._ended = False
@@ -187,7 +234,6 @@ class _Serving:
         try:
             await self._send(planner)
             await planner
-            await stream.close()
         except (ProtocolViolation, TimeoutError) as error:
             logger.info("a transfer stream of %s is reset: %r", stream.peer_id, error)
             stream.reset()
@@ -198,17 +244,14 @@ class _Serving:
             leftover = [ready.parts for ready in self._ready]
             for one in leftover:
                 one.cancel()
-            self._server.give_ahead(sum(ready.taken for ready in self._ready))
+            self._places.give_ahead(sum(ready.taken for ready in self._ready))
             await asyncio.gather(planner, *leftover, return_exceptions=True)
 
     # --- requests in --------------------------------------------------------------------------------------
 
     def _on_data(self, data: memoryview) -> None:
-        try:
-            self._requests += self._frames.receive(data)
-        except ProtocolViolation as violation:
-            self._error = violation
-        if len(self._requests) >= REQUESTS_MAX:
+        self._requests += data
+        if len(self._requests) >= REQUESTS_BYTES_MAX:
             self._stream.pause_reading()
         self._moved.set()
 
@@ -219,15 +262,32 @@ class _Serving:
 
     async def _next_request(self) -> bytes | None:
         """The next request, or None after the last."""
-        while not self._requests:
+        while (raw := self._cut_request()) is None:
             if self._ended:
                 return None
-            idle = self._server.limits.idle_s if not self._ready else None
+            idle = self._places.idle_s if not self._ready else None
             async with asyncio.timeout(idle):
                 await self._wait()
-        raw = self._requests.popleft()
-        if len(self._requests) < REQUESTS_MAX // 2:
+        if len(self._requests) < REQUESTS_BYTES_MAX // 2:
             self._stream.resume_reading()
+        return raw
+
+    def _cut_request(self) -> bytes | None:
+        """The first of the requests that wait, if all of it is there.
+
+        They stay as they came until it is their turn: thousands of tiny ones cost no more than their bytes.
+        """
+        head = varint.decode(self._requests)
+        if head is None:
+            return None
+        size, start = head
+        if size > REQUEST_BYTES_MAX:
+            raise ProtocolViolation(f"a request of {size} bytes (at most {REQUEST_BYTES_MAX} are allowed)")
+        end = start + size
+        if len(self._requests) < end:
+            return None
+        raw = bytes(self._requests[start:end])
+        del self._requests[:end]
         return raw
 
     async def _wait(self) -> None:
@@ -290,7 +350,7 @@ class _Serving:
         """Begin to read, as soon as there is room: always for one job, for more from what all share."""
         taken = 0
         while self._ready:
-            if len(self._ready) < JOBS_AHEAD_MAX and self._server.take_ahead(size):
+            if len(self._ready) < JOBS_AHEAD_MAX and self._places.take_ahead(size):
                 taken = size
                 break
             await self._wait()
@@ -307,19 +367,29 @@ class _Serving:
                 await self._wait()
                 continue
             ready = self._ready[0]
-            parts = await ready.parts
-            for part in parts:
-                await self._send_part(ready, part, last=ready.last and part is parts[-1])
+            await self._send_parts(ready, await ready.parts)
             if ready.last:
                 self._index = 0
             self._ready.popleft()
-            self._server.give_ahead(ready.taken)
+            self._places.give_ahead(ready.taken)
             self._moved.set()
 
-    async def _send_part(self, ready: _Ready, part: Part, *, last: bool) -> None:
-        header = Header(ready.request, part.status, self._index, part.lengths, last)
-        self._index += max(1, len(part.lengths))
-        self._stream.write_nowait(encode_header(header))
-        if part.payload and not self._stream.write_nowait(part.payload):
-            async with asyncio.timeout(self._server.limits.stall_s):
+    async def _send_parts(self, ready: _Ready, parts: list[Part]) -> None:
+        heads: list[bytes] = []
+        for part in parts:
+            last = ready.last and part is parts[-1]
+            header = Header(ready.request, part.status, self._index, part.lengths, last)
+            self._index += max(1, len(part.lengths))
+            heads.append(encode_header(header))
+            # Failures have no payload; a run of them goes out in one piece.
+            if part.payload or part is parts[-1]:
+                await self._write(b"".join(heads), part.payload)
+                heads.clear()
+
+    async def _write(self, heads: bytes, payload: bytes) -> None:
+        has_room = self._stream.write_nowait(heads)
+        if payload:
+            has_room = self._stream.write_nowait(payload)
+        if not has_room:
+            async with asyncio.timeout(self._server.stall_s):
                 await self._stream.drain()

@@ -1,8 +1,8 @@
 """`RealDisk`: file primitives of the operating system.
 
 In:  paths and bytes. Out: bytes, listings, or the `OSError` of the operating system as it came. What POSIX
-offers and Windows lacks (pread, O_NOFOLLOW, hard links as an atomic claim of a name, syncing a folder) is
-used where it exists and replaced where it does not.
+offers and Windows lacks (pread, O_NOFOLLOW, opening relative to a folder, hard links as an atomic claim of a
+name, syncing a folder) is used where it exists and replaced where it does not.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat as modes
@@ -27,7 +28,13 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a FIFO or a device must not hang the thread; on regular files the flag means nothing.
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_DRAFT_BYTES = 4
+_DRAFT_END = ".new"
 _HAS_PREAD = hasattr(os, "pread")
+_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+# Going through a folder takes no permission to list it.
+_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
+_HAS_DIR_FD = bool(_NOFOLLOW and _DIRECTORY) and {os.open, os.readlink} <= os.supports_dir_fd
 
 
 class RealFile:
@@ -92,23 +99,78 @@ class RealFile:
                 return os.write(self._fd, data)
 
 
+class RealFolder:
+    """See `seam.Folder`."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def scan(self) -> list[DirEntry]:
+        fd = os.open(".", os.O_RDONLY | _DIRECTORY, dir_fd=self._fd)
+        try:
+            return _scan(fd)
+        finally:
+            os.close(fd)
+
+    def open_read(self, name: str) -> RealFile:
+        _check_name(name)
+        return _regular(os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK, dir_fd=self._fd), name)
+
+    def read_link(self, name: str) -> str:
+        _check_name(name)
+        return os.fsdecode(os.readlink(name, dir_fd=self._fd))
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class PathFolder:
+    """See `seam.Folder`, for platforms that cannot open relative to a folder."""
+
+    __slots__ = ("_is_open", "_names", "_top")
+
+    def __init__(self, top: StrPath, names: list[str]) -> None:
+        self._top = os.fspath(top)
+        self._names = names
+        self._is_open = True
+        self._path()
+
+    def scan(self) -> list[DirEntry]:
+        return _scan(self._path())
+
+    def open_read(self, name: str) -> RealFile:
+        _check_name(name)
+        return _open(os.path.join(self._path(), name), os.O_RDONLY | _NOFOLLOW, follow_link=False)
+
+    def read_link(self, name: str) -> str:
+        _check_name(name)
+        return os.fsdecode(os.readlink(os.path.join(self._path(), name)))
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _path(self) -> str:
+        if not self._is_open:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        path = self._top
+        _check_folder(path)
+        for name in self._names:
+            path = os.path.join(path, name)
+            _check_folder(path)
+        return path
+
+
 class RealDisk:
     """See `seam.Disk`."""
 
     __slots__ = ()
 
     def scan(self, path: StrPath) -> list[DirEntry]:
-        found = []
-        with os.scandir(path) as entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                name = os.fsdecode(entry.name)
-                found.append(DirEntry(name, _kind(status.st_mode), status.st_size, status.st_mtime_ns))
-        found.sort()
-        return found
+        return _scan(path)
 
     def stat(self, path: StrPath) -> Stat:
         return _stat(os.lstat(path))
@@ -116,13 +178,29 @@ class RealDisk:
     def open_read(self, path: StrPath, *, follow_link: bool = True) -> RealFile:
         return _open(path, os.O_RDONLY | (0 if follow_link else _NOFOLLOW), follow_link=follow_link)
 
+    def open_folder(self, top: StrPath, path: str = "") -> RealFolder | PathFolder:
+        names = path.split("/") if path else []
+        for name in names:
+            _check_name(name)
+        if not _HAS_DIR_FD:
+            return PathFolder(top, names)
+        flags = _PATH | _DIRECTORY | _NOFOLLOW
+        fd = os.open(top, flags)
+        for name in names:
+            try:
+                below = os.open(name, flags, dir_fd=fd)
+            finally:
+                os.close(fd)
+            fd = below
+        return RealFolder(fd)
+
     def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> RealFile:
         flags = os.O_RDWR | _NOFOLLOW | (os.O_CREAT | os.O_EXCL if create else 0)
         return _open(path, flags, mode, follow_link=False)
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
         target = os.fspath(path)
-        draft = f"{target}.{secrets.token_hex(4)}.new"
+        draft = f"{target}.{secrets.token_hex(_DRAFT_BYTES)}{_DRAFT_END}"
         try:
             file = self.open_write(draft, create=True, mode=mode)
             try:
@@ -135,6 +213,13 @@ class RealDisk:
             _remove_if_there(draft)
             raise
         self.sync_dir(os.path.dirname(target) or ".")
+
+    def remove_drafts(self, path: StrPath) -> None:
+        folder, name = os.path.split(os.fspath(path))
+        is_draft = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{{2 * _DRAFT_BYTES}}}{re.escape(_DRAFT_END)}")
+        for entry in _scan(folder or "."):
+            if entry.kind == "file" and is_draft.fullmatch(entry.name):
+                _remove_if_there(os.path.join(folder, entry.name))
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:
         os.makedirs(path, mode, exist_ok=True)
@@ -187,7 +272,11 @@ class RealDisk:
 def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) -> RealFile:
     if not follow_link and not _NOFOLLOW and os.path.islink(path):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
-    fd = os.open(path, flags | _BINARY | _NONBLOCK, mode)
+    return _regular(os.open(path, flags | _BINARY | _NONBLOCK, mode), path)
+
+
+def _regular(fd: int, path: StrPath) -> RealFile:
+    """The open file, or the error that it is no regular one."""
     try:
         kind = os.fstat(fd).st_mode
         if modes.S_ISDIR(kind):
@@ -198,6 +287,30 @@ def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) ->
         os.close(fd)
         raise
     return RealFile(fd)
+
+
+def _scan(folder: StrPath | int) -> list[DirEntry]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            name = os.fsdecode(entry.name)
+            found.append(DirEntry(name, _kind(status.st_mode), status.st_size, status.st_mtime_ns))
+    found.sort()
+    return found
+
+
+def _check_name(name: str) -> None:
+    if name in {"", ".", ".."} or os.path.basename(name) != name:
+        raise OSError(errno.EINVAL, "this is no name of its own", name)
+
+
+def _check_folder(path: str) -> None:
+    if not modes.S_ISDIR(os.lstat(path).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 
 
 def _stat(status: os.stat_result) -> Stat:

@@ -175,7 +175,7 @@ class SimulatedDisk:
         folder = self._find(path)
         if not isinstance(folder, _Folder):
             raise _error(errno.ENOTDIR, path)
-        return [DirEntry(name, e.kind, e.size(), e.mtime_ns) for name, e in sorted(folder.entries.items())]
+        return _entries(folder)
 
     def stat(self, path: StrPath) -> Stat:
         self.meet_faults("stat")
@@ -183,12 +183,21 @@ class SimulatedDisk:
 
     def open_read(self, path: StrPath, *, follow_link: bool = True) -> SimulatedFile:
         self.meet_faults("open_read")
-        return self._open(path, self._find(path, follow=follow_link))
+        return self.open_entry(path, self._find(path, follow=follow_link))
+
+    def open_folder(self, top: StrPath, path: str = "") -> SimulatedFolder:
+        self.meet_faults("open_folder")
+        entry = self._find(top, follow=False)
+        for name in path.split("/") if path else ():
+            entry = _child(entry, _own_name(name), path)
+        if not isinstance(entry, _Folder):
+            raise _error(errno.ENOTDIR, path or top)
+        return SimulatedFolder(self, entry)
 
     def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> SimulatedFile:  # noqa: ARG002
         self.meet_faults("open_write")
         if not create:
-            return self._open(path, self._find(path, follow=False))
+            return self.open_entry(path, self._find(path, follow=False))
         file = _File(next(self._inodes), self.now_ns())
         self._put_new(path, file)
         return SimulatedFile(self, file)
@@ -204,6 +213,10 @@ class SimulatedDisk:
         file.data[:] = data
         self._free(old)
         folder.entries[name] = file
+
+    def remove_drafts(self, path: StrPath) -> None:
+        self.meet_faults("remove_drafts")
+        self._parent(path)
 
     def make_dirs(self, path: StrPath, mode: int = 0o777) -> None:  # noqa: ARG002
         self.meet_faults("make_dirs")
@@ -239,10 +252,7 @@ class SimulatedDisk:
 
     def read_link(self, path: StrPath) -> str:
         self.meet_faults("read_link")
-        entry = self._find(path, follow=False)
-        if not isinstance(entry, _Symlink):
-            raise _error(errno.EINVAL, path)
-        return entry.target
+        return _target(path, self._find(path, follow=False))
 
     def make_symlink(self, target: str, path: StrPath) -> None:
         self.meet_faults("make_symlink")
@@ -299,7 +309,7 @@ class SimulatedDisk:
                 names = names[:-1]
                 trail = trail[: len(names) + 1]
                 continue
-            entry = self._child(trail[-1], name, path)
+            entry = _child(trail[-1], name, path)
             if isinstance(entry, _Symlink) and (todo or follow):
                 links += 1
                 if links > _LINKS_MAX:
@@ -311,13 +321,6 @@ class SimulatedDisk:
             names.append(name)
             trail.append(entry)
         return names, trail[-1]
-
-    def _child(self, folder: _Entry, name: str, path: StrPath) -> _Entry:
-        if not isinstance(folder, _Folder):
-            raise _error(errno.ENOTDIR, path)
-        if name not in folder.entries:
-            raise _error(errno.ENOENT, path)
-        return folder.entries[name]
 
     def _parent(self, path: StrPath) -> tuple[_Folder, str]:
         parts = _parts(path)
@@ -335,7 +338,8 @@ class SimulatedDisk:
         folder.entries[name] = entry
         folder.mtime_ns = self.now_ns()
 
-    def _open(self, path: StrPath, entry: _Entry) -> SimulatedFile:
+    def open_entry(self, path: StrPath, entry: _Entry) -> SimulatedFile:
+        """Open what was found at `path`; anything but a file is refused."""
         if isinstance(entry, _Folder):
             raise _error(errno.EISDIR, path)
         if isinstance(entry, _Symlink):
@@ -353,9 +357,67 @@ class SimulatedDisk:
             self.used_bytes -= len(entry.data)
 
 
+class SimulatedFolder:
+    """An open folder; what is reached through it lies in it, whatever becomes of its name."""
+
+    __slots__ = ("_disk", "_folder", "_is_open")
+
+    def __init__(self, disk: SimulatedDisk, folder: _Folder) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._is_open = True
+
+    def scan(self) -> list[DirEntry]:
+        self._begin("scan")
+        return _entries(self._folder)
+
+    def open_read(self, name: str) -> SimulatedFile:
+        self._begin("open_read")
+        return self._disk.open_entry(name, self._entry(name))
+
+    def read_link(self, name: str) -> str:
+        self._begin("read_link")
+        return _target(name, self._entry(name))
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _begin(self, op: str) -> None:
+        if not self._is_open:
+            raise _error(errno.EBADF)
+        self._disk.meet_faults(op)
+
+    def _entry(self, name: str) -> _Entry:
+        return _child(self._folder, _own_name(name), name)
+
+
 def _parts(path: StrPath) -> list[str]:
     text = os.fspath(path).replace(os.sep, "/")
     return [part for part in text.split("/") if part not in ("", ".")]
+
+
+def _entries(folder: _Folder) -> list[DirEntry]:
+    return [DirEntry(name, e.kind, e.size(), e.mtime_ns) for name, e in sorted(folder.entries.items())]
+
+
+def _child(folder: _Entry, name: str, path: StrPath) -> _Entry:
+    if not isinstance(folder, _Folder):
+        raise _error(errno.ENOTDIR, path)
+    if name not in folder.entries:
+        raise _error(errno.ENOENT, path)
+    return folder.entries[name]
+
+
+def _target(path: StrPath, entry: _Entry) -> str:
+    if not isinstance(entry, _Symlink):
+        raise _error(errno.EINVAL, path)
+    return entry.target
+
+
+def _own_name(name: str) -> str:
+    if name in {"", ".", ".."} or "/" in name:
+        raise _error(errno.EINVAL, name)
+    return name
 
 
 def _stat(entry: _Entry) -> Stat:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from warren.services.contacts.model import Contact
 
 
+_DIRECT = "the inviter's node must be running, on the same network or reachable from here"
+_RELAYED = f"the code names relays, which this Warren cannot use yet; else {_DIRECT}"
+
+
 async def join(
     text: str, petname: str | None, contacts: Contacts, network: Network, invites: InviteProtocol
 ) -> Contact:
@@ -46,7 +50,7 @@ async def _reach(code: InviteCode, network: Network) -> Socket:
         raise DialFailed(
             f"who made this invitation is not reachable: {error}",
             error.attempts,
-            hint="the inviter's node must be running, on the same network or reachable from here",
+            hint=_RELAYED if code.relays else _DIRECT,
         ) from error
     except ConnectionFailed as error:
         error.hint = error.hint or "the inviter's node must run; then try again: the code is still good"

@@ -9,13 +9,13 @@ unknown, expired or used up.
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from warren.core.errors import InputError, LimitReached
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.protocols.invite.messages import Declined, Reason
+from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.model import Contact, Invite
 from warren.services.contacts.petname import free_petname, petname_key
 
@@ -38,9 +38,7 @@ PROOF_FRESH_S = 3600.0
 
 def migrations() -> list[str]:
     """The scripts that bring `state.db` from version i to i + 1."""
-    folder = resources.files("warren.services.contacts") / "schema"
-    scripts = sorted((one.name, one) for one in folder.iterdir() if one.name.endswith(".sql"))
-    return [one.read_text(encoding="utf-8") for _, one in scripts]
+    return numbered_scripts("warren.services.contacts")
 
 
 def load_all(db: sqlite3.Connection) -> list[Contact]:

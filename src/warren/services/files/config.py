@@ -25,6 +25,12 @@ class FilesConfig:
     serve_streams_per_peer: the same for one peer, so that no peer can take all places.
     serve_ahead_bytes: chunks read before the stream can take them, at most, over all streams; each stream has
         room for one chunk beyond that. This is memory.
+    serve_strangers_max: transfer streams of strangers served at once; these places are their own. A stranger
+        is whom nothing but public shares can concern. (Attack: identities that cost nothing, each with
+        streams that keep contacts out.)
+    serve_strangers_per_peer: the same for one of them.
+    serve_strangers_ahead_bytes: as `serve_ahead_bytes`, for strangers.
+    strangers_idle_s: as `idle_s`, for strangers.
     stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
     idle_s: a served stream without a request for so long is closed. The fetching side opens another when it
         needs one.
@@ -39,6 +45,10 @@ class FilesConfig:
     serve_streams_max: int = 64
     serve_streams_per_peer: int = 8
     serve_ahead_bytes: int = 16 * 1024 * 1024
+    serve_strangers_max: int = 16
+    serve_strangers_per_peer: int = 4
+    serve_strangers_ahead_bytes: int = 4 * 1024 * 1024
+    strangers_idle_s: float = 20.0
     stall_s: float = 60.0
     idle_s: float = 300.0
     answer_s: float = 60.0

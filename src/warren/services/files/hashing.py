@@ -1,7 +1,8 @@
 """What sharing does in threads: list a folder, hash files. Each function here blocks; call it in `offload`.
 
 In: paths below a top folder that is free of symlinks itself. Out: listings, and hashed files. What cannot be
-shared comes back as the reason, in words, because one bad file must not stop the rest.
+shared comes back as the reason, in words, because one bad file must not stop the rest. A folder swapped for a
+symlink after it was listed leads nowhere (`beneath.py`); a file that is not what was listed is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from warren.services.files.beneath import Beneath
 from warren.services.files.dag.build import CHUNK_BYTES, FileBuilder, build_symlink
 from warren.services.files.dag.pb import Link
 from warren.services.files.dag.unixfs import SYMLINK_TARGET_BYTES_MAX
@@ -18,7 +20,7 @@ from warren.services.files.dag.unixfs import SYMLINK_TARGET_BYTES_MAX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warren.runtime.seam import Disk, ReadFile
+    from warren.runtime.seam import Disk, Folder, ReadFile
     from warren.services.files.dag.pb import Block
 
 FRESH_NS: Final = 100_000_000
@@ -65,8 +67,16 @@ def join(folder: str, name: str) -> str:
 
 def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
     """List what to share of `folder` (relative to `top`). Raises `OSError`."""
+    opened = disk.open_folder(top, folder)
+    try:
+        return _scan_open(disk, opened, top, folder)
+    finally:
+        opened.close()
+
+
+def _scan_open(disk: Disk, opened: Folder, top: str, folder: str) -> Listing:
     found = Listing([], [], [], [])
-    for entry in disk.scan(os.path.join(top, folder)):
+    for entry in opened.scan():
         name = entry.name
         if name.startswith("."):
             continue
@@ -81,14 +91,13 @@ def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
         elif entry.kind == "dir":
             found.folders.append(name)
         elif entry.kind == "symlink":
-            _scan_symlink(disk, top, folder, name, found)
+            _scan_symlink(disk, top, folder, name, opened.read_link(name), found)
         else:
             found.skipped.append((name, "it is neither a file, a folder nor a symlink"))
     return found
 
 
-def _scan_symlink(disk: Disk, top: str, folder: str, name: str, found: Listing) -> None:
-    target = disk.read_link(os.path.join(top, folder, name))
+def _scan_symlink(disk: Disk, top: str, folder: str, name: str, target: str, found: Listing) -> None:
     reason = _refuse_target(disk, top, os.path.join(top, folder), target)
     if reason:
         found.skipped.append((name, reason))
@@ -118,13 +127,27 @@ def _refuse_target(disk: Disk, top: str, folder: str, target: str) -> str:
 
 def hash_files(disk: Disk, top: str, files: Sequence[Scanned], now_ns: int) -> list[Hashed | str]:
     """Hash whole files. For each its outcome, or the reason why there is none."""
-    return [_attempt(disk, top, file, now_ns) for file in files]
+    with Beneath(disk) as beneath:
+        return [_hash_file(beneath, top, file, now_ns) for file in files]
+
+
+def _hash_file(beneath: Beneath, top: str, file: Scanned, now_ns: int) -> Hashed | str:
+    leaves = _hash_part(beneath, top, file, 0, file.size)
+    return leaves if isinstance(leaves, str) else assemble(leaves, file, now_ns)
 
 
 def hash_span(disk: Disk, top: str, file: Scanned, start: int, end: int) -> list[tuple[bytes, int]] | str:
-    """Hash a part of a file, which must still be as it was listed: its chunks, or the reason."""
+    """Hash a part of a file: its chunks, or the reason why there are none."""
+    with Beneath(disk) as beneath:
+        return _hash_part(beneath, top, file, start, end)
+
+
+def _hash_part(
+    beneath: Beneath, top: str, file: Scanned, start: int, end: int
+) -> list[tuple[bytes, int]] | str:
+    """The chunks of a file that must be as it was listed, after the read as well."""
     try:
-        opened = disk.open_read(os.path.join(top, file.path), follow_link=False)
+        opened = beneath.open_read(top, *posixpath.split(file.path))
     except OSError as error:
         return _reason(error)
     try:
@@ -147,24 +170,6 @@ def assemble(leaves: list[tuple[bytes, int]], file: Scanned, now_ns: int) -> Has
     root = builder.finish()
     trusted = _is_settled(file.mtime_ns, now_ns)
     return Hashed(root, builder.blocks, leaves, file.size, file.mtime_ns, trusted)
-
-
-def _attempt(disk: Disk, top: str, file: Scanned, now_ns: int) -> Hashed | str:
-    try:
-        opened = disk.open_read(os.path.join(top, file.path), follow_link=False)
-    except OSError as error:
-        return _reason(error)
-    try:
-        before = opened.stat()
-        leaves = _hash_range(opened, 0, before.size)
-        after = opened.stat()
-    except OSError as error:
-        return _reason(error)
-    finally:
-        opened.close()
-    if leaves is None or (before.size, before.mtime_ns) != (after.size, after.mtime_ns):
-        return CHANGED
-    return assemble(leaves, file._replace(size=before.size, mtime_ns=before.mtime_ns), now_ns)
 
 
 def _hash_range(file: ReadFile, start: int, end: int) -> list[tuple[bytes, int]] | None:

@@ -1,41 +1,46 @@
-"""The index: what is shared, and where each chunk and node of it lies. It can be rebuilt by sharing again.
+"""The index: where each chunk and node of what is shared lies. It can be made again from the files.
 
 In: rows from the importer, questions from the library, each as a function over an open transaction. Out:
-shares, listings, places of chunks, blocks of nodes. Nothing is handed out of a share that the asker did not
-name among those it may see (`visible`).
+places of chunks, blocks of nodes, listings. Nothing is handed out of a share that the asker did not name
+among those it may see (`visible`).
 
-A share is built under a number that nobody sees, and appears, or takes the place of its older self, in one
-transaction. What is taken away disappears at once and is swept out in small steps, so that no transaction
-holds up those who read.
+A share is built under a number that nobody knows; it has a content id once it is complete. What is shared,
+and with whom, is not decided here (`shares.py`): `reconcile` brings the two together at the start. What is
+hidden, or was never finished, is swept out in small steps, so that no transaction holds up those who read.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.services.files.dag import pb
-from warren.services.files.types import Audience, Share, Skipped
+from warren.services.files.types import Skipped
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
     from warren.services.files.dag.pb import Block
-    from warren.services.files.types import EntryKind
+    from warren.services.files.types import EntryKind, Share
 
 MIGRATIONS: Final = (
+    "",  # what version 1 held is made again
     """
+    DROP TABLE IF EXISTS share;
+    DROP TABLE IF EXISTS entry;
+    DROP TABLE IF EXISTS leaf;
+    DROP TABLE IF EXISTS node;
     CREATE TABLE share (
-        id INTEGER PRIMARY KEY,
-        name TEXT UNIQUE,           -- NULL: being built, or being swept out
-        path TEXT NOT NULL,         -- absolute
-        kind TEXT NOT NULL,         -- 'file' or 'dir'
-        cid BLOB, audience TEXT, files INTEGER, bytes INTEGER,
-        skipped TEXT, skipped_count INTEGER, hash_seconds REAL
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: who may see a number may not see the next
+        path BLOB NOT NULL,         -- absolute, as the system writes it
+        kind TEXT,                  -- 'file' or 'dir'
+        cid BLOB,                   -- NULL: being built
+        hidden INTEGER NOT NULL DEFAULT 0,  -- to be swept out
+        files INTEGER, bytes INTEGER, skipped TEXT, skipped_count INTEGER, hash_seconds REAL
     );
     CREATE TABLE entry (
         id INTEGER PRIMARY KEY,
@@ -48,22 +53,28 @@ MIGRATIONS: Final = (
         cid BLOB NOT NULL,
         total INTEGER NOT NULL,     -- bytes of all its blocks
         trusted INTEGER NOT NULL,   -- the same size and time will mean that it is unchanged
+        broken INTEGER NOT NULL DEFAULT 0,  -- it could not be served when it was tried last
         UNIQUE (share, folder, name)
     );
+    -- The share stands in the key so that what is in no visible share costs nobody anything, not even time.
     CREATE TABLE leaf (
-        digest BLOB NOT NULL, entry INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
-        PRIMARY KEY (digest, entry, start)
+        digest BLOB NOT NULL, share INTEGER NOT NULL, entry INTEGER NOT NULL,
+        start INTEGER NOT NULL,     -- the first of its places in that file
+        length INTEGER NOT NULL,
+        PRIMARY KEY (digest, share, entry)
     ) WITHOUT ROWID;
     CREATE INDEX leaf_entry ON leaf (entry);
     CREATE TABLE node (
-        digest BLOB NOT NULL, entry INTEGER NOT NULL, block BLOB NOT NULL,
-        PRIMARY KEY (digest, entry)
+        digest BLOB NOT NULL, share INTEGER NOT NULL, entry INTEGER NOT NULL, block BLOB NOT NULL,
+        PRIMARY KEY (digest, share, entry)
     ) WITHOUT ROWID;
     CREATE INDEX node_entry ON node (entry);
     """,
 )
 
 SWEEP_ROWS: Final = 2000
+PLACES_MAX: Final = 16
+"""Equal files in which a chunk is looked for. Attack: thousands of empty files, asked for again and again."""
 
 
 class EntryRow(NamedTuple):
@@ -96,14 +107,20 @@ class KnownFile(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a chunk lies: in the file `path`, which must still have this size and time to be served."""
+    """Where a chunk lies: in the file `name` of `folder` below `top`.
+
+    That must still have this size and time to be served.
+    """
 
     entry: int
-    path: str
+    top: str
+    folder: str
+    name: str
     size: int
     mtime_ns: int
     start: int
     length: int
+    broken: bool = False
 
 
 class ListedEntry(NamedTuple):
@@ -118,9 +135,9 @@ class ListedEntry(NamedTuple):
 # --- building ---------------------------------------------------------------------------------------------
 
 
-def begin(db: sqlite3.Connection, path: str, kind: str) -> int:
-    """A number for a share to be built; nobody sees it before `publish`."""
-    return db.execute("INSERT INTO share (path, kind) VALUES (?, ?)", (path, kind)).lastrowid or 0
+def begin(db: sqlite3.Connection, path: str) -> int:
+    """A number for a share to be built."""
+    return db.execute("INSERT INTO share (path) VALUES (?)", (os.fsencode(path),)).lastrowid or 0
 
 
 def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
@@ -131,62 +148,57 @@ def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(entry, share, *row[:8]) for entry, row in enumerate(rows, last + 1)],
     )
-    leaves: list[tuple[bytes, int, int, int]] = []
-    nodes: list[tuple[bytes, int, bytes]] = []
+    leaves: list[tuple[bytes, int, int, int, int]] = []
+    nodes: list[tuple[bytes, int, int, bytes]] = []
     for entry, row in enumerate(rows, last + 1):
         start = 0
         for digest, length in row.leaves:
-            leaves.append((digest, entry, start, length))
+            leaves.append((digest, share, entry, start, length))
             start += length
-        nodes += [(block.cid[4:], entry, block.data) for block in row.blocks]
+        nodes += [(block.cid[4:], share, entry, block.data) for block in row.blocks]
         if row.copied_from:
-            _copy(db, row.copied_from, entry)
-    db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
-    db.executemany("INSERT OR IGNORE INTO node VALUES (?, ?, ?)", nodes)
+            _copy(db, row.copied_from, share, entry)
+    db.executemany("INSERT OR IGNORE INTO leaf VALUES (?, ?, ?, ?, ?)", leaves)
+    db.executemany("INSERT OR IGNORE INTO node VALUES (?, ?, ?, ?)", nodes)
 
 
-def _copy(db: sqlite3.Connection, old: int, new: int) -> None:
-    db.execute("INSERT INTO leaf SELECT digest, ?, start, length FROM leaf WHERE entry = ?", (new, old))
-    db.execute("INSERT INTO node SELECT digest, ?, block FROM node WHERE entry = ?", (new, old))
+def _copy(db: sqlite3.Connection, old: int, share: int, new: int) -> None:
+    to_from = (share, new, old)
+    db.execute("INSERT INTO leaf SELECT digest, ?, ?, start, length FROM leaf WHERE entry = ?", to_from)
+    db.execute("INSERT INTO node SELECT digest, ?, ?, block FROM node WHERE entry = ?", to_from)
 
 
 def known_files(db: sqlite3.Connection, share: int, folder: str) -> dict[str, KnownFile]:
     """The files of a folder that can be told to be unchanged by their size and time."""
     rows = db.execute(
         "SELECT name, id, size, mtime_ns, cid, total FROM entry"
-        " WHERE share = ? AND folder = ? AND kind = 'file' AND trusted",
+        " WHERE share = ? AND folder = ? AND kind = 'file' AND trusted AND NOT broken",
         (share, folder),
     )
     return {name: KnownFile(*rest) for name, *rest in rows}
 
 
-def publish(db: sqlite3.Connection, number: int, share: Share, replaced: Collection[int]) -> None:
-    """Let the share appear, in place of the older ones."""
-    for old in replaced:
-        hide(db, old)
+def finish(db: sqlite3.Connection, number: int, share: Share) -> None:
+    """Keep what there is to say of a share that is complete."""
     skipped = json.dumps([[one.path, one.reason] for one in share.skipped])
     db.execute(
-        "UPDATE share SET name = ?, path = ?, kind = ?, cid = ?, audience = ?, files = ?, bytes = ?,"
-        " skipped = ?, skipped_count = ?, hash_seconds = ? WHERE id = ?",
+        "UPDATE share SET kind = ?, cid = ?, files = ?, bytes = ?, skipped = ?, skipped_count = ?,"
+        " hash_seconds = ? WHERE id = ?",
         (
-            *(share.name, str(share.path), share.kind, share.cid.to_bytes(), str(share.audience)),
-            *(share.files, share.bytes, skipped, share.skipped_count, share.hash_seconds, number),
+            *(share.kind, share.cid.to_bytes(), share.files, share.bytes, skipped, share.skipped_count),
+            *(share.hash_seconds, number),
         ),
     )
 
 
-def hide(db: sqlite3.Connection, share: int) -> None:
-    """Take a share away; `sweep_some` frees its room."""
-    db.execute("UPDATE share SET name = NULL WHERE id = ?", (share,))
+def hide(db: sqlite3.Connection, numbers: Collection[int]) -> None:
+    """Take shares away; `sweep_some` frees their room."""
+    db.executemany("UPDATE share SET hidden = 1 WHERE id = ?", [(number,) for number in numbers])
 
 
-def sweep_some(db: sqlite3.Connection, keep: Collection[int] = ()) -> bool:
-    """Free some room of what was hidden or never finished, but for the numbers in `keep`.
-
-    Returns whether all of it is free.
-    """
-    hidden = [row[0] for row in db.execute("SELECT id FROM share WHERE name IS NULL") if row[0] not in keep]
-    for share in hidden:
+def sweep_some(db: sqlite3.Connection) -> bool:
+    """Free some room of what was hidden. Returns whether all of it is free."""
+    for (share,) in db.execute("SELECT id FROM share WHERE hidden").fetchall():
         rows = db.execute("SELECT id FROM entry WHERE share = ? LIMIT ?", (share, SWEEP_ROWS)).fetchall()
         if rows:
             for table in ("leaf", "node"):
@@ -200,26 +212,41 @@ def sweep_some(db: sqlite3.Connection, keep: Collection[int] = ()) -> bool:
 # --- answering --------------------------------------------------------------------------------------------
 
 
-def shares(db: sqlite3.Connection) -> dict[int, Share]:
-    """All shares that somebody can see, by their numbers."""
+def check(db: sqlite3.Connection) -> None:
+    """Read a little of each table. Raises where this is no index."""
+    for table in ("share", "entry", "leaf", "node"):
+        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (four fixed names)
+
+
+def reconcile(db: sqlite3.Connection, wanted: Iterable[Share]) -> dict[int, Share]:
+    """The complete ones among the wanted shares, by their numbers, each in its newest form; hide all others.
+
+    For the start, when nothing is being built: a crash between a decision and what follows from it here
+    leaves the one without the other, and one while a share is built leaves that unfinished.
+    """
+    missing = {os.fsencode(share.path): share for share in wanted}
+    found: dict[int, Share] = {}
+    hidden: list[int] = []
     rows = db.execute(
-        "SELECT id, name, path, kind, cid, audience, files, bytes, skipped, skipped_count, hash_seconds"
-        " FROM share WHERE name IS NOT NULL ORDER BY name"
-    )
-    found = {}
-    for number, name, path, kind, cid, audience, files, size, skipped, skipped_count, hash_seconds in rows:
-        found[number] = Share(
-            name=name,
-            path=Path(path),
+        "SELECT id, path, cid, files, bytes, skipped, skipped_count, hash_seconds"
+        " FROM share WHERE NOT hidden ORDER BY id DESC"
+    ).fetchall()
+    for number, path, cid, files, size, skipped, skipped_count, hash_seconds in rows:
+        share = missing.pop(path, None) if cid is not None else None
+        if share is None:
+            hidden.append(number)
+            continue
+        found[number] = replace(
+            share,
             cid=Cid.from_bytes(cid),
-            audience=Audience.parse(audience),
-            kind=kind,
             files=files,
             bytes=size,
             skipped=tuple(Skipped(*one) for one in json.loads(skipped)),
             skipped_count=skipped_count,
             hash_seconds=hash_seconds,
+            ready=True,
         )
+    hide(db, hidden)
     return found
 
 
@@ -243,25 +270,41 @@ def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> Li
 
 
 def find_chunks(
-    db: sqlite3.Connection, visible: Collection[int], digests: Iterable[bytes]
-) -> list[Place | None]:
-    """Where each chunk lies in the shares that are `visible`; None where it does not."""
-    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
-        "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length FROM leaf l"  # noqa: S608
-        " CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = e.share"
-        f" WHERE l.digest = ? AND e.share IN ({_numbers(visible)})"
-        " ORDER BY e.trusted DESC LIMIT 1"
+    db: sqlite3.Connection, visible: Collection[int], digests: Sequence[bytes]
+) -> list[tuple[Place, ...]]:
+    """Where each chunk lies in the shares that are `visible`, the best place first; () where it does not."""
+    every = _places_query(visible)
+    found: dict[bytes, tuple[Place, ...]] = {}
+    for digest in dict.fromkeys(digests):
+        places = _places(db, every, digest)
+        if len(places) == PLACES_MAX and all(place.broken for place in places):
+            places = _places(db, _places_query(visible, "AND NOT e.broken"), digest) or places
+        found[digest] = places
+    return [found[digest] for digest in digests]
+
+
+def _places_query(visible: Collection[int], condition: str = "") -> str:
+    """What is inserted are integers and words of our own; CROSS JOIN: begin with the digest, always."""
+    return (
+        "SELECT e.id, s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns, l.start, l.length,"  # noqa: S608
+        " e.broken, e.trusted"
+        " FROM leaf l CROSS JOIN entry e ON e.id = l.entry CROSS JOIN share s ON s.id = l.share"
+        f" WHERE l.digest = ? AND l.share IN ({_numbers(visible)}) {condition} LIMIT {PLACES_MAX}"
     )
-    places: list[Place | None] = []
-    for digest in digests:
-        row = db.execute(query, (digest,)).fetchone()
-        if row is None:
-            places.append(None)
-            continue
-        entry, kind, top, folder, name, *rest = row
-        path = top if kind == "file" else os.path.join(top, folder, name)
-        places.append(Place(entry, path, *rest))
-    return places
+
+
+def _places(db: sqlite3.Connection, query: str, digest: bytes) -> tuple[Place, ...]:
+    rows = db.execute(query, (digest,)).fetchall()
+    if len(rows) > 1:
+        rows.sort(key=lambda row: (row[-2], -row[-1]))
+    return tuple([_place(*row[:-1]) for row in rows])
+
+
+def _place(entry: int, kind: str, path: bytes, folder: str, name: str, *rest: Any) -> Place:
+    top = os.fsdecode(path)
+    if kind == "file":
+        top, name = os.path.split(top)
+    return Place(entry, top, folder, name, *rest)
 
 
 def read_nodes(
@@ -272,9 +315,8 @@ def read_nodes(
     `pending` is a stack of content ids of nodes, the next one last; it is changed to what is still to come.
     Stops once `bytes_max` are reached, and after the first node that is in no visible share: None.
     """
-    query = (  # its one inserted part are integers of our own; CROSS JOIN: begin with the digest, always
-        "SELECT n.block FROM node n CROSS JOIN entry e ON e.id = n.entry"  # noqa: S608
-        f" WHERE n.digest = ? AND e.share IN ({_numbers(visible)}) LIMIT 1"
+    query = (  # its one inserted part are integers of our own
+        f"SELECT block FROM node WHERE digest = ? AND share IN ({_numbers(visible)}) LIMIT 1"  # noqa: S608
     )
     found: list[bytes | None] = []
     size = 0
@@ -290,9 +332,17 @@ def read_nodes(
     return found
 
 
-def mark_changed(db: sqlite3.Connection, entries: Iterable[int]) -> None:
-    """Hash these files again at the next sharing, whatever their size and time say then."""
-    db.executemany("UPDATE entry SET trusted = 0 WHERE id = ?", [(entry,) for entry in entries])
+def mark(
+    db: sqlite3.Connection, *, changed: Iterable[int], broken: Iterable[int], sound: Iterable[int]
+) -> None:
+    """Remember what became of entries when they were served.
+
+    Those that changed are hashed at the next sharing, whatever their size and time say then. Those that are
+    broken come last from now on, until they are found sound.
+    """
+    db.executemany("UPDATE entry SET trusted = 0 WHERE id = ?", [(entry,) for entry in changed])
+    db.executemany("UPDATE entry SET broken = 1 WHERE id = ?", [(entry,) for entry in broken])
+    db.executemany("UPDATE entry SET broken = 0 WHERE id = ?", [(entry,) for entry in sound])
 
 
 def _numbers(visible: Collection[int]) -> str:

@@ -4,28 +4,34 @@ In: paths and audiences from the user, requests of peers. Out: shares with their
 and chunks for peers. A peer sees what the audiences admit it to, and nothing else in any way: what is not for
 it is answered like what is not there. A share is brought up to date by sharing it again; what did not change
 is not read again.
+
+What is shared and with whom stands in the durable database, committed before it is acknowledged; the index
+beside it can be lost. What it does not hold is hashed again in the background, and not served until then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from warren.core.cid import Cid
-from warren.core.errors import ContentUnknown, InputError, NotFound
+from warren.core.errors import ContentUnknown, NotFound, StorageError, WarrenError
 from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
-from warren.services.files import index, listing, serving
+from warren.services.files import index, listing, serving, shares
 from warren.services.files.importer import Importer
 from warren.services.files.index import ListedEntry
+from warren.services.files.index_file import open_index
+from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -33,11 +39,11 @@ if TYPE_CHECKING:
     from warren.protocols.transfer.server import Part, ReadJob
     from warren.runtime.seam import Database, Runtime, StrPath
     from warren.services.files.config import FilesConfig
-    from warren.services.files.index import EntryRow, KnownFile
+    from warren.services.files.index import EntryRow, KnownFile, Place
     from warren.services.files.serving import ReadChunks
     from warren.services.files.types import FileEntry, Progress
 
-NAME_BYTES_MAX: Final = 255
+logger = logging.getLogger(__name__)
 
 
 class Library:
@@ -47,17 +53,21 @@ class Library:
         self,
         runtime: Runtime,
         config: FilesConfig,
+        state: Database,
         database: Database,
         is_contact: Callable[[PeerId], bool],
     ) -> None:
         self._runtime = runtime
         self._config = config
+        self._state = state
         self._database = database
         self._is_contact = is_contact
+        self._wanted: dict[Path, Share] = {}
+        """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._sharing = asyncio.Lock()
-        self._building: set[int] = set()
         self._sweeping: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None
         self._network: Network | None = None
 
     @classmethod
@@ -66,25 +76,44 @@ class Library:
         runtime: Runtime,
         network: Network,
         config: FilesConfig,
+        state: Database,
         path: StrPath,
         *,
         is_contact: Callable[[PeerId], bool],
     ) -> Library:
-        """Open the index at `path` and serve it on `network`. Raises `StorageError`."""
-        database = await runtime.open_database(path, index.MIGRATIONS, durable=False)
-        library = cls(runtime, config, database, is_contact)
-        await library._start(network)
+        """Open the index at `path` and serve on `network` what `state` says is shared.
+
+        `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
+        close. Raises `StorageError`.
+        """
+        library = cls(runtime, config, state, await open_index(runtime, path), is_contact)
+        try:
+            await library._start(network)
+        except BaseException:
+            await library.close()
+            raise
         return library
 
     async def _start(self, network: Network) -> None:
-        self._shares = await self._database.run(index.shares)
+        self._wanted = {share.path: share for share in await self._state.run(shares.load)}
+        self._shares = await self._database.run(partial(index.reconcile, wanted=self._wanted.values()))
+        self._wanted |= {share.path: share for share in self._shares.values()}
         self._sweep()
+        missing = [share for share in self._wanted.values() if not share.ready]
+        if missing:
+            names = ", ".join(repr(share.name) for share in missing)
+            logger.warning("the index does not hold %s: hashing again what is shared", names)
+            self._restoring = asyncio.create_task(self._restore(missing))
         limits = ServerLimits(
             streams_max=self._config.serve_streams_max,
             streams_per_peer=self._config.serve_streams_per_peer,
             ahead_bytes=self._config.serve_ahead_bytes,
-            stall_s=self._config.stall_s,
             idle_s=self._config.idle_s,
+            strangers_max=self._config.serve_strangers_max,
+            strangers_per_peer=self._config.serve_strangers_per_peer,
+            strangers_ahead_bytes=self._config.serve_strangers_ahead_bytes,
+            strangers_idle_s=self._config.strangers_idle_s,
+            stall_s=self._config.stall_s,
         )
         network.handle_stream(PROTOCOL_ID, TransferServer(self, limits).serve)
         self._network = network
@@ -94,17 +123,17 @@ class Library:
         network, self._network = self._network, None
         if network is not None:
             network.remove_handler(PROTOCOL_ID)
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeping
+        tasks = [task for task in (self._restoring, self._sweeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._database.close()
 
     # --- the user's side ----------------------------------------------------------------------------------
 
     def shares(self) -> list[Share]:
         """What is shared, by name."""
-        return sorted(self._shares.values(), key=lambda share: share.name)
+        return sorted(self._wanted.values(), key=lambda share: share.name)
 
     async def share(
         self,
@@ -122,31 +151,36 @@ class Library:
         malformed.
         """
         async with self._sharing:
-            top, kind = await self._find(os.fspath(path))
-            old = [number for number, share in self._shares.items() if str(share.path) == top]
-            chosen = self._choose_name(name, top, old)
-            kept = self._shares[old[0]].audience if old else Audience()
-            number = await self._database.run(partial(index.begin, path=top, kind=kind))
-            self._building.add(number)
-            try:
-                share = await self._build(number, top, chosen, audience or kept, old, progress)
-            finally:
-                self._building.discard(number)
-                self._sweep()
-            for one in old:
-                del self._shares[one]
-            self._shares[number] = share
-            return share
+            top = await self._find(os.fspath(path))
+            old = self._wanted.get(Path(top))
+            taken = {share.name for share in self._wanted.values() if share is not old}
+            chosen = old.name if old and name is None else choose_name(name, top, taken)
+            kept = old.audience if old else Audience()
+            return await self._hash(top, chosen, audience or kept, old, progress)
 
     async def unshare(self, ref: str) -> Share:
-        """Stop sharing, by name, path or content id; the files stay. Raises `ContentUnknown`."""
-        for number, share in self._shares.items():
+        """Stop sharing, by name, path or content id; the files stay.
+
+        Raises `ContentUnknown`, and `StorageError` where that cannot be kept: then it is still shared.
+        """
+        for share in self._wanted.values():
             if ref in {share.name, str(share.cid)} or Path(ref) == share.path:
-                del self._shares[number]
-                await self._database.run(partial(index.hide, share=number))
-                self._sweep()
+                await self._drop(share)
                 return share
         raise ContentUnknown(f"nothing is shared as {ref!r}", hint="list the shares with: warren ls")
+
+    async def _drop(self, share: Share) -> None:
+        path = share.path
+        del self._wanted[path]
+        gone = {number: self._shares.pop(number) for number in self._numbers_of(path)}
+        try:
+            await self._state.run(partial(shares.drop, path=path))
+        except StorageError:
+            self._wanted[path] = share
+            self._shares |= gone
+            raise
+        await self._hide(list(gone))
+        self._sweep()
 
     async def list_files(self, path: str = "") -> list[FileEntry]:
         """What lies at `path` (SHARE/FOLDER) of what this node shares. Raises `ContentUnknown`."""
@@ -162,29 +196,40 @@ class Library:
                 return found
             after = page.entries[-1].name
 
-    async def _find(self, path: str) -> tuple[str, str]:
+    async def _find(self, path: str) -> str:
         try:
-            top = await self._runtime.offload(self._runtime.disk.real_path, path)
-            kind = (await self._runtime.offload(self._runtime.disk.stat, top)).kind
+            return await self._runtime.offload(self._runtime.disk.real_path, path)
         except OSError as error:
             raise NotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
-        return top, kind
 
-    def _choose_name(self, wanted: str | None, top: str, old: Collection[int]) -> str:
-        taken = {share.name for number, share in self._shares.items() if number not in old}
-        if wanted is None and old:
-            return self._shares[next(iter(old))].name
-        name = wanted if wanted is not None else os.path.basename(top) or "root"
+    # --- hashing and committing ---------------------------------------------------------------------------
+
+    async def _hash(
+        self,
+        top: str,
+        name: str,
+        audience: Audience,
+        old: Share | None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Share:
+        """Hash what lies at `top` into the index, then share it, unless `old` was unshared meanwhile."""
+        number = await self._database.run(partial(index.begin, path=top))
         try:
-            too_long = len(name.encode()) > NAME_BYTES_MAX
-        except UnicodeEncodeError:
-            raise InputError(f"the name of {top!r} is not UTF-8", hint="choose one with --name") from None
-        if not name.isprintable() or not name.strip() or "/" in name or name in {".", ".."} or too_long:
-            raise InputError(f"{name!r} cannot be the name of a share", hint="choose another with --name")
-        if wanted is not None and name in taken:
-            raise InputError(f"another share has the name {name!r}", hint="choose another with --name")
-        candidates = (f"{name} ({number})" if number > 1 else name for number in range(1, len(taken) + 2))
-        return next(one for one in candidates if one not in taken)
+            share = await self._build(number, top, name, audience, progress)
+            # Not to be cancelled half-way: the databases commit, whoever waits for it.
+            commit = asyncio.ensure_future(self._commit(number, share, old))
+            try:
+                await asyncio.shield(commit)
+            except asyncio.CancelledError:
+                await asyncio.wait([commit])
+                raise
+        except BaseException:
+            if number not in self._shares:
+                await self._hide([number])
+            raise
+        finally:
+            self._sweep()
+        return share
 
     async def _build(
         self,
@@ -192,9 +237,10 @@ class Library:
         top: str,
         name: str,
         audience: Audience,
-        old: Sequence[int],
         progress: Callable[[Progress], None] | None,
     ) -> Share:
+        old = self._numbers_of(Path(top))
+
         async def keep(rows: Sequence[EntryRow]) -> None:
             await self._database.run(partial(index.add, share=number, rows=rows))
 
@@ -205,7 +251,7 @@ class Library:
             self._runtime, self._config.hash_jobs, keep=keep, known=known if old else None, report=progress
         )
         done = await importer.run(top)
-        share = Share(
+        return Share(
             name=name,
             path=Path(top),
             cid=Cid.from_bytes(done.root.cid),
@@ -217,8 +263,44 @@ class Library:
             skipped_count=done.skipped_count,
             hash_seconds=done.seconds,
         )
-        await self._database.run(partial(index.publish, number=number, share=share, replaced=old))
-        return share
+
+    async def _commit(self, number: int, share: Share, old: Share | None) -> None:
+        """Let the share appear, in place of its older self."""
+        await self._database.run(partial(index.finish, number=number, share=share))
+        self._refuse_unshared(share, old)
+        await self._state.run(partial(shares.keep, share=share))
+        self._refuse_unshared(share, old)
+        numbers = self._numbers_of(share.path)
+        for one in numbers:
+            del self._shares[one]
+        self._wanted[share.path] = self._shares[number] = share
+        await self._hide(numbers)
+
+    def _refuse_unshared(self, share: Share, old: Share | None) -> None:
+        if old is not None and share.path not in self._wanted:
+            raise ContentUnknown(f"{share.name!r} was unshared while it was hashed", hint="share it again")
+
+    def _numbers_of(self, path: Path) -> list[int]:
+        return [number for number, share in self._shares.items() if share.path == path]
+
+    async def _hide(self, numbers: Sequence[int]) -> None:
+        """Free the room of what is no longer shared. Where that fails, the next start does it."""
+        with _room_is_kept():
+            await self._database.run(partial(index.hide, numbers=numbers))
+
+    async def _restore(self, missing: Sequence[Share]) -> None:
+        """Hash again what the index does not hold."""
+        for share in missing:
+            async with self._sharing:
+                if self._wanted.get(share.path) is not share:
+                    continue  # unshared or shared again meanwhile
+                try:
+                    top = await self._find(str(share.path))
+                    if Path(top) != share.path:
+                        raise NotFound(f"{share.path} is something else now")
+                    await self._hash(top, share.name, share.audience, share)
+                except WarrenError as error:
+                    logger.warning("%r is not served until it is shared again: %s", share.name, error)
 
     def _sweep(self) -> None:
         """Free the room of what is no longer shared, in the background."""
@@ -226,10 +308,15 @@ class Library:
             self._sweeping = asyncio.create_task(self._sweep_all())
 
     async def _sweep_all(self) -> None:
-        while not await self._database.run(partial(index.sweep_some, keep=frozenset(self._building))):
-            pass
+        with _room_is_kept():
+            while not await self._database.run(index.sweep_some):
+                pass
 
     # --- the peers' side (ContentSource) ------------------------------------------------------------------
+
+    def is_known(self, peer: PeerId) -> bool:
+        """See `ContentSource`."""
+        return self._is_contact(peer) or any(peer in one.audience.peers for one in self._shares.values())
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """See `ContentSource`."""
@@ -237,23 +324,29 @@ class Library:
 
     async def read_nodes(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes | None]:
         """See `ContentSource`."""
+        visible = self._visible(peer)
+        if not visible:
+            return [None]
         return await self._database.run(
-            partial(index.read_nodes, visible=self._visible(peer), pending=pending, bytes_max=bytes_max)
+            partial(index.read_nodes, visible=visible, pending=pending, bytes_max=bytes_max)
         )
 
     async def plan_chunks(self, peer: PeerId, digests: Sequence[bytes], *, check: bool) -> Sequence[ReadJob]:
         """See `ContentSource`."""
-        places = await self._database.run(
-            partial(index.find_chunks, visible=self._visible(peer), digests=digests)
-        )
+        visible = self._visible(peer)
+        places: Sequence[tuple[Place, ...]] = [()] * len(digests)
+        if visible:
+            places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
         return serving.plan(digests, places, check=check)
 
     async def read_chunks(self, job: ReadJob) -> list[Part]:
         """See `ContentSource`."""
         mine = cast("ReadChunks", job)
         parts = await self._runtime.offload(serving.read, self._runtime.disk, mine)
-        if mine.changed:
-            await self._database.run(partial(index.mark_changed, entries=mine.changed))
+        if mine.broken or mine.changed or mine.sound:
+            await self._database.run(
+                partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)
+            )
         return parts
 
     def _visible(self, peer: PeerId) -> set[int]:
@@ -262,10 +355,8 @@ class Library:
 
     async def _list(self, visible: Collection[int], path: str, after: str, limit: int) -> Listing | None:
         if not path:
-            shares = [(share, share.name) for n, share in self._shares.items() if n in visible]
-            roots = [
-                ListedEntry(name, share.kind, share.bytes, share.cid.to_bytes()) for share, name in shares
-            ]
+            found = [share for n, share in self._shares.items() if n in visible]
+            roots = [ListedEntry(one.name, one.kind, one.bytes, one.cid.to_bytes()) for one in found]
             return listing.page(None, sorted(root for root in roots if root.name > after), limit)
         name, *inner = path.split("/")
         numbers = [n for n, share in self._shares.items() if n in visible and share.name == name]
@@ -285,3 +376,12 @@ class Library:
                 )
             )
         return listing.page(listing.to_wire(here, last or name), entries, limit)
+
+
+@contextlib.contextmanager
+def _room_is_kept() -> Iterator[None]:
+    """Freeing room in the index may fail (a full disk): nothing is lost, and the next start frees it."""
+    try:
+        yield
+    except StorageError as error:
+        logger.warning("what is no longer shared keeps its room in the index for now: %s", error)

@@ -2,7 +2,8 @@
 
 In: places from the index. Out: payloads for the transfer protocol, or what became of the file. A file is
 served only while it still has the size and the time it had when it was hashed, looked at after the read, so
-that a change during it counts. `check` hashes what was read as well: for a fetcher whom it did not fit.
+that a change during it counts. `check` hashes what was read as well: for a fetcher whom it did not fit. A
+chunk that lies in several files is served from whichever still has it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
 from warren.protocols.transfer.server import Part
+from warren.services.files.beneath import Beneath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,32 +24,37 @@ if TYPE_CHECKING:
 JOB_CHUNKS_MAX: Final = 256
 """Small chunks read in one go: each costs its file an open and a close."""
 
-Wanted = tuple[bytes, "Place | None"]
+Wanted = tuple[bytes, "Sequence[Place]"]
 
 
 class ReadChunks:
-    """A job of the transfer server: some chunks in the order they were asked for, with their places."""
+    """A job of the transfer server: some chunks in the order they were asked for, with their places.
 
-    __slots__ = ("changed", "check", "size", "wanted")
+    After the reading `changed`, `broken` and `sound` name the entries of which something new is known: whose
+    files are not what was shared, which could not be served, which can be again.
+    """
+
+    __slots__ = ("broken", "changed", "check", "size", "sound", "wanted")
 
     def __init__(self, *, check: bool) -> None:
         self.wanted: list[Wanted] = []
         self.size = 0
         self.check = check
-        self.changed: list[int] = []
-        """After the reading: entries whose files are not what was shared."""
+        self.changed: set[int] = set()
+        self.broken: set[int] = set()
+        self.sound: set[int] = set()
 
 
-def plan(digests: Sequence[bytes], places: Sequence[Place | None], *, check: bool) -> list[ReadChunks]:
+def plan(digests: Sequence[bytes], places: Sequence[Sequence[Place]], *, check: bool) -> list[ReadChunks]:
     """Jobs that answer these chunks in order, each of at most `PAYLOAD_BYTES_MAX`."""
     jobs: list[ReadChunks] = []
     job = None
-    for digest, place in zip(digests, places, strict=True):
-        length = place.length if place else 0
+    for digest, found in zip(digests, places, strict=True):
+        length = found[0].length if found else 0
         if job is None or job.size + length > PAYLOAD_BYTES_MAX or len(job.wanted) == JOB_CHUNKS_MAX:
             job = ReadChunks(check=check)
             jobs.append(job)
-        job.wanted.append((digest, place))
+        job.wanted.append((digest, found))
         job.size += length
     return jobs
 
@@ -56,17 +63,36 @@ def read(disk: Disk, job: ReadChunks) -> list[Part]:
     """Do the job. Blocks; call it in `offload`."""
     parts: list[Part] = []
     run: list[bytes] = []
-    for digest, place in job.wanted:
-        status, data = _read_one(disk, digest, place, check=job.check)
-        if status is Status.OK:
-            run.append(data)
-            continue
-        if place is not None and status is not Status.UNREADABLE:
-            job.changed.append(place.entry)
-        _close_run(parts, run)
-        parts.append(Part(status))
+    with Beneath(disk) as beneath:
+        for digest, places in job.wanted:
+            status, data = _read_somewhere(beneath, job, digest, places)
+            if status is Status.OK:
+                run.append(data)
+                continue
+            _close_run(parts, run)
+            parts.append(Part(status))
     _close_run(parts, run)
     return parts
+
+
+def _read_somewhere(
+    beneath: Beneath, job: ReadChunks, digest: bytes, places: Sequence[Place]
+) -> tuple[Status, bytes]:
+    """The chunk, or what is wrong with the best of its places."""
+    failed = Status.NOT_FOUND
+    for place in places:
+        status, data = _read_one(beneath, digest, place, check=job.check)
+        if status is Status.OK:
+            if place.broken:
+                job.sound.add(place.entry)
+            return status, data
+        if not place.broken:
+            job.broken.add(place.entry)
+            if status is not Status.UNREADABLE:
+                job.changed.add(place.entry)
+        if failed is Status.NOT_FOUND:
+            failed = status
+    return failed, b""
 
 
 def _close_run(parts: list[Part], run: list[bytes]) -> None:
@@ -76,11 +102,11 @@ def _close_run(parts: list[Part], run: list[bytes]) -> None:
         run.clear()
 
 
-def _read_one(disk: Disk, digest: bytes, place: Place | None, *, check: bool) -> tuple[Status, bytes]:
+def _read_one(beneath: Beneath, digest: bytes, place: Place | None, *, check: bool) -> tuple[Status, bytes]:
     if place is None:
         return Status.NOT_FOUND, b""
     try:
-        file = disk.open_read(place.path, follow_link=False)
+        file = beneath.open_read(place.top, place.folder, place.name)
     except (FileNotFoundError, NotADirectoryError):
         return Status.VANISHED, b""
     except OSError:

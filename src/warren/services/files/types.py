@@ -85,7 +85,8 @@ class Share:
 
     `bytes` is the content of its `files`. `skipped` and `hash_seconds` tell of the last time it was hashed:
     the entries left out (at most `SKIPPED_SHOWN_MAX` are named, `skipped_count` counts all) and the seconds
-    that hashing took.
+    that hashing took. A share that is not `ready` is hashed again, after the index was lost; until then it is
+    shown as it was, and nobody else sees it.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Share:
     skipped: tuple[Skipped, ...] = ()
     skipped_count: int = 0
     hash_seconds: float = 0.0
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)

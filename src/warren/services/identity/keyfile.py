@@ -4,12 +4,15 @@ In:  `identity.key` in the data folder; chance for a new key. Out: the key; at t
 The file holds the private key as libp2p's protobuf (68 bytes: seed and public key), mode 0600.
 Spec: https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md#keys
 
+A key that was being written when the node was killed lies beside it as a draft; the next start removes it.
+
 Refuses a file that others may read, and one that is damaged: the public half does not belong to the private
 one, or it is no key at all. Never replaces a file that exists: whoever loses the key loses the peer id.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from typing import TYPE_CHECKING
 
@@ -35,6 +38,8 @@ def load_or_make(disk: Disk, home: Path, entropy: Entropy) -> PrivateKey:
     made).
     """
     path = home / FILE_NAME
+    with contextlib.suppress(OSError):  # a folder that cannot be read is told of below
+        disk.remove_drafts(path)
     try:
         return _load(disk, path)
     except FileNotFoundError:

@@ -151,7 +151,7 @@ def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> lis
             one["name"],
             units.size(one["bytes"]),
             f"{one['files']:,}",
-            one["audience"],
+            one["audience"] if one["ready"] else "(hashing again)",
             one["path"],
             one["cid"],
         )

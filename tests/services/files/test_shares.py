@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from warren.core.cid import Cid
+from warren.core.keys import PrivateKey
+from warren.runtime.migrations import numbered_scripts
+from warren.services.files import shares
+from warren.services.files.types import Audience, Share
+
+PEER = PrivateKey.from_seed(b"\1" * 32).peer_id
+CID = Cid.raw_sha256(bytes(32))
+
+
+@pytest.fixture
+def db() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for script in numbered_scripts("warren.services.files"):
+        connection.executescript(script)
+    return connection
+
+
+def share(path: str, name: str, audience: Audience = Audience()) -> Share:  # noqa: B008 (frozen)
+    return Share(name, Path(path), CID, audience, "dir", files=3, bytes=1 << 40, ready=False)
+
+
+def test_shares_come_back_as_they_were(db: sqlite3.Connection) -> None:
+    odd = os.fsdecode(b"/caf\xe9")
+    kept = [
+        share("/a", "a"),
+        share(odd, "b", Audience("public")),
+        share("/c", "c", Audience("peers", (PEER,))),
+    ]
+    for one in reversed(kept):
+        shares.keep(db, one)
+    assert shares.load(db) == kept
+    changed = replace(kept[0], audience=Audience("public"), name="d", files=4)
+    shares.keep(db, changed)
+    assert shares.load(db) == [*kept[1:], changed]
+    shares.drop(db, Path(odd))
+    shares.drop(db, Path("/nothing"))
+    assert shares.load(db) == [kept[2], changed]
+
+
+def test_two_shares_have_no_name_in_common(db: sqlite3.Connection) -> None:
+    shares.keep(db, share("/a", "a"))
+    with pytest.raises(sqlite3.IntegrityError):
+        shares.keep(db, share("/b", "a"))
+    assert [one.path for one in shares.load(db)] == [Path("/a")]
