@@ -48,6 +48,17 @@ def test_a_file_is_written_and_read_at_any_offset(setting: Setting) -> None:
     assert caught.value.errno == errno.EBADF
 
 
+def test_a_tree_is_synced_whole(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("folder")
+    disk.make_dirs(f"{path}/below")
+    put(disk, f"{path}/below/file", b"x")
+    disk.make_symlink("nowhere", f"{path}/link")
+    disk.sync_tree(path)
+    disk.sync_tree(f"{path}/below/file")
+    with pytest.raises(FileNotFoundError):
+        disk.sync_tree(f"{path}/not there")
+
+
 def test_gaps_and_growth_read_as_zeros(setting: Setting) -> None:
     disk, path = setting.server.disk, setting.path("file")
     file = disk.open_write(path, create=True)

@@ -143,7 +143,8 @@ class Stat(NamedTuple):
     """What a path is.
 
     `inode` tells a replaced file from a changed one; it is 0 where the platform has none. `mode` holds the
-    permission bits; 0o600 where the platform has none.
+    permission bits; 0o600 where the platform has none. `owned` says whether it belongs to the user that this
+    process runs as; True where the platform does not tell.
     """
 
     kind: Kind
@@ -151,6 +152,7 @@ class Stat(NamedTuple):
     mtime_ns: int
     inode: int
     mode: int = 0o600
+    owned: bool = True
 
 
 class ReadFile(Protocol):
@@ -276,6 +278,12 @@ class Disk(Protocol):
     def sync_dir(self, path: StrPath) -> None:
         """Return once the names in this folder survive a loss of power; does nothing where this cannot be
         asked.
+        """
+        ...
+
+    def sync_tree(self, path: StrPath) -> None:
+        """Return once this file or folder and all below it survive a loss of power; the name of `path` itself
+        is `sync_dir`'s. It may take time for what others wrote to the same file system.
         """
         ...
 

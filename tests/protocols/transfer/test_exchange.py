@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.protocols.transfer.fakes import FakeSource, stream_pair
+from tests.protocols.transfer.fakes import PEER, FakeSource, stream_pair
 from tests.support import run
 from warren.core.errors import (
     ConnectionClosed,
@@ -479,6 +479,8 @@ def header(
         ([header(1, 1, 1, 1)], ProtocolViolation),
         ([header(1, 1, 1, 1, last=True), header(1, 1)], ProtocolViolation),
         ([b"\xff" * 9], ProtocolViolation),
+        ([header(1)], ProtocolViolation),
+        ([header(1, last=True)], ProtocolViolation),
         ([header(0, status=Status.BUSY, last=True)], LimitReached),
     ],
 )
@@ -488,7 +490,7 @@ def test_answers_to_what_was_not_asked(answers: list[bytes], error: type[WarrenE
         client = TransferClient(near.as_stream())
         await client.ask_chunks([bytes(32)] * 3)
         far.write_nowait(b"".join(answers))
-        with pytest.raises(error):
+        with pytest.raises(error, match=str(PEER)):
             await exhaust(client)
         assert far.error is not None
 
@@ -500,7 +502,7 @@ def test_a_listing_that_fails_is_refused() -> None:
         near, far = stream_pair()
         client = TransferClient(near.as_stream())
         far.write_nowait(header(1, status=Status.VANISHED, last=True))
-        with pytest.raises(ProtocolViolation, match="VANISHED"):
+        with pytest.raises(ProtocolViolation, match=f"{PEER} breaks.*VANISHED"):
             await client.list_path("")
 
     run(main())

@@ -14,8 +14,26 @@ POSIX = NameRules(windows=False)
 MAC = NameRules(windows=False, case_insensitive=True)
 WINDOWS = NameRules(windows=True, case_insensitive=True)
 
+STEERING = [
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    0x61C,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+]
 TRICKY = st.sampled_from(
-    [*"./\\\0\x1b:~ aA\u00e4\u00c4", "e\u0301", "\u00e9", "\u0130", "\U0001f600", "CON", ".txt", "ß"]
+    [
+        *"./\\\0\x1b\x9b\u061c\u200e\u202e\u2028\u2066:~ aA\u00e4\u00c4",
+        "e\u0301",
+        "\u00e9",
+        "\u0130",
+        "\U0001f600",
+        "CON",
+        ".txt",
+        "ß",
+    ]
 )
 NAMES = st.lists(TRICKY | st.text(max_size=3), max_size=12).map("".join) | st.text(max_size=300)
 RULES = st.sampled_from([POSIX, MAC, WINDOWS])
@@ -32,6 +50,8 @@ RULES = st.sampled_from([POSIX, MAC, WINDOWS])
         ("../../etc/passwd", ".._.._etc_passwd", ".._.._etc_passwd"),
         ("/etc/passwd", "_etc_passwd", "_etc_passwd"),
         ("a\0b\nc\x1b[31m", "a_b_c_[31m", "a_b_c_[31m"),
+        ("photo\u202egnp.exe", "photo_gnp.exe", "photo_gnp.exe"),
+        ("\x9b31m\u2066\u200f\u061c", "_31m___", "_31m___"),
         ("..\\..\\x", "..\\..\\x", ".._.._x"),
         ("C:\\x", "C:\\x", "C__x"),
         ("what?.txt", "what?.txt", "what_.txt"),
@@ -108,9 +128,18 @@ def test_every_claim_is_safe_and_unique(wanted: list[str], rules: NameRules) -> 
         assert os.path.normpath(f"/top/{name}") == f"/top/{name}"
         assert len(name.encode()) <= 255
         assert bool(reason) == (name != original)
+        assert not set(map(ord, name)) & set(STEERING)
         if rules.windows:
             assert not set(name) & set('\\<>:"|?*')
             assert name[-1] not in ". "
+
+
+@pytest.mark.parametrize("rules", [POSIX, WINDOWS])
+def test_nothing_that_steers_a_terminal_or_turns_text_comes_through(rules: NameRules) -> None:
+    for code in STEERING:
+        assert safe_name(f"a{chr(code)}b", rules) == ("a_b", names.NOT_ALLOWED)
+        with pytest.raises(MisuseError):
+            safe_join("/top", [f"a{chr(code)}b"])
 
 
 @given(NAMES, RULES)

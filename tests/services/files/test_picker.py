@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -12,6 +13,7 @@ from warren.services.files.picker import (
     REQUEST_PIECES_MAX,
     Done,
     Picker,
+    Piece,
     Request,
     Wait,
 )
@@ -19,10 +21,6 @@ from warren.services.files.walk import LEAF_UNKNOWN, TargetFile
 
 if TYPE_CHECKING:
     import random
-
-    from warren.services.files.picker import (
-        Piece,
-    )
 
 FILE = TargetFile("f", "f", 10**12)
 ASKED_MAX = 16 * CHUNK_BYTES
@@ -107,6 +105,20 @@ def test_what_did_not_fit_is_asked_for_again_alone_and_checked() -> None:
     assert isinstance(picker.next(0), Wait)
 
 
+def test_what_was_to_be_checked_still_is_when_it_is_lost() -> None:
+    picker = filled(3, 5)
+    ((first, second, third),) = requests(picker)
+    for piece in (first, second):
+        picker.on_arrival(piece)
+        picker.on_failure(piece)
+    assert picker.next(0) == Request([first], check=True)
+    picker.on_lost()
+    decisions = [picker.next(0) for _ in range(4)]
+    assert decisions == [
+        Request([first], check=True), Request([second], check=True), Request([third]), Wait()
+    ]  # fmt: skip
+
+
 def test_what_was_lost_comes_first_and_in_order() -> None:
     picker = filled(20, CHUNK_BYTES)
     before = [piece for pieces in requests(picker) for piece in pieces]
@@ -117,6 +129,20 @@ def test_what_was_lost_comes_first_and_in_order() -> None:
     picker.on_lost()
     picker.on_lost()
     assert picker.backlog == 17
+
+
+def test_a_chunk_fits_by_its_digest_and_its_length() -> None:
+    data = memoryview(b"data")
+    right = hashlib.sha256(data).digest()
+    for key, length, fits in (
+        (right, 4, True),
+        (right, LEAF_UNKNOWN, True),
+        (right, 3, False),
+        (right, 5, False),
+        (digest(1), 4, False),
+        (digest(1), LEAF_UNKNOWN, False),
+    ):
+        assert Piece(key, length, FILE, 0).fits(data) is fits
 
 
 def arrive(picker: Picker, pieces: list[Piece]) -> None:

@@ -205,6 +205,10 @@ def link_to(block: Block, name: str = "", size: int | None = None) -> Link:
     return Link(block.cid, name, block.total if size is None else size)
 
 
+def shard_node(block: Block) -> Block:
+    return pb.encode_block([Link(block.cid, "00", block.total)], unixfs.encode_shard(1))
+
+
 LEAF = Link(RAW_CID_PREFIX + bytes(32), "", 5)
 FOLDER, FILE = folder_node([]), file_node([LEAF], [5])
 SYMLINK = pb.encode_block([], unixfs.encode_symlink("x"))
@@ -219,7 +223,8 @@ SYMLINK = pb.encode_block([], unixfs.encode_symlink("x"))
         (file_node([link_to(FILE)], [6]), [FILE], "another size"),
         (file_node([link_to(FOLDER)], [6]), [FOLDER], "no such part"),
         (folder_node([Link(LEAF.cid, "a", 0)]), [], "not empty"),
-        (folder_node([Link(FOLDER.cid, "", 4)]), [FOLDER], "no such part"),
+        (shard_node(FOLDER), [FOLDER], "no such part"),
+        (folder_node([Link(FOLDER.cid, "", 4)]), [FOLDER], "no name"),
     ],
 )
 def test_graphs_that_are_refused(top: Block, more: list[Block], reason: str) -> None:
@@ -234,10 +239,6 @@ def nest(block: Block, wrap: Callable[[Block], Block], times: int) -> tuple[Bloc
         block = wrap(block)
         blocks[block.cid] = block.data
     return block, blocks
-
-
-def shard_node(block: Block) -> Block:
-    return pb.encode_block([Link(block.cid, "00", block.total)], unixfs.encode_shard(1))
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,31 @@ def test_limits_on_entries_and_symlinks(monkeypatch: pytest.MonkeyPatch) -> None
         top = folder_node([link_to(SYMLINK, name) for name in names])
         with pytest.raises(ProtocolViolation, match=reason):
             walk_all(link_to(top), blocks | {top.cid: top.data})
+
+
+def test_a_limit_on_the_entries_of_one_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLDER_ENTRIES_MAX", 3)
+    leaf = Link(LEAF.cid, "", 1)
+    inner = [folder_node([leaf._replace(name=name) for name in "abc"]), FOLDER]
+    top = folder_node([link_to(block, name) for block, name in zip(inner, "xy", strict=True)])
+    walk_all(link_to(top), {block.cid: block.data for block in [top, *inner]})
+    parts = [
+        pb.encode_block(
+            [leaf._replace(name=f"{place:02X}{number}") for place in range(2)], unixfs.encode_shard(3)
+        )
+        for number in range(2)
+    ]
+    links = [link_to(part, f"{place:02X}") for place, part in enumerate(parts)]
+    top = pb.encode_block(links, unixfs.encode_shard(3))
+    with pytest.raises(ProtocolViolation, match="a folder of more than 3 entries"):
+        walk_all(link_to(top), {block.cid: block.data for block in [top, *parts]})
+
+
+def test_an_empty_chunk_that_claims_bytes_is_not_taken_for_an_empty_file() -> None:
+    walk = Walk(RAW_CID_PREFIX + EMPTY_DIGEST, POSIX, size=5)
+    (step,) = walk.take_steps()
+    assert isinstance(step, MakeFile)
+    assert step.leaves == [Leaf(EMPTY_DIGEST, 0, 5)]  # and no chunk will fit it
 
 
 def test_a_block_that_does_not_fit_its_id() -> None:

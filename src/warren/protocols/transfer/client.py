@@ -1,7 +1,8 @@
 """The fetching side of the transfer protocol: requests out, answers in, many under way.
 
 In: one open stream. Out: answers in the order of the requests, each to be released after use. Refuses answers
-to what was not asked, out of order, or beyond what was asked (`ProtocolViolation`). Memory: `held_max`
+to what was not asked, out of order, beyond what was asked, or with nothing in them (`ProtocolViolation` that
+names the peer). Memory: `held_max`
 answers of at most 1 MiB, in buffers that are used again; then the peer is not read.
 """
 
@@ -103,6 +104,8 @@ class TransferClient:
             if answer.header.status is not Status.OK:
                 raise ProtocolViolation(f"a listing was answered with {answer.header.status.name}")
             return decode_listing(memoryview(answer.buffer)[: answer.size])
+        except ProtocolViolation as error:
+            raise self._blame(error) from error
         finally:
             self.release(answer)
 
@@ -162,13 +165,16 @@ class TransferClient:
         try:
             self._decoder.receive(data)
         except (ProtocolViolation, LimitReached) as error:
-            self._fail(error)
+            self._fail(self._blame(error) if isinstance(error, ProtocolViolation) else error)
             self._stream.reset()
 
     def _on_end(self, error: Exception | None) -> None:
         if error is None and self._decoder.is_between and not self._asked:
             error = ConnectionClosed(f"{self._stream.peer_id} ended the transfer stream")
         self._fail(error or ConnectionClosed(f"{self._stream.peer_id} ended the transfer stream early"))
+
+    def _blame(self, error: ProtocolViolation) -> ProtocolViolation:
+        return ProtocolViolation(f"{self._stream.peer_id} breaks the transfer protocol: {error}")
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
@@ -188,6 +194,8 @@ class TransferClient:
         asked = self._asked[0] if self._asked else None
         if asked is None or header.request != asked.id or header.index != asked.index:
             raise ProtocolViolation("an answer to what was not asked, or out of order")
+        if header.status is Status.OK and not header.lengths:
+            raise ProtocolViolation("an answer with nothing in it")  # such ones could go on without end
         count = max(1, len(header.lengths))
         asked.index += count
         if asked.left is not None:

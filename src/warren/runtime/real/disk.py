@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from warren.runtime.locks import FileLock, holder
+from warren.runtime.real import syncing
 from warren.runtime.seam import DirEntry, Stat
 
 if TYPE_CHECKING:
@@ -252,6 +253,9 @@ class RealDisk:
         finally:
             os.close(fd)
 
+    def sync_tree(self, path: StrPath) -> None:
+        syncing.sync_tree(os.fspath(path))
+
     def free_bytes(self, path: StrPath) -> int:
         return shutil.disk_usage(path).free
 
@@ -310,8 +314,10 @@ def _check_folder(path: str) -> None:
 
 
 def _stat(status: os.stat_result) -> Stat:
-    mode = modes.S_IMODE(status.st_mode) if os.name == "posix" else 0o600
-    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino, mode)
+    mode, owned = 0o600, True
+    if os.name == "posix":
+        mode, owned = modes.S_IMODE(status.st_mode), status.st_uid == os.geteuid()
+    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino, mode, owned)
 
 
 def _kind(mode: int) -> Kind:

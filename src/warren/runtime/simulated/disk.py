@@ -263,6 +263,10 @@ class SimulatedDisk:
         if not isinstance(self._find(path), _Folder):
             raise _error(errno.ENOTDIR, path)
 
+    def sync_tree(self, path: StrPath) -> None:
+        self.meet_faults("sync_tree")
+        self._find(path, follow=False)
+
     def free_bytes(self, path: StrPath) -> int:
         self.meet_faults("free_bytes")
         self._find(path)

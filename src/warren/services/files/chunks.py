@@ -13,23 +13,18 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from warren.core.cid import Cid
-from warren.core.errors import (
-    BadContent,
-    ContentUnknown,
-    RemoteError,
-    SourceChanged,
-    SourceVanished,
-    WarrenError,
-)
+from warren.core.errors import BadContent, ContentUnknown, RemoteError, SourceChanged, SourceVanished
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
 from warren.services.files.picker import Done, Request
 from warren.services.files.staging import Arrived
+from warren.services.files.waiting import settle
 from warren.services.files.walk import LEAF_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from warren.core.errors import WarrenError
     from warren.network.stream import Stream
     from warren.protocols.transfer.decoder import Answer
     from warren.runtime.seam import Runtime
@@ -57,6 +52,7 @@ class ChunkPuller:
         self._expected: deque[Piece] = deque()
         self._jobs: set[asyncio.Task[None]] = set()
         self._failure: Exception | None = None
+        """What a thread met: nothing that another attempt could mend, so it stays."""
         self._client: TransferClient | None = None
         self._rechecked: set[Piece] = set()
 
@@ -66,12 +62,10 @@ class ChunkPuller:
         Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`, `SourceChanged`,
         `SourceVanished`, `RemoteError`.
         """
-        self._expected.clear()
-        self._failure = None
         try:
             while not isinstance(decision := self._picker.next(self._runtime.clock.now()), Done):
                 if self._failure is not None:
-                    raise self._failure
+                    break
                 if isinstance(decision, Request):
                     if self._client is None:
                         self._client = TransferClient(await open_stream(), held_max=self._held_max)
@@ -86,10 +80,12 @@ class ChunkPuller:
             client, self._client = self._client, None
             if client is not None:
                 client.close()
-            # A thread cannot be stopped; its chunk may as well be kept.
-            if self._jobs:
-                await asyncio.wait(self._jobs)
+            self._expected.clear()
             self._picker.on_lost()
+            # A thread cannot be stopped: its chunk may as well be kept, its file must stay open.
+            await settle(self._jobs)
+        if self._failure is not None:
+            raise self._failure
 
     def _take(self, client: TransferClient, answer: Answer) -> None:
         """Hand an answer's chunks to a thread."""
@@ -115,8 +111,11 @@ class ChunkPuller:
                     self._on_bad(chunk.piece)
                     continue
                 for file in self._on_stored(chunk):
-                    await self._runtime.offload(self._staging.close_file, file)
-        except WarrenError as error:
+                    if file.size > chunk.end - chunk.start:  # of many chunks: it may have stayed open
+                        await self._runtime.offload(self._staging.close_file, file)
+                    self._ledger.done_files += 1
+                self._picker.on_success(chunk.piece)  # last: closing a file is a part of keeping it
+        except Exception as error:  # noqa: BLE001 (supervises a thread: whatever it is, `run` raises it)
             self._failure = self._failure or error
             client.abandon(error)
         finally:
@@ -125,9 +124,8 @@ class ChunkPuller:
             self._ledger.tell("fetching")
 
     def _on_stored(self, chunk: Arrived) -> list[TargetFile]:
-        """Count it; returns the files of many chunks that it completed."""
+        """Count it; returns the files that it completed."""
         piece, length, ledger = chunk.piece, chunk.end - chunk.start, self._ledger
-        self._picker.on_success(piece)
         ledger.chunks_fetched += 1
         completed: list[TargetFile] = []
         for file, _ in piece.targets:
@@ -136,9 +134,7 @@ class ChunkPuller:
             file.left -= length
             ledger.done_bytes += length
             if file.left == 0:
-                ledger.done_files += 1
-                if file.size > length:
-                    completed.append(file)
+                completed.append(file)
         ledger.current = piece.targets[0][0].source
         return completed
 

@@ -9,11 +9,19 @@ again, as long as that brings something.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import ConnectionFailed, LimitReached, NotFound, StorageError
+from warren.core.errors import (
+    ConnectionFailed,
+    IntegrityError,
+    LimitReached,
+    NotFound,
+    ProtocolViolation,
+    StorageError,
+)
 from warren.protocols.transfer.messages import PROTOCOL_ID
 from warren.services.files.chunks import ChunkPuller
 from warren.services.files.importer import Importer
@@ -23,9 +31,11 @@ from warren.services.files.nodes import NodePuller
 from warren.services.files.picker import Picker
 from warren.services.files.staging import Staging
 from warren.services.files.types import Fetched, Renamed
+from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from warren.network.network import Network
@@ -53,6 +63,7 @@ class Fetch:
         config: FilesConfig,
         origin: Origin,
         folder: str,
+        places: deque[None],
         report: Callable[[Progress], None],
     ) -> None:
         self._runtime = runtime
@@ -60,7 +71,7 @@ class Fetch:
         self._config = config
         self._origin = origin
         self._folder = folder
-        self._staging = Staging(runtime.disk, folder, str(origin.cid))
+        self._staging = Staging(runtime.disk, folder, str(origin.cid), places, sync=config.sync)
         self._ledger = Ledger(origin, runtime.clock, report)
 
     async def run(self) -> Fetched:
@@ -78,12 +89,14 @@ class Fetch:
             return Fetched(
                 path, origin.cid, origin.peer, found.files, found.bytes, seconds, already_there=True
             )
-        size = LEAF_UNKNOWN if origin.size is None else origin.size
-        walk = Walk(origin.cid.to_bytes(), staging.rules, size=size)
+        walk = self._begin_walk()
         try:
             symlinks = await self._fetch_all(walk)
-        finally:
-            await offload(staging.close)
+        except BaseException:
+            with contextlib.suppress(StorageError):  # there is a failure to report already
+                await run_out(self._runtime, staging.close)
+            raise
+        await run_out(self._runtime, staging.close)
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await offload(staging.make_symlinks, symlinks)
         path = Path(await offload(staging.finish, name))
@@ -105,6 +118,14 @@ class Fetch:
             renamed=tuple(renamed),
             renamed_count=walk.renamed_count + bool(reason),
         )
+
+    def _begin_walk(self) -> Walk:
+        origin = self._origin
+        size = LEAF_UNKNOWN if origin.size is None else origin.size
+        try:
+            return Walk(origin.cid.to_bytes(), self._staging.rules, size=size)
+        except ProtocolViolation as error:
+            raise origin.blame(error) from error
 
     async def _find_copy(self, name: str) -> tuple[Path, Imported] | None:
         """What already lies under the final name, or one with a number, if it is this very content."""
@@ -131,7 +152,6 @@ class Fetch:
         while True:
             try:
                 await self._attempt(nodes, chunks)
-                return nodes.symlinks
             except (ConnectionFailed, LimitReached) as error:
                 now_arrived = ledger.chunks_fetched
                 failures, arrived = (1 if now_arrived > arrived else failures + 1), now_arrived
@@ -139,6 +159,15 @@ class Fetch:
                     raise
                 logger.info("fetching %s from %s again: %s", self._origin.cid, self._origin.peer, error)
                 await asyncio.sleep(RETRY_DELAYS_S[failures - 1])
+            else:
+                break
+        if not nodes.done or ledger.done_files != walk.files:
+            # Never met; but what is incomplete must not get its final name, whatever fault led here.
+            raise IntegrityError(
+                f"only {ledger.done_files} of {walk.files} files are complete",
+                hint="fetch again: what is there already is not fetched twice",
+            )
+        return nodes.symlinks
 
     async def _attempt(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
         try:

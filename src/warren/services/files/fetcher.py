@@ -9,15 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.core.cid import Cid
-from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, RequestTimeout
+from warren.core.errors import (
+    Closed,
+    ContentUnknown,
+    InputError,
+    InvalidCid,
+    LimitReached,
+    ProtocolViolation,
+    RequestTimeout,
+)
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import NODE_PREFIX, PROTOCOL_ID, RAW_PREFIX
 from warren.services.files import listing
 from warren.services.files.fetch import Fetch
 from warren.services.files.ledger import Origin
+from warren.services.files.staging import make_places, make_target
 from warren.services.files.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -30,6 +39,9 @@ if TYPE_CHECKING:
     from warren.services.files.config import FilesConfig
     from warren.services.files.types import Fetched, FileEntry, Progress
 
+LISTED_MAX: Final = 200_000
+"""Entries of one listing. Attack: pages without end, all kept until the last came; this is some 100 MB."""
+
 
 class Fetcher:
     """The fetches of one node."""
@@ -38,6 +50,7 @@ class Fetcher:
         self._runtime = runtime
         self._network = network
         self._config = config
+        self._places = make_places()
         self._transfers: set[Transfer] = set()
         self._under_way: set[tuple[str, Cid]] = set()
         self._closed = False
@@ -83,12 +96,14 @@ class Fetcher:
             origin = (
                 await _find_cid(client, peer, ref) if isinstance(ref, Cid) else await _find(client, peer, ref)
             )
-        key = (folder, origin.cid)
+        # One folder may have several names; who fetches by another one must not fetch into the same place.
+        key = (await self._runtime.offload(make_target, self._runtime.disk, folder), origin.cid)
         if key in self._under_way:
             raise InputError(f"{origin.name} is being fetched into {folder} already", hint="wait for it")
         self._under_way.add(key)
         try:
-            return await Fetch(self._runtime, self._network, self._config, origin, folder, report).run()
+            fetch = Fetch(self._runtime, self._network, self._config, origin, folder, self._places, report)
+            return await fetch.run()
         finally:
             self._under_way.discard(key)
 
@@ -107,13 +122,32 @@ class Fetcher:
 async def _pages(client: TransferClient, peer: PeerId, path: str) -> AsyncIterator[Listing]:
     after = ""
     more = True
+    left = LISTED_MAX
     while more:
         page = await client.list_path(path, after)
         if page is None:
             raise _unknown(peer, path)
+        left -= len(page.entries)
+        if left < 0:
+            raise LimitReached(
+                "services.files.fetcher.LISTED_MAX",
+                f"{peer} lists more than {LISTED_MAX:,} entries at {path!r}",
+                hint="list a folder in it, or fetch it whole",
+            )
+        after = _last_name(peer, page, after)
         yield page
-        more = page.more and bool(page.entries)
-        after = page.entries[-1].name if page.entries else ""
+        more = page.more
+
+
+def _last_name(peer: PeerId, page: Listing, after: str) -> str:
+    """Where the next page begins. Names rise from the first page to the last, so that there is one."""
+    for entry in page.entries:
+        if entry.name <= after:
+            raise ProtocolViolation(f"{peer} lists names out of order")
+        after = entry.name
+    if page.more and not page.entries:
+        raise ProtocolViolation(f"{peer} sends an empty page of a listing that goes on")
+    return after
 
 
 async def _find(client: TransferClient, peer: PeerId, path: str) -> Origin:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.errors import ProtocolViolation
 from warren.services.files.types import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class Origin:
     cid: Cid
     name: str
     size: int | None
+
+    def blame(self, error: ProtocolViolation) -> ProtocolViolation:
+        """The same error, which also says who did it."""
+        return ProtocolViolation(
+            f"{self.peer} serves what cannot be fetched: {error}", hint="fetch it from somebody else"
+        )
 
 
 class Ledger:

@@ -3,8 +3,8 @@
 In: names of entries as a graph has them. Out: names that this file system holds, each once in its folder, and
 paths that stay below their top. A name that is fine here stays as it is, so that what was fetched has the
 content id of what was shared; any other is changed in a way that depends on nothing but the names, and the
-change is reported. Never out: separators, NUL, control characters, `.`, `..`, and where the disk is Windows'
-what Windows reserves.
+change is reported. Never out: separators, NUL, characters that control a terminal or the direction of text,
+`.`, `..`, and where the disk is Windows' what Windows reserves.
 
 https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 """
@@ -28,8 +28,10 @@ TOP_NAME_BYTES_MAX: Final = 240
 """Leaves room for ` (2)`."""
 EXTENSION_BYTES_MAX: Final = 16
 
-_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f/]")
-_UNSAFE_ON_WINDOWS: Final = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
+_STEERING: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""What steers a terminal, breaks a line, or turns the direction of text, so that a name reads as another."""
+_UNSAFE: Final = re.compile(f"[{_STEERING}/]")
+_UNSAFE_ON_WINDOWS: Final = re.compile(rf'[{_STEERING}/\\<>:"|?*]')
 _RESERVED_ON_WINDOWS: Final = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\.|$)", re.IGNORECASE
 )
@@ -45,6 +47,12 @@ class NameRules:
 
     windows: bool = os.name == "nt"
     case_insensitive: bool = False
+
+    def key(self, name: str) -> str:
+        """What two names have in common when they are the same name here."""
+        if not self.case_insensitive:
+            return name
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def safe_name(name: str, rules: NameRules) -> tuple[str, str]:
@@ -117,9 +125,7 @@ class FolderNames:
                 return marked, TAKEN
 
     def _take(self, name: str) -> bool:
-        key = name
-        if self._rules.case_insensitive:
-            key = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+        key = self._rules.key(name)
         if key in self._taken:
             return False
         self._taken.add(key)

@@ -3,20 +3,26 @@
 In: a stream to the peer, the walk. Out: folders made, chunks wanted in the picker, symlinks kept for the end.
 What an earlier attempt left is checked here and not wanted again. Nodes are pulled no further ahead of the
 chunks than `BACKLOG_MAX`; while that is reached no stream is kept open.
+
+A connection may break at any moment, which cancels `run`: a step stays in the queue until it was handed over
+whole, and making its folder or looking for its chunks a second time does no harm.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from warren.core.cid import Cid
-from warren.core.errors import BadContent, ContentUnknown, InputError
+from warren.core.errors import BadContent, ContentUnknown, InputError, ProtocolViolation
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import Status
+from warren.services.files.dag.build import CHUNK_BYTES
+from warren.services.files.waiting import run_out
 from warren.services.files.walk import BadBlock, MakeFile, MakeFolder, MakeSymlink
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from warren.network.stream import Stream
     from warren.protocols.transfer.decoder import Answer
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from warren.services.files.ledger import Ledger
     from warren.services.files.picker import Picker
     from warren.services.files.staging import Staging
-    from warren.services.files.walk import Leaf, Step, Walk
+    from warren.services.files.walk import Step, Walk
 
 BACKLOG_MAX: Final = 16_384
 """Chunks that are planned and not asked for. This is memory, some 6 MB."""
@@ -54,12 +60,19 @@ class NodePuller:
         self._ledger = ledger
         self._answer_s = answer_s
         self._room_checked = False
+        self._todo: deque[Step] = deque()
+        self._failure: BadContent | ProtocolViolation | None = None
         self.symlinks: list[MakeSymlink] = []
         """To be made once all else is there."""
 
     async def run(self, open_stream: Callable[[], Awaitable[Stream]]) -> None:
-        """Pull all nodes. Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`."""
-        await self._apply()  # a lone chunk has no nodes, but a step
+        """Pull all nodes.
+
+        Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`, `ProtocolViolation`.
+        """
+        if self._failure is not None:
+            raise self._failure  # found out while the last attempt ended for another reason
+        await self._apply()  # a lone chunk has no nodes, but a step; and a broken attempt left some
         while not self._walk.done:
             client = TransferClient(await open_stream(), held_max=2)
             try:
@@ -70,6 +83,11 @@ class NodePuller:
                 await self._ledger.wait_moved()
         self._picker.close()
         self._ledger.moved.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether all nodes came, and all that they call for was handed over."""
+        return self._walk.done and not self._todo
 
     async def _pull_until_full(self, client: TransferClient) -> None:
         while not self._walk.done and self._picker.backlog < BACKLOG_MAX:
@@ -88,7 +106,7 @@ class NodePuller:
                         f"{self._ledger.origin.peer} does not share {self._ledger.origin.cid} with us now",
                         hint=f"list what there is with: warren ls {self._ledger.origin.peer}",
                     )
-                await self._runtime.offload(self._read, answer)
+                await run_out(self._runtime, self._read, answer)
             finally:
                 client.release(answer)
             await self._apply()
@@ -102,47 +120,73 @@ class NodePuller:
                     self._walk.receive(view[start : start + length])
                     start += length
         except BadBlock as error:
-            raise BadContent(self._ledger.origin.peer, Cid.from_bytes(error.cid)) from error
+            self._failure = BadContent(self._ledger.origin.peer, Cid.from_bytes(error.cid))
+            raise self._failure from error
+        except ProtocolViolation as error:
+            self._failure = self._ledger.origin.blame(error)
+            raise self._failure from error
 
     async def _apply(self) -> None:
         """Do what the nodes so far call for."""
         walk, ledger = self._walk, self._ledger
         ledger.total_bytes, ledger.total_files = walk.total_bytes, walk.files
         if walk.total_bytes and not self._room_checked:
-            self._room_checked = True
             await self._runtime.offload(self._staging.check_room, walk.total_bytes)
-        steps = walk.take_steps()
-        await self._runtime.offload(self._make, steps)
-        files: list[MakeFile] = []
-        for step in steps:
-            if isinstance(step, MakeSymlink):
-                self._keep_symlink(step)
-            elif isinstance(step, MakeFile):
-                if step.leaves:
-                    files.append(step)
-                else:
-                    ledger.done_files += 1
+            self._room_checked = True
+        for step in walk.take_steps():
+            self._todo += _cut(step)
+        while self._todo:
+            batch = self._next_batch()
+            found = await run_out(self._runtime, self._prepare, batch)
+            # No await from here to the end of the batch: all of it is handed over, or nothing.
+            for step, present in zip(batch, found, strict=True):
+                self._hand_over(step, present)
+                self._todo.popleft()
+            ledger.moved.set()
+            ledger.tell("verifying" if self._staging.resumed else "fetching")
+
+    def _next_batch(self) -> list[Step]:
+        """The next steps: all, or as many as are checked in a handy time."""
+        if not self._staging.resumed:
+            return list(self._todo)
+        batch: list[Step] = []
+        size = count = 0
+        for step in self._todo:
+            if size >= CHECK_BYTES or count >= CHECK_LEAVES:
+                break
+            batch.append(step)
+            leaves = step.leaves if isinstance(step, MakeFile) else ()
+            size += sum(leaf.length for leaf in leaves)
+            count += max(1, len(leaves))
+        return batch
+
+    def _prepare(self, batch: Sequence[Step]) -> list[Sequence[bool]]:
+        """Make folders and empty files; say of each step which of its chunks are there. Runs in a thread."""
+        self._staging.make_folders([step.path for step in batch if isinstance(step, MakeFolder)])
+        return [self._find_present(step) if isinstance(step, MakeFile) else () for step in batch]
+
+    def _find_present(self, step: MakeFile) -> Sequence[bool]:
+        if not step.leaves:
+            self._staging.make_empty_file(step.file)
+            return ()
         if self._staging.resumed:
-            await self._want_missing(files)
-        else:
-            for file in files:
-                self._want(file, [False] * len(file.leaves))
-        ledger.moved.set()
-        ledger.tell("fetching")
+            return self._staging.find_present(step.file, step.leaves)
+        return [False] * len(step.leaves)
 
-    def _make(self, steps: Sequence[Step]) -> None:
-        self._staging.make_folders([step.path for step in steps if isinstance(step, MakeFolder)])
-        for step in steps:
-            if isinstance(step, MakeFile) and not step.leaves:
-                self._staging.make_empty_file(step.file)
-
-    def _keep_symlink(self, step: MakeSymlink) -> None:
-        if not step.path:
-            raise InputError("this is a symlink and nothing else", hint="fetch the folder that it lies in")
-        self.symlinks.append(step)
+    def _hand_over(self, step: Step, present: Sequence[bool]) -> None:
+        match step:
+            case MakeSymlink(path):
+                if not path:
+                    raise InputError(
+                        "this is a symlink and nothing else", hint="fetch the folder that it lies in"
+                    )
+                self.symlinks.append(step)
+            case MakeFile():
+                self._want(step, present)
 
     def _want(self, step: MakeFile, present: Sequence[bool]) -> None:
         file, ledger = step.file, self._ledger
+        ledger.current = file.source
         for leaf, is_there in zip(step.leaves, present, strict=True):
             if is_there:
                 file.left -= leaf.length
@@ -153,31 +197,12 @@ class NodePuller:
         if file.left == 0:
             ledger.done_files += 1
 
-    async def _want_missing(self, files: Sequence[MakeFile]) -> None:
-        """Check what is there, a handy amount at a time."""
-        batch: list[MakeFile] = []
-        size = count = 0
-        for step in files:
-            for leaves in _cut(step.leaves):
-                batch.append(MakeFile(step.file, leaves))
-                size += sum(leaf.length for leaf in leaves)
-                count += len(leaves)
-                if size >= CHECK_BYTES or count >= CHECK_LEAVES:
-                    await self._check(batch)
-                    batch, size, count = [], 0, 0
-        await self._check(batch)
 
-    async def _check(self, batch: Sequence[MakeFile]) -> None:
-        found = await self._runtime.offload(
-            lambda: [self._staging.find_present(file, leaves) for file, leaves in batch]
-        )
-        for step, present in zip(batch, found, strict=True):
-            self._ledger.current = step.file.source
-            self._want(step, present)
-        self._ledger.moved.set()
-        self._ledger.tell("verifying")
-
-
-def _cut(leaves: Sequence[Leaf]) -> list[Sequence[Leaf]]:
-    step = CHECK_BYTES // (1024 * 1024)
-    return [leaves[at : at + step] for at in range(0, len(leaves), step)]
+def _cut(step: Step) -> Iterator[Step]:
+    """A step in parts that are checked in a handy time."""
+    count = CHECK_BYTES // CHUNK_BYTES
+    if not isinstance(step, MakeFile) or len(step.leaves) <= count:
+        yield step
+        return
+    for at in range(0, len(step.leaves), count):
+        yield MakeFile(step.file, step.leaves[at : at + count])

@@ -7,6 +7,7 @@ there are several, each will ask the same machine for its next request.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -38,6 +39,14 @@ class Piece:
     def weight(self) -> int:
         """Bytes to reckon with: its length, or the most a chunk may have."""
         return CHUNK_BYTES if self.length == LEAF_UNKNOWN else self.length
+
+    def fits(self, data: memoryview) -> bool:
+        """Whether `data` is this chunk: by its digest, and by the length that its verified parent gave it.
+
+        A parent that lies of the length would leave gaps and overlaps in its file, or fill the disk with more
+        than it claims.
+        """
+        return self.length in {LEAF_UNKNOWN, len(data)} and hashlib.sha256(data).digest() == self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ class Picker:
         self._asked_bytes_max = asked_bytes_max
         self._queue: deque[Piece] = deque()
         self._rechecks: deque[Piece] = deque()
-        self._asked: dict[Piece, None] = {}
+        self._asked: dict[Piece, bool] = {}  # with whether the source is to check it
         self._asked_bytes = 0
         self._open: set[Piece] = set()  # wanted and not kept yet, wherever they are
         self._by_digest: dict[bytes, Piece] = {}
@@ -139,13 +148,14 @@ class Picker:
         self._rechecks.append(piece)
 
     def on_lost(self) -> None:
-        """The source went away: what was asked for is wanted again, first."""
-        self._queue.extendleft(reversed(self._asked))
+        """The source went away: what was asked for is wanted again, first; what to check still is checked."""
+        for piece, check in reversed(self._asked.items()):
+            (self._rechecks if check else self._queue).appendleft(piece)
         self._asked.clear()
         self._asked_bytes = 0
 
     def _ask(self, pieces: list[Piece], *, check: bool = False) -> Request:
         for piece in pieces:
-            self._asked[piece] = None
+            self._asked[piece] = check
             self._asked_bytes += piece.weight
         return Request(pieces, check)

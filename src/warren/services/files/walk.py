@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ENTRIES_MAX: Final = 10_000_000
 """Attack: trees of nothing but empty entries, which cost their author little and the disk an inode each."""
+FOLDER_ENTRIES_MAX: Final = 500_000
+"""Attack: one folder without end, whose names are kept until its last one; this is memory, some 60 MB."""
 SYMLINKS_MAX: Final = 100_000
 """Attack: the same in memory: symlinks are kept until all else is there."""
 PATH_BYTES_MAX: Final = 4096
@@ -99,14 +101,15 @@ Step: TypeAlias = MakeFolder | MakeFile | MakeSymlink
 
 
 class _Folder:
-    """A folder whose entries are still coming."""
+    """A folder whose entries are still coming; `left` are those that it may still have."""
 
-    __slots__ = ("names", "path", "source")
+    __slots__ = ("left", "names", "path", "source")
 
     def __init__(self, path: str, source: str, rules: NameRules) -> None:
         self.path = path
         self.source = source
         self.names = FolderNames(rules)
+        self.left = FOLDER_ENTRIES_MAX
 
 
 class _Entry(NamedTuple):
@@ -246,6 +249,9 @@ class Walk:
             if not link.name:
                 pending.append(_Expected(link.cid, link.size, _Shard(folder, level + 1)))
                 continue
+            folder.left -= 1
+            if folder.left < 0:
+                raise ProtocolViolation(f"a folder of more than {FOLDER_ENTRIES_MAX} entries")
             name, reason = folder.names.claim(link.name)
             source = join(folder.source, link.name)
             if reason:
@@ -268,7 +274,7 @@ class Walk:
         """A file that is one chunk, or empty."""
         self.files += 1
         leaves = [Leaf(digest, 0, size)]
-        if digest == EMPTY_DIGEST:
+        if digest == EMPTY_DIGEST and size in {0, LEAF_UNKNOWN}:
             size, leaves = 0, []
         elif size == 0:
             raise ProtocolViolation("a file of no bytes that is not empty")

@@ -68,6 +68,7 @@ def shard(links: list[Link], bits: int, hash_type: int = 0x22, fanout: int = 256
         (pb.encode([Link(RAW, "n" * 1025, 1)], unixfs.DIRECTORY_DATA), "longer than"),
         (pb.encode([Link(RAW, "\u00fc" * 513, 1)], unixfs.DIRECTORY_DATA), "longer than"),
         (pb.encode([Link(RAW, "a", CHUNK_BYTES + 1)], unixfs.DIRECTORY_DATA), "one chunk claims"),
+        (pb.encode([Link(RAW, "a", 1), Link(NODE, "", 1)], unixfs.DIRECTORY_DATA), "no name"),
         (shard([], 0, hash_type=0x23), "another hash"),
         (shard([], 0, fanout=16), "another hash"),
         (shard([Link(RAW, "0", 1)], 1), "begin with its place"),

@@ -56,6 +56,8 @@ def read_node(block: bytes | bytearray | memoryview) -> Node:
     data = unixfs.decode(raw)
     match data.type:
         case NodeType.DIRECTORY:
+            if any(not link.name for link in links):
+                raise ProtocolViolation("an entry of a folder has no name")
             return FolderNode([_checked(link) for link in links])
         case NodeType.HAMT_SHARD:
             return _read_shard(links, data)
