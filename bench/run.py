@@ -1,4 +1,4 @@
-"""Measure Warren on this machine and print one table: medians, spreads, ratios, and what was promised.
+"""Measure Warren on this machine and print the README's table; then spreads, ratios, and what was promised.
 
     python3 run.py bench [--quick] [network] [files] [start]        (all three parts when none is named)
 
@@ -25,7 +25,7 @@ for folder in (ROOT / "src", ROOT):
 from bench.file_rows import GIB, SMALL_COUNT, file_rows  # noqa: E402
 from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
 from bench.start_rows import start_rows  # noqa: E402
-from bench.table import render  # noqa: E402
+from bench.table import render, summarise  # noqa: E402
 
 if TYPE_CHECKING:
     from bench.table import Row
@@ -50,18 +50,18 @@ def progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def measure(args: argparse.Namespace) -> list[Row]:
-    """The rows of the parts that were asked for."""
+def measure(args: argparse.Namespace) -> list[list[Row]]:
+    """The rows of each part that was asked for."""
     quick = args.quick
-    rows: list[Row] = []
-    if "start" in args.parts:
-        rows += start_rows(2 if quick else 7, progress)
+    parts: list[list[Row]] = []
     if "network" in args.parts:
-        rows += network_rows(QUICK if quick else FULL, progress)
+        parts.append(list(network_rows(QUICK if quick else FULL, progress)))
     if "files" in args.parts:
         size, count = (GIB // 4, SMALL_COUNT // 5) if quick else (GIB, SMALL_COUNT)
-        rows += file_rows(1 if quick else 5, size, count, args.dir, progress)
-    return rows
+        parts.append(list(file_rows(1 if quick else 5, size, count, args.dir, progress)))
+    if "start" in args.parts:
+        parts.append(list(start_rows(2 if quick else 7, progress)))
+    return parts
 
 
 def main() -> int:
@@ -82,9 +82,12 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))} (there are {', '.join(PARTS)})")
     args.parts = args.parts or PARTS
     print(machine(), end="\n\n")
-    rows = measure(args)
+    parts = measure(args)
     progress("")
-    print(render(rows))
+    for rows in parts:
+        print(summarise(rows), end="\n\n")
+    print("Medians. In detail, with what was promised:\n")
+    print(render([row for rows in parts for row in rows]))
     return 0
 
 

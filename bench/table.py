@@ -1,4 +1,4 @@
-"""The one table: rows of medians, each beside what it is compared with and what was promised."""
+"""Rows of medians, each beside what it is compared with and what was promised; and the short form of them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,20 @@ def _yes(kept: bool) -> str:
     return "yes" if kept else "NO"
 
 
+def summarise(rows: Sequence[Row]) -> str:
+    """One line a figure and one column a contender, with Warren's first: the README's table."""
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        unit = "connections a second" if row.unit == "a second" else row.unit
+        cells = lines.setdefault(f"{row.what} ({unit})", {})
+        cells[row.who] = number(row.median) if row.median is not None else row.note or "-"
+    shared = {what: cells for what, cells in lines.items() if len(cells) > 1}
+    columns = list(dict.fromkeys(who for cells in shared.values() for who in cells))
+    table = [("", *columns)]
+    table += [(what, *(cells.get(who, "") for who in columns)) for what, cells in shared.items()]
+    return _draw(table)
+
+
 def render(rows: Sequence[Row]) -> str:
     """The table in Markdown, padded so that it also reads well in a terminal."""
     lines: list[tuple[str, ...]] = [HEADINGS]
@@ -78,7 +92,11 @@ def render(rows: Sequence[Row]) -> str:
         cells = _cells(row, ours)
         lines.append(("" if cells[0] == previous else cells[0], *cells[1:]))
         previous = cells[0]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(HEADINGS))]
+    return _draw(lines)
+
+
+def _draw(lines: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     drawn = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
         for line in lines

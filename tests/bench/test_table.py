@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.table import Row, number, render, times_better
+from bench.table import Row, number, render, summarise, times_better
 
 
 def test_more_is_better() -> None:
@@ -50,3 +50,16 @@ def test_promises_are_judged() -> None:
 def test_the_subject_stands_once() -> None:
     rows = [Row("ping", "warren", "us", samples=[1]), Row("ping", "raw", "us", samples=[1])]
     assert render(rows).count("ping") == 1
+
+
+def test_the_summary_has_a_line_for_each_figure_and_a_column_for_each_contender() -> None:
+    rows = [
+        Row("ping", "warren", "us", samples=[50, 60, 70]),
+        Row("ping", "js", "us", samples=[240]),
+        Row("files", "warren", "s", samples=[1.5]),
+        Row("files", "scp", "s", note="missing: install it"),
+        Row("memory", "warren", "MB", samples=[60]),
+    ]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summarise(rows).splitlines()]
+    assert lines[0] == ["", "warren", "js", "scp"]
+    assert lines[2:] == [["ping (us)", "60.0", "240", ""], ["files (s)", "1.50", "", "missing: install it"]]
