@@ -39,7 +39,11 @@ SILENCE_MAX_S = 30.0
 
 
 class Party:
-    """One of the processes: prints JSON lines, and answers lines."""
+    """One of the processes: prints JSON lines, and answers lines.
+
+    The victim has a processor of its own, as a machine of its own would: what is measured is what an attack
+    costs it, and not what the attacker's program takes from the others.
+    """
 
     def __init__(self, module: str, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -50,6 +54,8 @@ class Party:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         )
+        first, *others = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(self.process.pid, {first} if module.endswith("victim") else others or {first})
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,15 @@ from warren.core.errors import (
 )
 from warren.core.framing import frame
 from warren.core.keys import PrivateKey
-from warren.network.multistream import NOT_AVAILABLE, VERSION_LINE, Proposer, Responder, encode_line
+from warren.network.multistream import (
+    NOT_AVAILABLE,
+    PROPOSALS_MAX,
+    REFUSAL_COST,
+    VERSION_LINE,
+    Proposer,
+    Responder,
+    encode_line,
+)
 from warren.network.stream import Stream
 from warren.network.yamux.stream import QUEUE_BYTES_MAX
 
@@ -43,6 +51,7 @@ class FakeMuxed:
         self.credited = 0
         self.fins = 0
         self.resets = 0
+        self.charged = 0
         self.full = False
 
     @property
@@ -59,7 +68,7 @@ class FakeMuxed:
         self.held -= count
 
     def charge(self, cost: int) -> None:
-        """Nobody is charged here."""
+        self.charged += cost
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         if self.full:
@@ -646,6 +655,15 @@ def test_an_outbound_stream_proposes_and_is_told_what_was_agreed() -> None:
         assert bench.muxed.credited == len(VERSION_LINE + NOT_AVAILABLE + encode_line("/b")) + 8
 
     run(main())
+
+
+@pytest.mark.parametrize(("proposals", "resets"), [(3, 0), (PROPOSALS_MAX + 100, 1)])
+def test_every_proposal_that_is_refused_is_charged_for(proposals: int, resets: int) -> None:
+    """In one piece, too, and when the last of them ends the stream."""
+    bench = Bench(Responder(lambda _protocol: False), inbound=True)
+    bench.feed(VERSION_LINE + b"".join(encode_line(f"/nobody/{at}") for at in range(proposals)))
+    assert bench.muxed.charged == REFUSAL_COST * min(proposals, PROPOSALS_MAX + 1)
+    assert bench.muxed.resets == resets
 
 
 def test_a_refused_stream_is_reset_and_says_why() -> None:

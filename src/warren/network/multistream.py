@@ -24,6 +24,9 @@ LINE_BYTES_MAX: Final = 1024
 """Stops a peer from making us hold an endless protocol name."""
 PROPOSALS_MAX: Final = 16
 """Stops a peer from keeping us busy with names that we refuse."""
+REFUSAL_COST: Final = 8
+"""What a proposal that we refuse counts as, in frames without data. Stops a peer from keeping us busy with
+stream after stream of such names."""
 
 
 @lru_cache(maxsize=512)

@@ -22,7 +22,7 @@ from warren.core.errors import (
     ProtocolViolation,
     WarrenError,
 )
-from warren.network.multistream import Proposer
+from warren.network.multistream import REFUSAL_COST, Proposer
 from warren.network.sending import Sending
 
 if TYPE_CHECKING:
@@ -240,14 +240,16 @@ class Stream(Sending):
         return self.protocol
 
     def _negotiate(self, negotiator: Proposer | Responder, data: memoryview) -> int:
+        refused = negotiator.refusals
         try:
-            refused = negotiator.refusals
             used = negotiator.receive(data)
         except ProtocolViolation as error:
             self._fail_negotiation(error)
-            return len(data)
+            used = len(data)
         if negotiator.refusals > refused and self.inbound and self._muxed is not None:
-            self._muxed.charge(negotiator.refusals - refused)
+            self._muxed.charge(REFUSAL_COST * (negotiator.refusals - refused))
+        if self._error is not None:
+            return used
         if used and self._muxed is not None:
             self._muxed.consumed(used)
         output = negotiator.take_output()

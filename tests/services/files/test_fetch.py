@@ -151,6 +151,7 @@ def test_an_audience_sees_its_shares_and_nothing_else(tmp_path: Path) -> None:
             for hidden in (named.cid, *(entry.cid for entry in secret)):
                 with pytest.raises(ContentUnknown):
                     await get(two, hidden, tmp_path / "x")
+            assert os.listdir(tmp_path / "x") == [], "a fetch that got nothing leaves nothing"
             for path in ("named", "named/file", "not-there"):
                 with pytest.raises(ContentUnknown, match=f"shares nothing with us at '{path}'"):
                     await two.fetch(path, tmp_path / "x")

@@ -95,6 +95,8 @@ class Fetch:
         except BaseException:
             with contextlib.suppress(StorageError):  # there is a failure to report already
                 await run_out(self._runtime, staging.close)
+                if not (staging.resumed or self._ledger.chunks_fetched):
+                    await run_out(self._runtime, staging.discard)  # nothing in it would be of use
             raise
         await run_out(self._runtime, staging.close)
         self._ledger.tell("finishing", at_once=True)
