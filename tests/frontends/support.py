@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import warren as package
 from tests.frontends.fake_node import FakeNode
-from warren.config import ApiConfig
+from warren.config import ApiConfig, Config
 from warren.frontends.api import app, server
 from warren.frontends.cli.client import Client
 from warren.frontends.cli.main import run
@@ -90,7 +90,7 @@ def running_api(folder: Any, config: Any = None) -> Any:
     found = []
 
     async def main() -> None:
-        node = FakeNode()
+        node = FakeNode(Config(name="me", download_dir=Path(folder) / "downloads"))
         stop, stopped = asyncio.Event(), threading.Event()
 
         def on_stop() -> None:

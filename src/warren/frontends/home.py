@@ -84,9 +84,8 @@ class Home:
     def listing_file(self) -> Path:
         return self.path / "listing.json"
 
-    def make(self) -> bool:
-        """Create the folder, for its owner alone. Returns whether it is new. Raises ReadOnlyTarget."""
-        is_new = not self.path.exists()
+    def make(self) -> None:
+        """Create the folder, for its owner alone, if it is not there. Raises ReadOnlyTarget."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.log_file.parent.mkdir(exist_ok=True, mode=0o700)
@@ -95,7 +94,6 @@ class Home:
                 f"cannot make the data folder {self.path}: {error.strerror}",
                 hint="choose another one with --home DIR",
             ) from error
-        return is_new
 
     def running_pid(self) -> int | None:
         """The process that holds the lock (0 if it has not said its number yet); None if nobody does."""

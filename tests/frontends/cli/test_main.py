@@ -21,6 +21,8 @@ from warren.frontends.cli.main import warren as root
 if TYPE_CHECKING:
     from pathlib import Path
 
+EXIT_NO_NODE = 3
+
 
 def every_command() -> Any:
     """All commands that do something, by their full names."""
@@ -101,25 +103,23 @@ def test_a_command_that_is_nearly_right(capfd: pytest.CaptureFixture[str], tmp_p
     assert "did you mean 'status'?" in warren(capfd, tmp_path, "statsu").err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["status"],
-        ["id"],
-        ["peer", "list"],
-        ["ls"],
-        ["get", "x"],
-        ["invite"],
-        ["join", "x"],
-        ["ping", "x"],
-        ["down"],
-    ],
-)
+def commands_that_need_a_node() -> list[Any]:
+    """Each of them, with something for every argument that it insists on."""
+    found = []
+    for words, command in [case.values for case in every_command()]:
+        if EXIT_NO_NODE in command.exits:
+            needed = [one for one in command.params if isinstance(one, click.Argument) and one.required]
+            typed = [__file__ if isinstance(one.type, click.Path) else "x" for one in needed]
+            found.append(pytest.param([*words, *typed], id=" ".join(words)))
+    return found
+
+
+@pytest.mark.parametrize("words", commands_that_need_a_node())
 def test_without_a_node_every_command_says_so(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
     said = warren(capfd, tmp_path / "none", *words)
-    assert said.code == 3
+    assert said.code == EXIT_NO_NODE
     assert f"no node runs on {tmp_path / 'none'}" in said.err
     assert "hint: " in said.err
     assert not (tmp_path / "none").exists()

@@ -137,7 +137,14 @@ def test_a_node_that_cannot_start_in_the_background_says_why(anna: Machine) -> N
     assert "Traceback" not in done.stderr
     assert anna.pid is None
     assert anna.warren("up", "--listen", "1.2.3.4:5").returncode == 2
-    assert not anna.home.exists(), "what did not start leaves nothing half made"
+    assert not (anna.home / "config.toml").exists(), "a name is kept by a start that goes well"
+    assert anna.json("up", "-d", "--name", "anya", *LOOPBACK)["name"] == "anya"
+    assert (anna.home / "config.toml").read_text() == 'name = "anya"\n'
+
+
+def test_settings_that_are_wrong_at_the_first_start_leave_nothing(anna: Machine) -> None:
+    assert anna.warren("up", "--listen", "1.2.3.4:5").returncode == 2
+    assert not anna.home.exists()
 
 
 @pytest.mark.parametrize("detach", [(), ("-d",)])
@@ -304,6 +311,36 @@ def test_ctrl_d_at_the_question_for_a_name_leaves_nothing(anna: Machine) -> None
     assert b"interrupted" in rest
     assert b"Traceback" not in rest
     assert not anna.home.exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"Anna A.\n", 8), (b"\x04", 130)])
+def test_a_start_that_still_asks_for_a_name_takes_nothing_from_one_that_runs(
+    anna: Machine, answer: bytes, code: int
+) -> None:
+    reader, writer = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, "up", *LOOPBACK],
+        stdin=writer,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=anna.environment,
+        start_new_session=True,
+    ) as child:
+        os.close(writer)
+        assert child.stderr is not None
+        said = b""
+        while b"]: " not in said:
+            said += os.read(child.stderr.fileno(), 1000)
+        ready = anna.json("up", "-d", "--name", "anna", *LOOPBACK)
+        os.write(reader, answer)
+        child.communicate(timeout=10)
+    os.close(reader)
+    assert child.returncode == code
+    assert anna.json("status")["peer_id"] == ready["peer_id"]
+    anna.ok("down")
+    again = anna.json("up", "-d", *LOOPBACK)
+    assert (again["peer_id"], again["name"]) == (ready["peer_id"], "anna")
+    anna.ok("down")
 
 
 AS_NOBODY = """

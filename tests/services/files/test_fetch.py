@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from tests.services.files.pair import FETCHER, pair, read_tree, write_tree
 from tests.support import run
 from warren.core.cid import Cid
 from warren.core.errors import (
+    ConnectionClosed,
     ContentUnknown,
     DiskFull,
     InputError,
@@ -18,6 +20,8 @@ from warren.core.errors import (
     SourceChanged,
     SourceVanished,
 )
+from warren.services.files.chunks import ChunkPuller
+from warren.services.files.nodes import NodePuller
 from warren.services.files.types import Audience, Skipped
 
 if TYPE_CHECKING:
@@ -307,8 +311,6 @@ def test_refs_that_name_nothing(tmp_path: Path, ref: str, error: type[WarrenErro
 
 
 def test_a_content_id_of_another_kind(tmp_path: Path) -> None:
-    Cid(1, 0x71, b"\x12\x20" + bytes(32))
-
     async def main() -> None:
         async with (
             pair(tmp_path) as two,
@@ -357,5 +359,43 @@ def test_symlinks_that_lead_out_by_way_of_one_another(tmp_path: Path) -> None:
         async with pair(tmp_path) as two:
             share = await two.library.share(source)
             assert share.skipped == (Skipped("sly", "it is a symlink that leads out of what is shared"),)
+
+    run(main())
+
+
+def test_a_cancel_counts_also_while_a_failed_attempt_is_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pieces of an attempt wait for their threads; a cancel in that time must not become a retry."""
+    ending, attempts = asyncio.Event(), 0
+
+    async def fail(*_: object) -> None:
+        raise ConnectionClosed("the connection broke")
+
+    async def end_slowly(*_: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.05))])
+
+    monkeypatch.setattr(NodePuller, "run", fail)
+    monkeypatch.setattr(ChunkPuller, "run", end_slowly)
+    source = tmp_path / "file"
+    source.write_bytes(b"content")
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            await two.library.share(source)
+            fetching = asyncio.ensure_future(two.fetch("file", tmp_path / "target"))
+            await ending.wait()
+            fetching.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await fetching
+            await two.fetcher.close()
+            assert attempts == 1
+            assert os.listdir(tmp_path / "target") == []
 
     run(main())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import pytest
 
 from tests.services.files.pair import write_tree
 from warren.runtime.real.disk import RealDisk, RealFile
+from warren.runtime.simulated.disk import SimulatedDisk
 from warren.services.files.hashing import (
     CHANGED,
     FRESH_NS,
@@ -59,6 +61,18 @@ def test_a_listing_says_what_can_be_shared_and_what_not(top: Path) -> None:
         ("out", "it is a symlink that leads out of what is shared"),
         ("pipe", "it is neither a file, a folder nor a symlink"),
     ]
+
+
+def test_a_symlink_that_is_gone_when_it_is_read_costs_itself_alone() -> None:
+    disk = SimulatedDisk(lambda: 1.0)
+    disk.make_dirs("/top", 0o700)
+    disk.write_whole("/top/file", b"data")
+    disk.make_symlink("file", "/top/link")
+    disk.fail_next("read_link", errno.ENOENT)
+    found = scan_folder(disk, "/top", "")
+    assert [file.path for file in found.files] == ["file"]
+    assert found.symlinks == []
+    assert found.skipped == [("link", "it cannot be read: No such file or directory")]
 
 
 def test_a_folder_swapped_for_a_symlink_leads_nowhere(top: Path) -> None:

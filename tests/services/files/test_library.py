@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -315,6 +316,104 @@ def test_a_share_that_is_cancelled_while_it_commits_is_shared(
             await asyncio.wait(tasks)
             assert [share.name for share in two.library.shares()] == ["docs"]
             assert (await two.fetch("docs", tmp_path / "target")).files == 2
+
+    run(main())
+
+
+def test_a_share_that_is_cancelled_again_while_it_commits_leaves_no_second_number(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            loop = asyncio.get_running_loop()
+            tasks: list[asyncio.Task[Share]] = []
+            keep = shares.keep
+
+            def cancel_twice(db: sqlite3.Connection, share: Share) -> None:
+                for _ in range(2):
+                    asyncio.run_coroutine_threadsafe(cancel(), loop).result(10)
+                keep(db, share)
+
+            async def cancel() -> None:
+                tasks[0].cancel()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+            monkeypatch.setattr(shares, "keep", cancel_twice)
+            tasks.append(asyncio.create_task(two.library.share(source)))
+            with pytest.raises(asyncio.CancelledError):
+                await tasks[0]
+            assert [share.name for share in two.library.shares()] == ["docs"]
+            await swept(two)
+            assert (await two.fetch("docs", tmp_path / "target")).files == 2
+
+    run(main())
+
+
+def test_an_unshare_that_is_cancelled_holds_after_a_restart(tmp_path: Path, source: Path) -> None:
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            await two.library.share(source)
+            busy, go_on = threading.Event(), threading.Event()
+
+            def occupy(_: sqlite3.Connection) -> None:
+                busy.set()
+                go_on.wait(10)
+
+            occupying = asyncio.create_task(two.library._state.run(occupy))
+            await asyncio.to_thread(busy.wait, 10)
+            unsharing = asyncio.create_task(two.library.unshare("docs"))
+            for _ in range(3):
+                await asyncio.sleep(0)
+                unsharing.cancel()
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await unsharing
+            await occupying
+            assert two.library.shares() == []
+        async with pair(tmp_path) as two:
+            assert two.library.shares() == []
+
+    run(main())
+
+
+def test_of_two_who_unshare_the_same_one_is_told_that_it_is_gone(tmp_path: Path, source: Path) -> None:
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            share = await two.library.share(source)
+            both = [two.library.unshare("docs") for _ in range(2)]
+            first, second = await asyncio.gather(*both, return_exceptions=True)
+            assert first == share
+            assert isinstance(second, ContentUnknown)
+
+    run(main())
+
+
+def test_no_sweep_outlives_the_library(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing again what the index lost begins a sweep when it is broken off."""
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            await two.library.share(source)
+        (tmp_path / "index.db").unlink()
+        begun, go_on = threading.Event(), threading.Event()
+        hash_files = hashing.hash_files
+
+        def wait(*arguments: object) -> object:
+            begun.set()
+            go_on.wait(10)
+            return hash_files(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(importer, "hash_files", wait)
+        async with pair(tmp_path) as two:
+            await asyncio.to_thread(begun.wait, 10)
+            await swept(two)
+            monkeypatch.setattr(index, "sweep_some", lambda _: False)  # there is always more
+            closing_it = asyncio.create_task(two.library.close())
+            asyncio.get_running_loop().call_later(0.05, go_on.set)
+            await closing_it
+            assert two.library._sweeping is not None
+            assert two.library._sweeping.cancelled()
 
     run(main())
 

@@ -125,6 +125,18 @@ def test_a_file_that_is_gone_or_cannot_be_read() -> None:
     assert job.changed == {1}
 
 
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_shortage_here_says_nothing_of_the_file(error: int) -> None:
+    disk = SimulatedDisk(lambda: 1.0)
+    disk.write_whole("/file", b"data")
+    found = Place(1, "/", "", "file", 4, disk.stat("/file").mtime_ns, 0, 4)
+    for faulty in ("open_folder", "open_read", "pread", "stat"):
+        (job,) = serving.plan([digest(b"data")], [[found]], check=False)
+        disk.fail_next(faulty, error)
+        assert [part.status for part in serving.read(disk, job)] == [Status.UNREADABLE]
+        assert (job.changed, job.broken) == (set(), set())
+
+
 def test_a_chunk_is_read_from_whichever_file_still_has_it(tmp_path: Path) -> None:
     top = write_tree(tmp_path / "top", {"gone": b"same", "changed": b"same", "good": b"same"})
     places = [place(top / name, entry) for entry, name in enumerate(("gone", "changed", "good"), 1)]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import run
 from warren.runtime.real import RealRuntime
-from warren.services.files.waiting import run_out, settle
+from warren.services.files.waiting import finish, run_out, settle
 
 
 def test_settling_outlasts_cancels() -> None:
@@ -57,5 +57,34 @@ def test_a_thread_is_waited_for_when_its_call_is_cancelled(error: Exception | No
             with pytest.raises(ValueError, match="wrong"):
                 await run_out(runtime, call, 8)
         await runtime.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [None, ValueError("wrong")])
+def test_work_is_finished_whoever_gives_up_waiting(error: Exception | None) -> None:
+    async def main() -> None:
+        gate, done = asyncio.Event(), asyncio.Event()
+
+        async def work() -> int:
+            await gate.wait()
+            done.set()
+            if error is not None:
+                raise error
+            return 7
+
+        waiter = asyncio.create_task(finish(work()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            waiter.cancel()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiter
+        assert done.is_set()
+        if error is None:
+            assert await finish(work()) == 7
+        else:
+            with pytest.raises(ValueError, match="wrong"):
+                await finish(work())
 
     run(main())

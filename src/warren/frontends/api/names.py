@@ -11,7 +11,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from warren.core.errors import InvalidPeerId
+from warren.core.errors import Closed, InvalidPeerId
 from warren.core.peer_id import PeerId
 
 if TYPE_CHECKING:
@@ -54,6 +54,6 @@ def with_names(document: dict[str, Any], node: Node) -> dict[str, Any]:
 def _petname(node: Node, text: str) -> str | None:
     try:
         contact = node.contacts.get(PeerId.parse(text))
-    except InvalidPeerId:
+    except (InvalidPeerId, Closed):  # the node may die before the last answers are out
         return None
     return None if contact is None else contact.petname

@@ -156,12 +156,7 @@ class ChunkPuller:
             case Status.NOT_FOUND:
                 return ContentUnknown(f"{peer} does not share {name} with us (any more)")
             case Status.CHANGED:
-                return SourceChanged(
-                    f"{name} is no longer what {peer} shared",
-                    hint="ask them to share it again, then fetch again",
-                )
+                return SourceChanged(f"{name} is no longer what {peer} shared", hint=ASK_AGAIN)
             case Status.VANISHED:
-                return SourceVanished(
-                    f"{name} is gone at {peer}", hint="ask them to share it again, then fetch again"
-                )
+                return SourceVanished(f"{name} is gone at {peer}", hint=ASK_AGAIN)
         return RemoteError(f"{peer} cannot read {name}", hint="tell them")

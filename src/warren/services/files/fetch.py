@@ -31,12 +31,12 @@ from warren.services.files.nodes import NodePuller
 from warren.services.files.picker import Picker
 from warren.services.files.staging import Staging
 from warren.services.files.types import Fetched, Renamed
-from warren.services.files.waiting import run_out
+from warren.services.files.waiting import run_out, settle
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warren.network.network import Network
     from warren.network.stream import Stream
@@ -77,31 +77,31 @@ class Fetch:
     async def run(self) -> Fetched:
         """Fetch it. Raises what `Transfer.result` names."""
         begun = self._runtime.clock.now()
-        origin, staging, offload = self._origin, self._staging, self._runtime.offload
+        origin, staging, runtime = self._origin, self._staging, self._runtime
         self._ledger.tell("listing", at_once=True)
-        await offload(staging.open)
-        name, reason = safe_top_name(origin.name, staging.rules)
-        copy = await self._find_copy(name)
-        if copy is not None:
-            await offload(staging.discard)
-            path, found = copy
-            seconds = self._runtime.clock.now() - begun
-            return Fetched(
-                path, origin.cid, origin.peer, found.files, found.bytes, seconds, already_there=True
-            )
-        walk = self._begin_walk()
+        await run_out(runtime, staging.open)
         try:
+            name, reason = safe_top_name(origin.name, staging.rules)
+            copy = await self._find_copy(name)
+            if copy is not None:
+                await run_out(runtime, staging.discard)
+                path, found = copy
+                seconds = runtime.clock.now() - begun
+                return Fetched(
+                    path, origin.cid, origin.peer, found.files, found.bytes, seconds, already_there=True
+                )
+            walk = self._begin_walk()
             symlinks = await self._fetch_all(walk)
         except BaseException:
             with contextlib.suppress(StorageError):  # there is a failure to report already
-                await run_out(self._runtime, staging.close)
+                await run_out(runtime, staging.close)
                 if not (staging.resumed or self._ledger.chunks_fetched):
-                    await run_out(self._runtime, staging.discard)  # nothing in it would be of use
+                    await run_out(runtime, staging.discard)  # nothing in it would be of use
             raise
-        await run_out(self._runtime, staging.close)
+        await run_out(runtime, staging.close)
         self._ledger.tell("finishing", at_once=True)
-        skipped, skipped_count = await offload(staging.make_symlinks, symlinks)
-        path = Path(await offload(staging.finish, name))
+        skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
+        path = Path(await run_out(runtime, staging.finish, name))
         renamed = walk.renamed
         if reason:
             renamed = [Renamed("", path.name, reason), *renamed]
@@ -112,7 +112,7 @@ class Fetch:
             peer=origin.peer,
             files=ledger.done_files,
             bytes=ledger.done_bytes,
-            seconds=self._runtime.clock.now() - begun,
+            seconds=runtime.clock.now() - begun,
             chunks_fetched=ledger.chunks_fetched,
             chunks_reused=ledger.chunks_reused,
             skipped=tuple(skipped),
@@ -155,7 +155,9 @@ class Fetch:
             try:
                 await self._attempt(nodes, chunks)
             except (ConnectionFailed, LimitReached) as error:
-                now_arrived = ledger.chunks_fetched
+                now_arrived = (
+                    ledger.chunks_fetched + ledger.chunks_reused
+                )  # checking what is there is progress
                 failures, arrived = (1 if now_arrived > arrived else failures + 1), now_arrived
                 if failures > len(RETRY_DELAYS_S):
                     raise
@@ -172,18 +174,22 @@ class Fetch:
         return nodes.symlinks
 
     async def _attempt(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
+        # No TaskGroup: on Python 3.11 one that is ending swallows a cancel, and the fetch would go on.
+        pullers = [asyncio.create_task(puller.run(self._open_stream)) for puller in (nodes, chunks)]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(nodes.run(self._open_stream))
-                group.create_task(chunks.run(self._open_stream))
-        except BaseExceptionGroup as failed:
-            raise _most_telling(failed) from failed
+            await asyncio.wait(pullers, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for puller in pullers:
+                puller.cancel()
+            await settle(pullers)
+        errors = [error for puller in pullers if not puller.cancelled() and (error := puller.exception())]
+        if errors:
+            raise _most_telling(errors)
 
     async def _open_stream(self) -> Stream:
         return await self._network.open_stream(self._origin.peer, PROTOCOL_ID)
 
 
-def _most_telling(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error of a group that is not just a broken connection, if there is one."""
-    errors = list(failed.exceptions)
+def _most_telling(errors: Sequence[BaseException]) -> BaseException:
+    """The error that is not just a broken connection, if there is one."""
     return min(errors, key=lambda error: isinstance(error, ConnectionFailed | LimitReached))

@@ -123,13 +123,18 @@ def _scan_open(disk: Disk, opened: Folder, top: str, folder: str) -> Listing:
         elif entry.kind == "dir":
             found.folders.append(name)
         elif entry.kind == "symlink":
-            _scan_symlink(disk, top, folder, name, opened.read_link(name), found)
+            _scan_symlink(disk, top, folder, name, opened, found)
         else:
             found.skipped.append((name, "it is neither a file, a folder nor a symlink"))
     return found
 
 
-def _scan_symlink(disk: Disk, top: str, folder: str, name: str, target: str, found: Listing) -> None:
+def _scan_symlink(disk: Disk, top: str, folder: str, name: str, opened: Folder, found: Listing) -> None:
+    try:
+        target = opened.read_link(name)
+    except OSError as error:
+        found.skipped.append((name, _reason(error)))
+        return
     reason = _refuse_target(disk, top, os.path.join(top, folder), target)
     if reason:
         found.skipped.append((name, reason))

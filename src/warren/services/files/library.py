@@ -30,6 +30,7 @@ from warren.services.files.index import ListedEntry
 from warren.services.files.index_file import open_index
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share
+from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -124,10 +125,8 @@ class Library:
         network, self._network = self._network, None
         if network is not None:
             network.remove_handler(PROTOCOL_ID)
-        tasks = [task for task in (self._restoring, self._sweeping) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _stop(self._restoring)
+        await _stop(self._sweeping)  # looked up only now: a restoring that ends begins a sweep
         await self._database.close()
 
     # --- the user's side ----------------------------------------------------------------------------------
@@ -166,18 +165,18 @@ class Library:
         """
         for share in self._wanted.values():
             if ref in {share.name, str(share.cid)} or Path(ref) == share.path:
-                await self._drop(share)
+                del self._wanted[share.path]
+                gone = {number: self._shares.pop(number) for number in self._numbers_of(share.path)}
+                await finish(self._drop(share, gone))
                 return share
         raise ContentUnknown(f"nothing is shared as {ref!r}", hint="list the shares with: warren ls")
 
-    async def _drop(self, share: Share) -> None:
-        path = share.path
-        del self._wanted[path]
-        gone = {number: self._shares.pop(number) for number in self._numbers_of(path)}
+    async def _drop(self, share: Share, gone: dict[int, Share]) -> None:
+        """Not to be cancelled half-way: what is gone here and not in the database comes back at a restart."""
         try:
-            await self._state.run(partial(shares.drop, path=path))
+            await self._state.run(partial(shares.drop, path=share.path))
         except StorageError:
-            self._wanted[path] = share
+            self._wanted[share.path] = share
             self._shares |= gone
             raise
         await self._hide(list(gone))
@@ -224,13 +223,7 @@ class Library:
         number = await self._database.run(partial(index.begin, path=top))
         try:
             share = await self._build(number, top, name, audience, progress)
-            # Not to be cancelled half-way: the databases commit, whoever waits for it.
-            commit = asyncio.ensure_future(self._commit(number, share, old))
-            try:
-                await asyncio.shield(commit)
-            except asyncio.CancelledError:
-                await asyncio.wait([commit])
-                raise
+            await finish(self._commit(number, share, old))
         except BaseException:
             if number not in self._shares:
                 await self._hide([number])
@@ -273,7 +266,7 @@ class Library:
         )
 
     async def _commit(self, number: int, share: Share, old: Share | None) -> None:
-        """Let the share appear, in place of its older self."""
+        """Let the share appear, in place of its older self. Not to be cancelled half-way."""
         await self._database.run(partial(index.finish, number=number, share=share))
         self._refuse_unshared(share, old)
         await self._state.run(partial(shares.keep, share=share))
@@ -384,6 +377,12 @@ class Library:
                 )
             )
         return listing.page(listing.to_wire(here, last or name), entries, limit)
+
+
+async def _stop(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ chunk that lies in several files is served from whichever still has it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 JOB_CHUNKS_MAX: Final = 256
 """Small chunks read in one go: each costs its file an open and a close."""
+
+_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""These tell of this process or machine, and pass; they say nothing of the file."""
 
 Wanted = tuple[bytes, "Sequence[Place]"]
 
@@ -81,12 +85,17 @@ def _read_somewhere(
     """The chunk, or what is wrong with the best of its places."""
     failed = Status.NOT_FOUND
     for place in places:
-        status, data = _read_one(beneath, digest, place, check=job.check)
+        is_passing = False
+        try:
+            status, data = _read_one(beneath, digest, place, check=job.check)
+        except OSError as error:
+            status, data = Status.UNREADABLE, b""
+            is_passing = error.errno in _OUT_OF_RESOURCES
         if status is Status.OK:
             if place.broken:
                 job.sound.add(place.entry)
             return status, data
-        if not place.broken:
+        if not place.broken and not is_passing:
             job.broken.add(place.entry)
             if status is not Status.UNREADABLE:
                 job.changed.add(place.entry)
@@ -102,20 +111,15 @@ def _close_run(parts: list[Part], run: list[bytes]) -> None:
         run.clear()
 
 
-def _read_one(beneath: Beneath, digest: bytes, place: Place | None, *, check: bool) -> tuple[Status, bytes]:
-    if place is None:
-        return Status.NOT_FOUND, b""
+def _read_one(beneath: Beneath, digest: bytes, place: Place, *, check: bool) -> tuple[Status, bytes]:
+    """The chunk, or what became of its file. Raises `OSError` where it cannot be read."""
     try:
         file = beneath.open_read(place.top, place.folder, place.name)
     except (FileNotFoundError, NotADirectoryError):
         return Status.VANISHED, b""
-    except OSError:
-        return Status.UNREADABLE, b""
     try:
         data = file.pread(place.start, place.length)
         status = file.stat()
-    except OSError:
-        return Status.UNREADABLE, b""
     finally:
         file.close()
     same = (status.size, status.mtime_ns, len(data)) == (place.size, place.mtime_ns, place.length)

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Coroutine
 
     from warren.runtime.seam import Runtime
 
@@ -29,12 +29,12 @@ async def settle(tasks: Collection[asyncio.Task[T]]) -> None:
         raise cancelled
 
 
-async def run_out(runtime: Runtime, call: Callable[..., T], *arguments: object) -> T:
-    """`runtime.offload`, but also a cancelled call returns only when its thread is done.
+async def finish(work: Coroutine[object, object, T]) -> T:
+    """Run `work` to its end, also where this call is cancelled: then the cancel is raised, and it is done.
 
-    What `call` raises is raised; after a cancel, the cancel is, and the outcome is lost.
+    What `work` raises is raised; after a cancel its outcome is lost.
     """
-    task = asyncio.create_task(runtime.offload(call, *arguments))
+    task = asyncio.create_task(work)
     try:
         await settle([task])
     except asyncio.CancelledError:
@@ -42,3 +42,8 @@ async def run_out(runtime: Runtime, call: Callable[..., T], *arguments: object) 
             task.exception()  # seen, so that asyncio does not complain of it
         raise
     return task.result()
+
+
+async def run_out(runtime: Runtime, call: Callable[..., T], *arguments: object) -> T:
+    """`finish` for `runtime.offload`: also a cancelled call returns only when its thread is done."""
+    return await finish(runtime.offload(call, *arguments))

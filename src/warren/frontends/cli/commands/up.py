@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import shutil
 import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from warren.frontends.cli.base import Command, Session
-from warren.frontends.home import Home
 
 if TYPE_CHECKING:
     from warren.frontends.settings import Loaded
@@ -50,62 +46,42 @@ def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...]
     from warren.frontends import settings
 
     flags: dict[str, Any] = {"name": name, "listen": listen or None}
-    with _only_if_it_starts(session.home) as started:
+    loaded = settings.load(session.home.path, flags=flags)
+    if not detached and (asked := _ask_name(session, loaded)):
+        flags["name"] = asked
         loaded = settings.load(session.home.path, flags=flags)
-        if not detached:
-            loaded = _named(session, loaded, flags)
-        if not detach:
-            return _run(session, loaded, started, detached=detached)
-        from warren.frontends.cli.detach import start
+    session.home.make()
+    if not detach:
+        return _run(session, loaded, detached=detached)
+    from warren.frontends.cli.detach import start
 
-        ready = start(session.home, flags, debug=session.debug)
-        started()
+    ready = start(session.home, flags, debug=session.debug)
     session.show(ready, _lines(ready, f"runs in the background; stop it with: {session.command('down')}"))
     return 0
 
 
-@contextlib.contextmanager
-def _only_if_it_starts(home: Home) -> Iterator[Callable[[], None]]:
-    """Make the data folder. A new one goes again if the block fails before it calls what it gets: nobody has
-    seen the identity in it.
+def _ask_name(session: Session, loaded: Loaded) -> str | None:
+    """Ask for the name at the first start, where somebody can answer.
+
+    Nothing is made before the answer, and a start that fails removes nothing: meanwhile another one may have
+    made its identity in the same folder.
     """
-    is_new = home.make()
-    has_started = False
-
-    def started() -> None:
-        nonlocal has_started
-        has_started = True
-
-    try:
-        yield started
-    except BaseException:
-        if is_new and not has_started:
-            shutil.rmtree(home.path, ignore_errors=True)
-        raise
+    is_chosen = loaded.origins["name"].kind != "default"
+    if is_chosen or session.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    answer: str = click.prompt("What should your contacts see you as?", default=loaded.config.name, err=True)
+    return answer
 
 
-def _named(session: Session, loaded: Loaded, flags: dict[str, Any]) -> Loaded:
-    """Settle the name at the first start, and keep it in config.toml."""
-    from warren.frontends import settings
-
-    origin = loaded.origins["name"].kind
-    asked = None
-    if origin == "default" and not session.as_json and sys.stdin.isatty() and sys.stdout.isatty():
-        asked = click.prompt("What should your contacts see you as?", default=loaded.config.name, err=True)
-        loaded = settings.load(session.home.path, flags={**flags, "name": asked})
-    if asked or origin == "flag":
-        settings.keep_name(session.home.path, loaded.config.name)
-    return loaded
-
-
-def _run(session: Session, loaded: Loaded, started: Callable[[], None], *, detached: bool) -> int:
+def _run(session: Session, loaded: Loaded, *, detached: bool) -> int:
     # Collecting garbage while modules load finds none and takes an eighth of the start. What is loaded stays
     # for good, so it is left out of later collections too.
     gc.disable()
-    from warren.frontends import serve
+    from warren.frontends import serve, settings
 
     def on_ready(ready: serve.Ready) -> None:
-        started()
+        if loaded.origins["name"].kind == "flag":
+            settings.keep_name(session.home.path, loaded.config.name)
         gc.freeze()
         gc.enable()
         document = {"event": "ready", **ready.document()}
