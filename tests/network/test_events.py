@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
 
 import pytest
 
@@ -151,5 +152,26 @@ def test_after_the_end_of_a_network_there_is_nothing_to_hear() -> None:
         bus.emit("too late")
         assert [event async for event in late] == []
         assert not bus.watched
+
+    run(main())
+
+
+def test_a_subscription_that_goes_while_an_event_is_told_takes_it_from_nobody() -> None:
+    """Garbage may be collected at any moment, and subscriptions in it."""
+
+    async def main() -> None:
+        bus = EventBus()
+        first, second, third = bus.subscribe(), bus.subscribe(), bus.subscribe()
+
+        class Collecting(deque[object]):
+            def append(self, event: object, /) -> None:
+                first.close()
+                super().append(event)
+
+        second._inbox.queue = Collecting()
+        bus.emit("one")
+        assert await anext(third) == "one"
+        bus.emit("two")
+        assert [event async for event in first] == ["one"]
 
     run(main())

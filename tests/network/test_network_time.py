@@ -41,6 +41,7 @@ from warren.runtime.simulated import Quality, World
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from warren.core.peer_id import PeerId
     from warren.network.socket import Socket
 
 
@@ -115,6 +116,26 @@ def test_a_handshake_that_stalls_takes_the_handshake_timeout_on_both_sides() -> 
         assert town.bob._registry.limits.handshakes == 0
 
     simulate(main, handshake_timeout_s=5.0)
+
+
+def test_a_duplicate_closes_although_the_other_side_keeps_a_stream_on_it() -> None:
+    async def answer(_peer: PeerId, payload: bytes) -> bytes:
+        return payload
+
+    async def main(town: Town) -> None:
+        alice, bob = town.alice, town.bob
+        alice.handle_request(PROTOCOL, answer)
+        old, _ = await connect(alice, bob)
+        assert await bob.request(alice.peer_id, PROTOCOL, b"kept") == b"kept"
+        assert old.streams == 1
+        await alice.connect_unproven(bob.listen_addrs[0])
+        alice._registry.settle(bob.peer_id)
+        assert old.draining
+        await asyncio.sleep(90.0)
+        assert old.state is SocketState.CLOSED
+        assert [len(network.sockets()) for network in (alice, bob)] == [1, 1]
+
+    simulate(main)
 
 
 def test_after_hours_of_being_connected_there_is_a_way_back() -> None:

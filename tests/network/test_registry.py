@@ -64,6 +64,9 @@ class FakeSocket:
     def waiting_streams(self) -> list[FakeStream]:
         return self.waiting
 
+    def let_go(self) -> None:
+        self.ended.append("let go")
+
     def move(self, new: SocketState) -> None:
         old, self.state = self.state, new
         self._bench.registry.on_moved(self, old, new)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.network.nodes import connect, nodes
 from tests.support import run
+from warren.core import varint
 from warren.core.errors import Refused
 from warren.network.answering import REQUEST_COST_BYTES
 from warren.network.messages import UNSENT_BYTES_MAX
@@ -183,6 +184,24 @@ def test_who_takes_no_answer_makes_nothing_pile_up(monkeypatch: pytest.MonkeyPat
             near.abort()
             while b.window_total.held:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_half_a_request_counts_no_more_when_its_peer_has_ended() -> None:
+    async def main() -> None:
+        async with nodes(2) as (a, b):
+            b.handle_request(PROTOCOL, take)
+            near, far = await connect(a, b)
+            stream = await a.open_stream(near, PROTOCOL)
+            await stream.write(varint.encode(MESSAGE_BYTES) + bytes(1000))
+            while b.window_total.held < 1000:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+            stream.close_write()
+            assert await stream.read() == b""
+            while far.streams:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+            assert b.window_total.held == 0
 
     run(main())
 

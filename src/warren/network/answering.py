@@ -2,8 +2,9 @@
 
 In: a peer's requests, in any chunking.  Out: one answer to each, in the order in which handlers finish.
 Memory: everything that is kept for the peer counts against its connection: requests that wait or run, and
-answers until the peer takes them.  While answers wait no further request is begun and the peer is not read.
-An answer that finds no room is replaced by an error; a request that finds none costs its stream.
+answers until the peer takes them.  While answers wait no further request is begun; the peer is read until one
+more request waits.  An answer that finds no room is replaced by an error; a request that finds none costs its
+stream.
 Wire: `proto/messages.proto`, explained in docs/protocols/messages.md.
 """
 
@@ -94,17 +95,16 @@ class Answering:
 
     def _on_end(self, error: Exception | None) -> None:
         self._ended = True
-        if error is None:
-            self._close_if_done()
-        else:
+        if error is not None:
             # Handlers that run go on, and what they were given is still held.
             self._under_way -= sum(map(_cost, self._waiting))
             self._waiting.clear()
-            self._count_held()
+        self._count_held()  # half a request will not be completed
+        self._close_if_done()
 
     def _count_held(self) -> None:
         """Tell the connection what is kept for the peer, half a request too. Raises `LimitReached`."""
-        held = self._under_way + self._untaken + (0 if self._stream.ended else self._decoder.pending)
+        held = self._under_way + self._untaken + (0 if self._ended else self._decoder.pending)
         if held > self._held:
             self._stream.hold(held - self._held)
         else:

@@ -174,8 +174,8 @@ class EventBus:
 
     def remove(self, inbox: _Inbox) -> None:
         """Stop feeding a subscription."""
-        if inbox in self._inboxes:
-            self._inboxes.remove(inbox)
+        # A new list: a subscription may go while `emit` walks the old one, whenever garbage is collected.
+        self._inboxes = [one for one in self._inboxes if one is not inbox]
 
     def emit(self, event: object) -> None:
         """Tell every subscription."""

@@ -248,6 +248,9 @@ class SocketRegistry:
         for peer, sockets in list(self._peers.items()):
             if len(sockets) > 1:
                 self._close_duplicates(peer)
+            for socket in sockets:
+                if socket.state in USABLE and not socket.usable:
+                    socket.let_go()  # the peer said goodbye; what we keep on it would hold it open
             if peer in self._protected:
                 continue
             for socket in list(sockets):

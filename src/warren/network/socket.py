@@ -277,9 +277,13 @@ class Socket(Life, asyncio.BufferedProtocol):
             self.draining = True
             if self.mux is not None:
                 self.mux.go_away(GO_AWAY_NORMAL)
-            for stream in self._open_streams():
-                if stream.on_drain is not None:
-                    stream.on_drain()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Ask those who keep a stream for later to end it: nothing new goes over this socket."""
+        for stream in self._open_streams():
+            if stream.on_drain is not None:
+                stream.on_drain()
 
     def shut(self, error: Exception, code: int | None) -> None:
         """Begin to close, with a GoAway unless `code` is None. Does nothing when that was done already."""
@@ -445,11 +449,11 @@ class Socket(Life, asyncio.BufferedProtocol):
 
     def _keep_partial(self, tail: bytes) -> None:
         """Keep the beginning of a message until the rest comes; all sockets together keep only so much."""
-        total = self._host.window_total
-        total.partial += len(tail) - len(self._tail)
+        total, grown = self._host.window_total, len(tail) - len(self._tail)
+        total.partial += grown
         self._tail = tail
         over = total.partial - total.limits.partial_total_bytes_max
-        if over > 0:
+        if grown > 0 and over > 0:  # who gives its part up must not ask for the next victim
             self._host.on_partial_excess(over)
 
     def _gone(self, error: Exception) -> None:

@@ -87,12 +87,13 @@ class _Pinger:
             stream = self._open()
         loop = asyncio.get_running_loop()
         self._expected, self._received = payload, b""
-        self._waiter = loop.create_future()
+        waiter: asyncio.Future[float] = loop.create_future()
+        self._waiter = waiter  # gone again after the write where the stream ends in it
         timer = loop.call_at(deadline, self._fail, TimeoutError())
         self._sent_at = self._clock()
         try:
             stream.write_through(payload)
-            return await self._waiter
+            return await waiter
         except asyncio.CancelledError:
             stream.reset()  # an echo that still comes must not be taken for that of the next ping
             raise
