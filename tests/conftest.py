@@ -1,6 +1,6 @@
 """What every test gets: one Hypothesis profile, steadier where CI runs it.
 
-In comes the environment variable `CI`. What a test may miss on a user's machine (foreign peers, namespaces)
+In comes the environment variable `CI`. What a test may miss on a user's machine (foreign peers, root)
 it asks for with `tests.support.require`, which skips here and fails there, so that no promise goes untested
 unnoticed.
 """

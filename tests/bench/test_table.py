@@ -31,6 +31,13 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
+def test_a_figure_below_nothing_is_called_what_it_is() -> None:
+    """Memory that the others gave back meanwhile, for one."""
+    ours, theirs = Row("memory", "warren", "kB", samples=[11]), Row("memory", "js", "kB", samples=[-2.2])
+    assert times_better(ours, theirs) is None
+    assert "not measurable" in summarise([ours, theirs])
+
+
 def test_promises_are_judged() -> None:
     rows = [
         Row("ping", "warren", "us", better="less", samples=[100, 110, 120], bound=105),

@@ -2,10 +2,12 @@
 
     python -m tests.hostile.attacker ATTACK ADDR
 
-Prints a JSON line once the first wave is out, then goes on until it is killed. Frames and ciphers come from
-Warren's pure machines; the sockets are plain and blocking. It comes from many loopback addresses, as many
-hosts would, and runs at the lowest priority: a real attacker does not share the victim's processor. The
-attacks stand at the end of this file, each with what it tries to use up.
+Prints a JSON line once the first wave is out, then goes on until it is killed. Answers each line of stdin
+with {"sent": N}: the messages or connections it got out, so that an attack that never gets through does not
+look like a victim that holds out. Frames and ciphers come from Warren's pure machines; the sockets are plain
+and blocking. It comes from many loopback addresses, as many hosts would, and runs at the lowest priority: a
+real attacker does not share the victim's processor. The attacks stand at the end of this file, each with what
+it tries to use up.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ WAVE_MAX_S = 10.0
 
 Target = tuple[str, int]
 _announced: list[bool] = []
+_tally = [0]
 
 
 class GoneError(Exception):
@@ -79,15 +82,20 @@ def connect(target: Target, source: str = "127.0.0.2") -> socket.socket:
 
 
 class Intruder:
-    """One connection that was let in: authenticated with a key of its own, Yamux agreed in the handshake."""
+    """One connection that was let in: authenticated with a key of its own, Yamux agreed in the handshake.
 
-    def __init__(self, target: Target, source: str = "127.0.0.2", key: PrivateKey | None = None) -> None:
+    The victim's first word behind the handshake is the proof, which `hasty` does not wait for.
+    """
+
+    def __init__(self, target: Target, source: str = "127.0.0.2", *, hasty: bool = False) -> None:
         self.sock = connect(target, source)
         self._sealer: Sealer
         self._opener: Opener
         self._received = b""
         self._next_id = 1
-        self._authenticate(key or PrivateKey.from_seed(os.urandom(32)))
+        self._authenticate(PrivateKey.from_seed(os.urandom(32)))
+        if not hasty and not self.sock.recv(1, socket.MSG_PEEK):
+            raise GoneError
 
     def _authenticate(self, key: PrivateKey) -> None:
         noise = Noise(key, os.urandom(32), (PROTOCOL_ID,))
@@ -119,6 +127,7 @@ class Intruder:
             out = bytearray(len(part) + self._sealer.overhead_bytes)
             self._sealer.seal_into(bytearray(part), memoryview(out))
             self.send_raw(out)
+            count_sent()
 
     def ids(self, count: int) -> list[int]:
         """Stream ids that were not used yet."""
@@ -189,6 +198,17 @@ def announce_after(seconds: float) -> None:
     wave.start()
 
 
+def count_sent() -> None:
+    """One more has gone out: a sealed message on a connection that was let in, or else a connection."""
+    _tally[0] += 1
+
+
+def tell_sent() -> None:
+    """Answer who asks how much that was."""
+    for _ in sys.stdin:
+        print(json.dumps({"sent": _tally[0]}), flush=True)
+
+
 def again_and_again(target: Target, once: Callable[[Target, str], None], hosts: int = 8) -> None:
     """Do `once` from one host after the other, whatever the victim says to it."""
     announce_after(FLOOD_BEGUN_S)
@@ -204,6 +224,7 @@ def hold_open(target: Target, count: int, hosts: int, opener: Callable[[socket.s
         with suppress(OSError):
             sock = connect(target, source)
             opener(sock)
+            count_sent()
             held.append(sock)
         if len(held) >= count or len(held) % 100 == 0:
             held = [sock for sock in held if not _hung_up(sock)]
@@ -257,6 +278,7 @@ def slow_handshake(target: Target) -> None:
                 held.append(
                     (connect(target, next(sources)), iter([hello[at : at + 1] for at in range(len(hello))]))
                 )
+                count_sent()
         alive = []
         for sock, rest in held:
             with suppress(OSError, StopIteration):
@@ -285,6 +307,7 @@ def handshake_flood(target: Target) -> None:
     def once(target: Target, source: str) -> None:
         with connect(target, source) as sock:
             sock.sendall(NOISE_HELLO + b"\x00\x20" + os.urandom(32))
+            count_sent()
             sock.recv(1)
 
     again_and_again(target, once, 40)
@@ -299,6 +322,7 @@ def garbage_hello(target: Target) -> None:
     def once(target: Target, source: str) -> None:
         with connect(target, source) as sock:
             sock.sendall(next(payloads))
+            count_sent()
             sock.recv(4096)
 
     again_and_again(target, once)
@@ -434,6 +458,7 @@ def bad_seals(target: Target) -> None:
     def once(target: Target, source: str) -> None:
         intruder = Intruder(target, source)
         intruder.send_raw(b"\xff\xff" + os.urandom(65535))
+        count_sent()
         intruder.close()
 
     again_and_again(target, once)
@@ -581,7 +606,8 @@ def connection_churn(target: Target) -> None:
     """Whole handshakes with ever new keys, then gone: the processor, and what is kept of a peer."""
 
     def once(target: Target, source: str) -> None:
-        Intruder(target, source).close()
+        Intruder(target, source, hasty=True).close()
+        count_sent()
 
     again_and_again(target, once, 40)
 
@@ -640,6 +666,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     announce_after(WAVE_MAX_S)
+    threading.Thread(target=tell_sent, daemon=True).start()
     attack((address.host, address.port))
 
 

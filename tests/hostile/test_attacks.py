@@ -35,6 +35,8 @@ TRANSFER_BYTES = 192 * 1024 * 1024
 TRIES = 4
 """The machine is shared with who knows what; the promise is kept when one try shows it."""
 PING_MAX_S = 1.0
+SENT_MIN = 8
+"""Messages, or connections: the quietest attack sends one message on each of eight connections."""
 SILENCE_MAX_S = 30.0
 
 
@@ -107,6 +109,14 @@ def best_share(honest: Party, attacker: Party, undisturbed: float) -> tuple[floa
     return best
 
 
+def sent_by(attacker: Party) -> int:
+    """How much of its attack got out; fails when that is next to nothing, or when the attack is over."""
+    assert attacker.process.poll() is None, "the attack ended by itself"
+    sent: int = attacker.ask()["sent"]
+    assert sent >= SENT_MIN, "the attack did not get through"
+    return sent
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_honest_traffic_goes_on(attack: Callable[[Target], None]) -> None:
@@ -121,9 +131,11 @@ def test_honest_traffic_goes_on(attack: Callable[[Target], None]) -> None:
         with Party("tests.hostile.attacker", attack.__name__, address) as attacker:
             attacker.hear()
             share, undisturbed = best_share(honest, attacker, undisturbed)
-            assert attacker.process.poll() is None, "the attack ended by itself"
+            sent = sent_by(attacker)
         peak = victim.peak_bytes()
-        print(f"{attack.__name__}: {share:.0%} of {undisturbed:.0f} MB/s, peak {peak / 1e6:.0f} MB")
+        print(
+            f"{attack.__name__}: {share:.0%} of {undisturbed:.0f} MB/s, peak {peak / 1e6:.0f} MB, sent {sent}"
+        )
         assert peak < PEAK_BYTES_MAX
         assert share >= SHARE_MIN
         newcomer = stack.enter_context(Party("tests.hostile.honest", address))
@@ -144,4 +156,4 @@ def test_newcomers_get_in(attack: Callable[[Target], None]) -> None:
                 with Party("tests.hostile.honest", address) as newcomer:
                     newcomer.hear()
                     assert newcomer.ask(1000)["ping_s"] < PING_MAX_S
-            assert attacker.process.poll() is None, "the attack ended by itself"
+            sent_by(attacker)

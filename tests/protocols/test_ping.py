@@ -20,6 +20,7 @@ from warren.core.errors import (
     StreamReset,
 )
 from warren.core.multiaddr import Multiaddr
+from warren.network.sending import Sending
 from warren.protocols.ping import PAYLOAD_BYTES, PROTOCOL_ID, UNSENT_BYTES_MAX, Ping
 from warren.runtime.simulated import World
 
@@ -275,6 +276,24 @@ def test_a_ping_on_a_connection_that_goes_down_is_told() -> None:
                 await asking
             await closed(near)
             with pytest.raises(ConnectionClosed):
+                await ping.ping(near)
+
+    run(main())
+
+
+def test_a_stream_that_ends_while_the_ping_is_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with pingers() as ((alice, bob), (ping, _)):
+            near, _ = await connect(alice, bob)
+            await ping.ping(near)
+
+            def write_and_lose(stream: Stream, data: bytes) -> bool:
+                room = stream.write_nowait(data)
+                stream.socket.abort()
+                return room
+
+            monkeypatch.setattr(Sending, "write_through", write_and_lose)
+            with pytest.raises(ConnectionClosed, match="dropped here"):
                 await ping.ping(near)
 
     run(main())

@@ -1,4 +1,4 @@
-"""An hour of 200 whole nodes, in virtual time; prints what happened as JSON.
+"""An hour of 200 whole nodes, in virtual time; prints what happened as JSON, and how long it took.
 
 Each node has 8 neighbours, pings each of them every 15 s and broadcasts to them every five minutes. Nodes
 start their rounds at moments of their own. Run by test_two_hundred_nodes.py, as a process of its own:
@@ -84,8 +84,8 @@ async def _until(when: float) -> None:
 
 
 async def main(minutes: int) -> None:
+    started = time.monotonic()
     async with testing.network(NODES, degree=DEGREE, seed="two hundred", latency_s=LATENCY_S) as nodes:
-        started = time.monotonic()
         hour = Hour(nodes, minutes)
         await hour.run()
         facts = {name: value for name, value in vars(hour).items() if name != "nodes"}
