@@ -37,7 +37,7 @@ def foreign() -> list[Contender]:
     """The libp2p libraries that Warren is compared with, installed or not."""
     js_missing = install.how_to_get("js") + ("" if shutil.which("node") else " (after Node.js >= 20)")
     return [
-        Contender("js-libp2p", install.command("js"), js_missing, conns=100, idle=300),
+        Contender("js-libp2p", install.command("js"), js_missing, conns=100, idle=1000),
         # It counts closed connections against its limit of 8 a peer for a while, then refuses for a minute.
         Contender("py-libp2p", install.command("py"), install.how_to_get("py"), conns=4, idle=100),
     ]

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.output import emit
 from bench.processes import Program, cpu_seconds, peak_bytes
+from bench.warm import warm
 from warren.config import Config
 from warren.node import Node
 
@@ -32,9 +33,8 @@ async def serve(source: Path, home: Path) -> None:
         start = time.perf_counter()
         share = await node.share(source, "public")
         took_s = time.perf_counter() - start
-        emit(
-            "share", addr=str(node.addresses()[0]), name=share.name, hash_s=round(took_s, 3), pid=os.getpid()
-        )
+        address = str(node.addresses()[0])
+        emit("share", addr=address, name=share.name, bytes=share.bytes, hash_s=round(took_s, 3))
         await asyncio.to_thread(sys.stdin.read)
 
 
@@ -46,6 +46,7 @@ async def fetch(source: Path, target: Path) -> None:
         with Program(serving, ready_timeout_s=300) as sharer:
             async with Node(config(homes / "two")) as node:
                 socket = await node.connect(sharer.info["addr"])
+                await asyncio.to_thread(warm, sharer.info["bytes"])
                 before = sharer.cpu_s + cpu_seconds(os.getpid())
                 start = time.perf_counter()
                 transfer = node.get(sharer.info["name"], output=target, from_peer=socket.peer_id)

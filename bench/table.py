@@ -37,13 +37,15 @@ class Row:
 
 def times_better(ours: Row, theirs: Row) -> float | None:
     """How many times better the figure of `ours` is; below 1 when it is worse."""
-    if not ours.median or not theirs.median:
+    if not ours.median or not theirs.median or min(ours.median, theirs.median) < 0:
         return None
     return ours.median / theirs.median if ours.better == "more" else theirs.median / ours.median
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands grouped."""
+    """Three significant digits, thousands grouped. What is not above nothing was lost in the noise."""
+    if value <= 0:
+        return "not measurable"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,33 @@
+"""Have memory at hand: in a virtual machine the first use of it costs a second or two for a GiB.
+
+    python -m bench.warm BYTES
+
+In: how much is about to be written.  Out: nothing; so much memory was used and given back a moment ago, so
+that whoever comes next does not pay for it. A process of its own does it, which leaves no trace in the
+peak memory of the one that measures.
+"""
+
+from __future__ import annotations
+
+import mmap
+import subprocess
+import sys
+
+SPARE_BYTES = 256 << 20
+"""Buffers beside the file itself."""
+
+
+def warm(count: int) -> None:
+    """Use `count` bytes and some more in a process that ends."""
+    subprocess.run([sys.executable, "-m", "bench.warm", str(count)], check=True)
+
+
+def main() -> None:
+    """Write to each page once."""
+    with mmap.mmap(-1, int(sys.argv[1]) + SPARE_BYTES) as memory:
+        for at in range(0, len(memory), mmap.PAGESIZE):
+            memory[at] = 1
+
+
+if __name__ == "__main__":
+    main()
