@@ -13,7 +13,6 @@ from warren.core.errors import (
     Closed,
     InvalidMultiaddr,
     LimitReached,
-    ProtocolNotSupported,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
@@ -351,8 +350,6 @@ class Network:
         agreeing = stream.wait_negotiated()
         try:
             await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
-        except ProtocolNotSupported:
-            raise
         except BaseException:
             stream.reset()
             raise

@@ -259,7 +259,9 @@ def test_logs_follow_until_ctrl_c(anna: Machine) -> None:
     assert following.returncode == 130
 
 
-def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine) -> None:
+@contextlib.contextmanager
+def asking(anna: Machine) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`up` on a terminal, at its question for a name, and the end of the terminal that somebody types at."""
     reader, writer = pty.openpty()
     child = subprocess.Popen(
         [*PROGRAM, "up", *LOOPBACK],
@@ -276,6 +278,16 @@ def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine
         while b"]: " not in said:
             said += os.read(child.stderr.fileno(), 1000)
         assert b"What should your contacts see you as?" in said
+        yield child, reader
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            child.communicate(timeout=10)
+        os.close(reader)
+
+
+def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine) -> None:
+    with asking(anna) as (_, reader):
         os.write(reader, b"Anna A.\n")
         seen = b""
         while b"is up" not in seen:
@@ -283,30 +295,12 @@ def test_the_first_start_asks_for_a_name_where_somebody_can_answer(anna: Machine
             seen += os.read(reader, 1000)
         assert b"Anna A. is up" in seen
         assert (anna.home / "config.toml").read_text() == 'name = "Anna A."\n'
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=10)
-        os.close(reader)
 
 
 def test_ctrl_d_at_the_question_for_a_name_leaves_nothing(anna: Machine) -> None:
-    reader, writer = pty.openpty()
-    with subprocess.Popen(
-        [*PROGRAM, "up", *LOOPBACK],
-        stdin=writer,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        env=anna.environment,
-        start_new_session=True,
-    ) as child:
-        os.close(writer)
-        assert child.stderr is not None
-        said = b""
-        while b"]: " not in said:
-            said += os.read(child.stderr.fileno(), 1000)
+    with asking(anna) as (child, reader):
         os.write(reader, b"\x04")
         _, rest = child.communicate(timeout=10)
-    os.close(reader)
     assert child.returncode == 130
     assert b"interrupted" in rest
     assert b"Traceback" not in rest
@@ -317,24 +311,10 @@ def test_ctrl_d_at_the_question_for_a_name_leaves_nothing(anna: Machine) -> None
 def test_a_start_that_still_asks_for_a_name_takes_nothing_from_one_that_runs(
     anna: Machine, answer: bytes, code: int
 ) -> None:
-    reader, writer = pty.openpty()
-    with subprocess.Popen(
-        [*PROGRAM, "up", *LOOPBACK],
-        stdin=writer,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        env=anna.environment,
-        start_new_session=True,
-    ) as child:
-        os.close(writer)
-        assert child.stderr is not None
-        said = b""
-        while b"]: " not in said:
-            said += os.read(child.stderr.fileno(), 1000)
+    with asking(anna) as (child, reader):
         ready = anna.json("up", "-d", "--name", "anna", *LOOPBACK)
         os.write(reader, answer)
         child.communicate(timeout=10)
-    os.close(reader)
     assert child.returncode == code
     assert anna.json("status")["peer_id"] == ready["peer_id"]
     anna.ok("down")

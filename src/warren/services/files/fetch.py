@@ -155,9 +155,7 @@ class Fetch:
             try:
                 await self._attempt(nodes, chunks)
             except (ConnectionFailed, LimitReached) as error:
-                now_arrived = (
-                    ledger.chunks_fetched + ledger.chunks_reused
-                )  # checking what is there is progress
+                now_arrived = ledger.chunks_fetched + ledger.chunks_reused  # finding what is there counts
                 failures, arrived = (1 if now_arrived > arrived else failures + 1), now_arrived
                 if failures > len(RETRY_DELAYS_S):
                     raise
