@@ -72,15 +72,32 @@ class _Symlink(_Entry):
         return len(self.target)
 
 
-class SimulatedFile:
+class _Opened:
+    """What an open file and an open folder share: closed they fail, open they meet the faults of the disk."""
+
+    __slots__ = ("_disk", "_is_open")
+
+    def __init__(self, disk: SimulatedDisk) -> None:
+        self._disk = disk
+        self._is_open = True
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _begin(self, op: str) -> None:
+        if not self._is_open:
+            raise _error(errno.EBADF)
+        self._disk.meet_faults(op)
+
+
+class SimulatedFile(_Opened):
     """An open file; it stays readable after its name is gone, as on POSIX."""
 
-    __slots__ = ("_disk", "_file", "_is_open")
+    __slots__ = ("_file",)
 
     def __init__(self, disk: SimulatedDisk, file: _File) -> None:
-        self._disk = disk
+        super().__init__(disk)
         self._file = file
-        self._is_open = True
 
     def pread(self, offset: int, length: int) -> bytes:
         self._begin("pread")
@@ -103,14 +120,6 @@ class SimulatedFile:
     def stat(self) -> Stat:
         self._begin("stat")
         return _stat(self._file)
-
-    def close(self) -> None:
-        self._is_open = False
-
-    def _begin(self, op: str) -> None:
-        if not self._is_open:
-            raise _error(errno.EBADF)
-        self._disk.meet_faults(op)
 
     def _resize(self, size: int) -> None:
         grown = size - len(self._file.data)
@@ -357,15 +366,14 @@ class SimulatedDisk:
             self.used_bytes -= len(entry.data)
 
 
-class SimulatedFolder:
+class SimulatedFolder(_Opened):
     """An open folder; what is reached through it lies in it, whatever becomes of its name."""
 
-    __slots__ = ("_disk", "_folder", "_is_open")
+    __slots__ = ("_folder",)
 
     def __init__(self, disk: SimulatedDisk, folder: _Folder) -> None:
-        self._disk = disk
+        super().__init__(disk)
         self._folder = folder
-        self._is_open = True
 
     def scan(self) -> list[DirEntry]:
         self._begin("scan")
@@ -378,14 +386,6 @@ class SimulatedFolder:
     def read_link(self, name: str) -> str:
         self._begin("read_link")
         return _target(name, self._entry(name))
-
-    def close(self) -> None:
-        self._is_open = False
-
-    def _begin(self, op: str) -> None:
-        if not self._is_open:
-            raise _error(errno.EBADF)
-        self._disk.meet_faults(op)
 
     def _entry(self, name: str) -> _Entry:
         return _child(self._folder, _own_name(name), name)
