@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import run
-from warren import node as node_module
 from warren import testing
 from warren.config import Config
 from warren.core.errors import (
@@ -44,6 +43,7 @@ from warren.network.config import NetworkConfig
 from warren.network.events import PeerConnected, PeerDisconnected
 from warren.network.network import Network
 from warren.node import Node
+from warren.parts import OWNERS_OF_STATE
 from warren.protocols.invite.code import InviteCode
 from warren.runtime import sqlite
 from warren.services.contacts.keeper import Keeper
@@ -600,7 +600,7 @@ def test_what_was_shared_and_unshared_survives_kill_9_and_the_loss_of_the_index(
 
 
 def test_the_tables_of_the_durable_database_are_numbered_through() -> None:
-    packages = [Path(str(resources.files(name))) / "schema" for name in node_module._OWNERS_OF_STATE]
+    packages = [Path(str(resources.files(name))) / "schema" for name in OWNERS_OF_STATE]
     names = sorted(path.name for folder in packages for path in folder.glob("*.sql"))
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
 

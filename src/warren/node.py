@@ -19,7 +19,6 @@ import asyncio
 import inspect
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import warren
@@ -28,21 +27,11 @@ from warren.core.cid import Cid
 from warren.core.errors import Closed, InputError, InvalidCid, MisuseError
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
-from warren.network.network import Network
-from warren.protocols.identify import Identify, IdentifyInfo
-from warren.protocols.invite.protocol import InviteProtocol
-from warren.protocols.perf import Perf
-from warren.protocols.ping import KeepAlive, Ping
-from warren.runtime.migrations import numbered_scripts
-from warren.services.contacts.contacts import Contacts
+from warren.parts import assemble, supervised
+from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
-from warren.services.contacts.keeper import Keeper
-from warren.services.files.fetcher import Fetcher
-from warren.services.files.library import Library
 from warren.services.files.types import Audience
-from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
-from warren.services.speedtest import RUN_BYTES_MAX, SECONDS_DEFAULT, speedtest
-from warren.services.whereabouts.whereabouts import Whereabouts
+from warren.services.speedtest import SECONDS_DEFAULT, speedtest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,9 +40,12 @@ if TYPE_CHECKING:
 
     from warren.network.events import Subscription
     from warren.network.messages import BroadcastReport
+    from warren.network.network import Network
     from warren.network.router import StreamHandler
     from warren.network.socket import Socket
+    from warren.parts import Parts
     from warren.runtime.seam import Runtime
+    from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
@@ -62,28 +54,8 @@ if TYPE_CHECKING:
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
 
-# Whose tables `state.db` holds.
-_OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files")
-# A part that fails by a fault of ours is started again after this long.
-_RESTART_S = 1.0
+_AGENT = f"warren/{warren.__version__}"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Parts:
-    """What a running node is made of."""
-
-    runtime: Runtime
-    network: Network
-    whereabouts: Whereabouts
-    ping: Ping
-    perf: Perf
-    contacts: Contacts
-    invites: InviteProtocol
-    keeper: Keeper
-    library: Library
-    fetcher: Fetcher
-    started_at: float
 
 
 class Node:
@@ -93,7 +65,7 @@ class Node:
         """`runtime` stays the caller's to close; without one the node makes its own."""
         self.config = config if config is not None else Config()
         self._given_runtime = runtime
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._peer_id: PeerId | None = None
         self._life: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
@@ -141,13 +113,16 @@ class Node:
         """The whole life of the node: one stack, so that start and stop stand together."""
         try:
             async with AsyncExitStack() as stack:
-                parts = await self._assemble(stack)
+                parts = await assemble(
+                    self.config, self._given_runtime, f"warren/{warren.__version__}", stack
+                )
                 async with asyncio.TaskGroup() as tasks:
-                    keeping = tasks.create_task(_supervised("keeping contacts", parts.keeper.run))
+                    running = [tasks.create_task(supervised(name, work)) for name, work in parts.background]
                     self._parts, self._peer_id = parts, parts.network.peer_id
                     started.set_result(None)
                     await closing.wait()
-                    keeping.cancel()
+                    for task in running:
+                        task.cancel()
         except Exception as error:  # noqa: BLE001  the boundary of supervision
             if started.done():
                 _log.exception("the node ended by a fault")
@@ -155,55 +130,6 @@ class Node:
                 started.set_exception(error)
         finally:
             self._parts = None
-
-    async def _assemble(self, stack: AsyncExitStack) -> _Parts:
-        runtime = self._given_runtime
-        if runtime is None:
-            runtime = _real_runtime()
-            stack.push_async_callback(runtime.close)
-        home = Home(self.config.home, runtime)
-        key = await home.open()
-        stack.push_async_callback(home.close)
-        state = await runtime.open_database(home.place(STATE_NAME), numbered_scripts(*_OWNERS_OF_STATE))
-        stack.push_async_callback(state.close)
-        network = Network(runtime, key, self.config.network)
-        whereabouts = Whereabouts(network)
-        contacts = Contacts(
-            state,
-            runtime.clock,
-            runtime.entropy,
-            key.peer_id,
-            self.config.name,
-            whereabouts.reachable,
-            network.events.emit,
-        )
-        await contacts.load()
-        stack.push_async_callback(contacts.close)
-        identify = Identify(network, f"warren/{warren.__version__}", whereabouts.reachable)
-        network.router.on_changed = _once_a_turn(identify.push)
-        index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-        library = await Library.open(runtime, network, self.config.files, state, index, is_contact=is_contact)
-        stack.push_async_callback(library.close)
-        parts = _Parts(
-            runtime,
-            network,
-            whereabouts,
-            Ping(network),
-            Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
-            contacts,
-            InviteProtocol(network, contacts, runtime.clock),
-            Keeper(network, contacts, runtime.clock, runtime.entropy),
-            library,
-            Fetcher(runtime, network, self.config.files),
-            runtime.clock.now(),
-        )
-        stack.push_async_callback(network.stop)
-        stack.push_async_callback(parts.fetcher.close)
-        await whereabouts.listen([Multiaddr.parse(text) for text in self.config.listen])
-        keep_alive = KeepAlive(network)
-        keep_alive.start()
-        stack.callback(keep_alive.stop)
-        return parts
 
     # --- facts --------------------------------------------------------------------------------------------
 
@@ -426,7 +352,7 @@ class Node:
         return self._peer(peer), path
 
     @property
-    def _running(self) -> _Parts:
+    def _running(self) -> Parts:
         if self._parts is None:
             if self._life is None:
                 raise MisuseError("this node is not started", hint="use it inside: async with Node() as node")
@@ -440,12 +366,6 @@ class Node:
         if contact is not None and not self.network.is_connected(peer_id):
             self.network.add_addresses(peer_id, contact.addresses)
         return peer_id
-
-
-def _real_runtime() -> Runtime:
-    from warren.runtime.real.runtime import RealRuntime
-
-    return RealRuntime()
 
 
 def _check_path(path: str | Path) -> None:
@@ -466,32 +386,3 @@ def _cid_in(ref: str | Cid) -> Cid | None:
         return Cid.parse(ref)
     except InvalidCid:
         return None
-
-
-async def _supervised(doing: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Keep a part running: a fault in it is logged, and costs neither the node nor its peers."""
-    while True:
-        try:
-            await work()
-            return
-        except Exception:  # noqa: BLE001  the boundary of supervision
-            _log.exception("%s failed; trying again", doing)
-            await asyncio.sleep(_RESTART_S)
-
-
-def _once_a_turn(work: Callable[[], None]) -> Callable[[], None]:
-    """However often it is called in one turn of the loop, `work` is done once, in the next."""
-    due = False
-
-    def do() -> None:
-        nonlocal due
-        due = False
-        work()
-
-    def soon() -> None:
-        nonlocal due
-        if not due:
-            due = True
-            asyncio.get_running_loop().call_soon(do)
-
-    return soon
