@@ -25,6 +25,9 @@ from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
 from warren.services.speedtest import RUN_BYTES_MAX
+from warren.services.whereabouts.own_record import OwnRecord
+from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
+from warren.services.whereabouts.sequence import SequenceFile
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -87,7 +90,10 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     )
     await contacts.load()
     stack.push_async_callback(contacts.close)
-    identify = Identify(network, agent, whereabouts.reachable)
+    numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
+    own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
+    identify = Identify(network, agent, own_record.addresses, own_record.sealed)
+    own_record.on_changed = identify.push
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
@@ -104,11 +110,12 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
         started_at=runtime.clock.now(),
-        background=[("keeping contacts", keeper.run)],
+        background=[("keeping contacts", keeper.run), ("keeping the own record", own_record.run)],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
+    await own_record.start()
     keep_alive = KeepAlive(network)
     keep_alive.start()
     stack.callback(keep_alive.stop)
