@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
+from warren.protocols.exchange.entry import Entry
+from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
 from warren.protocols.perf import Perf
@@ -27,6 +29,7 @@ from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.book import Book
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
 from warren.services.speedtest import RUN_BYTES_MAX
@@ -110,6 +113,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
     identify = Identify(network, agent, own_record.addresses, own_record.sealed)
     own_record.on_changed = identify.push
+    exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
@@ -135,6 +139,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
+            *([("exchanging peers", exchange.run)] if exchange is not None else []),
         ],
     )
     stack.push_async_callback(network.stop)
@@ -162,6 +167,16 @@ def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
 
     return RealRuntime()
+
+
+def _exchange(config: Config, network: Network, peers: PeerTable, own: OwnRecord) -> PeerExchange | None:
+    """Peer exchange, where it is wanted."""
+    if not config.exchange.enabled:
+        return None
+    book = Book(peers, network.runtime.entropy)
+    exchange = PeerExchange(network, book, lambda: Entry(own.sealed(), peers.own.sealed()))
+    peers.own.on_changed = exchange.announce
+    return exchange
 
 
 def _in_table(

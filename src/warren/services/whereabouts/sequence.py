@@ -3,8 +3,9 @@
 In:  the time in milliseconds since 1970, which may have gone back. Out: a number above all before it, on
 disk before anybody sees it.
 
-Of two records of a peer the one with the higher number holds. A node whose clock went back, or whose databases
-were lost, would be ignored by all who remember it; so the number has a small file of its own, beside the key.
+Of two records of a peer the one with the higher number holds. A node whose clock went back, or whose
+databases were lost, would be ignored by all who remember it; so the number has a small file of its own,
+beside the key.
 A file that cannot be read as a number counts as missing: then the clock alone decides.
 """
 
