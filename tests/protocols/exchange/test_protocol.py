@@ -141,7 +141,7 @@ def test_in_a_line_of_five_all_come_to_know_all_and_then_it_is_quiet() -> None:
         # What nobody needs is not sent: each heard of each once or twice.
         assert all(len(one.book.took) <= 2 * len(one.knows) for one in ones)
         deliveries.append(ones[0].network.sockets()[0].bytes_in)
-        await asyncio.sleep(200)
+        await asyncio.sleep(100)
         deliveries.append(ones[0].network.sockets()[0].bytes_in)
 
     play(5, main)

@@ -19,8 +19,13 @@ LIMITS = SpreadLimits()
 
 
 class Lots:
+    """Drawn from a seed; all pauses are the middle."""
+
     def __init__(self, seed: int = 0) -> None:
         self._random = random.Random(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        return (low + high) / 2
 
     def below(self, n: int) -> int:
         return self._random.randrange(n)
@@ -97,19 +102,25 @@ def test_who_signs_again_and_again_is_told_of_every_few_seconds() -> None:
         assert made.learn(D, Version(tenth + 1), B, now)
         told += len(sends(made, now).get(A, ()))
     assert told == 5
-    assert made.next(10.1) == Wait(10.25)
-    assert sends(made, 10.25) == {A: (D,)}
+    assert sends(made, 10.5) == {A: (D,)}
     assert made.version(D) == (101, 0)
 
 
 def test_a_neighbour_is_told_within_its_rate_and_the_oldest_gives_way() -> None:
-    limits = SpreadLimits(each=Rate(2, 1.0), pending_max=5)
-    made = spread(A, limits=limits)
+    made = spread(A, limits=SpreadLimits(each=Rate(2, 1.0), pending_max=5, again_min=1))
     for subject in PEERS[10:20]:
         made.learn(subject, Version(1), None, 0.0)
-    assert sends(made, 0.25) == {A: tuple(PEERS[15:17])}
-    rest = [subject for second in range(1, 20) for subject in sends(made, 0.25 + second).get(A, ())]
+    assert sends(made, 0.5) == {A: tuple(PEERS[15:17])}
+    rest = [subject for second in range(1, 20) for subject in sends(made, 0.5 + second).get(A, ())]
     assert rest == PEERS[17:20]
+
+
+def test_once_the_rate_is_used_up_news_are_gathered_again() -> None:
+    made = spread(A, limits=SpreadLimits(each=Rate(4, 1.0), again_min=4))
+    for subject in PEERS[10:20]:
+        made.learn(subject, Version(1), None, 0.0)
+    batches = [sends(made, half / 2).get(A, ()) for half in range(1, 30)]
+    assert [len(batch) for batch in batches if batch] == [4, 4, 2]
 
 
 def test_news_go_to_a_few_by_lot() -> None:

@@ -39,9 +39,9 @@ class Allowance:
         self._left -= 1
         return True
 
-    def wait_s(self) -> float:
-        """Seconds until there is one, as of the last call with a time."""
-        return max(0.0, 1 - self._left) / self._rate.per_s
+    def wait_s(self, count: float = 1) -> float:
+        """Seconds until there are `count`, as of the last call with a time."""
+        return max(0.0, count - self._left) / self._rate.per_s
 
 
 class Allowances:

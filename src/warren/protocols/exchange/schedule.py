@@ -37,7 +37,7 @@ class SchedulePolicy:
     remembered_max: peers that left, whose ask is remembered. Attack: keys without end.
     """
 
-    every_s: float = 600.0
+    every_s: float = 300.0
     again_s: float = 30.0
     more_s: float = 4.0
     rounds_max: int = 16
