@@ -25,7 +25,7 @@ def test_waits_double_up_to_the_longest(db: sqlite3.Connection) -> None:
     for _ in range(30):
         assert due(db, now, 9) == [HOME]
         postpone(db, [HOME], now)
-        before, step = now, 1.0
+        before, step = now, 20.0
         while not due(db, now, 9):
             now += step
         waits.append(now - before)

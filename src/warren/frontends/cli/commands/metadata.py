@@ -12,9 +12,9 @@ from warren.frontends.cli.base import Group, Session, columns
 
 @click.group(cls=Group, examples=["warren metadata set region eu-north", "warren metadata list anna"])
 def metadata() -> None:
-    """Say small things of this node: signed by it, for all peers to read.
+    """Say something of this node that all can read.
 
-    Up to 32 keys of 64 bytes with values of 256 bytes, 4 KiB in all. Nobody else can change them.
+    Small facts, signed by the node. Up to 32 keys of 64 bytes with values of 256 bytes, 4 KiB in all. Nobody else can change them.
     """
 
 

@@ -43,7 +43,9 @@ def peer() -> None:
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="How many to show."
 )
-@click.option("--offset", default=0, type=click.IntRange(0), help="How many to leave out before them.")
+@click.option(
+    "--offset", default=0, show_default=True, type=click.IntRange(0), help="How many to leave out before them."
+)
 @click.option("--all", "everything", is_flag=True, help="Show all of them.")
 @click.option("--watch", is_flag=True, help="Show them again every other second, until Ctrl-C.")
 @click.pass_obj

@@ -33,8 +33,9 @@ def import_peers(session: Session, file: str) -> None:
     - reads it from stdin. What cannot be used is named by its line and left out; the rest is kept. The
     classic form names addresses and no peers: they are dialled until a peer is met there.
     """
+    client = session.client
     with _as_path(file) as path:
-        lines = session.client.stream("POST", "peer-list", body={"path": str(path)})
+        lines = client.stream("POST", "peer-list", body={"path": str(path)})
         report = next(line for line in lines if line["event"] == "result")
     report.pop("event")
     for problem in report["problems"]:
