@@ -13,6 +13,7 @@ from warren.core.keys import PrivateKey
 from warren.services.peers.budget import (
     DAY_S,
     LEASE_S,
+    TEST_S_MAX,
     WAIT_S,
     WAITING_MAX,
     Allowance,
@@ -83,7 +84,7 @@ def test_tests_beyond_the_budget_take_no_memory() -> None:
 def test_a_peer_keeps_its_turn_between_its_runs_and_not_for_ever() -> None:
     turns = Turns(ME)
     assert turns.may_serve(ANNA, 0)
-    turns.begin_run(ANNA)
+    turns.begin_run(ANNA, 0)
     assert not turns.may_test(BEN, 1)
     assert not turns.may_serve(BEN, 1)
     assert turns.may_serve(ANNA, 1)
@@ -109,7 +110,7 @@ def test_while_this_node_tests_it_serves_nobody() -> None:
 def test_of_two_that_gave_each_other_the_turn_the_lower_goes_first() -> None:
     for me, other, goes in ((ME, BEN, True), (ME, ANNA, False)):
         turns = Turns(me)
-        turns.begin_run(other)
+        turns.begin_run(other, 0)
         turns.end_run(1)
         assert turns.may_test(other, 1) is goes
         assert not turns.may_test(CARL, 1)
@@ -117,20 +118,32 @@ def test_of_two_that_gave_each_other_the_turn_the_lower_goes_first() -> None:
 
 def test_who_waits_is_next_in_the_order_of_coming() -> None:
     turns = Turns(ME)
-    turns.begin_run(ANNA)
+    turns.begin_run(ANNA, 0)
     assert turns.wait(BEN, 0)
     assert not turns.wait(BEN, 0)
     assert turns.wait(CARL, 0)
     assert turns.next_waiting(1) is None
     turns.end_run(1)
-    assert turns.look_at() == 1 + LEASE_S
     assert not turns.may_serve(CARL, 1 + LEASE_S)
     assert turns.next_waiting(1 + LEASE_S) == BEN
-    turns.begin_run(BEN)
-    assert turns.look_at() == WAIT_S
+    turns.begin_run(BEN, 1 + LEASE_S)
     assert turns.overdue(WAIT_S) == [CARL]
     turns.leave(CARL)
-    assert turns.look_at() is None
+    assert turns.overdue(WAIT_S * 2) == []
+
+
+def test_no_test_goes_on_for_ever() -> None:
+    turns, now = Turns(ME), 0.0
+    turns.begin_run(ANNA, now)
+    assert turns.wait(BEN, now)
+    while turns.continues(ANNA, now):
+        turns.end_run(now)
+        turns.begin_run(ANNA, now)
+        now += LEASE_S / 2
+    turns.end_run(now)
+    assert now == TEST_S_MAX
+    assert not turns.may_serve(ANNA, now + LEASE_S)
+    assert turns.next_waiting(now + LEASE_S) == BEN
 
 
 def test_the_line_is_not_endless() -> None:
@@ -171,7 +184,7 @@ class Everybody(RuleBasedStateMachine):
     @rule(peer=st.sampled_from(PEERS))
     def ask(self, peer: PeerId) -> None:
         if self.turns.may_serve(peer, self.now):
-            self.turns.begin_run(peer)
+            self.turns.begin_run(peer, self.now)
             self.runs.append(peer)
         else:
             self.turns.wait(peer, self.now)
@@ -180,7 +193,7 @@ class Everybody(RuleBasedStateMachine):
     def serve_next(self) -> None:
         peer = self.turns.next_waiting(self.now)
         if peer is not None:
-            self.turns.begin_run(peer)
+            self.turns.begin_run(peer, self.now)
             self.runs.append(peer)
 
     @rule()
@@ -200,11 +213,10 @@ class Everybody(RuleBasedStateMachine):
 
     @invariant()
     def who_waits_is_looked_at(self) -> None:
-        """Once all is over, whoever waits is served or overdue when `look_at` says so."""
-        at = self.turns.look_at()
-        if at is not None and not self.testing and not self.runs:
-            later = max(at, self.now)
-            assert self.turns.next_waiting(later) or self.turns.overdue(later)
+        """Once all is over, the next in line has its turn, and nobody waits for ever."""
+        if self.turns._waiting and not self.testing and not self.runs:
+            assert self.turns.next_waiting(self.now + LEASE_S)
+            assert set(self.turns.overdue(self.now + WAIT_S)) == set(self.turns._waiting)
 
 
 TestEverybody = Everybody.TestCase
@@ -213,4 +225,3 @@ TestEverybody = Everybody.TestCase
 @pytest.mark.parametrize("peer", [ANNA, BEN])
 def test_a_node_alone_may_test_at_once(peer: PeerId) -> None:
     assert Turns(ME).may_test(peer, 0)
-    assert Turns(ME).look_at() is None

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from warren.core.keys import PrivateKey
-from warren.services.peers.probing import Changed, Forgotten, Probe, ProbePolicy, Probing, Wait
+from warren.services.peers.probing import (
+    FAR,
+    HERE,
+    NEAR,
+    Changed,
+    Forgotten,
+    Place,
+    Probe,
+    ProbePolicy,
+    Probing,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -42,7 +53,7 @@ class Run:
     def meet(self, *peers: PeerId) -> None:
         for peer in peers:
             self.alive.add(peer)
-            self.probing.met(peer, str(peer), self.now)
+            self.probing.met(peer, Place(str(peer)), self.now)
 
     def lose(self, *peers: PeerId) -> None:
         for peer in peers:
@@ -72,7 +83,7 @@ class Run:
         if peer not in self.alive:
             self.probing.failed(peer, self.now)
             return
-        self.probing.met(peer, str(peer), self.now)
+        self.probing.met(peer, Place(str(peer)), self.now)
         if self.release:
             self.probing.released(peer)
 
@@ -118,8 +129,8 @@ def test_whoever_comes_back_is_taken_back_at_any_stage() -> None:
 def test_who_was_never_met_is_forgotten_sooner_and_who_is_kept_never() -> None:
     run = Run()
     run.heard = True
-    run.probing.watch(ANNA, "new", "a", 0)
-    run.probing.watch(BEN, "new", "b", 0, kept=True)
+    run.probing.watch(ANNA, "new", Place("a"), 0)
+    run.probing.watch(BEN, "new", Place("b"), 0, kept=True)
     run.until(POLICY.forget_new_s * 3)
     assert run.states(ANNA) == ["suspect", "unreachable", "forgotten"]
     assert run.states(BEN) == ["suspect", "unreachable"]
@@ -131,8 +142,8 @@ def test_who_was_never_met_is_forgotten_sooner_and_who_is_kept_never() -> None:
 def test_what_was_unreachable_before_the_start_is_tried_once_more_before_it_goes() -> None:
     run = Run()
     run.heard = True
-    run.probing.watch(ANNA, "unreachable", "a", 0, failing_for_s=POLICY.forget_s * 2)
-    run.probing.watch(BEN, "unreachable", "b", 0, failing_for_s=POLICY.forget_s * 2)
+    run.probing.watch(ANNA, "unreachable", Place("a"), 0, failing_for_s=POLICY.forget_s * 2)
+    run.probing.watch(BEN, "unreachable", Place("b"), 0, failing_for_s=POLICY.forget_s * 2)
     run.alive.add(BEN)
     run.until(POLICY.backoff_first_s * 2)
     assert run.states(ANNA) == ["forgotten"]
@@ -185,6 +196,22 @@ def test_a_sign_of_life_from_before_the_probe_bears_no_witness() -> None:
     assert "suspect" not in run.states(ANNA)
 
 
+@pytest.mark.parametrize("witness", [HERE, NEAR, FAR])
+@pytest.mark.parametrize("accused", [HERE, NEAR, FAR])
+def test_who_is_near_is_no_witness_for_who_is_far(witness: int, accused: int) -> None:
+    probing = Probing(POLICY, Middle())
+    for peer in (ANNA, BEN, CARL, DORA):
+        probing.met(peer, Place(str(peer), accused), 0)
+    probing.lost(ANNA, 0)
+    probing.take_changes()
+    assert probing.next(POLICY.settle_s) == Probe(ANNA)
+    probing.failed(ANNA, 6)
+    assert probing.holding
+    probing.heard(7, witness)
+    assert probing.holding is (witness < accused)
+    assert probing.take_changes() == ([] if witness < accused else [Changed(ANNA, "suspect")])
+
+
 def test_who_knows_too_few_to_be_sure_suspects_but_forgets_nobody() -> None:
     run = Run()
     run.meet(ANNA, BEN)
@@ -197,7 +224,7 @@ def test_who_knows_too_few_to_be_sure_suspects_but_forgets_nobody() -> None:
 def test_what_this_node_stumbled_over_is_held_against_nobody(way: str) -> None:
     probing = Probing(POLICY, Middle())
     for peer in (ANNA, BEN, CARL, DORA):
-        probing.met(peer, str(peer), 0)
+        probing.met(peer, Place(str(peer)), 0)
     probing.lost(ANNA, 0)
     probing.take_changes()
     assert probing.next(POLICY.settle_s) == Probe(ANNA)
@@ -216,7 +243,7 @@ def test_what_this_node_stumbled_over_is_held_against_nobody(way: str) -> None:
 def test_a_hung_peer_holds_up_nobody() -> None:
     probing = Probing(ProbePolicy(gap_s=0.1), Middle())
     for peer in PEERS:
-        probing.watch(peer, "new", str(peer), 0, at_once=True)
+        probing.watch(peer, "new", Place(str(peer)), 0, at_once=True)
     now = 0.0
     probed: list[PeerId] = []
     while len(probed) < len(PEERS):
@@ -224,7 +251,7 @@ def test_a_hung_peer_holds_up_nobody() -> None:
             case Probe(peer):
                 probed.append(peer)
                 if peer != PEERS[0]:  # which never answers
-                    probing.met(peer, "", now)
+                    probing.met(peer, Place(""), now)
             case Wait(until):
                 assert until is not None
                 now = until
@@ -235,7 +262,7 @@ def test_a_hung_peer_holds_up_nobody() -> None:
 def test_only_so_many_probes_are_under_way() -> None:
     probing = Probing(ProbePolicy(gap_s=0.001, probes_max=3), Middle())
     for peer in PEERS:
-        probing.watch(peer, "new", str(peer), 0, at_once=True)
+        probing.watch(peer, "new", Place(str(peer)), 0, at_once=True)
     begun = [probing.next(float(step)) for step in range(10)]
     assert sum(isinstance(one, Probe) for one in begun) == 3
     assert begun[-1] == Wait(None)
@@ -245,7 +272,7 @@ def test_a_victim_at_one_host_is_not_flooded_in_the_name_of_many() -> None:
     run = Run(ProbePolicy(host_gap_s=2.0, gap_s=0.01))
     run.heard = True
     for peer in PEERS:
-        run.probing.watch(peer, "new", "victim", 0, at_once=True)
+        run.probing.watch(peer, "new", Place("victim"), 0, at_once=True)
     run.until(100)
     times = [at for at, _ in run.probed]
     assert all(later - earlier >= 1.99 for earlier, later in pairwise(times))
@@ -254,22 +281,22 @@ def test_a_victim_at_one_host_is_not_flooded_in_the_name_of_many() -> None:
 
 def test_no_more_are_watched_than_there_is_room_for_but_who_is_here_gets_a_place() -> None:
     probing = Probing(POLICY, Middle())
-    assert [probing.watch(peer, "new", "", 0) for peer in PEERS] == [True] * 6 + [False] * 2
-    assert probing.watch(PEERS[0], "new", "", 0)
-    probing.met(PEERS[7], "", 0)
+    assert [probing.watch(peer, "new", Place(""), 0) for peer in PEERS] == [True] * 6 + [False] * 2
+    assert probing.watch(PEERS[0], "new", Place(""), 0)
+    probing.met(PEERS[7], Place(""), 0)
     assert PEERS[7] in probing
     assert len(probing) == 6
 
 
 def test_who_is_unwatched_or_came_by_itself_is_not_probed_and_late_failures_say_nothing() -> None:
     probing = Probing(POLICY, Middle())
-    probing.watch(ANNA, "new", "a", 0, at_once=True)
+    probing.watch(ANNA, "new", Place("a"), 0, at_once=True)
     assert probing.next(0) == Probe(ANNA)
     probing.unwatch(ANNA)
     probing.failed(ANNA, 1)
-    probing.watch(BEN, "new", "b", 1, at_once=True)
+    probing.watch(BEN, "new", Place("b"), 1, at_once=True)
     assert probing.next(1) == Probe(BEN)
-    probing.met(BEN, "", 2)
+    probing.met(BEN, Place(""), 2)
     probing.failed(BEN, 3)
     assert probing.take_changes() == [Changed(BEN, "reachable")]
     assert probing.probes_under_way() == 0
@@ -296,11 +323,11 @@ class Anything(RuleBasedStateMachine):
         peer=peers, state=st.sampled_from(["new", "reachable", "suspect", "unreachable"]), soon=st.booleans()
     )
     def watch(self, peer: PeerId, state: object, soon: bool) -> None:
-        self.probing.watch(peer, state, "host", self.now, at_once=soon)  # type: ignore[arg-type]
+        self.probing.watch(peer, state, Place("host"), self.now, at_once=soon)  # type: ignore[arg-type]
 
     @rule(peer=peers)
     def meet(self, peer: PeerId) -> None:
-        self.probing.met(peer, "host", self.now)
+        self.probing.met(peer, Place("host"), self.now)
         self._over(peer)
 
     @rule(peer=peers)
@@ -364,7 +391,7 @@ def test_with_chance_in_play_every_peer_gets_its_turn(seed: int, share: float) -
     run = Run(chance=chance)
     run.heard = True
     for peer in PEERS[:6]:
-        run.probing.watch(peer, "new", str(peer), 0)
+        run.probing.watch(peer, "new", Place(str(peer)), 0)
         if chance.random() < share:
             run.alive.add(peer)
     run.until(60)

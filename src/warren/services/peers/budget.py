@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DAY_S: Final = 86400.0
 LEASE_S: Final = 2.0
 """A test is several runs with pauses of a round trip or two: as long after a run nobody else has the turn."""
+TEST_S_MAX: Final = 180.0
+"""No test lasts longer; what follows is another one, behind those that wait. Attack: a peer that goes on with
+tiny runs, and keeps all others from testing."""
 WAITING_MAX: Final = 8
 """Peers that wait for their turn. Attack: streams that are opened to be kept waiting."""
 WAIT_S: Final = 60.0
@@ -105,13 +108,14 @@ class Turns:
     A peer that tests keeps its turn for `LEASE_S` between its runs. Others wait in line, each for `WAIT_S`.
     """
 
-    __slots__ = ("_leased_until", "_me", "_runs", "_served", "_testing", "_waiting")
+    __slots__ = ("_leased_until", "_me", "_runs", "_served", "_since", "_testing", "_waiting")
 
     def __init__(self, me: PeerId) -> None:
         self._me = me
         self._testing: PeerId | None = None
         self._served: PeerId | None = None
         self._runs = 0
+        self._since = 0.0
         self._leased_until = 0.0
         self._waiting: dict[PeerId, float] = {}
 
@@ -140,15 +144,27 @@ class Turns:
 
     def may_serve(self, peer: PeerId, now: float) -> bool:
         """Whether a run that `peer` asked for may begin now: the turn is free or its own, and it is next."""
+        if self.continues(peer, now):
+            return True
         if self._testing is not None:
             return False
-        if peer == self._served and (self._runs or now < self._leased_until):
-            return True
         return not self._runs and now >= self._leased_until and next(iter(self._waiting), peer) == peer
 
-    def begin_run(self, peer: PeerId) -> None:
+    def continues(self, peer: PeerId, now: float) -> bool:
+        """Whether a run of `peer` now is one more of the test that it has under way."""
+        under_way = self._runs > 0 or now < self._leased_until
+        return (
+            self._testing is None
+            and peer == self._served
+            and under_way
+            and now < self._since + TEST_S_MAX
+        )
+
+    def begin_run(self, peer: PeerId, now: float) -> None:
         """A run of `peer` begins; `may_serve` said so. `end_run` must follow."""
         self._waiting.pop(peer, None)
+        if not self.continues(peer, now):
+            self._since = now
         self._served = peer
         self._runs += 1
 
@@ -176,12 +192,3 @@ class Turns:
     def overdue(self, now: float) -> list[PeerId]:
         """Who waited for too long, to be refused and to `leave`."""
         return [peer for peer, until in self._waiting.items() if until <= now]
-
-    def look_at(self) -> float | None:
-        """When to look again though nobody called: a lease or a wait ends then. None: never."""
-        if not self._waiting:
-            return None
-        ends = list(self._waiting.values())
-        if not self._runs and self._testing is None:
-            ends.append(self._leased_until)
-        return min(ends)

@@ -9,8 +9,8 @@ was heard; this node itself stumbled. Out: `Probe(peer)` or `Wait(until)`, and t
 A loss is no verdict: the peer is tried again first. Suspects are tried ever less often, the unreachable
 backing off for up to a day, and the last thing before a peer is forgotten is one more try.
 
-A failure needs a witness: somebody else must have been heard since the probe began, else it may be our own
-network that is gone. Without one the failure is held for `hold_s` and then dropped, and nobody is accused;
+A failure needs a witness: somebody else, as far away at least, must have been heard since the probe began,
+else it may be our own network that is gone. Without one the failure is held for `hold_s` and then dropped, and nobody is accused;
 while in such doubt the node probes one peer at a time, and with the first sign of life all held back are due
 again. Nor does a failure count when this node stumbled meanwhile: its loop lagged, its interfaces were gone.
 Where too few others are known to bear witness the failure counts, but nobody is forgotten for it.
@@ -23,14 +23,29 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.peers.model import State
 
+HERE: Final = 0
+NEAR: Final = 1
+FAR: Final = 2
+"""How far a peer is: on this machine, in this LAN, beyond. Who is near is no witness for who is far: the LAN
+may work while the way out of it does not."""
 WITNESSES_MIN: Final = 2
 """So many others that were reachable before: were this node's network fine, one of them would be heard."""
+
+
+class Place(NamedTuple):
+    """Where a peer lives. host: probes to one are kept apart. reach: `HERE`, `NEAR` or `FAR`."""
+
+    host: str
+    reach: int = FAR
+
+
+_NEVER: Final = float("-inf")
 
 
 class Chance(Protocol):
@@ -105,16 +120,16 @@ class _Peer:
         "failing_since",
         "failures",
         "has_turn",
-        "host",
         "kept",
         "met",
+        "place",
         "probing",
         "state",
     )
 
-    def __init__(self, state: State, host: str) -> None:
+    def __init__(self, state: State, place: Place) -> None:
         self.state: State = state
-        self.host = host
+        self.place = place
         self.met = state != "new"
         self.kept = False
         self.connected = False
@@ -132,6 +147,7 @@ class Probing:
         "_began",
         "_chance",
         "_changes",
+        "_doubting_since",
         "_free_at",
         "_heap",
         "_heard_at",
@@ -140,7 +156,6 @@ class Probing:
         "_peers",
         "_policy",
         "_stumbled_at",
-        "doubting",
     )
 
     def __init__(self, policy: ProbePolicy, chance: Chance) -> None:
@@ -154,9 +169,20 @@ class Probing:
         self._changes: list[Changed | Forgotten] = []
         self._free_at = 0.0
         self._host_free_at: dict[str, float] = {}
-        self._heard_at = self._stumbled_at = float("-inf")
-        self.doubting = False
+        self._heard_at = [_NEVER] * (FAR + 1)
+        """When somebody who is so far away, or further, was heard last."""
+        self._stumbled_at = _NEVER
+        self._doubting_since: float | None = None
+
+    @property
+    def doubting(self) -> bool:
         """Whether this node suspects its own network."""
+        return self._doubting_since is not None
+
+    @property
+    def holding(self) -> bool:
+        """Whether a failure waits for a witness."""
+        return bool(self._held)
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -170,7 +196,7 @@ class Probing:
         self,
         peer: PeerId,
         state: State,
-        host: str,
+        place: Place,
         now: float,
         *,
         kept: bool = False,
@@ -179,15 +205,14 @@ class Probing:
     ) -> bool:
         """Begin to try a peer that is not connected; False when too many are watched.
 
-        host: where it lives, as far as probes to one host are kept apart. kept: never to be forgotten.
-        failing_for_s: for how long it was unreachable already, before this node started. at_once: due now,
+        kept: never to be forgotten. failing_for_s: for how long it was unreachable already, before this node started. at_once: due now,
         also where it is watched already.
         """
         one = self._peers.get(peer)
         if one is None:
             if len(self._peers) >= self._policy.peers_max:
                 return False
-            one = self._peers[peer] = _Peer(state, host)
+            one = self._peers[peer] = _Peer(state, place)
             if state in ("suspect", "unreachable"):
                 one.failing_since = now - failing_for_s
                 one.failures = 1 if state == "suspect" else self._policy.failures_max
@@ -204,17 +229,17 @@ class Probing:
         self._peers.pop(peer, None)
         self._held.pop(peer, None)
 
-    def met(self, peer: PeerId, host: str, now: float) -> None:
+    def met(self, peer: PeerId, place: Place, now: float) -> None:
         """A connection with the peer stands, whoever dialled: watched or not, it is reachable."""
-        self.heard(now)
+        self.heard(now, place.reach)
         one = self._peers.get(peer)
         if one is None:
-            one = self._peers[peer] = _Peer("new", host)
+            one = self._peers[peer] = _Peer("new", place)
             self._make_room(peer)
         self._began.pop(peer, None)
         self._held.pop(peer, None)
         one.probing = False
-        one.host, one.met, one.connected, one.due = host, True, True, None
+        one.place, one.met, one.connected, one.due = place, True, True, None
         one.failures, one.failing_since = 0, None
         self._set_state(peer, one, "reachable")
 
@@ -242,22 +267,25 @@ class Probing:
         one.probing = False
         if excused or began <= self._stumbled_at:
             self._retry(peer, now)
-        elif self._heard_at >= began:
+        elif self._heard_at[one.place.reach] >= began:
             self._convict(peer, one, now, witnessed=True)
-        elif self._witnesses(peer) < WITNESSES_MIN:
+        elif self._witnesses(peer, one) < WITNESSES_MIN:
             self._convict(peer, one, now, witnessed=False)
         else:
             self._held[peer] = (began, now + self._policy.hold_s)
 
-    def heard(self, now: float) -> None:
-        """Somebody gave a sign of life at `now`, or a host answered if only to refuse: our network works."""
-        self._heard_at = max(self._heard_at, now)
-        held = [peer for peer, (began, _) in self._held.items() if began <= now]
-        for peer in held:
-            del self._held[peer]
-            self._convict(peer, self._peers[peer], now, witnessed=True)
-        if self.doubting:
-            self.doubting = False
+    def heard(self, now: float, reach: int = FAR) -> None:
+        """Somebody gave a sign of life at `now`, or a host answered if only to refuse: our network works, at
+        least so far.
+        """
+        self._heard_at[: reach + 1] = [max(at, now) for at in self._heard_at[: reach + 1]]
+        for peer, (began, _) in list(self._held.items()):
+            one = self._peers[peer]
+            if began <= now and one.place.reach <= reach:
+                del self._held[peer]
+                self._convict(peer, one, now, witnessed=True)
+        if self._doubting_since is not None and now > self._doubting_since:
+            self._doubting_since = None
             for peer, one in self._peers.items():
                 if one.due is not None and one.due > now + self._policy.settle_s and one.failures == 0:
                     self._due_within(peer, now, self._policy.settle_s)
@@ -290,11 +318,12 @@ class Probing:
                 wakes.append(start_at)
                 break
             heapq.heappop(self._heap)
-            host_free_at = self._host_free_at.get(one.host, now)
+            host = one.place.host
+            host_free_at = self._host_free_at.get(host, now)
             if host_free_at > now and not one.has_turn:
                 self._due_at(peer, host_free_at)
                 one.has_turn = True
-                self._host_free_at[one.host] = host_free_at + self._policy.host_gap_s
+                self._host_free_at[host] = host_free_at + self._policy.host_gap_s
                 continue
             return self._begin(peer, one, now)
         return Wait(min(wakes, default=None))
@@ -315,7 +344,7 @@ class Probing:
         self._began[peer] = now
         self._free_at = now + (self._policy.settle_s if self.doubting else self._policy.gap_s)
         if not one.has_turn:
-            self._host_free_at[one.host] = now + self._policy.host_gap_s
+            self._host_free_at[one.place.host] = now + self._policy.host_gap_s
         if len(self._host_free_at) > 2 * self._policy.peers_max:
             self._host_free_at = {host: at for host, at in self._host_free_at.items() if at > now}
         return Probe(peer)
@@ -346,11 +375,16 @@ class Probing:
         over = [peer for peer, (_, until) in self._held.items() if until <= now]
         for peer in over:
             del self._held[peer]
-            self.doubting = True
+            self._doubting_since = now
             self._retry(peer, now)
 
-    def _witnesses(self, accused: PeerId) -> int:
-        able = (p for p, one in self._peers.items() if p != accused and one.state == "reachable")
+    def _witnesses(self, accused: PeerId, at: _Peer) -> int:
+        """How many others could bear witness, as far as that matters."""
+        able = (
+            peer
+            for peer, one in self._peers.items()
+            if peer != accused and one.state == "reachable" and one.place.reach >= at.place.reach
+        )
         return sum(1 for _, _ in zip(able, range(WITNESSES_MIN), strict=False))
 
     def _first_wait_s(self, one: _Peer) -> float:
