@@ -31,7 +31,7 @@ from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.files.types import Audience
-from warren.services.speedtest import SECONDS_DEFAULT, speedtest
+from warren.services.peers.speedtest import SECONDS_DEFAULT, speedtest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from warren.services.contacts.model import Contact
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
-    from warren.services.speedtest import SpeedResult
+    from warren.services.peers.table import PeerTable
+    from warren.services.peers.speedtest import SpeedResult
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
@@ -152,6 +153,11 @@ class Node:
     def contacts(self) -> Contacts:
         """Who this node knows."""
         return self._running.contacts
+
+    @property
+    def peers(self) -> PeerTable:
+        """Who is out there: every peer that this node was told of, met or measured."""
+        return self._running.peers
 
     @property
     def uptime_s(self) -> float:

@@ -22,7 +22,7 @@ from warren.services.files.types import (
     Share,
     Skipped,
 )
-from warren.services.speedtest import SpeedResult
+from warren.services.peers.speedtest import SpeedResult
 
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
     from warren.services.files.types import Audience, Fetched, FileEntry, Progress, Share, Skipped
-    from warren.services.speedtest import SpeedResult
+    from warren.services.peers.speedtest import SpeedResult
 
 Document = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""What the peer table speaks of: peers, figures with their age, leads, and the events about them. Values only."""
+"""What the peer table speaks of: peers, figures with their age, leads, and events about them. Values only."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ class Peer:
     blocked: bool = False
     agent: str = ""
     sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that the table keeps of one peer, to be carried elsewhere.
+
+    proven: when a handshake last met its key, by address. record, metadata: as their peer signed them.
+    """
+
+    peer: Peer
+    proven: Mapping[Multiaddr, float]
+    record: bytes | None
+    metadata: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

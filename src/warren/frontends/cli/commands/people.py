@@ -11,7 +11,7 @@ import click
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.called import as_called
-from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 # More than any code with its line breaks; the API takes no longer one.
 _CODE_CHARS_MAX = 8192
