@@ -215,7 +215,8 @@ def test_the_keep_alive_notices_a_process_that_was_stopped() -> None:
     run(main())
 
 
-async def wait_for_probe(mux: MuxedConnection) -> None:
+async def wait_for_probe(mux: MuxedConnection | None) -> None:
+    assert mux is not None
     async with asyncio.timeout(LIMIT_S):
         while mux.rtt_at is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -111,6 +111,24 @@ def test_who_is_lost_is_tried_suspected_given_up_and_at_last_forgotten() -> None
     assert waits[-1] == POLICY.backoff_max_s
 
 
+def test_who_accepts_and_hangs_up_is_not_dialled_without_pause() -> None:
+    run = Run()
+    run.release = False
+    run.meet(ANNA)
+    for _ in range(20):
+        run.probing.lost(ANNA, run.now)
+        before = len(run.probed)
+        while len(run.probed) == before:
+            run.until(run.now + 1)
+    waits = [later - earlier for (earlier, _), (later, _) in pairwise(run.probed)]
+    assert waits[0] >= 2 * POLICY.settle_s
+    assert waits[-1] == pytest.approx(POLICY.backoff_max_s, abs=2)
+    run.until(run.now + POLICY.steady_s)
+    run.probing.lost(ANNA, run.now)
+    run.until(run.now + POLICY.settle_s)
+    assert len(run.probed) == 21  # once one lasts, all is forgiven
+
+
 def test_whoever_comes_back_is_taken_back_at_any_stage() -> None:
     for stage_s in (0.0, 10.0, 1000.0, POLICY.forget_s + 2 * POLICY.backoff_max_s):
         run = Run()
@@ -122,7 +140,7 @@ def test_whoever_comes_back_is_taken_back_at_any_stage() -> None:
         run.until(run.now + 1)
         assert run.states(ANNA)[-1] == "reachable"
         run.lose(ANNA)
-        run.until(run.now + POLICY.settle_s)
+        run.until(run.now + 2 * POLICY.settle_s)
         assert run.states(ANNA)[-1] == "suspect"  # with all its chances again
 
 

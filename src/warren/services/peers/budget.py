@@ -24,7 +24,7 @@ TEST_S_MAX: Final = 180.0
 tiny runs, and keeps all others from testing."""
 WAITING_MAX: Final = 8
 """Peers that wait for their turn. Attack: streams that are opened to be kept waiting."""
-WAIT_S: Final = 60.0
+WAIT_S: Final = 30.0
 """Who waited for so long is refused. Attack: the same."""
 
 
@@ -153,12 +153,7 @@ class Turns:
     def continues(self, peer: PeerId, now: float) -> bool:
         """Whether a run of `peer` now is one more of the test that it has under way."""
         under_way = self._runs > 0 or now < self._leased_until
-        return (
-            self._testing is None
-            and peer == self._served
-            and under_way
-            and now < self._since + TEST_S_MAX
-        )
+        return self._testing is None and peer == self._served and under_way and now < self._since + TEST_S_MAX
 
     def begin_run(self, peer: PeerId, now: float) -> None:
         """A run of `peer` begins; `may_serve` said so. `end_run` must follow."""

@@ -28,12 +28,16 @@ class PeersConfig:
     speedtest_age_s: a speed younger than this is not measured again.
     speedtest_seconds: how long such a test lasts.
     speedtest_bytes_max: how much it moves in each direction at most.
-    speedtests_per_day, speedtest_bytes_per_day: what all of them together cost in 24 hours at most.
-    speedtests_per_peer_per_day, speedtest_bytes_per_peer_per_day: the same for one peer.
-    contact_tests_per_day, contact_bytes_per_day: what one contact may cost by its tests of this node.
-        (Attack: a contact that makes this node send all day.)
-    stranger_tests_per_day, stranger_bytes_per_day: what all strangers together may cost. 0: they may not.
+    speedtests_per_day: tests that this node makes by itself in 24 hours at most.
+    speedtest_bytes_per_day: what they cost together, both directions.
+    speedtests_per_peer_per_day: the same for one peer.
+    speedtest_bytes_per_peer_per_day: the same for one peer.
+    contact_tests_per_day: tests of this node that are answered to one contact. (Attack: a contact that keeps
+        all others from testing.)
+    contact_bytes_per_day: what they cost. (Attack: a contact that makes this node send all day.)
+    stranger_tests_per_day: tests that are answered to all strangers together. 0: strangers may not test.
         (Attack: identities that cost nothing, each of which makes this node send.)
+    stranger_bytes_per_day: what they cost. (Attack: the same.)
     stranger_bytes_per_test: what one of them may; also all that it may cost in a day.
     served_seconds_max: a run that another node asked for ends after so long, to within 30 s. (Attack: peers
         that move a byte now and then, and keep all others from testing.)

@@ -10,10 +10,11 @@ A loss is no verdict: the peer is tried again first. Suspects are tried ever les
 backing off for up to a day, and the last thing before a peer is forgotten is one more try.
 
 A failure needs a witness: somebody else, as far away at least, must have been heard since the probe began,
-else it may be our own network that is gone. Without one the failure is held for `hold_s` and then dropped, and nobody is accused;
-while in such doubt the node probes one peer at a time, and with the first sign of life all held back are due
-again. Nor does a failure count when this node stumbled meanwhile: its loop lagged, its interfaces were gone.
-Where too few others are known to bear witness the failure counts, but nobody is forgotten for it.
+else it may be our own network that is gone. Without one the failure is held for `hold_s` and then dropped,
+and nobody is accused; while in such doubt the node probes one peer at a time, and with the first sign of life
+all held back are due again. Nor does a failure count when this node stumbled meanwhile: its loop lagged, its
+interfaces were gone. Where too few others are known to bear witness the failure counts, but nobody is
+forgotten for it.
 
 Connected peers are not probed: their connection has a keep-alive. Reachable ones that are not connected are
 not kept here: feelers draw them from the table.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.peers.model import State
 
+FORGET_NEW_S: Final = 86400.0
 HERE: Final = 0
 NEAR: Final = 1
 FAR: Final = 2
@@ -58,9 +60,13 @@ class Chance(Protocol):
 class ProbePolicy:
     """Seconds, but for the counts.
 
-    settle_s: from a loss to the first try; also within what all are due again when a doubt ends.
-    retest_s: between the tries of a suspect, doubling. failures_max: in a row, to be unreachable.
-    backoff_first_s, backoff_max_s: between the tries of the unreachable, doubling from one to the other.
+    settle_s: from a loss to the first try, doubling where connections do not last (attack: peers that accept
+        and hang up, to be dialled without pause); also within what all are due again when a doubt ends.
+    steady_s: a connection that stood so long did last.
+    retest_s: between the tries of a suspect, doubling.
+    failures_max: so many in a row make a suspect unreachable.
+    backoff_first_s: between the first two tries of the unreachable, doubling from then on.
+    backoff_max_s: up to this.
     forget_s: unreachable for so long: forgotten. forget_new_s: the same for who was never met. (Attack: peers
         that do not exist, to fill the table.)
     hold_s: how long a failure waits for a witness.
@@ -71,12 +77,13 @@ class ProbePolicy:
     """
 
     settle_s: float = 5.0
+    steady_s: float = 60.0
     retest_s: float = 30.0
     failures_max: int = 4
     backoff_first_s: float = 300.0
     backoff_max_s: float = 86400.0
     forget_s: float = 7 * 86400.0
-    forget_new_s: float = 86400.0
+    forget_new_s: float = FORGET_NEW_S
     hold_s: float = 20.0
     probes_max: int = 8
     gap_s: float = 0.5
@@ -121,7 +128,9 @@ class _Peer:
         "failures",
         "has_turn",
         "kept",
+        "losses",
         "met",
+        "met_at",
         "place",
         "probing",
         "state",
@@ -133,6 +142,8 @@ class _Peer:
         self.met = state != "new"
         self.kept = False
         self.connected = False
+        self.met_at = 0.0
+        self.losses = 0  # in a row, of connections that did not last
         self.probing = False
         self.due: float | None = None
         self.has_turn = False  # it was due before, while its host had its pause; `due` is when that is over
@@ -184,6 +195,11 @@ class Probing:
         """Whether a failure waits for a witness."""
         return bool(self._held)
 
+    def reach_of(self, peer: PeerId) -> int:
+        """How far a peer is, as far as that is known."""
+        one = self._peers.get(peer)
+        return one.place.reach if one is not None else FAR
+
     def __len__(self) -> int:
         return len(self._peers)
 
@@ -205,8 +221,8 @@ class Probing:
     ) -> bool:
         """Begin to try a peer that is not connected; False when too many are watched.
 
-        kept: never to be forgotten. failing_for_s: for how long it was unreachable already, before this node started. at_once: due now,
-        also where it is watched already.
+        kept: never to be forgotten. failing_for_s: for how long it was unreachable already, before this node
+        started. at_once: due now, also where it is watched already.
         """
         one = self._peers.get(peer)
         if one is None:
@@ -239,6 +255,8 @@ class Probing:
         self._began.pop(peer, None)
         self._held.pop(peer, None)
         one.probing = False
+        if not one.connected:
+            one.met_at = now
         one.place, one.met, one.connected, one.due = place, True, True, None
         one.failures, one.failing_since = 0, None
         self._set_state(peer, one, "reachable")
@@ -253,10 +271,13 @@ class Probing:
         if one is None or not one.connected:
             return
         one.connected = False
+        one.losses = 0 if now - one.met_at >= self._policy.steady_s else one.losses + 1
         if len(self._peers) > self._policy.peers_max:
             self.unwatch(peer)
         else:
-            self._due_within(peer, now, self._policy.settle_s)
+            # Beyond 2**30 the power only grows the number, not the wait.
+            doubled = self._policy.settle_s * 2.0 ** min(max(one.losses - 1, 0), 30)
+            self._due_within(peer, now, min(doubled, self._policy.backoff_max_s))
 
     def failed(self, peer: PeerId, now: float, *, excused: bool = False) -> None:
         """A probe that `next` asked for came to nothing. excused: by what this node knows of itself."""
@@ -328,6 +349,10 @@ class Probing:
             return self._begin(peer, one, now)
         return Wait(min(wakes, default=None))
 
+    def connected(self) -> list[PeerId]:
+        """Who was met and not lost since."""
+        return [peer for peer, one in self._peers.items() if one.connected]
+
     def take_changes(self) -> list[Changed | Forgotten]:
         """What has changed since the last call, in order."""
         changes, self._changes = self._changes, []
@@ -364,7 +389,6 @@ class Probing:
             del self._peers[peer]
             self._changes.append(Forgotten(peer))
             return
-        # Beyond 2**30 the power only grows the number, not the wait.
         doubled = policy.backoff_first_s * 2.0 ** min(one.failures - policy.failures_max, 30)
         self._due_within(peer, now, min(doubled, policy.backoff_max_s))
 

@@ -17,7 +17,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import InputError, LimitReached, Refused, StreamReset, WarrenError
+from warren.core.errors import InputError, LimitReached, Refused, StreamReset
 from warren.services.peers.budget import WAIT_S
 from warren.services.peers.serving import RUN_BYTES_MAX
 
@@ -36,8 +36,10 @@ _GROWTH_MAX: Final = 16
 _PINGS: Final = 5
 # Beyond the budget, for one run: a slow link needs it, a peer that hangs gets no more.
 RUN_GRACE_S: Final = 30.0
-TURN_TIMEOUT_S: Final = 1.5 * WAIT_S
-"""How long a test waits until both nodes have their turn. The peer's line is given up sooner."""
+TURN_TIMEOUT_S: Final = 2 * WAIT_S
+"""How long a test waits until both nodes have their turn."""
+# What the peer's answer may take beyond the wait in its line.
+_ADMITTED_S: Final = 5.0
 # Between two looks whether it is this node's turn: apart enough that two nodes do not always meet.
 _TURN_LOOK_S: Final = (0.1, 0.5)
 
@@ -85,9 +87,11 @@ class SpeedTester:
         *,
         bytes_max: int = RUN_BYTES_MAX,
         report: Callable[[SpeedProgress], None] = lambda _: None,
+        on_moved: Callable[[int], None] = lambda _: None,
     ) -> SpeedResult:
         """Measure for about `seconds`, half in each direction, with runs of up to `bytes_max`.
 
+        on_moved: called with each so many bytes that the test cost.
         Raises InputError, Refused, LimitReached (others are being tested all the time), RequestTimeout (a run
         took `RUN_GRACE_S` longer than all of them should), and what connecting raises.
         """
@@ -100,9 +104,11 @@ class SpeedTester:
         await self._take_turn(peer)
         try:
             rtt_s = min([await self.ping.ping(peer) for _ in range(_PINGS)])
-            up = _Direction(self, peer, "upload", seconds, bytes_max, rtt_s, report)
+            up, down = (
+                _Direction(self, peer, phase, seconds / 2, bytes_max, rtt_s, report, on_moved)
+                for phase in ("upload", "download")
+            )
             await up.measure()
-            down = _Direction(self, peer, "download", seconds, bytes_max, rtt_s, report)
             await down.measure()
         finally:
             self.turns.end_test()
@@ -132,7 +138,7 @@ class SpeedTester:
 
     async def _be_admitted(self, peer: PeerId) -> None:
         try:
-            await self.perf.measure(peer, download_bytes=1, timeout_s=WAIT_S + RUN_GRACE_S)
+            await self.perf.measure(peer, download_bytes=1, timeout_s=WAIT_S + _ADMITTED_S)
         except StreamReset as error:
             raise Refused(
                 "the peer turned the speed test down",
@@ -148,18 +154,20 @@ class _Direction:
         tester: SpeedTester,
         peer: PeerId,
         phase: str,
-        seconds: float,
+        budget_s: float,
         bytes_max: int,
         rtt_s: float,
         report: Callable[[SpeedProgress], None],
+        on_moved: Callable[[int], None],
     ) -> None:
         self._tester = tester
         self._peer = peer
         self._phase = phase
-        self._budget_s = seconds / 2
+        self._budget_s = budget_s
         self._bytes_max = bytes_max
         self._rtt_s = rtt_s
         self._report = report
+        self._on_moved = on_moved
         self._spent_s = 0.0
         self._moved = 0
         self._run_began = 0.0
@@ -177,7 +185,7 @@ class _Direction:
         while True:
             try:
                 result = await self._run(count)
-            except WarrenError:
+            except StreamReset:
                 if not self.seconds:
                     raise
                 return  # more than the peer grants: what was measured before stands
@@ -196,10 +204,11 @@ class _Direction:
             upload_bytes=count if up else 0,
             download_bytes=0 if up else count,
             timeout_s=self._budget_s + RUN_GRACE_S,
-            on_moved=self._on_moved,
+            on_moved=self._go_on,
         )
 
-    def _on_moved(self, size: int) -> None:
+    def _go_on(self, size: int) -> None:
+        self._on_moved(size)
         self._moved += size
         took_s = self._tester.clock.now() - self._run_began
         share = min((self._spent_s + took_s) / self._budget_s, 1.0) / 2
