@@ -33,6 +33,8 @@ SETTINGS = (
     ("Streams of one connection", "network.yamux.", "network/yamux/session.py", "YamuxLimits"),
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
+    ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
+    ("Probes of peers", "", "services/peers/probing.py", "ProbePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

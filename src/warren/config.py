@@ -21,6 +21,7 @@ from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.services.files.config import FilesConfig
+from warren.services.peers.config import PeersConfig
 
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
@@ -78,6 +79,7 @@ class Config:
     download_dir: Path = field(default_factory=lambda: Path.home() / "Warren")
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
+    peers: PeersConfig = field(default_factory=PeersConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class Config:
             "download_dir": Path,
             "network": NetworkConfig,
             "files": FilesConfig,
+            "peers": PeersConfig,
             "api": ApiConfig,
         }
         for name, kind in kinds.items():

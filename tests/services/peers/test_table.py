@@ -76,7 +76,12 @@ def test_what_was_noted_is_read_at_once() -> None:
         await peers.note_identity(ANNA, "warren/1", ("dht", "relay"))
         await peers.note_public(ANNA, public=False)
         one = await found(peers, ANNA)
-        assert (one.addresses, one.state, one.sources, one.agent) == ((HOME,), "reachable", ("dialled",), "warren/1")
+        assert (one.addresses, one.state, one.sources, one.agent) == (
+            (HOME,),
+            "reachable",
+            ("dialled",),
+            "warren/1",
+        )
         assert one.latency is not None
         assert one.last_seen == one.first_seen == one.latency.measured_at
         assert (one.latency.value, one.jitter_s) == (0.02, 0.001)
