@@ -20,6 +20,7 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.protocols.exchange.config import ExchangeConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
 
@@ -80,6 +81,7 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
     peers: PeersConfig = field(default_factory=PeersConfig)
+    exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class Config:
             "network": NetworkConfig,
             "files": FilesConfig,
             "peers": PeersConfig,
+            "exchange": ExchangeConfig,
             "api": ApiConfig,
         }
         for name, kind in kinds.items():

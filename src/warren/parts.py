@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
+from warren.protocols.exchange.entry import Entry
+from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
 from warren.protocols.ping import KeepAlive, Ping
@@ -27,11 +29,15 @@ from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.book import Book
 from warren.services.peers.lists import PeerLists
 from warren.services.peers.measuring import Measuring
 from warren.services.peers.mend import mend
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
+from warren.services.whereabouts.own_record import OwnRecord
+from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
+from warren.services.whereabouts.sequence import SequenceFile
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -110,7 +116,11 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     )
     await contacts.load()
     stack.push_async_callback(contacts.close)
-    identify = Identify(network, agent, whereabouts.reachable)
+    numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
+    own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
+    identify = Identify(network, agent, own_record.addresses, own_record.sealed)
+    own_record.on_changed = identify.push
+    exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
@@ -135,15 +145,18 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         damage=damage,
         background=[
             ("keeping contacts", keeper.run),
+            ("keeping the own record", own_record.run),
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
             *measuring.background,
+            *([("exchanging peers", exchange.run)] if exchange is not None else []),
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
+    await own_record.start()
     keep_alive = KeepAlive(network)
     keep_alive.start()
     stack.callback(keep_alive.stop)
@@ -165,6 +178,16 @@ def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
 
     return RealRuntime()
+
+
+def _exchange(config: Config, network: Network, peers: PeerTable, own: OwnRecord) -> PeerExchange | None:
+    """Peer exchange, where it is wanted."""
+    if not config.exchange.enabled:
+        return None
+    book = Book(peers, network.runtime.entropy)
+    exchange = PeerExchange(network, book, lambda: Entry(own.sealed(), peers.own.sealed()))
+    peers.own.on_changed = exchange.announce
+    return exchange
 
 
 def _in_table(

@@ -104,20 +104,20 @@ class PeerTable:
 
     async def page(self, sort: Sort | None = None, offset: int = 0, limit: int = 100) -> list[Peer]:
         """Some peers in an order. None: contacts by petname, then the rest, last seen first."""
-        return await self._read(lambda db: reading.page(db, sort, offset, limit))
+        return await self.read(lambda db: reading.page(db, sort, offset, limit))
 
     async def get(self, peer: PeerId) -> Peer | None:
         """One peer; None if the table does not hold it."""
-        found = await self._read(lambda db: reading.get(db, [peer]))
+        found = await self.read(lambda db: reading.get(db, [peer]))
         return found[0] if found else None
 
     async def count(self) -> int:
         """How many peers the table holds."""
-        return await self._read(reading.count)
+        return await self.read(reading.count)
 
     async def starting_with(self, text: str, limit: int = 20) -> list[PeerId]:
         """The peers whose id begins with `text` in either form, or after what all Ed25519 ids begin with."""
-        return await self._read(lambda db: reading.starting_with(db, text, limit))
+        return await self.read(lambda db: reading.starting_with(db, text, limit))
 
     async def candidates(
         self,
@@ -129,7 +129,7 @@ class PeerTable:
     ) -> list[Peer]:
         """Peers worth a dial or a probe: not blocked, with an address; seen last first, or at random."""
         start = self._entropy.below(DRAWS) if at_random else None
-        return await self._read(lambda db: reading.candidates(db, limit, states, exclude, start))
+        return await self.read(lambda db: reading.candidates(db, limit, states, exclude, start))
 
     async def records(self, limit: int, exclude: Collection[PeerId] = ()) -> list[tuple[bytes, bytes | None]]:
         """Signed records to pass on, drawn at random, each with the signed metadata of its peer.
@@ -137,11 +137,11 @@ class PeerTable:
         Of nobody who is blocked or unreachable; this node's own are not among them.
         """
         start = self._entropy.below(DRAWS)
-        return await self._read(lambda db: reading.records(db, limit, exclude, start))
+        return await self.read(lambda db: reading.records(db, limit, exclude, start))
 
     async def kept_after(self, number: int, limit: int) -> tuple[list[Kept], int]:
         """All that is kept of some peers, from the oldest entry on; and the number to go on after."""
-        return await self._read(lambda db: reading.kept_after(db, number, limit))
+        return await self.read(lambda db: reading.kept_after(db, number, limit))
 
     def is_blocked(self, peer: PeerId) -> bool:
         """Whether the user blocked it; answers at once."""
@@ -234,6 +234,11 @@ class PeerTable:
         self._noted_record(envelope, source)
         await self._make_room()
 
+    async def note_metadata(self, envelope: bytes) -> None:
+        """The same for what it says of itself. Raises ProtocolViolation as `take_metadata`."""
+        self._noted_metadata(envelope)
+        await self._make_room()
+
     async def note_public(self, peer: PeerId, *, public: bool) -> None:
         """Whether anyone may dial it."""
         note = self._note(peer)
@@ -253,13 +258,8 @@ class PeerTable:
 
     async def take_metadata(self, envelope: bytes) -> bool:
         """The same for what a peer says of itself. Only of peers that the table holds."""
-        metadata = PeerMetadata.open(envelope)
-        note = self._note(metadata.peer_id)
-        if note is None:
-            return False
-        signed = Signed(metadata.seq, envelope, entries=metadata.entries)
-        note.metadata = offer(note.metadata, signed)
-        return note.metadata is signed and await self._is_accepted(signed)
+        signed = self._noted_metadata(envelope)
+        return signed is not None and await self._is_accepted(signed)
 
     async def forget(self, peer: PeerId) -> bool:
         """Drop what is known of a peer; a block and a contact stay. False if there was nothing."""
@@ -318,6 +318,14 @@ class PeerTable:
                 self._emit(PeerBlocked(peer))
             self._notes.drop(peer)
             self._expel(peer)
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` over what is written and what is noted; a full disk does not keep anybody from reading."""
+        if len(self._notes):
+            try:
+                return await self.transact(lambda db, _: fn(db))
+            except StorageError as error:
+                _log.warning("peers are read without the latest news: %s", error)
+        return await self._database.run(fn)
 
     def room(self, db: sqlite3.Connection) -> store.Room:
         """The places of the table, for one transaction."""
@@ -347,18 +355,19 @@ class PeerTable:
         note.add_source(source)
         return signed if note.record is signed else None
 
+    def _noted_metadata(self, envelope: bytes) -> Signed | None:
+        """The metadata as they wait to be written; None if they are of no concern."""
+        metadata = PeerMetadata.open(envelope)
+        note = self._note(metadata.peer_id)
+        if note is None:
+            return None
+        signed = Signed(metadata.seq, envelope, entries=metadata.entries)
+        note.metadata = offer(note.metadata, signed)
+        return signed if note.metadata is signed else None
+
     async def _is_accepted(self, signed: Signed) -> bool:
         await self.commit()
         return signed.accepted
-
-    async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Read what is written and what is noted; a full disk does not keep anybody from reading."""
-        if len(self._notes):
-            try:
-                return await self.transact(lambda db, _: fn(db))
-            except StorageError as error:
-                _log.warning("peers are read without the latest news: %s", error)
-        return await self._database.run(fn)
 
     async def _make_room(self) -> None:
         if len(self._notes) >= NOTES_MAX:
