@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from warren.services.contacts.model import Contact
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.peers.table import PeerTable
     from warren.services.speedtest import SpeedResult
 
     Answer = bytes | None
@@ -152,6 +153,11 @@ class Node:
     def contacts(self) -> Contacts:
         """Who this node knows."""
         return self._running.contacts
+
+    @property
+    def peers(self) -> PeerTable:
+        """Who is out there: every peer that this node was told of, met or measured."""
+        return self._running.peers
 
     @property
     def uptime_s(self) -> float:

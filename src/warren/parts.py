@@ -21,23 +21,31 @@ from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.contacts.petname import petname_key
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.peers import store as peer_store
+from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.table import PeerTable
+from warren.services.peers.watcher import Watcher
 from warren.services.speedtest import RUN_BYTES_MAX
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
     from warren.config import Config
+    from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
+    from warren.services.contacts.model import Contact
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files")
+OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.peers")
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -53,6 +61,8 @@ class Parts:
     ping: Ping
     perf: Perf
     contacts: Contacts
+    peers: PeerTable
+    acquaint: Acquaint
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
@@ -76,6 +86,11 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     stack.push_async_callback(state.close)
     network = Network(runtime, key, config.network)
     whereabouts = Whereabouts(network)
+    events = network.events.emit
+    peers = PeerTable(state, runtime.clock, runtime.entropy, key, emit=events, expel=network.expel)
+    network.set_blocked(peers.is_blocked)
+    await peers.load()
+    stack.push_async_callback(peers.close)
     contacts = Contacts(
         state,
         runtime.clock,
@@ -83,7 +98,8 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         key.peer_id,
         config.name,
         whereabouts.reachable,
-        network.events.emit,
+        events,
+        _in_table(peers, runtime),
     )
     await contacts.load()
     stack.push_async_callback(contacts.close)
@@ -92,6 +108,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
+    watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     parts = Parts(
         runtime=runtime,
@@ -100,11 +117,18 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         ping=Ping(network),
         perf=Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
         contacts=contacts,
+        peers=peers,
+        acquaint=acquaint,
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
         started_at=runtime.clock.now(),
-        background=[("keeping contacts", keeper.run)],
+        background=[
+            ("keeping contacts", keeper.run),
+            ("watching peers", watcher.run),
+            ("writing the peer table", peers.run),
+            ("dialling imported addresses", acquaint.run),
+        ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
@@ -130,6 +154,19 @@ def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
 
     return RealRuntime()
+
+
+def _in_table(
+    peers: PeerTable, runtime: Runtime
+) -> Callable[[sqlite3.Connection, PeerId, Contact | None], None]:
+    """Who is a contact stands in the peer table too, by the same commit: it is never let go to make room."""
+
+    def follow(db: sqlite3.Connection, peer: PeerId, contact: Contact | None) -> None:
+        name_key = petname_key(contact.petname) if contact is not None else None
+        addresses = contact.addresses if contact is not None else ()
+        peer_store.follow_contact(db, peer, name_key, addresses, runtime.clock.wall(), peers.room(db))
+
+    return follow
 
 
 def _once_a_turn(work: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from warren.core.errors import (
+    Blocked,
     Closed,
     InvalidMultiaddr,
     LimitReached,
@@ -32,6 +33,7 @@ from warren.network.states import SocketState
 from warren.network.transports.several import Transports
 from warren.network.within import within
 from warren.network.yamux.budget import TotalBudget
+from warren.network.yamux.frames import GO_AWAY_NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,10 +139,11 @@ class Network:
     ) -> Socket:
         """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
 
-        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`,
+        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `Blocked`,
         `RequestTimeout`. `forced` dials addresses that failed a moment ago, too.
         """
         self._check_running()
+        self._registry.refuse_blocked(peer)
         socket = self._registry.best(peer)
         if socket is not None:
             return socket
@@ -223,6 +226,18 @@ class Network:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
         self._registry.settle(peer)
         self._look_soon()
+
+    def set_blocked(self, is_blocked: Callable[[PeerId], bool]) -> None:
+        """From now on `is_blocked` says with whom there shall be no socket.
+
+        It is asked before each dial, and of each socket once its peer's key is proven.
+        """
+        self._registry.is_blocked = is_blocked
+
+    def expel(self, peer: PeerId) -> None:
+        """End every socket with a peer that was just blocked."""
+        for socket in self._registry.sockets(peer):
+            socket.shut(Blocked(f"{peer} was blocked here"), GO_AWAY_NORMAL)
 
     # --- streams and handlers -------------------------------------------------------------------------------
 

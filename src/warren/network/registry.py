@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import Closed, HandshakeFailed, LimitReached, ProtocolViolation
+from warren.core.errors import Blocked, Closed, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim, ip_group
 from warren.network.overdue import OverdueStreams
@@ -55,6 +55,7 @@ class SocketRegistry:
         """What `Socket.activity` was, and since when."""
         self._overdue = OverdueStreams(config.stream_timeout_s)
         self._protected: dict[PeerId, set[str]] = {}
+        self.is_blocked: Callable[[PeerId], bool] = lambda _: False
 
     # --- looking up -----------------------------------------------------------------------------------------
 
@@ -168,14 +169,21 @@ class SocketRegistry:
     def _check_peer(self, socket: Socket) -> None:
         if socket.peer_id == self._own:
             raise HandshakeFailed("that is this node itself")
-        self._check_room(socket)
+        self._check_welcome(socket)
 
-    def _check_room(self, socket: Socket) -> None:
+    def _check_welcome(self, socket: Socket) -> None:
+        self.refuse_blocked(socket.peer_id)
         if len(self._peers.get(socket.peer_id, ())) >= self._config.per_peer_max:
             raise LimitReached("per_peer_max")
 
+    def refuse_blocked(self, peer: PeerId) -> None:
+        """Raises `Blocked` where there shall be no socket with `peer`."""
+        if self.is_blocked(peer):
+            raise Blocked(f"{peer} is blocked here", hint=f"warren peer unblock {peer}")
+
     def _join(self, socket: Socket) -> None:
-        self._check_room(socket)  # once more: many may have proved their key before one agreed on a muxer
+        # Once more: many may have proved their key before one agreed on a muxer, or it was blocked since.
+        self._check_welcome(socket)
         sockets = self._peers.setdefault(socket.peer_id, [])
         sockets.append(socket)
         if len(sockets) == 1:
