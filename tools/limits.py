@@ -33,6 +33,8 @@ SETTINGS = (
     ("Streams of one connection", "network.yamux.", "network/yamux/session.py", "YamuxLimits"),
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
+    ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
+    ("Whom discovery dials (fixed)", "choice.", "services/discovery/choice.py", "ChoicePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

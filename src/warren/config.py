@@ -20,6 +20,7 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 
 PORT_DEFAULT = 4101
@@ -78,6 +79,7 @@ class Config:
     download_dir: Path = field(default_factory=lambda: Path.home() / "Warren")
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class Config:
             "download_dir": Path,
             "network": NetworkConfig,
             "files": FilesConfig,
+            "discovery": DiscoveryConfig,
             "api": ApiConfig,
         }
         for name, kind in kinds.items():

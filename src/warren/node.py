@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
+    from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.peers.table import PeerTable
@@ -158,6 +159,11 @@ class Node:
     def peers(self) -> PeerTable:
         """Who is out there: every peer that this node was told of, met or measured."""
         return self._running.peers
+
+    @property
+    def discovery(self) -> Discovery:
+        """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
+        return self._running.discovery
 
     @property
     def uptime_s(self) -> float:

@@ -22,6 +22,7 @@ from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.petname import petname_key
+from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.discovery.discovery import Discovery
 
     Work = Callable[[], Awaitable[None]]
 
@@ -66,6 +68,7 @@ class Parts:
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    discovery: Discovery
     started_at: float
     background: list[tuple[str, Work]]
 
@@ -110,6 +113,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     stack.push_async_callback(library.close)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
+    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
     parts = Parts(
         runtime=runtime,
         network=network,
@@ -122,12 +126,14 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
+        discovery=discovery,
         started_at=runtime.clock.now(),
         background=[
             ("keeping contacts", keeper.run),
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
+            ("discovery", discovery.run),
         ],
     )
     stack.push_async_callback(network.stop)
