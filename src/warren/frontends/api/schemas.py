@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from warren.frontends.api.schemas_discovery import Discovery
 from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 
@@ -41,6 +42,7 @@ class Status(BaseModel):
     contacts: int
     shares: int
     download_dir: str
+    discovery: Discovery
 
 
 class Stopping(BaseModel):

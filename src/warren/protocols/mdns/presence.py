@@ -67,27 +67,40 @@ class Wait:
 
 
 class _Instance:
-    __slots__ = ("asked", "deadline", "heard_at", "met")
+    __slots__ = ("ask_at", "asks_before", "deadline", "met")
 
     def __init__(self) -> None:
-        self.heard_at = 0.0
-        self.deadline = math.inf
-        self.asked = 0  # questions since it was heard
+        self.ask_at = 0.0
+        self.deadline = 0.0
+        self.asks_before = 0
         self.met = False
 
 
 class Presence:
     """Of one kind of service."""
 
-    __slots__ = ("_asked_at", "_chance", "_instances", "_next_ask_at", "_policy", "_slow_s")
+    __slots__ = (
+        "_asked_at",
+        "_asks",
+        "_chance",
+        "_doubted",
+        "_hurry_at",
+        "_idle_at",
+        "_idle_s",
+        "_instances",
+        "_policy",
+    )
 
     def __init__(self, policy: PresencePolicy, chance: Chance) -> None:
         self._policy = policy
         self._chance = chance
-        self._instances: dict[str, _Instance] = {}
+        self._instances: dict[str, _Instance] = {}  # who was heard longest ago first
+        self._doubted: dict[str, None] = {}
+        self._asks = 0
         self._asked_at = -math.inf
-        self._next_ask_at = -math.inf
-        self._slow_s = policy.first_s
+        self._hurry_at = math.inf
+        self._idle_at = -math.inf
+        self._idle_s = policy.first_s
 
     def __contains__(self, name: str) -> bool:
         return name in self._instances
@@ -95,14 +108,16 @@ class Presence:
     def heard(self, name: str, now: float) -> str | None:
         """It says that it is there. Returns whom it took the place of, if of anybody."""
         removed = None
-        instance = self._instances.get(name)
+        instance = self._instances.pop(name, None)
         if instance is None:
             removed = self._make_room()
-            instance = self._instances[name] = _Instance()
-        instance.heard_at, instance.asked, instance.deadline = now, 0, now + self._policy.patience_s
-        fresh_s = self._chance.uniform(self._policy.fresh_s * 0.8, self._policy.fresh_s * 1.2)
-        self._next_ask_at = self._oldest() + fresh_s
-        self._slow_s = self._policy.first_s
+            instance = _Instance()
+        self._instances[name] = instance
+        instance.ask_at = now + self._jittered(self._policy.fresh_s)
+        instance.deadline = now + self._policy.patience_s
+        instance.asks_before = self._asks
+        self._doubted.pop(name, None)
+        self._idle_s = self._policy.first_s
         return removed
 
     def met(self, name: str) -> None:
@@ -121,11 +136,11 @@ class Presence:
     def next(self, now: float) -> Ask | Gone | Wait:
         """What to do now. After `Gone` its name is forgotten; `Ask` counts as done."""
         for name, instance in self._instances.items():
-            if instance.deadline <= now and instance.asked >= 2:
-                del self._instances[name]
+            if instance.deadline <= now and self._was_asked(instance):
+                self._drop(name)
                 return Gone(name)
         if now >= self._ask_at():
-            self._asked(now)
+            self._ask(now)
             return Ask()
         return Wait(self._until())
 
@@ -133,36 +148,47 @@ class Presence:
 
     def _hurry(self, name: str, now: float, patience_s: float) -> None:
         instance = self._instances.get(name)
-        if instance is not None:
-            instance.asked = 0
+        if instance is not None and name not in self._doubted:
+            instance.asks_before = self._asks
             instance.deadline = min(instance.deadline, now + patience_s)
-            self._next_ask_at = min(self._next_ask_at, now)
+            self._doubted[name] = None
+            self._hurry_at = now
 
-    def _asked(self, now: float) -> None:
+    def _ask(self, now: float) -> None:
         self._asked_at = now
-        for instance in self._instances.values():
-            instance.asked += 1
-        if self._instances:
-            self._next_ask_at = now + self._policy.again_s
-        else:
-            self._next_ask_at = now + self._chance.uniform(self._slow_s, self._slow_s * 1.2)
-            self._slow_s = min(self._slow_s * 2, self._policy.slowest_s)
+        self._asks += 1
+        self._hurry_at = now + self._policy.again_s if self._doubted else math.inf
+        self._idle_at = now + self._jittered(self._idle_s)
+        if not self._instances:
+            self._idle_s = min(self._idle_s * 2, self._policy.slowest_s)
 
     def _ask_at(self) -> float:
         """RFC 6762, section 5.2: a second between two questions at least."""
-        return max(self._next_ask_at, self._asked_at + self._policy.first_s)
+        wanted = self._idle_at
+        if self._instances:
+            oldest = next(iter(self._instances.values()))
+            wanted = min(self._hurry_at, max(oldest.ask_at, self._asked_at + self._policy.again_s))
+        return max(wanted, self._asked_at + self._policy.first_s)
 
     def _until(self) -> float:
-        overdue = (one.deadline for one in self._instances.values() if one.asked >= 2)
+        overdue = (one.deadline for one in self._instances.values() if self._was_asked(one))
         return min(self._ask_at(), min(overdue, default=math.inf))
 
-    def _oldest(self) -> float:
-        return min(one.heard_at for one in self._instances.values())
+    def _was_asked(self, instance: _Instance) -> bool:
+        """Whether it has been silent to two questions."""
+        return self._asks - instance.asks_before >= 2
+
+    def _jittered(self, span_s: float) -> float:
+        return self._chance.uniform(span_s * 0.8, span_s * 1.2)
+
+    def _drop(self, name: str) -> None:
+        del self._instances[name]
+        self._doubted.pop(name, None)
 
     def _make_room(self) -> str | None:
         if len(self._instances) < self._policy.names_max:
             return None
         unmet = [name for name, one in self._instances.items() if not one.met] or list(self._instances)
         name = unmet[self._chance.below(len(unmet))]
-        del self._instances[name]
+        self._drop(name)
         return name

@@ -2,6 +2,8 @@
 
 In:  the peer table, which peer exchange, identify and earlier runs fill. Out: `Found` for peers that are
 worth a dial, drawn at random, and those that became known meanwhile. What others tell has no namespace.
+Left out are those whom nobody but a discovery has named and nobody has met: what a liar announces shall not
+come back from the table as if it were known there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ AT_ONCE: Final = 64
 """Of one look: more than are dialled before the next."""
 
 
+DISCOVERIES: Final = frozenset({"", "bootstrap", "dns", "mdns", "dht"})
+
+
 class Acquaintance(Protocol):
     """A peer, and where it may be."""
 
@@ -32,6 +37,16 @@ class Acquaintance(Protocol):
 
     @property
     def addresses(self) -> Sequence[Multiaddr]: ...
+
+    @property
+    def last_seen(self) -> float | None:
+        """When it was last met; None: never."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """How it became known."""
+        ...
 
 
 class Known(Protocol):
@@ -62,5 +77,10 @@ class Acquaintances:
 
     async def _look(self) -> AsyncIterator[Found]:
         for peer in await self._table.candidates(AT_ONCE, at_random=True):
-            if peer.addresses:
+            if peer.addresses and is_vouched_for(peer):
                 yield Found(peer.peer_id, tuple(peer.addresses), NAME)
+
+
+def is_vouched_for(peer: Acquaintance) -> bool:
+    """Whether it was met, or somebody told of it who is no discovery."""
+    return peer.last_seen is not None or not set(peer.sources) <= DISCOVERIES

@@ -6,7 +6,7 @@ In:  `Found` from every discovery; events of the network. Out: dials; what was f
 An address without a peer id is dialled as such, and the key that is met there counts as unproven: it never
 stands in for a named peer. Refused before anything is remembered: addresses that this node cannot dial or has
 itself, and loopback addresses that come from elsewhere than this machine, behind which a liar would have us
-knock at its own services.
+knock at our own services; a node that is itself on loopback alone has no others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
 from warren.services.discovery.choice import Choice, Dial, Wait
 from warren.services.discovery.model import Found, PeerDiscovered
+from warren.services.discovery.purse import Purse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Clock, Entropy
     from warren.services.discovery.choice import ChoicePolicy, Target
 
-TRUSTED: Final = frozenset({"bootstrap", "peers"})
-"""Sources that may name loopback addresses: the user, and the table, which holds what was proven here."""
+TRUSTED: Final = frozenset({"bootstrap"})
+"""Sources that may name loopback addresses: what the user wrote."""
+NOTES_BURST: Final = 64
+"""Peers named by one source that the table is told of at once. Attack: a liar who names peers without end
+fills it. Those that are met are told of by whoever watches the network."""
+NOTES_EVERY_S: Final = 10.0
 DIAL_S: Final = 15.0
 REMEMBERED_S: Final = 600.0
 """How long an address that was found may be used by whoever connects to its peer."""
@@ -78,6 +83,7 @@ class Finder:
         self._on_met = on_met
         self._choice = Choice(policy, entropy, clock.now())
         self._changed = asyncio.Event()
+        self._notes: dict[str, Purse] = {}
         self.tried = 0
         self.met = 0
 
@@ -103,7 +109,7 @@ class Finder:
             return
         self._changed.set()
         self._network.events.emit(PeerDiscovered(peer, addresses, found.source))
-        if peer is not None:
+        if peer is not None and self._may_note(found.source):
             self._network.add_addresses(peer, addresses, REMEMBERED_S)
             try:
                 await self._table.heard(peer, addresses, found.source)
@@ -167,8 +173,17 @@ class Finder:
             self._choice.met(target, socket.peer_id, self._clock.now())
         self._changed.set()
 
+    def _may_note(self, source: str) -> bool:
+        now = self._clock.now()
+        purse = self._notes.setdefault(source, Purse(NOTES_BURST, NOTES_EVERY_S, now))
+        if not purse.left(now):
+            return False
+        purse.pay(1)
+        return True
+
     def _useful(self, found: Found) -> tuple[Multiaddr, ...]:
         own = set(self._where())
+        may_be_here = found.source in TRUSTED or all(one.is_loopback for one in own)
         bare = (one.without_peer() for one in found.addresses)
         return tuple(
             one
@@ -176,5 +191,5 @@ class Finder:
             if self._network.can_dial(one)
             and one not in own
             and not one.is_unspecified
-            and (found.source in TRUSTED or not one.is_loopback)
+            and (may_be_here or not one.is_loopback)
         )

@@ -23,6 +23,7 @@ from warren.protocols.mdns.presence import Ask, Gone, Presence, PresencePolicy, 
 from warren.protocols.mdns.records import ADDRESSES_MAX, instance_name, kind_of, read_texts, texts_of
 from warren.runtime.seam import LocalService
 from warren.services.discovery.model import DEFAULT_NAMESPACE, Found
+from warren.services.discovery.purse import Purse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,6 +42,10 @@ NAMESPACES_MAX: Final = 64
 UNTAKEN_MAX: Final = 256
 """What a search has found and nobody has taken. The oldest is dropped."""
 INTERFACES_MAX: Final = 16
+NEWCOMERS_BURST: Final = 256
+"""Names, and changes of what a name says, that are read at once. Attack: packets without end, each of which
+costs half a millisecond to look at; what was said before costs a few microseconds."""
+NEWCOMERS_EVERY_S: Final = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -61,10 +66,12 @@ class _Search:
 class _Kind:
     """What is known of one kind of service. own: the name under which this node announces it."""
 
-    __slots__ = ("here", "own", "presence", "searches")
+    __slots__ = ("here", "newcomers", "own", "presence", "searches", "texts")
 
-    def __init__(self, presence: Presence) -> None:
+    def __init__(self, presence: Presence, now: float) -> None:
         self.presence = presence
+        self.newcomers = Purse(NEWCOMERS_BURST, NEWCOMERS_EVERY_S, now)
+        self.texts: dict[str, tuple[bytes, ...]] = {}
         self.own: str | None = None
         self.here: dict[str, Announcement] = {}
         self.searches: list[_Search] = []
@@ -230,11 +237,14 @@ class Mdns:
         if heard.gone:
             state.presence.goodbye(heard.name, now)
             self._changed.set()
-            return
-        said = read_texts(heard.texts)
-        if said is None or said.peer == self._me:
-            return
-        self._take(state, heard.name, said, now)
+        elif state.texts.get(heard.name) == heard.texts:
+            state.presence.heard(heard.name, now)
+        elif state.newcomers.left(now):
+            state.newcomers.pay(1)
+            said = read_texts(heard.texts)
+            if said is not None and said.peer != self._me:
+                self._take(state, heard.name, said, now)
+                state.texts[heard.name] = heard.texts
 
     def _take(self, state: _Kind, name: str, said: Announcement, now: float) -> None:
         removed = state.presence.heard(name, now)
@@ -248,6 +258,7 @@ class Mdns:
         self._changed.set()
 
     def _forget(self, state: _Kind, name: str) -> None:
+        state.texts.pop(name, None)
         said = state.here.pop(name, None)
         if said is not None and not any(_names_of(said.peer, one) for one in self._kinds.values()):
             self._on_gone(said.peer)
@@ -260,7 +271,7 @@ class Mdns:
                 raise LimitReached(
                     "namespaces_max", f"{NAMESPACES_MAX} namespaces are in use", hint="end a search"
                 )
-            self._kinds[kind] = _Kind(Presence(self._policy, self._entropy))
+            self._kinds[kind] = _Kind(Presence(self._policy, self._entropy), self._clock.now())
             self._changed.set()
         return self._kinds[kind]
 
