@@ -35,6 +35,8 @@ SETTINGS = (
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
     ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
     ("Probes of peers", "", "services/peers/probing.py", "ProbePolicy"),
+    ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
+    ("Whom discovery dials (fixed)", "choice.", "services/discovery/choice.py", "ChoicePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

@@ -21,6 +21,7 @@ from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.protocols.exchange.config import ExchangeConfig
+from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
 
@@ -82,6 +83,7 @@ class Config:
     files: FilesConfig = field(default_factory=FilesConfig)
     peers: PeersConfig = field(default_factory=PeersConfig)
     exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
@@ -109,6 +111,7 @@ class Config:
             "files": FilesConfig,
             "peers": PeersConfig,
             "exchange": ExchangeConfig,
+            "discovery": DiscoveryConfig,
             "api": ApiConfig,
         }
         for name, kind in kinds.items():

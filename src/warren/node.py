@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
+    from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.peers.lists import PeerLists
@@ -170,6 +171,11 @@ class Node:
     def damage(self) -> str:
         """What was found wrong with the node's state when it started, and what became of it; "": nothing."""
         return str(self._running.damage or "")
+
+    @property
+    def discovery(self) -> Discovery:
+        """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
+        return self._running.discovery
 
     @property
     def uptime_s(self) -> float:

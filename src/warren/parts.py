@@ -23,6 +23,7 @@ from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.petname import petname_key
+from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
 
     Work = Callable[[], Awaitable[None]]
@@ -77,6 +79,7 @@ class Parts:
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    discovery: Discovery
     started_at: float
     damage: Damage | None
     background: list[tuple[str, Work]]
@@ -129,6 +132,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
+    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
     parts = Parts(
         runtime=runtime,
         network=network,
@@ -141,6 +145,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
+        discovery=discovery,
         started_at=runtime.clock.now(),
         damage=damage,
         background=[
@@ -151,6 +156,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
             ("dialling imported addresses", acquaint.run),
             *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
+            ("discovery", discovery.run),
         ],
     )
     stack.push_async_callback(network.stop)

@@ -14,6 +14,7 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.services.contacts.model import Contact
+from warren.services.discovery.model import DiscoveryStatus, Source
 from warren.services.files.types import (
     Audience,
     Fetched,
@@ -97,6 +98,14 @@ class FakeTransfer:
         return path
 
 
+class FakeDiscovery:
+    """One that found somebody on a bootstrap list, and has no local link."""
+
+    def status(self) -> DiscoveryStatus:
+        sources = (Source("bootstrap", True, "1 address"), Source("mdns", False, "listens on no local link"))
+        return DiscoveryStatus("warren", sources, found=3, tried=2, met=1, wanted=16)
+
+
 @dataclass
 class FakeNode:
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
@@ -111,6 +120,7 @@ class FakeNode:
     def forget(self) -> None:
         """Be as new."""
         self.contacts, self.network = FakeContacts(), FakeNetwork()
+        self.discovery = FakeDiscovery()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
         self.hold = asyncio.Event()

@@ -166,6 +166,10 @@ class Network:
             return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
         return await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
 
+    def can_dial(self, address: Multiaddr) -> bool:
+        """Whether one of the transports knows what to do with `address`."""
+        return self._transport.can_dial(address)
+
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
         return await self._transport.resolve(address)
