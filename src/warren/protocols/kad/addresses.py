@@ -14,10 +14,10 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from warren.core.multiaddr import Multiaddr
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from warren.core.multiaddr import Multiaddr
 
 _LOOPBACK: Final = 0
 _PRIVATE: Final = 1

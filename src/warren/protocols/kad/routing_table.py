@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warren.core.bounds import check_settings
-from warren.protocols.kad.keyspace import KNOWN_PREFIX_BITS_MAX, position, shared_bits
+from warren.protocols.kad.keyspace import BITS, KNOWN_PREFIX_BITS_MAX, position, shared_bits
 from warren.protocols.kad.messages import PeerInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -140,7 +140,7 @@ class RoutingTable:
         entry.failures = 0
 
     def failed(self, peer: PeerId) -> None:
-        """`peer` did not answer: it goes when somebody waits for its place, or when it fails once too often."""
+        """`peer` did not answer: it goes if somebody waits for its place, or when it fails once too often."""
         bucket = self._bucket_of(peer)
         if bucket is None:
             return
@@ -222,17 +222,29 @@ class RoutingTable:
         be found for are refreshed by looking ourselves up.
         """
         deepest = min(max(self._buckets, default=-1), KNOWN_PREFIX_BITS_MAX - 1)
-        due = [(self._looked_up_at(number), number) for number in range(deepest + 1)]
+        bound = now - self._config.refresh_s
+        due = [(self._looked_up_at(n), n) for n in range(deepest + 1) if not self._is_lively(n, bound)]
         oldest = min(due, default=None)
-        if oldest is None or oldest[0] > now - self._config.refresh_s:
-            return None
-        return oldest[1]
+        return oldest[1] if oldest is not None and oldest[0] <= bound else None
 
     def refreshed(self, number: int, now: float) -> None:
         """A refresh of this bucket was tried, whatever came of it."""
         self._buckets.setdefault(number, _Bucket()).looked_up_at = now
 
+    def looked_up_self(self, nearest: Iterable[PeerId], now: float) -> None:
+        """The peers nearest to ourselves were looked up: all the buckets that they span are fresh."""
+        shared = [shared_bits(self.own_position, position(peer.to_bytes())) for peer in nearest]
+        for number in range(min(shared, default=BITS), max(self._buckets, default=-1) + 1):
+            self.refreshed(number, now)
+
     # --- inside ---------------------------------------------------------------------------------------------
+
+    def _is_lively(self, number: int, bound: float) -> bool:
+        """Whether half of what a bucket holds was heard of since `bound`: use keeps it fresh."""
+        bucket = self._buckets.get(number)
+        live = bucket.live.values() if bucket is not None else ()
+        heard = sum(entry.seen_at > bound and not entry.failures for entry in live)
+        return 2 * heard >= self._config.bucket_peers_max
 
     def _bucket_of(self, peer: PeerId) -> _Bucket | None:
         return self._buckets.get(shared_bits(self.own_position, position(peer.to_bytes())))
