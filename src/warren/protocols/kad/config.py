@@ -21,8 +21,8 @@ _PROTOCOL_CHARS_MAX: Final = 128
 class KadConfig:
     """The DHT. Times in seconds.
 
-    mode: `server` answers others, `client` only asks, `off` does neither; `auto` serves where others can reach
-    this node: it listens, and for a public DHT (`/ipfs/...`) on an address of the internet.
+    mode: `server` answers others, `client` only asks, `off` does neither; `auto` serves where others can
+    reach this node: it listens, and for a public DHT (`/ipfs/...`) on an address of the internet.
     protocol: which DHT this node belongs to; nodes of another protocol are not seen.
     """
 
@@ -31,8 +31,8 @@ class KadConfig:
     paths: int = 3
     """Disjoint paths on which values and providers are looked up: so many liars must be met at once."""
     connections_max: int = 60
-    """Connections that look-ups keep open; each look-up under way needs `lookup.alpha` of them, so this bounds
-    how many run at once. Stops a busy node from filling others' tables of connections, and its own."""
+    """Connections that look-ups open, and requests at once. Stops a busy node from taking all the room for
+    connections, its own and others'."""
     connection_idle_s: float = 20.0
     """A connection that was made for a look-up is closed after so long without use."""
     request_cost_per_s: float = 50.0
@@ -61,9 +61,4 @@ class KadConfig:
             raise ConfigError(
                 f"dht.protocol must be a protocol id, not {self.protocol[:80]!r}",
                 hint=f'write protocol = "{PROTOCOL_DEFAULT}"',
-            )
-        if self.connections_max < self.lookup.alpha:
-            raise ConfigError(
-                f"dht.connections_max must be {self.lookup.alpha} (dht.lookup.alpha) or more",
-                hint="raise it, or lower alpha",
             )

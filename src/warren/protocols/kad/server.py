@@ -13,70 +13,56 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core.errors import InvalidPeerId, InvalidRecord, LimitReached, ProtocolViolation
 from warren.core.framing import FrameDecoder
 from warren.core.peer_id import PeerId
-from warren.protocols.kad.addresses import believable
+from warren.protocols.kad.addresses import believable, subnet
 from warren.protocols.kad.keyspace import position
 from warren.protocols.kad.messages import CLOSER_MAX, REQUEST_BYTES_MAX, Kind, Message, PeerInfo
 from warren.protocols.kad.quota import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from warren.core.multiaddr import Multiaddr
     from warren.network.network import Network
     from warren.network.stream import Stream
     from warren.protocols.kad.config import KadConfig
+    from warren.protocols.kad.keeping import Keeping
     from warren.protocols.kad.records import Record
     from warren.protocols.kad.routing_table import RoutingTable
+
+T = TypeVar("T")
 
 IDLE_S: Final = 60.0
 """For the next request on a stream, and for an answer to be taken. Attack: streams that are opened and left.
 Go keeps one open between its requests, and as long."""
 PROVIDER_KEY_BYTES_MAX: Final = 80
-"""A multihash of 512 bits, with room. Attack: keys whose keeping is what costs. Go refuses longer ones, too."""
+"""A multihash of 512 bits, with room. Attack: keys whose keeping is what costs. As in Go."""
 _KEEP_COST: Final = 10.0
 _COSTS: Final = {Kind.PUT_VALUE: _KEEP_COST, Kind.ADD_PROVIDER: _KEEP_COST}
-
-
-class Keeper(Protocol):
-    """What is kept for others."""
-
-    def record(self, key: bytes) -> Record | None:
-        """The record under `key`, unless it has expired."""
-        ...
-
-    def keep_record(self, key: bytes, value: bytes, peer: PeerId) -> Record:
-        """Keep a value that `peer` put, if it proves itself and nothing better is there.
-
-        Raises `InvalidRecord`, `LimitReached`.
-        """
-        ...
-
-    def providers(self, key: bytes) -> Sequence[PeerInfo]:
-        """Who announced itself for `key`, unless that has expired."""
-        ...
-
-    def keep_provider(self, key: bytes, peer: PeerId, addresses: Sequence[Multiaddr]) -> None:
-        """Keep an announcement. Raises `LimitReached`."""
-        ...
 
 
 class Server:
     """Serves while it is switched on."""
 
-    __slots__ = ("_config", "_keeper", "_network", "_own", "_quota", "_streams", "_table", "answered", "on")
+    __slots__ = ("_config", "_keeping", "_network", "_own", "_quota", "_streams", "_table", "answered", "on")
 
     def __init__(
-        self, network: Network, config: KadConfig, table: RoutingTable, keeper: Keeper, own: Own
+        self,
+        network: Network,
+        config: KadConfig,
+        table: RoutingTable,
+        keeping: Keeping,
+        own: Callable[[], Sequence[Multiaddr]],
     ) -> None:
+        """own: where this node may be reached."""
         self._network = network
         self._config = config
         self._table = table
-        self._keeper = keeper
+        self._keeping = keeping
         self._own = own
         self._quota = Quota(config.request_cost_per_s, config.request_burst)
         self._streams: Counter[PeerId] = Counter()
@@ -131,7 +117,7 @@ class Server:
             case Kind.PING:
                 return Message(Kind.PING)
             case Kind.PUT_VALUE:
-                return Message(kind, request.key, self._put(peer, request))
+                return Message(kind, request.key, self._put(peer, place, request))
             case Kind.ADD_PROVIDER:
                 self._add_provider(peer, place, request)
                 return None
@@ -141,21 +127,21 @@ class Server:
         if kind is Kind.FIND_NODE:
             return Message(kind, closer=self._with_target(request.key, peer, place, closer))
         if kind is Kind.GET_VALUE:
-            return Message(kind, request.key, self._keeper.record(request.key), closer)
-        providers = _told(self._keeper.providers(_multihash(request.key)), place)
+            return Message(kind, request.key, self._keeping.record(request.key), closer)
+        providers = _told(self._keeping.providers(_multihash(request.key)), place)
         return Message(kind, request.key, closer=closer, providers=providers)
 
-    def _put(self, peer: PeerId, request: Message) -> Record:
+    def _put(self, peer: PeerId, place: Multiaddr | None, request: Message) -> Record:
         record = request.record
         if record is None or record.key != request.key:
             raise InvalidRecord("a record that is missing, or under another key than it says")
-        return self._keeper.keep_record(record.key, record.value, peer)
+        return self._keeping.keep_record(record.key, record.value, peer, subnet(place))
 
     def _add_provider(self, peer: PeerId, place: Multiaddr | None, request: Message) -> None:
         key = _multihash(request.key)
         for info in request.providers:
             if info.peer == peer:
-                self._keeper.keep_provider(key, peer, believable(info.addresses, place))
+                self._keeping.keep_provider(key, peer, believable(info.addresses, place), subnet(place))
                 return
         raise ProtocolViolation("a provider that does not announce itself")
 
@@ -181,12 +167,6 @@ class Server:
             return closer
         found = [info for info in _told([PeerInfo(target, tuple(addresses))], place) if info.addresses]
         return [*found, *closer][:CLOSER_MAX]
-
-
-class Own(Protocol):
-    """Where this node may be reached."""
-
-    def __call__(self) -> Sequence[Multiaddr]: ...
 
 
 def _told(infos: Sequence[PeerInfo], place: Multiaddr | None) -> list[PeerInfo]:
