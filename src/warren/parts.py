@@ -21,9 +21,10 @@ from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.dht.assembly import assemble_dht
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.speedtest import RUN_BYTES_MAX
 from warren.services.whereabouts.whereabouts import Whereabouts
 
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 
     from warren.config import Config
     from warren.runtime.seam import Runtime
+    from warren.services.dht.dht import Dht
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files")
+OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.dht")
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Parts:
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    dht: Dht
     started_at: float
     background: list[tuple[str, Work]]
 
@@ -92,6 +95,9 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
+    dht, dht_work = await assemble_dht(
+        network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
+    )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     parts = Parts(
         runtime=runtime,
@@ -103,8 +109,9 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
+        dht=dht,
         started_at=runtime.clock.now(),
-        background=[("keeping contacts", keeper.run)],
+        background=[("keeping contacts", keeper.run), *dht_work],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)

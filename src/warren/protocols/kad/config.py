@@ -9,6 +9,7 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
 from warren.protocols.kad.lookup import LookupConfig
 from warren.protocols.kad.routing_table import TableConfig
+from warren.protocols.kad.store import StoreConfig
 
 MODES: Final = ("auto", "client", "server", "off")
 PROTOCOL_DEFAULT: Final = "/warren/kad/1.0.0"
@@ -49,6 +50,7 @@ class KadConfig:
     """Between look-ups of ourselves, which keep the nearest peers known and make us known to them."""
     table: TableConfig = field(default_factory=TableConfig)
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
 
     def __post_init__(self) -> None:
         check_settings(self, "dht.")

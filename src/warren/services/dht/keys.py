@@ -1,8 +1,8 @@
 """Keys of the DHT as people write them, and as the DHT has them.
 
-In:  text or bytes. Out: the other form. In the DHT, `/ipns/` and `/pk/` go before the bytes of a peer id, which
-people write as `12D3KooW...` or `k51...`; all else is the UTF-8 of what they write. Content is looked up by the
-multihash of its id, so that each id of the same bytes finds the same providers.
+In:  text or bytes. Out: the other form. In the DHT, `/ipns/` and `/pk/` go before the bytes of a peer id,
+which people write as `12D3KooW...` or `k51...`; all else is the UTF-8 of what they write. Content is looked
+up by the multihash of its id, so that each id of the same bytes finds the same providers.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ def key_of(written: str | bytes) -> bytes:
                 key = prefix + _peer_bytes(written[len(prefix) :], key[len(prefix) :])
     if not key.startswith(b"/") or key.count(b"/") < 2:
         raise InputError(
-            f"{shown(key)!r} is no key of the DHT", hint="a key is /warren/PEER-ID/NAME, /ipns/NAME or /pk/PEER-ID"
+            f"{shown(key)!r} is no key of the DHT",
+            hint="a key is /warren/PEER-ID/NAME, /ipns/NAME or /pk/PEER-ID",
         )
     if len(key) > KEY_BYTES_MAX:
-        raise InputError(f"a key has {KEY_BYTES_MAX} bytes at most, not {len(key)}", hint="choose another name")
+        raise InputError(
+            f"a key has {KEY_BYTES_MAX} bytes at most, not {len(key)}", hint="choose another name"
+        )
     return key
 
 
 def shown(key: bytes) -> str:
-    """The key as people write it; what is not UTF-8 in it becomes `\\x..`."""
+    """The key as people write it, with an escape for each byte that is not UTF-8."""
     for prefix in _BY_PEER:
         if key.startswith(prefix):
             try:
@@ -59,7 +62,7 @@ def encoded(text: str) -> bytes:
 
 
 def multihash_of(content: Cid | str | bytes) -> bytes:
-    """What content is looked up by: the multihash in its id, or that multihash itself. Raises `InvalidCid`."""
+    """What content is looked up by: the multihash in its id, or that itself. Raises `InvalidCid`."""
     if isinstance(content, str):
         content = Cid.parse(content)
     if isinstance(content, Cid):

@@ -40,7 +40,8 @@ def next_sequence(db: sqlite3.Connection, name: bytes, least: int) -> int:
     row = db.execute("SELECT sequence FROM dht_sequences WHERE name = ?", (name,)).fetchone()
     sequence = max(row[0] + 1 if row else 0, least)
     db.execute(
-        "INSERT INTO dht_sequences VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence",
+        "INSERT INTO dht_sequences VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence",
         (name, sequence),
     )
     return sequence
@@ -60,7 +61,8 @@ def keep_provided(db: sqlite3.Connection, multihash: bytes, cid: Cid) -> None:
     """Keep that content is provided. Raises `LimitReached`."""
     _check_room(db, "SELECT 1 FROM dht_provided WHERE multihash = ?", multihash)
     db.execute(
-        "INSERT INTO dht_provided VALUES (?, ?, NULL) ON CONFLICT (multihash) DO UPDATE SET cid = excluded.cid",
+        "INSERT INTO dht_provided VALUES (?, ?, NULL)"
+        " ON CONFLICT (multihash) DO UPDATE SET cid = excluded.cid",
         (multihash, cid.to_bytes()),
     )
 
@@ -104,5 +106,7 @@ def _check_room(db: sqlite3.Connection, known: str, key: bytes) -> None:
     ).fetchone()
     if count >= PUBLISHED_MAX:
         raise LimitReached(
-            "published_max", f"{count} things are published, more are not", hint="warren dht rm takes one back"
+            "published_max",
+            f"{count} things are published, more are not",
+            hint="warren dht rm takes one back",
         )

@@ -1,8 +1,8 @@
 """`Publisher`: what this node put into the DHT stays there, until the user takes it back.
 
-In:  records and content ids that the user publishes; the DHT; time and chance. Out: rows in `state.db`, committed
-before anything is put; values and announcements in the DHT, put again when `Republish` says so, over restarts
-too.
+In:  records and content ids that the user publishes; the DHT; time and chance. Out: rows in `state.db`,
+committed before anything is put; values and announcements in the DHT, put again when `Republish` says so,
+over restarts too.
 
 Refuses what published.py refuses. What nobody takes now is put later, and the caller told so.
 """
@@ -58,6 +58,7 @@ class Publisher:
     """Load once, then run as one task."""
 
     __slots__ = (
+        "_alone",
         "_changed",
         "_clock",
         "_content",
@@ -93,6 +94,8 @@ class Publisher:
         self._content: dict[bytes, Cid] = {}
         self._put_at: dict[_Item, float] = {}
         self._changed = asyncio.Event()
+        self._alone = False
+        """There was nobody to give something to."""
 
     async def load(self) -> None:
         """Take up what was published before, and keep it here too. Raises `StorageError`."""
@@ -120,11 +123,18 @@ class Publisher:
                             async with asyncio.timeout_at(until):
                                 await self._changed.wait()
 
-    async def sequence_for(self, name: bytes) -> int:
-        """The sequence for a new value of a name of ours: above all before. The clock only helps where the
-        numbers were lost. Raises `StorageError`.
+    def met_somebody(self) -> None:
+        """There may be somebody now to give things to."""
+        if self._alone:
+            self._alone = False
+            self._schedule.retry_soon(self._clock.now())
+            self._changed.set()
+
+    async def sequence_for(self, name: bytes, least: int) -> int:
+        """The sequence for a new value of a name of ours: above all before, and `least` or more. The clock
+        helps where the numbers were lost. Raises `StorageError`.
         """
-        least = int(self._clock.wall() * 1000)
+        least = max(least, int(self._clock.wall() * 1000))
         return await self._state.run(lambda db: published.next_sequence(db, name, least))
 
     async def put(self, key: bytes, value: bytes) -> PutReport:
@@ -216,8 +226,11 @@ class Publisher:
         else:
             report = await self._kad.put_value(item.key, value)
         if not report.stored:
+            self._alone = not report.asked
             raise ConnectionFailed(
-                f"none of {report.asked} peers took it" if report.asked else "no peer of the DHT is known yet",
+                f"none of {report.asked} peers took it"
+                if report.asked
+                else "no peer of the DHT is known yet",
                 hint="it is kept here, and put as soon as somebody is there to take it",
             )
         self._schedule.published(item, self._clock.now())

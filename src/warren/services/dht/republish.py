@@ -32,9 +32,10 @@ class Chance(Protocol):
 class RepublishPolicy:
     """Seconds, but for the last.
 
-    every_s: the longest from one time to the next; up to a tenth less is drawn. start_s: what is overdue at the
-    start is spread over so long, when peers have been found. retry_first_s, retry_longest_s: after a failure;
-    doubles.
+    every_s: the longest from one time to the next; up to a tenth less is drawn.
+    start_s: what is overdue at the start is spread over so long, so that peers are found before.
+    retry_first_s, retry_longest_s: after a failure; doubles.
+    retry_soon_s: what failed is spread over so long once there is hope again.
     at_once_max: fault: thousands of look-ups at once, when much was published together.
     """
 
@@ -42,6 +43,7 @@ class RepublishPolicy:
     start_s: float = 60.0
     retry_first_s: float = 30.0
     retry_longest_s: float = 3600.0
+    retry_soon_s: float = 2.0
     at_once_max: int = 4
 
 
@@ -124,6 +126,12 @@ class Republish(Generic[T]):
             )
             known.failures += 1
             self._plan(item, now + self._chance.uniform(wait_s / 2, wait_s))
+
+    def retry_soon(self, now: float) -> None:
+        """What failed may go well now."""
+        for item, known in self._items.items():
+            if known.failures and known.due is not None and known.due > now + self._policy.retry_soon_s:
+                self._plan(item, now + self._chance.uniform(0.0, self._policy.retry_soon_s))
 
     def next(self, now: float) -> Publish[T] | Wait:
         """What to do now. Each `Publish` must be followed by `published` or `failed` for its item."""
