@@ -11,7 +11,7 @@ from warren.core.errors import InputError, InvalidCid
 from warren.core.keys import PrivateKey
 from warren.core.multihash import sha2_256
 from warren.protocols.kad.records import KEY_BYTES_MAX
-from warren.services.dht.keys import encoded, key_of, multihash_of, shown
+from warren.services.dht.keys import encoded, key_of, multihash_of, shown, text_of
 
 PEER = PrivateKey.from_seed(bytes(32)).peer_id
 IPNS = b"/ipns/" + PEER.to_bytes()
@@ -25,6 +25,8 @@ def test_names_of_keys_are_read_in_each_form(peer: str) -> None:
 
 def test_bytes_are_a_key_already() -> None:
     assert key_of(IPNS) == IPNS
+    assert text_of(IPNS) == shown(IPNS)
+    assert text_of(b"no key") is None
     assert shown(IPNS).startswith("/ipns/k51")
 
 
@@ -36,9 +38,10 @@ def test_what_is_shown_can_be_typed_again(name: bytes) -> None:
         text = name.decode()
     except UnicodeDecodeError:
         assert "\\x" in shown(key)
+        assert text_of(key) is None
     else:
         assert shown(key).endswith(f"/{text}")
-        assert key_of(shown(key)) == key
+        assert text_of(key) == shown(key)
 
 
 @pytest.mark.parametrize("key", ["", "name", "/", "/warren", "anna/name", b"\xff"])

@@ -53,6 +53,15 @@ def shown(key: bytes) -> str:
     return key.decode(errors="backslashreplace")
 
 
+def text_of(key: bytes) -> str | None:
+    """What `key_of` makes this key of; None where there is no such text."""
+    text = shown(key)
+    try:
+        return text if key_of(text) == key else None
+    except InputError:
+        return None
+
+
 def encoded(text: str) -> bytes:
     """The UTF-8 of what somebody typed, also where it was not UTF-8. Raises `InputError`."""
     try:
