@@ -37,6 +37,10 @@ SETTINGS = (
     ("Probes of peers", "", "services/peers/probing.py", "ProbePolicy"),
     ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
     ("Whom discovery dials (fixed)", "choice.", "services/discovery/choice.py", "ChoicePolicy"),
+    ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
+    ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),
+    ("Look-ups in the DHT", "dht.lookup.", "protocols/kad/lookup.py", "LookupConfig"),
+    ("Kept of the DHT for others", "dht.store.", "protocols/kad/store.py", "StoreConfig"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

@@ -21,6 +21,7 @@ from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.protocols.exchange.config import ExchangeConfig
+from warren.protocols.kad.config import KadConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
@@ -85,6 +86,7 @@ class Config:
     exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    dht: KadConfig = field(default_factory=KadConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -113,6 +115,7 @@ class Config:
             "exchange": ExchangeConfig,
             "discovery": DiscoveryConfig,
             "api": ApiConfig,
+            "dht": KadConfig,
         }
         for name, kind in kinds.items():
             value = getattr(self, name)

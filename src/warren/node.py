@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
+    from warren.services.dht.dht import Dht
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
@@ -176,6 +177,11 @@ class Node:
     def discovery(self) -> Discovery:
         """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
         return self._running.discovery
+
+    @property
+    def dht(self) -> Dht:
+        """Values, providers and peers in the DHT."""
+        return self._running.dht
 
     @property
     def uptime_s(self) -> float:

@@ -23,10 +23,11 @@ from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.petname import petname_key
+from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
@@ -50,13 +51,19 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.dht.dht import Dht
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.peers")
+OWNERS_OF_STATE = (
+    "warren.services.contacts",
+    "warren.services.files",
+    "warren.services.peers",
+    "warren.services.dht",
+)
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -80,6 +87,7 @@ class Parts:
     library: Library
     fetcher: Fetcher
     discovery: Discovery
+    dht: Dht
     started_at: float
     damage: Damage | None
     background: list[tuple[str, Work]]
@@ -131,6 +139,9 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
+    dht, dht_work = await assemble_dht(
+        network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
+    )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
     parts = Parts(
@@ -146,6 +157,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         library=library,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
+        dht=dht,
         started_at=runtime.clock.now(),
         damage=damage,
         background=[
@@ -157,6 +169,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
             *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
             ("discovery", discovery.run),
+            *dht_work,
         ],
     )
     stack.push_async_callback(network.stop)

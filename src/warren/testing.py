@@ -30,6 +30,7 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
+from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Deadlock, Quality, SimulationError, VirtualLoop, World, virtual_loop
 from warren.services.discovery.config import DiscoveryConfig
 
@@ -48,6 +49,7 @@ LIMIT_S = 30 * 86_400.0
 # Nodes that are not connected after this much virtual time will not be.
 _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
+NO_DHT = KadConfig(mode="off")
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -66,8 +68,9 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
 class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
-    def __init__(self, world: World, *, lan: bool = False) -> None:
+    def __init__(self, world: World, dht: KadConfig, *, lan: bool = False) -> None:
         self.world = world
+        self._dht = dht
         self._lan = lan
         self._lan_hosts: dict[str, None] = {}
         self._nodes: list[Node] = []
@@ -91,9 +94,8 @@ class Nodes(Sequence[Node]):
         runtime = self._on_lan(number) if self._lan else self.world.runtime(self.host(number))
         # Without a local link nobody is dialled but whom the test says: its topology is what it asked for.
         discovery = DiscoveryConfig() if self._lan else DiscoveryConfig(mdns=False, connections=0)
-        config = Config(
-            home=_HOME, name=self.host(number), download_dir=Path("/downloads"), discovery=discovery
-        )
+        name, downloads = self.host(number), Path("/downloads")
+        config = Config(home=_HOME, name=name, download_dir=downloads, discovery=discovery, dht=self._dht)
         node = Node(config, runtime=runtime)
         await node.start()
         self._nodes[number : number + 1] = [node]
@@ -139,6 +141,7 @@ async def network(
     seed: object = 0,
     latency_s: float = 0.01,
     lan: bool = False,
+    dht: KadConfig = NO_DHT,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
@@ -146,6 +149,7 @@ async def network(
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
     lan: all are on one local link (`world.network.set_segment` says who is on which), where they find each
     other by themselves; then `degree` is 0 if it is not given.
+    dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -158,7 +162,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    nodes = Nodes(world, lan=lan)
+    nodes = Nodes(world, dht, lan=lan)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)

@@ -6,21 +6,26 @@ A subscriber that does not keep up loses the oldest events and sees how many; it
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from warren.core.errors import MisuseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.socket import Socket
     from warren.network.states import SocketState
 
+logger = logging.getLogger(__name__)
+
 QUEUE_EVENTS_MAX: Final = 4096
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +156,11 @@ class Subscription:
 class EventBus:
     """Hands each event to every subscription."""
 
-    __slots__ = ("_inboxes", "closed")
+    __slots__ = ("_callbacks", "_inboxes", "closed")
 
     def __init__(self) -> None:
         self._inboxes: list[_Inbox] = []
+        self._callbacks: dict[type, list[Callable[[Any], None]]] = {}
         self.closed = False
         """True once every subscription ends after what it has queued."""
 
@@ -167,6 +173,13 @@ class EventBus:
         """Begin to receive every event from now on."""
         return Subscription(self)
 
+    def on(self, kind: type[E], callback: Callable[[E], None]) -> None:
+        """Call `callback` with each event of this class as it happens, for as long as the network lives.
+
+        Cheaper than a subscription where one kind matters. It must be quick; what it raises is logged.
+        """
+        self._callbacks.setdefault(kind, []).append(callback)
+
     def add(self, inbox: _Inbox) -> None:
         """Feed a subscription."""
         if not self.closed:
@@ -178,13 +191,19 @@ class EventBus:
         self._inboxes = [one for one in self._inboxes if one is not inbox]
 
     def emit(self, event: object) -> None:
-        """Tell every subscription."""
+        """Tell every subscription, and those who wait for just this."""
         for inbox in self._inboxes:
             inbox.push(event)
+        for callback in self._callbacks.get(type(event), ()):
+            try:
+                callback(event)
+            except Exception:  # a supervision boundary: the network goes on, whoever listens to it
+                logger.exception("a listener to %s failed", type(event).__name__)
 
     def close(self) -> None:
         """End every subscription."""
         self.closed = True
+        self._callbacks = {}
         inboxes, self._inboxes = self._inboxes, []
         for inbox in inboxes:
             inbox.wake()

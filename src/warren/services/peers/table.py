@@ -318,6 +318,7 @@ class PeerTable:
                 self._emit(PeerBlocked(peer))
             self._notes.drop(peer)
             self._expel(peer)
+
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` over what is written and what is noted; a full disk does not keep anybody from reading."""
         if len(self._notes):
