@@ -186,7 +186,7 @@ class FakeNode:
 
     def forget(self) -> None:
         """Be as new."""
-        self.contacts, self.network = FakeContacts(), FakeNetwork()
+
         self.discovery = FakeDiscovery()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.kept: list[Any] = []
