@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.network.nodes import key
 from warren.network.config import NetworkConfig
 from warren.network.network import Network
-from warren.network.scratch import Scratch, shared_scratch
+from warren.network.scratch import shared_scratch
 from warren.runtime.real.runtime import RealRuntime
+
+if TYPE_CHECKING:
+    from warren.network.scratch import Scratch
 
 
 def test_all_networks_of_a_loop_share_one_set() -> None:

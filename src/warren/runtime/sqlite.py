@@ -29,8 +29,8 @@ _BUSY_TIMEOUT_S = 5.0
 class SqliteFile:
     """An open database. Every method runs in the thread that made it. `label` names it in errors.
 
-    image: what `image` gave, for one in memory that goes on where another ended. page_bytes: of a new one; SQLite
-    has 4,096, at least one for each table and index.
+    image: what `image` gave, for one in memory that goes on where another ended. page_bytes: of a new one;
+    SQLite has 4,096, at least one for each table and index.
     """
 
     __slots__ = ("_connection", "_label")
