@@ -71,8 +71,9 @@ class Path:
     """The way from one host to another; the way back is another path."""
 
     __slots__ = (
+        "_chance",
+        "_seed",
         "blocked",
-        "chance",
         "dst",
         "ends",
         "jitter_s",
@@ -84,15 +85,16 @@ class Path:
         "stalled",
     )
 
-    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, chance: random.Random) -> None:
+    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, seed: object) -> None:
         self.loop = loop
         self.src = src
         self.dst = dst
-        self.chance = chance
+        self._seed = seed
+        self._chance: random.Random | None = None
         self.blocked = False
         self.stalled: list[tuple[Callable[[Any], object], Any]] = []
-        # The sending ends of the links on this path; a dict because its order does not depend on hashes.
-        self.ends: dict[LinkEnd, None] = {}
+        # The sending ends of the links on this path.
+        self.ends: list[LinkEnd] = []
         self.quality = Quality()
         self.latency_s = 0.0
         self.jitter_s = 0.0
@@ -104,6 +106,19 @@ class Path:
         self.latency_s = 0.0 if is_local else quality.latency_s
         self.jitter_s = 0.0 if is_local else quality.jitter_s
         self.pipes = () if is_local else tuple(p for p in (self.src.uplink, own, self.dst.downlink) if p)
+
+    @property
+    def chance(self) -> random.Random:
+        """The path's own chance; most paths never need it, and its state is of 2.5 KiB."""
+        if self._chance is None:
+            self._chance = random.Random(f"{self._seed}/path/{self.src.name}/{self.dst.name}")  # noqa: S311 - it must be foreseeable
+        return self._chance
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on it, nor would one made anew differ from it."""
+        is_fresh = self._chance is None and not self.pipes
+        return is_fresh and not (self.ends or self.stalled)
 
     def delay_s(self) -> float:
         """Return how long the next piece takes."""
@@ -224,11 +239,21 @@ class SimulatedNetwork:
         key = (src.number, dst.number)
         path = self._paths.get(key)
         if path is None:
-            chance = random.Random(f"{self._seed}/path/{src.name}/{dst.name}")  # noqa: S311 - it must be foreseeable
-            path = self._paths[key] = Path(self._loop, src, dst, chance)
+            path = self._paths[key] = Path(self._loop, src, dst, self._seed)
             self._apply_quality(path)
             path.blocked = self._is_parted(path)
         return path
+
+    def release(self, path: Path) -> None:
+        """Forget a path and the way back when nothing goes over them: each host meets thousands of others.
+
+        Both, because what is still under way on one concerns the ends on the other.
+        """
+        src, dst = path.src.number, path.dst.number
+        there, back = self._paths.get((src, dst)), self._paths.get((dst, src))
+        if all(way is None or way.is_idle for way in (there, back)):
+            self._paths.pop((src, dst), None)
+            self._paths.pop((dst, src), None)
 
     # ------------------------------------------------------------ quality
 

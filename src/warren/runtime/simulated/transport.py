@@ -112,6 +112,7 @@ class SimulatedTransport:
         there.carry(lambda _: back.carry(settle, target.listener_at(address, port)), None)
         listener = await answer
         if listener is None:
+            self._network.release(there)
             raise _os_error(errno.ECONNREFUSED)
         return listener
 
