@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from warren.config import Config
+    from warren.network.stack import Stack
     from warren.runtime.seam import Runtime
 
     Work = Callable[[], Awaitable[None]]
@@ -60,8 +61,12 @@ class Parts:
     background: list[tuple[str, Work]]
 
 
-async def assemble(config: Config, given: Runtime | None, agent: str, stack: AsyncExitStack) -> Parts:
+async def assemble(
+    config: Config, given: Runtime | None, built_of: Stack | None, agent: str, stack: AsyncExitStack
+) -> Parts:
     """Put a node together and start it; `stack` takes what ends it. agent: what it says it runs.
+
+    built_of: what its network is built of, where that is not the usual.
 
     Raises StorageError, ConfigError.
     """
@@ -74,7 +79,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     stack.push_async_callback(home.close)
     state = await runtime.open_database(home.place(STATE_NAME), numbered_scripts(*OWNERS_OF_STATE))
     stack.push_async_callback(state.close)
-    network = Network(runtime, key, config.network)
+    network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
     contacts = Contacts(
         state,

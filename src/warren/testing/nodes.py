@@ -1,20 +1,9 @@
-"""Whole nodes in virtual time, for anyone's tests.
+"""Nodes on simulated hosts, and the loop that runs them.
 
 In:  how many nodes, how they are connected, a seed. Out: started nodes, each on a simulated host of its
 own, and the world they live in, where a test can part, cut and slow them.
 
-    from warren import testing
-
-    def test_a_greeting():
-        async def main():
-            async with testing.network(2, latency_s=0.1) as (alice, bob):
-                bob.handle("/hello/1", lambda peer, payload: b"hello " + payload)
-                assert await alice.request(bob.peer_id, "/hello/1", b"you") == b"hello you"
-
-        testing.run(main())
-
-The nodes run the code of production; clock, chance, network and disk are simulated, so an hour passes in a
-moment and the same seed gives the same run. Refuses to run on a real event loop, where no time can be
+Refuses to run on a real event loop, where no time can be
 skipped.
 """
 
@@ -23,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -30,12 +20,11 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
-from warren.runtime.simulated import Deadlock, Quality, SimulationError, VirtualLoop, World, virtual_loop
+from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
+from warren.testing.plaintext import plaintext_stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
-
-__all__ = ["Deadlock", "Nodes", "Quality", "SimulationError", "World", "network", "run"]
 
 T = TypeVar("T")
 
@@ -45,6 +34,7 @@ LIMIT_S = 30 * 86_400.0
 # Nodes that are not connected after this much virtual time will not be.
 _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
+_DOWNLOADS = Path("/downloads")
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -63,8 +53,11 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
 class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, config: Config | None = None, encrypted: bool = True) -> None:
+        """config: what all are told alike; home, name and download folder are each node's own."""
         self.world = world
+        self._config = config or Config()
+        self._stack = None if encrypted else plaintext_stack()
         self._nodes: list[Node] = []
 
     @overload
@@ -84,8 +77,8 @@ class Nodes(Sequence[Node]):
     async def start(self, number: int) -> Node:
         """Start a new node on host `number`, with the identity and the files that are there."""
         runtime = self.world.runtime(self.host(number))
-        config = Config(home=_HOME, name=self.host(number), download_dir=Path("/downloads"))
-        node = Node(config, runtime=runtime)
+        config = replace(self._config, home=_HOME, name=self.host(number), download_dir=_DOWNLOADS)
+        node = Node(config, runtime=runtime, stack=self._stack)
         await node.start()
         self._nodes[number : number + 1] = [node]
         return node
@@ -115,12 +108,20 @@ class Nodes(Sequence[Node]):
 
 @asynccontextmanager
 async def network(
-    n: int, *, degree: int | None = None, seed: object = 0, latency_s: float = 0.01
+    n: int,
+    *,
+    degree: int | None = None,
+    seed: object = 0,
+    latency_s: float = 0.01,
+    config: Config | None = None,
+    encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
     degree: neighbours of each node, arranged in a ring; by default all others, but no more than 8.
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
+    config: what all nodes are told alike. encrypted: False spares the ciphers, which cost the most where
+    nodes are thousands; all else stays the same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -132,7 +133,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    nodes = Nodes(world)
+    nodes = Nodes(world, config=config, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)
