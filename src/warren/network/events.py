@@ -81,9 +81,10 @@ class SocketRefused:
 class _Inbox:
     """What one subscription has not taken yet. The bus knows only this: who lets it go ends it."""
 
-    __slots__ = ("dropped", "queue", "waiter")
+    __slots__ = ("dropped", "kinds", "queue", "waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[type, ...]) -> None:
+        self.kinds = kinds
         self.queue: deque[object] = deque()
         self.waiter: asyncio.Future[None] | None = None
         self.dropped = 0
@@ -109,9 +110,9 @@ class Subscription:
 
     __slots__ = ("_bus", "_closed", "_inbox")
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventBus, kinds: tuple[type, ...]) -> None:
         self._bus = bus
-        self._inbox = _Inbox()
+        self._inbox = _Inbox(kinds)
         self._closed = False
         bus.add(self._inbox)
 
@@ -160,12 +161,19 @@ class EventBus:
 
     @property
     def watched(self) -> bool:
-        """True while somebody listens; hot paths skip making events otherwise."""
+        """True while somebody listens."""
         return bool(self._inboxes)
 
-    def subscribe(self) -> Subscription:
-        """Begin to receive every event from now on."""
-        return Subscription(self)
+    def wants(self, kind: type) -> bool:
+        """True while somebody listens to such events; hot paths skip making them otherwise."""
+        return any(not inbox.kinds or kind in inbox.kinds for inbox in self._inboxes)
+
+    def subscribe(self, *kinds: type) -> Subscription:
+        """Begin to receive every event from now on, or those of `kinds` alone.
+
+        Who wants few should say so: a connection makes a dozen events, and each wakes whoever waits for it.
+        """
+        return Subscription(self, kinds)
 
     def add(self, inbox: _Inbox) -> None:
         """Feed a subscription."""
@@ -178,9 +186,11 @@ class EventBus:
         self._inboxes = [one for one in self._inboxes if one is not inbox]
 
     def emit(self, event: object) -> None:
-        """Tell every subscription."""
+        """Tell every subscription that wants it."""
+        kind = type(event)
         for inbox in self._inboxes:
-            inbox.push(event)
+            if not inbox.kinds or kind in inbox.kinds:
+                inbox.push(event)
 
     def close(self) -> None:
         """End every subscription."""

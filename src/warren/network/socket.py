@@ -69,7 +69,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         "in_turn",
         "initiator",
         "last_read_at",
-        "local_addr",
         "mux",
         "opened_at",
         "outbound",
@@ -105,7 +104,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
-        self.local_addr: Multiaddr | None = None
         self.proven = not outbound or expected is not None
         self.mux: MuxedConnection | None = None
         self.identity: object | None = None
@@ -168,6 +166,11 @@ class Socket(Life, asyncio.BufferedProtocol):
     def rtt_s(self) -> float | None:
         """Round trip in seconds: of the handshake, then of the newest probe; None before."""
         return self.mux.rtt_s if self.mux is not None else None
+
+    @property
+    def local_addr(self) -> Multiaddr | None:
+        """This end of the link; None before there is one."""
+        return _endpoint(self._transport.get_extra_info("sockname")) if self._transport is not None else None
 
     @property
     def partial_bytes(self) -> int:
@@ -323,7 +326,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         if self.state in OVER:
             transport.abort()
             return
-        self.local_addr = _endpoint(transport.get_extra_info("sockname"))
         if not self.outbound and not self._admitted(transport):
             return
         self._move(SocketState.AUTHENTICATING)
