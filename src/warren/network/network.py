@@ -135,12 +135,21 @@ class Network:
         *,
         timeout_s: float | None = None,
         forced: bool = False,
+        passing: bool = False,
     ) -> Socket:
         """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
 
         Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`,
-        `RequestTimeout`. `forced` dials addresses that failed a moment ago, too.
+        `RequestTimeout`. `forced` dials addresses that failed a moment ago, too. `passing`: for an errand,
+        after which the caller may close what it opened unless somebody else has asked for the connection.
         """
+        socket = await self._connect(peer, addresses, timeout_s, forced=forced)
+        socket.kept = socket.kept or not passing
+        return socket
+
+    async def _connect(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], timeout_s: float | None, *, forced: bool = False
+    ) -> Socket:
         self._check_running()
         socket = self._registry.best(peer)
         if socket is not None:
@@ -219,6 +228,10 @@ class Network:
     def unprotect(self, peer: PeerId, tag: str) -> None:
         """Take one tag back."""
         self._registry.unprotect(peer, tag)
+
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether any tag holds for `peer`."""
+        return self._registry.is_protected(peer)
 
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
@@ -351,11 +364,13 @@ class Network:
     async def _open_stream(
         self, peer: PeerId | Socket, offers: tuple[str, ...], negotiating_s: float | None
     ) -> Stream:
-        socket = peer if isinstance(peer, Socket) else await self.connect(peer)
-        stream = socket.open_stream(offers)
+        if not isinstance(peer, Socket):
+            # A stream on a connection that somebody made in passing does not make it one to keep.
+            peer = self._registry.best(peer) or await self.connect(peer)
+        stream = peer.open_stream(offers)
         agreeing = stream.wait_negotiated()
         try:
-            await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
+            await within(negotiating_s, agreeing, "agreeing on a protocol with", peer.peer_id)
         except BaseException:
             stream.reset()
             raise

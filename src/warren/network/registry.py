@@ -103,6 +103,10 @@ class SocketRegistry:
         if not tags:
             self._protected.pop(peer, None)
 
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether any tag holds."""
+        return peer in self._protected
+
     # --- coming and going -----------------------------------------------------------------------------------
 
     def add(self, socket: Socket) -> None:

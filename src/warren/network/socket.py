@@ -68,6 +68,7 @@ class Socket(Life, asyncio.BufferedProtocol):
         "identity",
         "in_turn",
         "initiator",
+        "kept",
         "last_read_at",
         "mux",
         "opened_at",
@@ -107,6 +108,8 @@ class Socket(Life, asyncio.BufferedProtocol):
         self.proven = not outbound or expected is not None
         self.mux: MuxedConnection | None = None
         self.identity: object | None = None
+        self.kept = False
+        """Whether somebody asked for the connection itself; else who made it for an errand may close it."""
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
