@@ -10,6 +10,7 @@ skipped.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -76,7 +77,7 @@ class Nodes(Sequence[Node]):
 
     async def start(self, number: int) -> Node:
         """Start a new node on host `number`, with the identity and the files that are there."""
-        runtime = self.world.runtime(self.host(number))
+        runtime = self.world.runtime(self.host(number), ip=_addresses(number))
         config = replace(self._config, home=_HOME, name=self.host(number), download_dir=_DOWNLOADS)
         node = Node(config, runtime=runtime, stack=self._stack)
         await node.start()
@@ -141,6 +142,13 @@ async def network(
             await nodes.start(number)
         await _connect(nodes, edges, degree)
         yield nodes
+
+
+def _addresses(number: int) -> list[str]:
+    """Return the addresses of a host, in networks of its own: nodes mistrust many peers from one network."""
+    ip4 = ipaddress.IPv4Address("20.0.0.1") + (number << 8)
+    ip6 = ipaddress.IPv6Address("2a00::1") + (number << 80)
+    return [str(ip4), str(ip6)]
 
 
 def _ring(n: int, degree: int) -> list[tuple[int, int]]:

@@ -294,6 +294,8 @@ class LinkEnd(asyncio.Transport):
         piece = transit.popleft()
         if not transit:
             peer.transit = None
+        if path.void:
+            return
         if isinstance(piece, bytes):
             self._network.record(path.src, path.dst, piece)
         if self.lost:

@@ -83,6 +83,7 @@ class Path:
         "quality",
         "src",
         "stalled",
+        "void",
     )
 
     def __init__(self, loop: VirtualLoop, src: Host, dst: Host, seed: object) -> None:
@@ -92,6 +93,8 @@ class Path:
         self._seed = seed
         self._chance: random.Random | None = None
         self.blocked = False
+        self.void = False
+        """A machine at its end is off: what is sent vanishes for good."""
         self.stalled: list[tuple[Callable[[Any], object], Any]] = []
         # The sending ends of the links on this path.
         self.ends: list[LinkEnd] = []
@@ -131,6 +134,8 @@ class Path:
         self.loop.at(self.loop.now + self.delay_s(), self._arrive, (fn, argument))
 
     def _arrive(self, packet: tuple[Callable[[Any], object], Any]) -> None:
+        if self.void:
+            return
         if self.blocked:
             self.stalled.append(packet)
         else:
@@ -198,6 +203,7 @@ class SimulatedNetwork:
         self._default = Quality()
         self._qualities: dict[tuple[int, int], Quality] = {}
         self._groups: dict[str, int] | None = None
+        self._off: set[Host] = set()
         self._trace = blake2b(digest_size=16)
 
     # ------------------------------------------------------------ hosts and names
@@ -220,7 +226,8 @@ class SimulatedNetwork:
     def host_at(self, address: str, seen_from: Host) -> Host | None:
         if address in _LOOPBACK.values():
             return seen_from
-        return self._by_address.get(address)
+        host = self._by_address.get(address)
+        return None if host in self._off else host
 
     def look_up(self, name: str) -> list[str]:
         """Return the addresses of a name: one in `names`, a host's own, localhost or an address as it is."""
@@ -242,6 +249,7 @@ class SimulatedNetwork:
             path = self._paths[key] = Path(self._loop, src, dst, self._seed)
             self._apply_quality(path)
             path.blocked = self._is_parted(path)
+            path.void = src in self._off or dst in self._off
         return path
 
     def release(self, path: Path) -> None:
@@ -308,6 +316,26 @@ class SimulatedNetwork:
         for end in ends:
             broken += end.cut()
         return broken
+
+    def switch_off(self, name: str) -> None:
+        """Take a machine off without a word: it knows no connection any more, and nothing answers for it."""
+        host = self._hosts[name]
+        self._off.add(host)
+        for path in self._paths_of(host):
+            path.void = True
+            if path.src is host:
+                for end in list(path.ends):
+                    end.lose(OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN)))
+
+    def switch_on(self, name: str) -> None:
+        """Put a machine back; who still sends on an old connection is told that it is void."""
+        host = self._hosts[name]
+        self._off.discard(host)
+        for path in self._paths_of(host):
+            path.void = path.src in self._off or path.dst in self._off
+
+    def _paths_of(self, host: Host) -> list[Path]:
+        return [path for path in self._paths.values() if host in (path.src, path.dst)]
 
     def _apply_partition(self) -> None:
         for path in list(self._paths.values()):
