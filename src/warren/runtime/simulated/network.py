@@ -177,7 +177,7 @@ class Host:
     def address(self, version: int) -> str:
         """Return the address that this host dials from."""
         for address in self.addresses:
-            if ipaddress.ip_address(address).version == version:
+            if _version(address) == version:
                 return address
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
@@ -185,7 +185,7 @@ class Host:
         return address in (*self.addresses, _LOOPBACK[version], _UNSPECIFIED[version])
 
     def listener_at(self, address: str, port: int) -> SimulatedListener | None:
-        anywhere = _UNSPECIFIED[ipaddress.ip_address(address).version]
+        anywhere = _UNSPECIFIED[_version(address)]
         return self.listeners.get((address, port)) or self.listeners.get((anywhere, port))
 
 
@@ -359,6 +359,10 @@ class SimulatedNetwork:
     def trace_digest(self) -> str:
         """Return a digest of all deliveries so far: their times, ends and bytes, in order."""
         return self._trace.hexdigest()
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 _RECORD = struct.Struct("<dIII").pack
