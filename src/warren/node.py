@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.router import StreamHandler
     from warren.network.socket import Socket
+    from warren.network.stack import Stack
     from warren.parts import Parts
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
@@ -66,10 +67,16 @@ _log = logging.getLogger(__name__)
 class Node:
     """One peer. Use it as `async with Node(config) as node`, or `await start()` and `await close()`."""
 
-    def __init__(self, config: Config | None = None, *, runtime: Runtime | None = None) -> None:
-        """`runtime` stays the caller's to close; without one the node makes its own."""
+    def __init__(
+        self, config: Config | None = None, *, runtime: Runtime | None = None, stack: Stack | None = None
+    ) -> None:
+        """`runtime` stays the caller's to close; without one the node makes its own.
+
+        stack: what its network is built of, where that is not TCP, Noise and Yamux.
+        """
         self.config = config if config is not None else Config()
         self._given_runtime = runtime
+        self._given_stack = stack
         self._parts: Parts | None = None
         self._peer_id: PeerId | None = None
         self._life: asyncio.Task[None] | None = None
@@ -118,9 +125,7 @@ class Node:
         """The whole life of the node: one stack, so that start and stop stand together."""
         try:
             async with AsyncExitStack() as stack:
-                parts = await assemble(
-                    self.config, self._given_runtime, f"warren/{warren.__version__}", stack
-                )
+                parts = await assemble(self.config, self._given_runtime, self._given_stack, _AGENT, stack)
                 async with asyncio.TaskGroup() as tasks:
                     running = [tasks.create_task(supervised(name, work)) for name, work in parts.background]
                     self._parts, self._peer_id = parts, parts.network.peer_id

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from warren.config import Config
     from warren.core.peer_id import PeerId
+    from warren.network.stack import Stack
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
@@ -93,8 +94,12 @@ class Parts:
     background: list[tuple[str, Work]]
 
 
-async def assemble(config: Config, given: Runtime | None, agent: str, stack: AsyncExitStack) -> Parts:
+async def assemble(
+    config: Config, given: Runtime | None, built_of: Stack | None, agent: str, stack: AsyncExitStack
+) -> Parts:
     """Put a node together and start it; `stack` takes what ends it. agent: what it says it runs.
+
+    built_of: what its network is built of, where that is not the usual.
 
     Raises StorageError, ConfigError.
     """
@@ -108,7 +113,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     scripts = numbered_scripts(*OWNERS_OF_STATE)
     state, damage = await open_state(runtime, home.place(STATE_NAME), scripts, mend)
     stack.push_async_callback(state.close)
-    network = Network(runtime, key, config.network)
+    network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
     events = network.events.emit
     peers = PeerTable(state, runtime.clock, runtime.entropy, key, emit=events, expel=network.expel)

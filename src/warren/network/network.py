@@ -7,6 +7,7 @@ One `Network` has one key; every socket is authenticated and encrypted.  Nothing
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from warren.core.errors import (
@@ -25,7 +26,7 @@ from warren.network.messages import BroadcastReport, Messenger
 from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
-from warren.network.scratch import Scratch
+from warren.network.scratch import shared_scratch
 from warren.network.security import SEED_BYTES
 from warren.network.socket import Socket
 from warren.network.stack import Stack
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
     from warren.network.router import InlineHandler, StreamHandler
+    from warren.network.scratch import Scratch
     from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Runtime
@@ -67,7 +69,6 @@ class Network:
         self.events = EventBus()
         self.clock = runtime.clock.now
         self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
-        self.scratch = Scratch(self.config.read_bytes)
         stack = stack or Stack()
         self.muxers = stack.muxers
         muxers = tuple(stack.muxers)
@@ -335,6 +336,11 @@ class Network:
             raise
 
     # --- SocketHost -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """The buffers that its sockets share with those of all networks of this event loop."""
+        return shared_scratch(self.config.read_bytes)
 
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""

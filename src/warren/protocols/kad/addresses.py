@@ -52,10 +52,13 @@ def _reach(address: Multiaddr) -> int:
     return _PRIVATE if address.is_private else _NOWHERE
 
 
-@lru_cache(maxsize=4096)
 def subnet(address: Multiaddr | None) -> str:
     """What counts as one neighbourhood of hosts; "" where there is no IP."""
-    host = (address.host if address is not None else None) or ""
+    return _subnet((address.host if address is not None else None) or "")
+
+
+@lru_cache(maxsize=4096)
+def _subnet(host: str) -> str:
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
