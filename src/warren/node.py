@@ -32,7 +32,7 @@ from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
 from warren.services.files.types import Audience
-from warren.services.speedtest import SECONDS_DEFAULT, speedtest
+from warren.services.peers.speedtest import SECONDS_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -44,15 +44,18 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.router import StreamHandler
     from warren.network.socket import Socket
+    from warren.network.stack import Stack
     from warren.parts import Parts
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
+    from warren.services.dht.dht import Dht
+    from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.peers.lists import PeerLists
+    from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
-    from warren.services.speedtest import SpeedResult
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
@@ -64,10 +67,16 @@ _log = logging.getLogger(__name__)
 class Node:
     """One peer. Use it as `async with Node(config) as node`, or `await start()` and `await close()`."""
 
-    def __init__(self, config: Config | None = None, *, runtime: Runtime | None = None) -> None:
-        """`runtime` stays the caller's to close; without one the node makes its own."""
+    def __init__(
+        self, config: Config | None = None, *, runtime: Runtime | None = None, stack: Stack | None = None
+    ) -> None:
+        """`runtime` stays the caller's to close; without one the node makes its own.
+
+        stack: what its network is built of, where that is not TCP, Noise and Yamux.
+        """
         self.config = config if config is not None else Config()
         self._given_runtime = runtime
+        self._given_stack = stack
         self._parts: Parts | None = None
         self._peer_id: PeerId | None = None
         self._life: asyncio.Task[None] | None = None
@@ -116,9 +125,7 @@ class Node:
         """The whole life of the node: one stack, so that start and stop stand together."""
         try:
             async with AsyncExitStack() as stack:
-                parts = await assemble(
-                    self.config, self._given_runtime, f"warren/{warren.__version__}", stack
-                )
+                parts = await assemble(self.config, self._given_runtime, self._given_stack, _AGENT, stack)
                 async with asyncio.TaskGroup() as tasks:
                     running = [tasks.create_task(supervised(name, work)) for name, work in parts.background]
                     self._parts, self._peer_id = parts, parts.network.peer_id
@@ -170,6 +177,16 @@ class Node:
     def damage(self) -> str:
         """What was found wrong with the node's state when it started, and what became of it; "": nothing."""
         return str(self._running.damage or "")
+
+    @property
+    def discovery(self) -> Discovery:
+        """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
+        return self._running.discovery
+
+    @property
+    def dht(self) -> Dht:
+        """Values, providers and peers in the DHT."""
+        return self._running.dht
 
     @property
     def uptime_s(self) -> float:
@@ -244,10 +261,19 @@ class Node:
             times.append(await self._running.ping.ping(peer_id))
         return times
 
-    async def speedtest(self, peer: PeerId | str, seconds: float = SECONDS_DEFAULT) -> SpeedResult:
-        """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
-        parts = self._running
-        return await speedtest(parts.ping, parts.perf, await self._met(peer), seconds)
+    async def speedtest(
+        self,
+        peer: PeerId | str,
+        seconds: float = SECONDS_DEFAULT,
+        *,
+        progress: Callable[[SpeedProgress], None] = lambda _: None,
+    ) -> SpeedResult:
+        """Throughput to and from a contact; it goes into the peer table, too.
+
+        Waits while another speed test is under way, here or at the peer. Raises Refused where this node is no
+        contact of the peer, LimitReached where the wait was too long.
+        """
+        return await self._running.measuring.speeds.measure(await self._met(peer), seconds, progress)
 
     # --- messages -----------------------------------------------------------------------------------------
 

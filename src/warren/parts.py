@@ -18,24 +18,25 @@ from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
-from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.petname import petname_key
+from warren.services.dht.assembly import assemble_dht
+from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
 from warren.services.peers.book import Book
 from warren.services.peers.lists import PeerLists
+from warren.services.peers.measuring import Measuring
 from warren.services.peers.mend import mend
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
-from warren.services.speedtest import RUN_BYTES_MAX
 from warren.services.whereabouts.own_record import OwnRecord
 from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
 from warren.services.whereabouts.sequence import SequenceFile
@@ -48,14 +49,22 @@ if TYPE_CHECKING:
 
     from warren.config import Config
     from warren.core.peer_id import PeerId
+    from warren.network.stack import Stack
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.dht.dht import Dht
+    from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.peers")
+OWNERS_OF_STATE = (
+    "warren.services.contacts",
+    "warren.services.files",
+    "warren.services.peers",
+    "warren.services.dht",
+)
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -71,20 +80,26 @@ class Parts:
     network: Network
     whereabouts: Whereabouts
     ping: Ping
-    perf: Perf
+    measuring: Measuring
     contacts: Contacts
     peers: PeerTable
     peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    discovery: Discovery
+    dht: Dht
     started_at: float
     damage: Damage | None
     background: list[tuple[str, Work]]
 
 
-async def assemble(config: Config, given: Runtime | None, agent: str, stack: AsyncExitStack) -> Parts:
+async def assemble(
+    config: Config, given: Runtime | None, built_of: Stack | None, agent: str, stack: AsyncExitStack
+) -> Parts:
     """Put a node together and start it; `stack` takes what ends it. agent: what it says it runs.
+
+    built_of: what its network is built of, where that is not the usual.
 
     Raises StorageError, ConfigError.
     """
@@ -98,7 +113,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     scripts = numbered_scripts(*OWNERS_OF_STATE)
     state, damage = await open_state(runtime, home.place(STATE_NAME), scripts, mend)
     stack.push_async_callback(state.close)
-    network = Network(runtime, key, config.network)
+    network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
     events = network.events.emit
     peers = PeerTable(state, runtime.clock, runtime.entropy, key, emit=events, expel=network.expel)
@@ -127,19 +142,27 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
+    ping = Ping(network)
+    measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
+    dht, dht_work = await assemble_dht(
+        network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
+    )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
+    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
     parts = Parts(
         runtime=runtime,
         network=network,
         whereabouts=whereabouts,
-        ping=Ping(network),
-        perf=Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
+        ping=ping,
+        measuring=measuring,
         contacts=contacts,
         peers=peers,
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
-        fetcher=Fetcher(runtime, network, config.files),
+        fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
+        discovery=discovery,
+        dht=dht,
         started_at=runtime.clock.now(),
         damage=damage,
         background=[
@@ -148,7 +171,10 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
+            *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
+            ("discovery", discovery.run),
+            *dht_work,
         ],
     )
     stack.push_async_callback(network.stop)

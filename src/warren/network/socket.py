@@ -68,8 +68,8 @@ class Socket(Life, asyncio.BufferedProtocol):
         "identity",
         "in_turn",
         "initiator",
+        "kept",
         "last_read_at",
-        "local_addr",
         "mux",
         "opened_at",
         "outbound",
@@ -105,10 +105,11 @@ class Socket(Life, asyncio.BufferedProtocol):
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
-        self.local_addr: Multiaddr | None = None
         self.proven = not outbound or expected is not None
         self.mux: MuxedConnection | None = None
         self.identity: object | None = None
+        self.kept = False
+        """Whether somebody asked for the connection itself; else who made it for an errand may close it."""
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
@@ -170,6 +171,16 @@ class Socket(Life, asyncio.BufferedProtocol):
         return self.mux.rtt_s if self.mux is not None else None
 
     @property
+    def rtt_at(self) -> float | None:
+        """When `rtt_s` was measured by a probe; None while it is that of the handshake."""
+        return self.mux.rtt_at if self.mux is not None else None
+
+    @property
+    def local_addr(self) -> Multiaddr | None:
+        """This end of the link; None before there is one."""
+        return _endpoint(self._transport.get_extra_info("sockname")) if self._transport is not None else None
+
+    @property
     def partial_bytes(self) -> int:
         """Held of a sealed message that has not arrived whole."""
         return len(self._tail)
@@ -226,7 +237,7 @@ class Socket(Life, asyncio.BufferedProtocol):
         return [stream for stream in self._open_streams() if stream.waits_for_peer]
 
     def probe(self) -> None:
-        """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
+        """Ask the peer's muxer for a sign of life; the answer sets `last_read_at`, `rtt_s` and `rtt_at`."""
         if self.mux is not None and self.state in USABLE:
             self.mux.ping()
             self.flush()
@@ -323,7 +334,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         if self.state in OVER:
             transport.abort()
             return
-        self.local_addr = _endpoint(transport.get_extra_info("sockname"))
         if not self.outbound and not self._admitted(transport):
             return
         self._move(SocketState.AUTHENTICATING)

@@ -155,7 +155,7 @@ class Identify:
         network.add_addresses(peer, info.listen_addrs)
         if info.is_warren:
             network.settle(peer)
-        if network.events.watched:
+        if network.events.wants(PeerIdentified):
             network.events.emit(PeerIdentified(peer, socket, info))
 
     # --- answering ------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+from warren.frontends.api.schemas_discovery import Discovery
+from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 
 class _Request(BaseModel):
@@ -42,6 +43,7 @@ class Status(BaseModel):
     shares: int
     download_dir: str
     damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
+    discovery: Discovery
 
 
 class Stopping(BaseModel):

@@ -41,6 +41,8 @@ _RTT_UNKNOWN_S: Final = 0.1
 _SENT_BYTES_PER_FRAME: Final = 1024
 _STREAM_ID_MAX: Final = 2**32 - 1
 _OPENS: Final = SYN | ACK
+_NOTHING_QUEUED: Final[deque[YamuxStream]] = deque()
+"""Shared by all sessions until one needs its own: idle ones are many, and a deque takes 600 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class YamuxSession:
         "clock",
         "closed",
         "ring",
-        "rtt_measured",
+        "rtt_at",
         "rtt_s",
         "sender",
         "sent_bytes",
@@ -115,9 +117,10 @@ class YamuxSession:
         self.budget = budget
         self.clock = clock
         self.streams: dict[int, YamuxStream] = {}
-        self.ring: deque[YamuxStream] = deque()
+        self.ring = _NOTHING_QUEUED
+        """Streams with something queued, in turns."""
         self.rtt_s = _RTT_UNKNOWN_S
-        self.rtt_measured = False
+        self.rtt_at: float | None = None
         self.closed = False
         self.activity = 0
         """Changes whenever data came or went: probes and window updates are no use of a connection."""
@@ -205,6 +208,8 @@ class YamuxSession:
         """Give `stream` its place in the round when it has something to send."""
         if not stream.in_ring and stream.sendable:
             stream.in_ring = True
+            if self.ring is _NOTHING_QUEUED:
+                self.ring = deque()
             self.ring.append(stream)
 
     def pump(self) -> None:
@@ -367,8 +372,8 @@ class YamuxSession:
         if flags & SYN:
             self.put_control(_PACK(0, PING, ACK, 0, value))
         elif self._ping_sent_at and value == self._ping_value:
-            self.rtt_s = max(self.clock() - self._ping_sent_at, 1e-6)
-            self.rtt_measured = True
+            self.rtt_at = self.clock()
+            self.rtt_s = max(self.rtt_at - self._ping_sent_at, 1e-6)
             self._ping_sent_at = 0.0
 
     def _on_go_away(self, code: int) -> None:

@@ -6,7 +6,8 @@ Out: when and whether what one host sends reaches another. `warren.runtime.simul
 
 The model is that of TCP as a program sees it: order is kept, nothing is lost or doubled on a connection
 that lives. In a partition packets vanish: connections stall and catch up after it heals, and dials time
-out. `cut` and short lives break connections, with a reset on both sides.
+out. `cut` and short lives break connections, with a reset on both sides. Multicast reaches the hosts of the
+same segment that no partition parts, at the moment.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ class Path:
     """The way from one host to another; the way back is another path."""
 
     __slots__ = (
+        "_chance",
+        "_seed",
         "blocked",
-        "chance",
         "dst",
         "ends",
         "jitter_s",
@@ -82,17 +84,21 @@ class Path:
         "quality",
         "src",
         "stalled",
+        "void",
     )
 
-    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, chance: random.Random) -> None:
+    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, seed: object) -> None:
         self.loop = loop
         self.src = src
         self.dst = dst
-        self.chance = chance
+        self._seed = seed
+        self._chance: random.Random | None = None
         self.blocked = False
+        self.void = False
+        """A machine at its end is off: what is sent vanishes for good."""
         self.stalled: list[tuple[Callable[[Any], object], Any]] = []
-        # The sending ends of the links on this path; a dict because its order does not depend on hashes.
-        self.ends: dict[LinkEnd, None] = {}
+        # The sending ends of the links on this path.
+        self.ends: list[LinkEnd] = []
         self.quality = Quality()
         self.latency_s = 0.0
         self.jitter_s = 0.0
@@ -105,6 +111,19 @@ class Path:
         self.jitter_s = 0.0 if is_local else quality.jitter_s
         self.pipes = () if is_local else tuple(p for p in (self.src.uplink, own, self.dst.downlink) if p)
 
+    @property
+    def chance(self) -> random.Random:
+        """The path's own chance; most paths never need it, and its state is of 2.5 KiB."""
+        if self._chance is None:
+            self._chance = random.Random(f"{self._seed}/path/{self.src.name}/{self.dst.name}")  # noqa: S311 - it must be foreseeable
+        return self._chance
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on it, nor would one made anew differ from it."""
+        is_fresh = self._chance is None and not self.pipes
+        return is_fresh and not (self.ends or self.stalled)
+
     def delay_s(self) -> float:
         """Return how long the next piece takes."""
         if self.jitter_s:
@@ -115,7 +134,18 @@ class Path:
         """Call `fn(argument)` at the far host once a small packet has got there."""
         self.loop.at(self.loop.now + self.delay_s(), self._arrive, (fn, argument))
 
+    def cast(self, fn: Callable[[Any], object], argument: Any) -> None:
+        """The same for a datagram: who is parted when it is sent or would arrive never gets it."""
+        if not self.blocked:
+            self.loop.at(self.loop.now + self.delay_s(), self._land, (fn, argument))
+
+    def _land(self, datagram: tuple[Callable[[Any], object], Any]) -> None:
+        if not self.blocked:
+            datagram[0](datagram[1])
+
     def _arrive(self, packet: tuple[Callable[[Any], object], Any]) -> None:
+        if self.void:
+            return
         if self.blocked:
             self.stalled.append(packet)
         else:
@@ -138,16 +168,23 @@ class Host:
     Its name and addresses outlive the node that runs on it.
     """
 
-    __slots__ = ("_ports", "addresses", "downlink", "listeners", "name", "number", "uplink")
+    __slots__ = ("_ports", "addresses", "downlink", "ears", "listeners", "name", "number", "uplink")
 
     def __init__(self, name: str, number: int, addresses: Sequence[str]) -> None:
         self.name = name
         self.number = number
         self.addresses = tuple(addresses)
         self.listeners: dict[tuple[str, int], SimulatedListener] = {}
+        self.ears: list[Callable[[Any], object]] = []
+        """Who wants to hear what is said on the local links."""
         self.uplink: Pipe | None = None
         self.downlink: Pipe | None = None
         self._ports = count(_FIRST_EPHEMERAL_PORT)
+
+    def overhear(self, what: object) -> None:
+        """Something was said on a local link."""
+        for ear in list(self.ears):
+            ear(what)
 
     def free_port(self) -> int:
         # One number per connection, never reused: two runs differ in nothing, and no peer meets an old port
@@ -157,7 +194,7 @@ class Host:
     def address(self, version: int) -> str:
         """Return the address that this host dials from."""
         for address in self.addresses:
-            if ipaddress.ip_address(address).version == version:
+            if _version(address) == version:
                 return address
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
@@ -165,7 +202,7 @@ class Host:
         return address in (*self.addresses, _LOOPBACK[version], _UNSPECIFIED[version])
 
     def listener_at(self, address: str, port: int) -> SimulatedListener | None:
-        anywhere = _UNSPECIFIED[ipaddress.ip_address(address).version]
+        anywhere = _UNSPECIFIED[_version(address)]
         return self.listeners.get((address, port)) or self.listeners.get((anywhere, port))
 
 
@@ -174,6 +211,8 @@ class SimulatedNetwork:
 
     def __init__(self, loop: VirtualLoop, seed: object) -> None:
         self.names: dict[str, list[str]] = {}
+        self.texts: dict[str, list[bytes]] = {}
+        """TXT records, by name."""
         self.deliveries = 0
         self._loop = loop
         self._seed = seed
@@ -183,6 +222,8 @@ class SimulatedNetwork:
         self._default = Quality()
         self._qualities: dict[tuple[int, int], Quality] = {}
         self._groups: dict[str, int] | None = None
+        self._segments: dict[str, tuple[str, ...]] = {}
+        self._off: set[Host] = set()
         self._trace = blake2b(digest_size=16)
 
     # ------------------------------------------------------------ hosts and names
@@ -205,7 +246,8 @@ class SimulatedNetwork:
     def host_at(self, address: str, seen_from: Host) -> Host | None:
         if address in _LOOPBACK.values():
             return seen_from
-        return self._by_address.get(address)
+        host = self._by_address.get(address)
+        return None if host in self._off else host
 
     def look_up(self, name: str) -> list[str]:
         """Return the addresses of a name: one in `names`, a host's own, localhost or an address as it is."""
@@ -224,11 +266,38 @@ class SimulatedNetwork:
         key = (src.number, dst.number)
         path = self._paths.get(key)
         if path is None:
-            chance = random.Random(f"{self._seed}/path/{src.name}/{dst.name}")  # noqa: S311 - it must be foreseeable
-            path = self._paths[key] = Path(self._loop, src, dst, chance)
+            path = self._paths[key] = Path(self._loop, src, dst, self._seed)
             self._apply_quality(path)
             path.blocked = self._is_parted(path)
+            path.void = src in self._off or dst in self._off
         return path
+
+    # ------------------------------------------------------------ local links
+
+    def set_segment(self, segment: str, names: Iterable[str]) -> None:
+        """Put hosts on one local link, where they hear each other's multicast; a host may be on several.
+
+        Hosts on none hear themselves only. The latency between two hosts stays that of their path.
+        """
+        self._segments[segment] = tuple(self._hosts[name].name for name in names)
+
+    def hosts_on_link_with(self, host: Host) -> list[Host]:
+        """Return whom the multicast of a host reaches; itself first."""
+        names = [host.name]
+        for hosts in self._segments.values():
+            names += hosts if host.name in hosts else ()
+        return [self._hosts[name] for name in dict.fromkeys(names)]
+
+    def release(self, path: Path) -> None:
+        """Forget a path and the way back when nothing goes over them: each host meets thousands of others.
+
+        Both, because what is still under way on one concerns the ends on the other.
+        """
+        src, dst = path.src.number, path.dst.number
+        there, back = self._paths.get((src, dst)), self._paths.get((dst, src))
+        if all(way is None or way.is_idle for way in (there, back)):
+            self._paths.pop((src, dst), None)
+            self._paths.pop((dst, src), None)
 
     # ------------------------------------------------------------ quality
 
@@ -284,6 +353,26 @@ class SimulatedNetwork:
             broken += end.cut()
         return broken
 
+    def switch_off(self, name: str) -> None:
+        """Take a machine off without a word: it knows no connection any more, and nothing answers for it."""
+        host = self._hosts[name]
+        self._off.add(host)
+        for path in self._paths_of(host):
+            path.void = True
+            if path.src is host:
+                for end in list(path.ends):
+                    end.lose(OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN)))
+
+    def switch_on(self, name: str) -> None:
+        """Put a machine back; who still sends on an old connection is told that it is void."""
+        host = self._hosts[name]
+        self._off.discard(host)
+        for path in self._paths_of(host):
+            path.void = path.src in self._off or path.dst in self._off
+
+    def _paths_of(self, host: Host) -> list[Path]:
+        return [path for path in self._paths.values() if host in (path.src, path.dst)]
+
     def _apply_partition(self) -> None:
         for path in list(self._paths.values()):
             parted = self._is_parted(path)
@@ -306,6 +395,10 @@ class SimulatedNetwork:
     def trace_digest(self) -> str:
         """Return a digest of all deliveries so far: their times, ends and bytes, in order."""
         return self._trace.hexdigest()
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 _RECORD = struct.Struct("<dIII").pack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,6 +34,7 @@ async def show_status(node: NodeHere) -> dict[str, Any]:
         "shares": len(node.shares()),
         "download_dir": str(node.config.download_dir),
         "damage": node.damage,
+        "discovery": dataclasses.asdict(node.discovery.status()),
     }
 
 

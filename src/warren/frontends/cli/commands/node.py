@@ -84,6 +84,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"peer id    {found['peer_id']}",
         f"up         {units.span(found['uptime_s'])}, process {found['pid']}, Warren {found['version']}",
         f"peers      {found['connected']} connected, {units.count(found['contacts'], 'contact')}",
+        *_discovery(found["discovery"]),
         f"shares     {found['shares']}",
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
@@ -92,3 +93,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"damage     {found['damage']}")
     heads = ["listens on"] + [""] * len(found["listen"])
     return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]
+
+
+def _discovery(found: dict[str, Any]) -> list[str]:
+    """Which discoveries do something, what came of it, and why the local network is left out if it is."""
+    active = [f"{one['name']} ({one['note']})" for one in found["sources"] if one["active"]]
+    counts = f"{found['found']} found, {found['met']} met in {units.count(found['tried'], 'dial')}"
+    lines = [f"discovery  {counts}", *(f"{'':11}by {one}" for one in active)]
+    silent = [one["note"] for one in found["sources"] if one["name"] == "mdns" and not one["active"]]
+    return lines + [f"{'':11}not by mdns: {note}" for note in silent]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         "warren up",
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
+        "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
     exits=(8,),
 )
@@ -35,9 +36,35 @@ if TYPE_CHECKING:
     metavar="MULTIADDR",
     help="Address to listen on; repeatable.  [default: TCP port 4101, IPv4 and IPv6]",
 )
+@click.option(
+    "--bootstrap",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Address of a peer to begin with; repeatable.  [default: none]",
+)
+@click.option(
+    "--dns",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    help="DNS name that lists peers; with a port one of their addresses; repeatable.  [default: none]",
+)
+@click.option(
+    "--mdns/--no-mdns",
+    default=None,
+    help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
+)
 @click.option("--detached", is_flag=True, hidden=True)
 @click.pass_obj
-def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...], detached: bool) -> int:
+def up(
+    session: Session,
+    detach: bool,
+    name: str | None,
+    listen: tuple[str, ...],
+    bootstrap: tuple[str, ...],
+    dns: tuple[str, ...],
+    mdns: bool | None,
+    detached: bool,
+) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
 
     The first start asks for a name where somebody can answer. Every other setting has a default; see
@@ -45,7 +72,13 @@ def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...]
     """
     from warren.frontends import settings
 
-    flags: dict[str, Any] = {"name": name, "listen": listen or None}
+    flags: dict[str, Any] = {
+        "name": name,
+        "listen": listen or None,
+        "discovery.bootstrap": bootstrap or None,
+        "discovery.dns": dns or None,
+        "discovery.mdns": mdns,
+    }
     loaded = settings.load(session.home.path, flags=flags)
     if not detached and (asked := _ask_name(session, loaded)):
         flags["name"] = asked
