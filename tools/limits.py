@@ -42,6 +42,7 @@ SETTINGS = (
     ("Look-ups in the DHT", "dht.lookup.", "protocols/kad/lookup.py", "LookupConfig"),
     ("Kept of the DHT for others", "dht.store.", "protocols/kad/store.py", "StoreConfig"),
     ("The local API", "api.", "config.py", "ApiConfig"),
+    ("The status listener", "status.", "config.py", "StatusConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.
 AGAINST = re.compile(r"\b(Attack|Fault|Stops)\b|: stops|cannot make|holds no more")

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
     from warren.network.stack import Stack
     from warren.parts import Parts
+    from warren.protocols.status.protocol import PeerStatus
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
+    from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
@@ -189,6 +191,11 @@ class Node:
         return self._running.dht
 
     @property
+    def status(self) -> StatusBoard:
+        """How this node is doing (`await node.status.snapshot()`), and how others say they are."""
+        return self._running.status
+
+    @property
     def uptime_s(self) -> float:
         """Seconds since the node started."""
         parts = self._running
@@ -251,6 +258,13 @@ class Node:
         if peer_id is None:
             return await self.network.connect_unproven(address)
         return await self.network.connect(peer_id, [address], forced=True)
+
+    async def ask_status(self, peer: PeerId | str) -> PeerStatus:
+        """How a peer says it is doing, and how long it took to say so; that time is kept beside its latency.
+
+        Raises RequestTimeout, ProtocolNotSupported, and what connecting raises.
+        """
+        return await self._running.status.ask(await self._met(peer))
 
     async def ping(self, peer: PeerId | str, count: int = 1, *, interval_s: float = 0.0) -> list[float]:
         """Round trips in seconds. Raises RequestTimeout, and what connecting raises."""

@@ -35,8 +35,10 @@ from warren.services.peers.book import Book
 from warren.services.peers.lists import PeerLists
 from warren.services.peers.measuring import Measuring
 from warren.services.peers.mend import mend
+from warren.services.peers.roles import roles_of
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
+from warren.services.status.board import Sources, StatusBoard
 from warren.services.whereabouts.own_record import OwnRecord
 from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
 from warren.services.whereabouts.sequence import SequenceFile
@@ -89,6 +91,7 @@ class Parts:
     fetcher: Fetcher
     discovery: Discovery
     dht: Dht
+    status: StatusBoard
     started_at: float
     damage: Damage | None
     background: list[tuple[str, Work]]
@@ -149,6 +152,17 @@ async def assemble(
     )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
+    started_at = runtime.clock.now()
+    status_sources = Sources(
+        agent=agent,
+        started_at=started_at,
+        addresses=whereabouts.reachable,
+        roles=lambda: roles_of(network.router.protocols),
+        is_contact=is_contact,
+        known=peers.count,
+        dht=lambda: dht.status,
+        discovery=discovery.status,
+    )
     parts = Parts(
         runtime=runtime,
         network=network,
@@ -163,7 +177,8 @@ async def assemble(
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         dht=dht,
-        started_at=runtime.clock.now(),
+        status=StatusBoard(network, status_sources, peers),
+        started_at=started_at,
         damage=damage,
         background=[
             ("keeping contacts", keeper.run),

@@ -101,6 +101,7 @@ def test_what_a_node_says_of_itself_is_known_at_the_end_of_the_line() -> None:
             assert seen is not None
             assert seen.metadata == {"room": "B 12"}
             assert not last.network.is_connected(first.peer_id)
+            await last.connect(first.peer_id)  # its addresses came along
 
     with World() as world:
         world.run(main(world))

@@ -39,6 +39,8 @@ _CHECKS: Mapping[str, Callable[[str], object]] = {
     "discovery.bootstrap": check_bootstrap,
     "discovery.dns": split_name,
 }
+# Settings whose flag is not just the last part of their name.
+_FLAGS = {"status.listen": "status-listen"}
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -269,7 +271,7 @@ def _from_word(word: str, kind: Any) -> object:
 def _from_flags(flags: Mapping[str, object], known: Mapping[str, Setting]) -> Iterator[tuple[str, _Given]]:
     for name, raw in flags.items():
         if raw is not None:
-            flag = ("--no-" if raw is False else "--") + name.rpartition(".")[2].replace("_", "-")
+            flag = ("--no-" if raw is False else "--") + _FLAGS.get(name, name.rpartition(".")[2])
             yield name, _Given(known[name], raw, Origin("flag", flag), flag)
 
 

@@ -19,6 +19,7 @@ from warren.core.errors import (
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
+from warren.network.counts import counts_of
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
+    from warren.network.counts import Counts
     from warren.network.router import InlineHandler, StreamHandler
     from warren.network.scratch import Scratch
     from warren.network.stream import Stream
@@ -227,6 +229,17 @@ class Network:
     def is_connected(self, peer: PeerId) -> bool:
         """Whether a socket with `peer` carries streams."""
         return self._registry.best(peer) is not None
+
+    def counts(self) -> Counts:
+        """How much there is now, and how much there was since the start; a look at every socket."""
+        return counts_of(
+            self._registry.all(), self._registry.peers(), self._registry.limits, self._registry.tally
+        )
+
+    @property
+    def load(self) -> float:
+        """The share of the inbound sockets that are taken, 0 to 1."""
+        return self._registry.limits.load
 
     def protect(self, peer: PeerId, tag: str) -> None:
         """Never close the sockets of `peer` to make room, as long as one tag holds."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import Blocked, Closed, HandshakeFailed, LimitReached, ProtocolViolation
+from warren.network.counts import Tally
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim, ip_group
 from warren.network.overdue import OverdueStreams
@@ -40,6 +41,8 @@ class SocketRegistry:
         self, own: PeerId, config: NetworkConfig, events: EventBus, clock: Callable[[], float]
     ) -> None:
         self.limits = SocketLimits(config)
+        self.tally = Tally()
+        """What happened since the start."""
         self._own = own
         self._config = config
         self._events = events
@@ -120,8 +123,7 @@ class SocketRegistry:
         try:
             self.limits.welcome(host, self._clock())
         except LimitReached as error:
-            if self._events.wants(SocketRefused):
-                self._events.emit(SocketRefused(error.limit, host))
+            self._note_refused(error.limit, host)
             return False
         return True
 
@@ -132,7 +134,7 @@ class SocketRegistry:
             self.limits.admit_inbound(host)
         except LimitReached as error:
             if not self._made_room(error.limit, host):
-                self._events.emit(SocketRefused(error.limit, str(remote)))
+                self._note_refused(error.limit, str(remote))
                 raise
             self.limits.count_inbound(host)
         self.add(socket)
@@ -148,10 +150,15 @@ class SocketRegistry:
             if oldest.outbound or oldest.authenticated or oldest.state not in _EARLY:
                 continue
             if group is None or self._sockets[oldest] == group:
-                self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
+                self._note_refused(limit, str(oldest.remote_addr))
                 oldest.abort(LimitReached(limit))
                 return True
         return False
+
+    def _note_refused(self, limit: str, remote: str) -> None:
+        self.tally.refused[limit] += 1
+        if self._events.wants(SocketRefused):
+            self._events.emit(SocketRefused(limit, remote))
 
     def on_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Keep the map true; called after every move of every socket."""
@@ -188,6 +195,7 @@ class SocketRegistry:
     def _join(self, socket: Socket) -> None:
         # Once more: many may have proved their key before one agreed on a muxer, or it was blocked since.
         self._check_welcome(socket)
+        self.tally.opened[socket.direction] += 1
         sockets = self._peers.setdefault(socket.peer_id, [])
         sockets.append(socket)
         if len(sockets) == 1:
@@ -198,6 +206,7 @@ class SocketRegistry:
         self._used.pop(socket, None)
         if socket not in self._sockets:
             return
+        self.tally.add_closed(socket)
         del self._sockets[socket]
         if socket.outbound:
             self.limits.release_outbound()

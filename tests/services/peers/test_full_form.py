@@ -26,6 +26,7 @@ PEERS = st.builds(
     last_seen=st.none() | TIMES,
     latency=FIGURES,
     jitter_s=st.none() | st.floats(0, 1),
+    response=FIGURES,
     download=FIGURES,
     upload=FIGURES,
     state=st.sampled_from(STATES),

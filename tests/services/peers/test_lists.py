@@ -185,6 +185,7 @@ def test_the_full_form_holds_all_and_says_it_elsewhere() -> None:
                     "download",
                     "upload",
                     "jitter_s",
+                    "response",
                     "state",
                     "agent",
                     "roles",

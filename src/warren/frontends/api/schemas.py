@@ -42,6 +42,7 @@ class Status(BaseModel):
     contacts: int
     shares: int
     download_dir: str
+    status: str = Field(description="Where the status listener is; empty: there is none")
     damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
     discovery: Discovery
 

@@ -21,6 +21,8 @@ class KnownPeer(Peer):
     latency_ms: float | None
     latency_at: float | None
     jitter_ms: float | None
+    response_ms: float | None = Field(description="How long it took to say how it is doing")
+    response_at: float | None
     download_bytes_per_s: float | None
     download_at: float | None
     upload_bytes_per_s: float | None

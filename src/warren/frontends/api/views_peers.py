@@ -31,6 +31,8 @@ def known_peer(node: Node, one: Peer) -> Document:
         "latency_ms": _scaled(one.latency, 1000.0),
         "latency_at": _at(one.latency),
         "jitter_ms": None if one.jitter_s is None else round(one.jitter_s * 1000, 3),
+        "response_ms": _scaled(one.response, 1000.0),
+        "response_at": _at(one.response),
         "download_bytes_per_s": _scaled(one.download, 1.0),
         "download_at": _at(one.download),
         "upload_bytes_per_s": _scaled(one.upload, 1.0),

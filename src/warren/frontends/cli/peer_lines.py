@@ -40,6 +40,7 @@ def details(one: Document, now: float) -> list[str]:
         ("peer id", one["peer_id"]),
         ("state", _state(one)),
         ("latency", _measured(one, now)),
+        ("response", _response(one, now)),
         ("download", _long_rate(one["download_bytes_per_s"], one["download_at"], now)),
         ("upload", _long_rate(one["upload_bytes_per_s"], one["upload_at"], now)),
         ("program", one["agent"] or ""),
@@ -83,6 +84,12 @@ def _latency(one: Document, now: float) -> str:
 
 def _rate(bytes_per_s: float | None, at: float | None, now: float) -> str:
     return "-" if bytes_per_s is None else f"{bytes_per_s * 8 / 1e6:,.1f} Mbit/s {age(at, now)}"
+
+
+def _response(one: Document, now: float) -> str:
+    if one["response_ms"] is None:
+        return ""
+    return f"{one['response_ms']:.2f} ms, measured {age(one['response_at'], now)} ago"
 
 
 def _measured(one: Document, now: float) -> str:

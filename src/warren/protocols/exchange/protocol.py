@@ -146,7 +146,7 @@ class PeerExchange:
         """Ask and tell until cancelled. May be run again after a fault."""
         self._spread = Spread(self._limits, self._entropy)
         self._schedule = Schedule(self._policy, self._entropy, self._network.clock())
-        events = self._network.events.subscribe()
+        events = self._network.events.subscribe(PeerIdentified, PeerDisconnected)
         try:
             for peer, version in reversed(await self._book.versions(self._limits.subjects_max)):
                 self._spread.recall(peer, version)

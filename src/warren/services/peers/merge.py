@@ -32,7 +32,8 @@ def merge_peer(db: sqlite3.Connection, kept: Kept, now: float, room: Room) -> Be
     known = db.execute("SELECT 1 FROM peers WHERE peer_id = ?", (peer.peer_id.to_bytes(),)).fetchone()
     number = store.keep(db, peer.peer_id, now, room)
     _merge_facts(db, number, kept, now)
-    for name, figure in (("latency", peer.latency), ("download", peer.download), ("upload", peer.upload)):
+    figures = {"latency": peer.latency, "response": peer.response}
+    for name, figure in (figures | {"download": peer.download, "upload": peer.upload}).items():
         _merge_figure(db, number, name, figure, now)
     told = dict.fromkeys(peer.addresses, now)
     proven = {address: min(at, now) for address, at in kept.proven.items() if _is_later(db, address, at)}

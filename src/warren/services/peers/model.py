@@ -34,10 +34,11 @@ class Figure:
 class Peer:
     """What the table holds of one peer. Times are Unix seconds.
 
-    addresses: without `/p2p`; those at which a handshake met its key first, latest first. first_seen: when it
-    was first heard of. last_seen: when it was last met; None: never. latency: seconds, smoothed. jitter_s:
-    the mean deviation. download, upload: bytes per second, from it and to it. public: whether anyone may dial
-    it; None: not known. roles: what it does for others, by its protocols. metadata: what it says of itself,
+    addresses: without `/p2p`; those at which a handshake met its key first, latest first. first_seen:
+    when it was first heard of. last_seen: when it was last met; None: never. latency: seconds, smoothed.
+    jitter_s: the mean deviation. response: seconds that it took to answer a question, once it was
+    connected. download, upload: bytes per second, from it and to it. public: whether anyone may dial it;
+    None: not known. roles: what it does for others, by its protocols. metadata: what it says of itself,
     signed. agent: the program that it says it runs. sources: how it became known.
     """
 
@@ -47,6 +48,7 @@ class Peer:
     last_seen: float | None = None
     latency: Figure | None = None
     jitter_s: float | None = None
+    response: Figure | None = None
     download: Figure | None = None
     upload: Figure | None = None
     state: State = "new"

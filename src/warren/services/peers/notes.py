@@ -48,6 +48,7 @@ class Note:
     host: str | None = None
     latency: Figure | None = None
     jitter_s: float | None = None
+    response: Figure | None = None
     download: Figure | None = None
     upload: Figure | None = None
     state: State | None = None
@@ -91,7 +92,7 @@ class Note:
 
 _PLAIN: Final = (
     *("touched_at", "seen_at", "host", "state", "public", "agent", "roles"),
-    *("latency", "jitter_s", "download", "upload"),
+    *("latency", "jitter_s", "response", "download", "upload"),
 )
 
 

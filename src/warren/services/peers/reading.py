@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from warren.services.peers.model import Sort, State
 
 _COLUMNS: Final = (
-    "id, peer_id, first_seen, last_seen, latency, latency_at, jitter, download, download_at, upload,"
-    " upload_at, state, public, agent, roles, sources, blocked"
+    "id, peer_id, first_seen, last_seen, latency, latency_at, jitter, response, response_at, download,"
+    " download_at, upload, upload_at, state, public, agent, roles, sources, blocked"
 )
 _AMONG: Final = "peer IN (SELECT value FROM json_each(?))"
 _BY_NAME: Final = "name_key IS NULL, name_key, last_seen DESC, id"
@@ -175,8 +175,8 @@ def _peers(db: sqlite3.Connection, rows: Sequence[Any]) -> list[Peer]:
 
 
 def _peer(row: Any, addresses: Sequence[Multiaddr], metadata: str) -> Peer:
-    _, raw, first_seen, last_seen, latency, latency_at, jitter = row[:7]
-    download, download_at, upload, upload_at, state, public, agent, roles, sources, is_blocked = row[7:]
+    _, raw, first_seen, last_seen, latency, latency_at, jitter, response, response_at = row[:9]
+    download, download_at, upload, upload_at, state, public, agent, roles, sources, is_blocked = row[9:]
     return Peer(
         peer_id=PeerId(raw),
         addresses=tuple(addresses),
@@ -184,6 +184,7 @@ def _peer(row: Any, addresses: Sequence[Multiaddr], metadata: str) -> Peer:
         last_seen=last_seen,
         latency=_figure(latency, latency_at),
         jitter_s=jitter,
+        response=_figure(response, response_at),
         download=_figure(download, download_at),
         upload=_figure(upload, upload_at),
         state=state,

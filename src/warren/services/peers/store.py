@@ -150,6 +150,7 @@ def forget(db: sqlite3.Connection, peer: PeerId) -> bool:
         db.execute(f"DELETE FROM {table} WHERE peer = ?", (number,))  # noqa: S608  names of our own
     db.execute(
         "UPDATE peers SET last_seen = NULL, latency = NULL, latency_at = NULL, jitter = NULL,"
+        " response = NULL, response_at = NULL,"
         " download = NULL, download_at = NULL, upload = NULL, upload_at = NULL, state = 'new',"
         " public = NULL, host = NULL, agent = '', roles = '', kept = 0 WHERE id = ?",
         (number,),
@@ -203,6 +204,7 @@ def _update(db: sqlite3.Connection, number: int, note: Note, sources: str) -> No
     db.execute(
         "UPDATE peers SET touched_at = ?, last_seen = coalesce(?, last_seen), host = coalesce(?, host),"
         " latency = coalesce(?, latency), latency_at = coalesce(?, latency_at), jitter = coalesce(?, jitter),"
+        " response = coalesce(?, response), response_at = coalesce(?, response_at),"
         " download = coalesce(?, download), download_at = coalesce(?, download_at),"
         " upload = coalesce(?, upload), upload_at = coalesce(?, upload_at),"
         " state = coalesce(?, state), public = coalesce(?, public), agent = coalesce(?, agent),"
@@ -213,6 +215,7 @@ def _update(db: sqlite3.Connection, number: int, note: Note, sources: str) -> No
             note.host,
             *_pair(note.latency),
             note.jitter_s,
+            *_pair(note.response),
             *_pair(note.download),
             *_pair(note.upload),
             note.state,

@@ -202,6 +202,13 @@ class PeerTable:
             note.latency, note.jitter_s = Figure(rtt_s, note.touched_at), jitter_s
             await self._make_room()
 
+    async def note_response(self, peer: PeerId, response_s: float) -> None:
+        """How long it took to answer a question just now, in seconds."""
+        note = self._note(peer)
+        if note is not None:
+            note.response = Figure(response_s, note.touched_at)
+            await self._make_room()
+
     async def note_speed(
         self, peer: PeerId, download_bytes_per_s: float | None, upload_bytes_per_s: float | None
     ) -> None:

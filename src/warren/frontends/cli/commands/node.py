@@ -18,12 +18,22 @@ from warren.frontends.home import Home
 _LOOK_EVERY_S = 0.02
 
 
-@click.command(cls=Command, examples=["warren status", "warren status --json"])
+@click.command(
+    cls=Command, examples=["warren status", "warren status --json", "warren status anna"], exits=(4, 5, 6)
+)
+@click.argument("peer", required=False)
 @click.pass_obj
-def status(session: Session) -> None:
-    """Show the running node: who it is, where it listens, how much it holds."""
-    found = session.client.get("status")
-    session.show(found, lambda: _lines(found))
+def status(session: Session, peer: str | None) -> None:
+    """Show the running node: who it is, where it listens, how much it holds.
+
+    With PEER: how that peer says it is doing, and how long it took to say so. Contacts tell more.
+    """
+    if peer is None:
+        found = session.client.get("status")
+        session.show(found, lambda: _lines(found))
+    else:
+        found = session.client.post("peer-status", body={"peer": session.peer(peer)})
+        session.show(found, lambda: _peer_lines(found))
 
 
 @click.command("id", cls=Command, examples=["warren id", "warren id --json"])
@@ -89,10 +99,36 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
     ]
+    if found["status"]:
+        lines.append(f"status     {found['status']}/server_info, /metrics, /healthz, /readyz")
     if found["damage"]:
         lines.append(f"damage     {found['damage']}")
     heads = ["listens on"] + [""] * len(found["listen"])
     return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]
+
+
+def _peer_lines(found: dict[str, Any]) -> list[str]:
+    """What a peer said of itself."""
+    lines = [
+        f"peer       {found['called']}",
+        f"answered   in {found['response_ms']:.2f} ms",
+        f"program    {found['agent']}",
+        f"roles      {', '.join(found['roles']) or 'none'}",
+        f"load       {found['load_percent']} % of its inbound connections are taken",
+    ]
+    details = found["details"]
+    if details is None:
+        return [*lines, "           (it tells more to its contacts)"]
+    sizes = units.size(details["bytes_in"]), units.size(details["bytes_out"])
+    streams = units.count(details["streams"], "stream")
+    return [
+        *lines,
+        f"up         {units.span(details['uptime_s'])}",
+        f"peers      {details['peers_connected']} connected, {details['peers_known']} known",
+        f"sockets    {details['inbound']} inbound, {details['outbound']} outbound, {streams}",
+        f"traffic    {sizes[0]} in, {sizes[1]} out",
+        f"dht        {details['dht_mode']}, {units.count(details['dht_peers'], 'peer')}",
+    ]
 
 
 def _discovery(found: dict[str, Any]) -> list[str]:

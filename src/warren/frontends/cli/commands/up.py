@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         "warren up",
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
+        "warren up --status-listen 127.0.0.1:9101",
         "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
     exits=(8,),
@@ -53,6 +54,11 @@ if TYPE_CHECKING:
     default=None,
     help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
 )
+@click.option(
+    "--status-listen",
+    metavar="[HOST:]PORT",
+    help="Serve facts, metrics and health there, read-only; without HOST on loopback.  [default: nowhere]",
+)
 @click.option("--detached", is_flag=True, hidden=True)
 @click.pass_obj
 def up(
@@ -63,6 +69,7 @@ def up(
     bootstrap: tuple[str, ...],
     dns: tuple[str, ...],
     mdns: bool | None,
+    status_listen: str | None,
     detached: bool,
 ) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
@@ -78,6 +85,7 @@ def up(
         "discovery.bootstrap": bootstrap or None,
         "discovery.dns": dns or None,
         "discovery.mdns": mdns,
+        "status.listen": status_listen,
     }
     loaded = settings.load(session.home.path, flags=flags)
     if not detached and (asked := _ask_name(session, loaded)):
@@ -134,4 +142,5 @@ def _lines(ready: dict[str, Any], last: str) -> list[str]:
         f"{ready['name']} is up (process {ready['pid']}); it {last}",
         f"peer id    {ready['peer_id']}",
         *(f"{head:<11}{address}" for head, address in zip(heads, ready["listen"], strict=False)),
+        *([f"status     {ready['status']}"] if ready["status"] else []),
     ]

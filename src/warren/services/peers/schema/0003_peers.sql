@@ -15,6 +15,8 @@ CREATE TABLE peers (
     latency     REAL,
     latency_at  REAL,
     jitter      REAL,
+    response    REAL,                       -- how long it took to say how it is doing
+    response_at REAL,
     download    REAL,
     download_at REAL,
     upload      REAL,
