@@ -24,6 +24,8 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
 from warren.protocols.kad.kad import FoundPeer, Provider
+from warren.protocols.status.facts import Details, Facts
+from warren.protocols.status.protocol import PeerStatus
 from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
@@ -226,6 +228,12 @@ class FakeNode:
 
     async def ping(self, peer: Any) -> Any:
         return [0.0005]
+
+    async def ask_status(self, peer: Any) -> Any:
+        if peer == BEN:
+            return PeerStatus(Facts("js-libp2p/3.3.0", (), 30), 0.25)
+        details = Details(93784, 3, 40, 1, 2, 5, 1_500_000, 2_000, "server", 17)
+        return PeerStatus(Facts("warren/9", ("dht", "relay"), 10, details), 0.0123)
 
     async def speedtest(self, peer: Any, seconds: Any, *, progress: Any = lambda _: None) -> Any:
         for phase, share in (("upload", 0.25), ("download", 0.75)):

@@ -38,6 +38,8 @@ class FakeSocket:
     def __init__(self, bench: Bench, *, outbound: bool = False, host: str = "10.0.0.1") -> None:
         self._bench = bench
         self.outbound = outbound
+        self.direction = "outbound" if outbound else "inbound"
+        self.bytes_in = self.bytes_out = 0
         self.remote_addr = Multiaddr.tcp(host, 4101)
         self.peer_id = OTHER
         self.state = S.OPENING

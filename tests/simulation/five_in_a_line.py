@@ -20,13 +20,17 @@ LOOK_EVERY_S = 0.05
 
 
 async def play(nodes: Sequence[Node], limit_s: float) -> list[set[int]]:
-    """Connect each node with the one before it, by address, and wait until all know all.
-
-    Returns for each node the numbers of those of whom its table holds a signed record with addresses. Raises
-    TimeoutError after `limit_s` seconds, with what was known by then.
-    """
+    """Connect each node with the one before it, by address, and wait until all know all."""
     for one, other in zip(nodes[1:], nodes, strict=False):
         await one.connect(other.addresses()[0])
+    return await until_all_know_all(nodes, limit_s)
+
+
+async def until_all_know_all(nodes: Sequence[Node], limit_s: float) -> list[set[int]]:
+    """Return for each node the numbers of those of whom its table holds a signed record with addresses.
+
+    Raises TimeoutError after `limit_s` seconds, with what was known by then.
+    """
     everybody = set(range(len(nodes)))
     wanted = [everybody - {number} for number in everybody]
     known: list[set[int]] = []

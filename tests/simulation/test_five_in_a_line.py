@@ -6,16 +6,18 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.simulation.five_in_a_line import play
+from tests.simulation.five_in_a_line import play, until_all_know_all
 from tests.support import require, run
 from warren.config import Config
+from warren.core.multiaddr import Multiaddr
 from warren.node import Node
 from warren.protocols.exchange.config import ExchangeConfig
 from warren.runtime.simulated import Quality, World
+from warren.services.discovery.config import DiscoveryConfig
 
 if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
@@ -28,8 +30,13 @@ ALL_KNOW_ALL = [set(range(COUNT)) - {number} for number in range(COUNT)]
 FAMILIES = {"ipv4": ("/ip4/0.0.0.0/tcp/4101", "192.0.2."), "ipv6": ("/ip6/::/tcp/4101", "2001:db8:")}
 
 
-def config(listen: str, number: int, **more: object) -> Config:
-    return Config(home=Path("/home/warren"), name=f"node{number}", listen=(listen,), **more)  # type: ignore[arg-type]
+# Nobody dials on the word of a discovery: the line stays one, and only the exchange makes known.
+KEPT_IN_LINE = DiscoveryConfig(mdns=False, connections=0)
+
+
+def config(listen: str, number: int, **more: Any) -> Config:
+    settings = {"home": Path("/home/warren"), "discovery": KEPT_IN_LINE, **more}
+    return Config(name=f"node{number}", listen=(listen,), **settings)
 
 
 async def line(configs: list[Config], runtimes: list[Runtime | None], limit_s: float) -> list[set[int]]:
@@ -65,11 +72,30 @@ def test_all_know_all_within_ten_seconds(family: str) -> None:
 @pytest.mark.parametrize("listen", ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"])
 def test_real_sockets_come_to_the_same(listen: str, tmp_path: Path) -> None:
     require("127" in listen or _has_ipv6(), "IPv6 on loopback")
-    configs = [
-        Config(home=tmp_path / str(number), name=f"node{number}", listen=(listen,)) for number in range(COUNT)
-    ]
+    configs = [config(listen, number, home=tmp_path / str(number)) for number in range(COUNT)]
     known = run(line(configs, [None] * COUNT, REAL_LIMIT_S), timeout_s=2 * REAL_LIMIT_S)
     assert known == ALL_KNOW_ALL == simulated("ipv4")[0]
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_with_discovery_as_it_is_all_know_all_too(family: str) -> None:
+    """Each node is started with the address of the one before it, and knows nothing else."""
+    listen, network = FAMILIES[family]
+    hosts = [f"{network}{':' if ':' in network else ''}{number + 1}" for number in range(COUNT)]
+
+    async def main(world: World) -> list[set[int]]:
+        async with AsyncExitStack() as stack:
+            nodes = []
+            for number, host in enumerate(hosts):
+                before = (str(Multiaddr.tcp(hosts[number - 1], 4101)),) if number else ()
+                found = config(listen, number, discovery=DiscoveryConfig(bootstrap=before, mdns=False))
+                node = Node(found, runtime=world.runtime(f"n{number}", host))
+                nodes.append(await stack.enter_async_context(node))
+            return await until_all_know_all(nodes, PROMISED_S)
+
+    with World() as world:
+        world.network.set_default(Quality(latency_s=0.05))
+        assert world.run(main(world)) == ALL_KNOW_ALL
 
 
 def test_without_exchange_only_neighbours_are_known() -> None:

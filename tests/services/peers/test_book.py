@@ -51,6 +51,10 @@ def test_what_is_taken_is_there_at_once_and_the_newest_of_each_half_stays() -> N
         peer = await table.get(ALICE.peer_id)
         assert peer is not None
         assert peer.sources == ("exchange",)
+        await book.take(listed(BOB), BOB.peer_id)
+        met = await table.get(BOB.peer_id)
+        assert met is not None
+        assert met.sources == ("identify",)
         assert peer.state == "new"
         assert peer.addresses
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Entropy
     from warren.services.peers.table import PeerTable
 
-SOURCE: Final = "exchange"
-"""How those became known of whom others told us."""
+TOLD: Final = "exchange"
+MET: Final = "identify"
+"""How those became known of whom others told us, and those who told of themselves."""
 LOOKED_AT_MAX: Final = 4096
 """Peers looked at for one sample. Attack: who knows nearly all makes us search the whole table."""
 _SIGNED: Final = (
@@ -40,10 +41,10 @@ class Book:
         self._table = table
         self._entropy = entropy
 
-    async def take(self, one: Listed, source: PeerId) -> None:  # noqa: ARG002  all tell the same of a peer
+    async def take(self, one: Listed, source: PeerId) -> None:
         """Keep what is newer than what is kept. Raises StorageError."""
         if one.entry.record:
-            await self._table.note_record(one.entry.record, SOURCE)
+            await self._table.note_record(one.entry.record, MET if source == one.peer else TOLD)
         if one.entry.metadata:
             await self._table.note_metadata(one.entry.metadata)
 
