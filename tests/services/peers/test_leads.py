@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from warren.core.errors import LimitReached
 from warren.services.peers import leads
 from warren.services.peers.leads import RETRY_FIRST_S, RETRY_MAX_S, add, count, due, page, postpone
 from warren.services.peers.model import Figure, Lead
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from warren.services.peers.model import Peer
 
 
-def run(work: Callable[[testing.Nodes], Coroutine[object, object, None]], nodes: int = 2, degree: int = 1) -> None:
+def run(
+    work: Callable[[testing.Nodes], Coroutine[object, object, None]], nodes: int = 2, degree: int = 1
+) -> None:
     async def main() -> None:
         async with testing.network(nodes, degree=degree) as network:
             await work(network)
