@@ -594,6 +594,19 @@ def test_many_tasks_at_once_lose_nothing() -> None:
     run(work)
 
 
+def test_whoever_gives_up_leaves_the_commit_to_the_others() -> None:
+    async def work(peers: PeerTable) -> None:
+        await peers.seen(BOB)
+        hasty = asyncio.ensure_future(peers.block(CEM))
+        patient = asyncio.ensure_future(peers.take_record(record(key_of(ANNA), 1, HOME), "exchange"))
+        await asyncio.sleep(0)
+        hasty.cancel()
+        assert await patient
+        assert await peers.count() == 3
+
+    run(work)
+
+
 def _loop() -> VirtualLoop:
     loop: VirtualLoop = asyncio.get_running_loop()  # type: ignore[assignment]
     return loop
