@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from tests.frontends.fake_node import ANNA, BEN
 from tests.frontends.fake_peers import stranger
 from tests.frontends.support import warren
-from warren.frontends.cli.commands import peer as module
 from warren.frontends.cli.peer_lines import age
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def test_watching_shows_the_list_again(run: Any, monkeypatch: pytest.MonkeyPatch
         if next(rounds, 1):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     said = run("peer", "list", "--watch")
     assert said.code == 130
     assert said.out.count("PEER ID") == 3
-    monkeypatch.setattr(module.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert len(json.loads(run("peer", "list", "--watch", "--json").out)["items"]) == 2
 
 

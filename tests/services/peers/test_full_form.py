@@ -129,6 +129,8 @@ def test_what_means_nothing_is_named() -> None:
 )
 def test_anything_is_read_or_refused_in_words(value: dict[str, Any]) -> None:
     try:
-        read_entry(value)
-    except InputError as error:
-        assert str(error)
+        found, _ = read_entry(value)
+    except InputError:
+        return
+    again = write_lead(found) if isinstance(found, Lead) else write_entry(found)
+    assert read_entry(json.loads(json.dumps(again))) == (found, "")

@@ -26,13 +26,14 @@ from warren.core.errors import InputError, StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.services.peers import lists
-from warren.services.peers.lists import ImportReport, LeftOut, PeerLists, ends
+from warren.services.peers.lists import LeftOut, PeerLists, ends
 from warren.services.peers.model import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from warren.runtime.seam import Runtime
+    from warren.services.peers.lists import ImportReport
     from warren.services.peers.table import PeerTable
 
 
@@ -197,7 +198,8 @@ def test_the_full_form_holds_all_and_says_it_elsewhere() -> None:
                     theirs.public,
                 )
             assert await others.records(9) == await peers.records(9)
-            once, _ = await written(elsewhere, "full")
+            once, none = await written(elsewhere, "full")
+            assert not none
             await elsewhere.import_bytes(once)
             assert await written(elsewhere, "full") == (once, [])
 
