@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warren.config import Config
 from warren.core.errors import DiskFull
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_record import PeerRecord
+from warren.node import Node
 from warren.runtime.simulated import World
 from warren.services.whereabouts.own_record import FRESH_S, LOOK_EVERY_S, OwnRecord
 
@@ -106,3 +109,44 @@ def test_without_a_number_there_is_no_record_and_it_comes_later() -> None:
             task.cancel()
 
         world.run(main())
+
+
+class Behind:
+    """A clock that went back by a day."""
+
+    def __init__(self, world: World) -> None:
+        self.now = world.clock.now
+        self._wall = world.clock.wall
+
+    def wall(self) -> float:
+        return self._wall() - 86_400.0
+
+
+def test_a_node_whose_clock_went_back_is_believed_after_its_restart() -> None:
+    async def main(world: World) -> None:
+        def node(name: str, port: int, *, behind: bool = False) -> Node:
+            runtime = world.runtime(name)
+            if behind:
+                runtime.clock = Behind(world)  # type: ignore[assignment]
+            return Node(
+                Config(home=Path("/w"), name=name, listen=(f"/ip4/0.0.0.0/tcp/{port}",)), runtime=runtime
+            )
+
+        async with node("anna", 1) as anna:
+            async with node("ben", 1) as ben:
+                await anna.connect(ben.addresses()[0])
+                await asyncio.sleep(2)
+                before = await anna.peers.get(ben.peer_id)
+            async with node("ben", 2, behind=True) as ben:
+                await ben.connect(anna.addresses()[0])
+                await asyncio.sleep(2)
+                after = await anna.peers.get(ben.peer_id)
+                envelopes = await anna.peers.records(9)
+                (first,) = [PeerRecord.open(record) for record, _ in envelopes]
+                assert first.addrs == tuple(address.without_peer() for address in ben.addresses())
+            assert before is not None
+            assert after is not None
+            assert {one.port for one in after.addresses} >= {2}
+
+    with World() as world:
+        world.run(main(world))
