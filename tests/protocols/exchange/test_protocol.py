@@ -394,3 +394,17 @@ def test_a_book_that_fails_loses_what_came_and_nothing_else() -> None:
         task.cancel()
 
     play(2, main)
+
+
+def test_what_was_learnt_in_two_halves_is_told_whole() -> None:
+    async def main(a: One, b: One, c: One) -> None:
+        await asyncio.sleep(5)
+        for halves in ((WALL_MS, 0), (0, WALL_MS + 1), (WALL_MS + 2, 0)):
+            news = News((entry(SUBJECTS[0], *halves),))
+            await a.call(b, frame(news.to_bytes()))
+            await asyncio.sleep(5)
+        kept = c.book.kept[SUBJECTS[0].peer_id]
+        assert kept.version == (WALL_MS + 2, WALL_MS + 1)
+        assert kept.entry == entry(SUBJECTS[0], WALL_MS + 2, WALL_MS + 1)
+
+    play(3, main)

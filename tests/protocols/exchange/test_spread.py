@@ -15,7 +15,7 @@ from warren.protocols.exchange.spread import Send, Spread, SpreadLimits, Wait
 
 PEERS = [key(number).peer_id for number in range(60)]
 A, B, C, D = PEERS[:4]
-LIMITS = SpreadLimits()
+LIMITS = SpreadLimits(gather_s=0.5)
 
 
 class Lots:
@@ -107,7 +107,7 @@ def test_who_signs_again_and_again_is_told_of_every_few_seconds() -> None:
 
 
 def test_a_neighbour_is_told_within_its_rate_and_the_oldest_gives_way() -> None:
-    made = spread(A, limits=SpreadLimits(each=Rate(2, 1.0), pending_max=5, again_min=1))
+    made = spread(A, limits=SpreadLimits(gather_s=0.5, each=Rate(2, 1.0), pending_max=5, again_min=1))
     for subject in PEERS[10:20]:
         made.learn(subject, Version(1), None, 0.0)
     assert sends(made, 0.5) == {A: tuple(PEERS[15:17])}
@@ -116,7 +116,7 @@ def test_a_neighbour_is_told_within_its_rate_and_the_oldest_gives_way() -> None:
 
 
 def test_once_the_rate_is_used_up_news_are_gathered_again() -> None:
-    made = spread(A, limits=SpreadLimits(each=Rate(4, 1.0), again_min=4))
+    made = spread(A, limits=SpreadLimits(gather_s=0.5, each=Rate(4, 1.0), again_min=4))
     for subject in PEERS[10:20]:
         made.learn(subject, Version(1), None, 0.0)
     batches = [sends(made, half / 2).get(A, ()) for half in range(1, 30)]
@@ -164,7 +164,7 @@ def test_in_any_network_all_hear_of_all_and_messages_are_bounded(size: int, extr
     rng = random.Random(seed)
     edges = {(number, number + 1) for number in range(size - 1)}
     edges |= {tuple(sorted(rng.sample(range(size), 2))) for _ in range(extra)}  # type: ignore[misc]
-    nodes = [Spread(SpreadLimits(fanout=size), Lots(seed + number)) for number in range(size)]
+    nodes = [Spread(SpreadLimits(gather_s=0.5, fanout=size), Lots(seed + number)) for number in range(size)]
     for one, other in edges:
         nodes[one].join(PEERS[other], 0.0)
         nodes[other].join(PEERS[one], 0.0)

@@ -42,6 +42,10 @@ class Version(NamedTuple):
         """Whether either half is newer than that of `other`."""
         return self.record > other.record or self.metadata > other.metadata
 
+    def has_all_of(self, other: Version) -> bool:
+        """Whether neither half of `other` is newer."""
+        return not other.has_news_for(self)
+
     def is_recent(self, wall_s: float) -> bool:
         """Whether one half was signed within the last two days, if its number is a time in milliseconds."""
         return any(-_AHEAD_MAX_S <= wall_s - number / 1000 <= AGE_MAX_S for number in self)

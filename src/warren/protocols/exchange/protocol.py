@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
@@ -66,6 +66,8 @@ ANSWERS_ALL: Final = Rate(64, 8.0)
 """The same of all peers together. Attack: the same from many identities."""
 PEERS_MAX: Final = 1024
 """Peers whose allowance is remembered. Attack: keys without end."""
+RECENT_MAX: Final = 512
+"""Entries kept in memory for being told, 1 KiB each as a rule. Attack: keys without end."""
 _TURN: Final = 32
 """Entries checked in one turn of the loop: 7 ms at most."""
 _FRAME_BYTES: Final = 64
@@ -124,6 +126,8 @@ class PeerExchange:
         self._schedule = Schedule(self._policy, self._entropy, now)
         self._checks = Allowances(CHECKS, CHECKS_ALL, PEERS_MAX, now)
         self._answers = Allowances(ANSWERS, ANSWERS_ALL, PEERS_MAX, now)
+        self._recent: OrderedDict[PeerId, Entry] = OrderedDict()
+        """What was learnt last, whole as it came: most of it is told to others in a moment."""
         self._serving: Counter[Socket] = Counter()
         self._news = asyncio.Event()
         self._asks = asyncio.Event()
@@ -230,7 +234,10 @@ class PeerExchange:
 
     async def _entries_of(self, subjects: Sequence[PeerId]) -> tuple[Entry, ...]:
         me = self._network.peer_id
-        listed = await self._book.newest([subject for subject in subjects if subject != me])
+        asked_for = [one for one in subjects if one != me and one not in self._recent]
+        kept = [one for one in subjects if one in self._recent and not self._book.is_blocked(one)]
+        listed = [Listed(one, self._spread.version(one), self._recent[one]) for one in kept]
+        listed += await self._book.newest(asked_for) if asked_for else []
         passed = self._may_pass()
         entries = [one.entry for one in listed if passed(one.peer, one.version)]
         return fit(
@@ -348,9 +355,18 @@ class PeerExchange:
     async def _keep(self, fresh: Sequence[Listed], source: PeerId) -> None:
         for one in fresh:
             await self._book.take(one, source)
+            self._remember(one)
             self._spread.learn(one.peer, one.version, source, self._network.clock())
         if fresh:
             self._news.set()
+
+    def _remember(self, one: Listed) -> None:
+        """Keep what is new in memory for a while; a half of something older is looked up again."""
+        self._recent.pop(one.peer, None)
+        if one.version.has_all_of(self._spread.version(one.peer)):
+            self._recent[one.peer] = one.entry
+        if len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
 
 
 async def _read(stream: Stream, bytes_max: int) -> bytes:

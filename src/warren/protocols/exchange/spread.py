@@ -48,7 +48,7 @@ class SpreadLimits:
     """
 
     fanout: int = 4
-    gather_s: float = 0.5
+    gather_s: float = 1.0
     batch_max: int = 64
     again_min: int = 16
     each: Rate = _EACH
