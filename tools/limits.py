@@ -34,7 +34,9 @@ SETTINGS = (
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
     ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
-    ("Whom discovery dials (fixed)", "choice.", "services/discovery/choice.py", "ChoicePolicy"),
+    ("Whom discovery dials", "", "services/discovery/choice.py", "ChoicePolicy"),
+    ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
+    ("Probes of peers", "", "services/peers/probing.py", "ProbePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

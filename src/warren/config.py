@@ -22,6 +22,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
+from warren.services.peers.config import PeersConfig
 
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
@@ -80,6 +81,7 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    peers: PeersConfig = field(default_factory=PeersConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class Config:
             "network": NetworkConfig,
             "files": FilesConfig,
             "discovery": DiscoveryConfig,
+            "peers": PeersConfig,
             "api": ApiConfig,
         }
         for name, kind in kinds.items():

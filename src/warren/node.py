@@ -31,7 +31,7 @@ from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.files.types import Audience
-from warren.services.speedtest import SECONDS_DEFAULT, speedtest
+from warren.services.peers.speedtest import SECONDS_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
-    from warren.services.speedtest import SpeedResult
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
@@ -223,10 +223,19 @@ class Node:
             times.append(await self._running.ping.ping(peer_id))
         return times
 
-    async def speedtest(self, peer: PeerId | str, seconds: float = SECONDS_DEFAULT) -> SpeedResult:
-        """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
-        parts = self._running
-        return await speedtest(parts.ping, parts.perf, self._peer(peer), seconds)
+    async def speedtest(
+        self,
+        peer: PeerId | str,
+        seconds: float = SECONDS_DEFAULT,
+        *,
+        progress: Callable[[SpeedProgress], None] = lambda _: None,
+    ) -> SpeedResult:
+        """Throughput to and from a contact; it goes into the peer table, too.
+
+        Waits while another speed test is under way, here or at the peer. Raises Refused where this node is no
+        contact of the peer, LimitReached where the wait was too long.
+        """
+        return await self._running.measuring.speeds.measure(self._peer(peer), seconds, progress)
 
     # --- messages -----------------------------------------------------------------------------------------
 

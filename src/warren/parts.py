@@ -16,7 +16,6 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
-from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
@@ -28,9 +27,9 @@ from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.measuring import Measuring
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
-from warren.services.speedtest import RUN_BYTES_MAX
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Parts:
     network: Network
     whereabouts: Whereabouts
     ping: Ping
-    perf: Perf
+    measuring: Measuring
     contacts: Contacts
     peers: PeerTable
     acquaint: Acquaint
@@ -112,21 +111,23 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
+    ping = Ping(network)
+    measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
     parts = Parts(
         runtime=runtime,
         network=network,
         whereabouts=whereabouts,
-        ping=Ping(network),
-        perf=Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
+        ping=ping,
+        measuring=measuring,
         contacts=contacts,
         peers=peers,
         acquaint=acquaint,
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
-        fetcher=Fetcher(runtime, network, config.files),
         discovery=discovery,
+        fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         started_at=runtime.clock.now(),
         background=[
             ("keeping contacts", keeper.run),
@@ -134,6 +135,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
             ("discovery", discovery.run),
+            *measuring.background,
         ],
     )
     stack.push_async_callback(network.stop)

@@ -23,7 +23,7 @@ from warren.services.files.types import (
     Share,
     Skipped,
 )
-from warren.services.speedtest import SpeedResult
+from warren.services.peers.speedtest import SpeedProgress, SpeedResult
 
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
@@ -152,7 +152,10 @@ class FakeNode:
     async def ping(self, peer: Any) -> Any:
         return [0.0005]
 
-    async def speedtest(self, peer: Any, seconds: Any) -> Any:
+    async def speedtest(self, peer: Any, seconds: Any, *, progress: Any = lambda _: None) -> Any:
+        for phase, share in (("upload", 0.25), ("download", 0.75)):
+            progress(SpeedProgress(phase, share, 1000, 2e8))
+            await asyncio.sleep(0.15)  # longer than the pause between two lines of progress
         return SpeedResult(peer, 0.001, 2e8, 3e8, 10, 20, seconds)
 
     async def invite(self, uses: Any, expires_s: Any, name: str) -> Any:

@@ -117,7 +117,7 @@ def test_the_progress_bar(
 def test_a_speed_test_has_a_bar(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     real = api.node.speedtest
 
-    async def speedtest(peer: Any, seconds: float) -> Any:
+    async def speedtest(peer: Any, seconds: float, **_: Any) -> Any:
         await api.node.hold.wait()
         return await real(peer, seconds)
 

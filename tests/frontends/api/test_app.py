@@ -88,7 +88,13 @@ def test_ping_dials_an_address(api: RunningApi) -> None:
 
 
 def test_speedtest(api: RunningApi) -> None:
-    *_, result = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
+    first, *progress, result = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
+    assert (first["phase"], first["called"][:4]) == ("waiting", "anna")
+    assert [(one["event"], one["phase"], one["share"]) for one in progress] == [
+        ("progress", "upload", 0.25),
+        ("progress", "download", 0.75),
+    ]
+    assert progress[0]["bytes_per_s"] == 200_000_000
     assert result["download_bytes_per_s"] == 300_000_000
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -25,7 +26,8 @@ from warren.frontends.api.schemas import (
     Speed,
     SpeedtestRequest,
 )
-from warren.frontends.api.streams import ListResponse, NdjsonResponse
+from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+from warren.services.peers.speedtest import SpeedProgress
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -105,13 +107,20 @@ async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
 
 @router.post("/speedtest", responses=streams(Speed))
 async def speedtest(wanted: SpeedtestRequest, node: NodeHere) -> NdjsonResponse:
-    """Measure throughput to and from a peer."""
+    """Measure throughput to and from a peer. Waits while another speed test is under way, here or there."""
 
     async def documents() -> AsyncIterator[dict[str, Any]]:
         peer_id = await _reach(node, wanted.peer)
         whom = {"peer_id": str(peer_id), "called": called(node, peer_id)}
-        yield {"event": "progress", "phase": "measuring", **whom}
-        yield {"event": "result", **views.speed(await node.speedtest(peer_id, seconds=wanted.seconds))}
+
+        async def work(report: Callable[[SpeedProgress], None]) -> dict[str, Any]:
+            return views.speed(await node.speedtest(peer_id, wanted.seconds, progress=report))
+
+        first = SpeedProgress("waiting", 0.0, 0, 0.0)
+        yield {"event": "progress", **whom, **views.speed_progress(first)}
+        async with contextlib.aclosing(with_progress(work, views.speed_progress)) as lines:
+            async for line in lines:
+                yield line
 
     return NdjsonResponse(documents())
 

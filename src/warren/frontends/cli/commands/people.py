@@ -11,7 +11,7 @@ import click
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.called import as_called
-from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 # More than any code with its line breaks; the API takes no longer one.
 _CODE_CHARS_MAX = 8192
@@ -140,11 +140,12 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
 def speedtest(session: Session, peer: str, seconds: float) -> None:
     """Measure throughput to and from a peer.
 
-    PEER as for ping. The other side must grant it: bulk tests cost bandwidth. Neither direction sends more
-    than 4 GiB at once, which ends a long test of a fast link early. What is shown as round trip is the least
-    of five on the idle link; ping shows the middle of many.
+    PEER as for ping. The other side must grant it: bulk tests cost bandwidth. While it is in another test,
+    this one waits. Neither direction sends more than 4 GiB at once, which ends a long test of a fast link
+    early. What is shown as round trip is the least of five on the idle link; ping shows the middle of many.
+    The peer table keeps what was found.
     """
-    from warren.frontends.cli.progress import first_then_result
+    from warren.frontends.cli.progress import follow_share
 
     wanted = {"peer": session.peer(peer), "seconds": seconds}
 
@@ -152,7 +153,7 @@ def speedtest(session: Session, peer: str, seconds: float) -> None:
         session.note(f"measuring to and from {line['called']} for {units.span(seconds)} ...")
 
     lines = session.client.stream("POST", "speedtest", body=wanted)
-    found = first_then_result(lines, begin, seconds, quiet=session.as_json)
+    found = follow_share(lines, begin, quiet=session.as_json)
     session.show(
         found,
         lambda: [

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from warren import testing
 from warren.core.errors import InputError, Refused, RequestTimeout
 from warren.protocols.perf import PROTOCOL_ID
-from warren.services.speedtest import RUN_BYTES_MAX, RUN_GRACE_S, next_count
+from warren.services.peers.serving import RUN_BYTES_MAX
+from warren.services.peers.speedtest import RUN_GRACE_S, next_count
 
 if TYPE_CHECKING:
     from warren.network.stream import Stream
