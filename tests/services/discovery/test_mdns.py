@@ -14,7 +14,7 @@ from warren.core.errors import LimitReached
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.protocols.mdns.records import KIND, Announcement, texts_of
-from warren.runtime.seam import Heard, LocalService
+from warren.runtime.seam import Heard
 from warren.runtime.simulated import World
 from warren.services.discovery import mdns as module
 from warren.services.discovery.mdns import Mdns, merged, on_links
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from warren.core.peer_id import PeerId
+    from warren.runtime.seam import LocalService
 
 ME = PrivateKey.from_seed(b"m" * 32).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id

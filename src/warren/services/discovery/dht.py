@@ -39,8 +39,19 @@ class Provider(Protocol):
     def addresses(self) -> Sequence[Multiaddr]: ...
 
 
+class Located(Protocol):
+    """A peer that was looked up."""
+
+    @property
+    def addresses(self) -> Sequence[Multiaddr]: ...
+
+
 class Providing(Protocol):
     """What is needed of the DHT."""
+
+    async def find_peer(self, peer: PeerId) -> Located | None:
+        """Where a peer is. Raises WarrenError."""
+        ...
 
     async def provide(self, key: bytes) -> object:
         """Store that this node provides `key`. Raises WarrenError."""
@@ -84,8 +95,15 @@ class DhtRouting:
 
         async def look() -> AsyncIterator[Found]:
             async for provider in self._dht.find_providers(key, PROVIDERS_MAX):
-                if provider.peer != self._me and provider.addresses:
-                    addresses = tuple(one.without_peer() for one in provider.addresses)
+                if provider.peer != self._me and (addresses := await self._addresses(provider)):
                     yield Found(provider.peer, addresses, NAME)
 
         return look_again(look, POLICY, self._chance, "looking for providers")
+
+    async def _addresses(self, provider: Provider) -> tuple[Multiaddr, ...]:
+        """Where it is: records keep addresses for half an hour only, and then just say who."""
+        told: Sequence[Multiaddr] = provider.addresses
+        if not told:
+            located = await self._dht.find_peer(provider.peer)
+            told = located.addresses if located is not None else ()
+        return tuple(one.without_peer() for one in told)
