@@ -139,8 +139,6 @@ async def idle(args: argparse.Namespace) -> None:
     peers: list[Peer] = []
     for _ in range(args.n):
         peer = Peer.make(runtime)
-        if peers:
-            peer.network.scratch = peers[0].network.scratch  # all run on one loop: one set of buffers does
         socket = await peer.dial(args.addr)
         await peer.ping.ping(socket)
         await identified(socket)

@@ -20,6 +20,8 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.protocols.exchange.config import ExchangeConfig
+from warren.protocols.kad.config import KadConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
@@ -80,9 +82,11 @@ class Config:
     download_dir: Path = field(default_factory=lambda: Path.home() / "Warren")
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
-    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     peers: PeersConfig = field(default_factory=PeersConfig)
+    exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    dht: KadConfig = field(default_factory=KadConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -107,9 +111,11 @@ class Config:
             "download_dir": Path,
             "network": NetworkConfig,
             "files": FilesConfig,
-            "discovery": DiscoveryConfig,
             "peers": PeersConfig,
+            "exchange": ExchangeConfig,
+            "discovery": DiscoveryConfig,
             "api": ApiConfig,
+            "dht": KadConfig,
         }
         for name, kind in kinds.items():
             value = getattr(self, name)

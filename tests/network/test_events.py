@@ -175,3 +175,20 @@ def test_a_subscription_that_goes_while_an_event_is_told_takes_it_from_nobody() 
         assert [event async for event in first] == ["one"]
 
     run(main())
+
+
+def test_a_subscription_may_be_to_some_kinds_only() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        assert not bus.wants(int)
+        some = bus.subscribe(int, bytes)
+        assert (bus.wants(int), bus.wants(str)) == (True, False)
+        everything = bus.subscribe()
+        assert bus.wants(str)
+        for event in ("text", 1, b"bytes"):
+            bus.emit(event)
+        bus.close()
+        assert [event async for event in some] == [1, b"bytes"]
+        assert [event async for event in everything] == ["text", 1, b"bytes"]
+
+    run(main())

@@ -103,6 +103,30 @@ def test_the_dead_are_noticed_in_time_and_looks_are_few(reads: dict[str, float])
     assert looks <= 3 * INTERVAL_S
 
 
+def test_a_follower_is_probed_only_when_the_one_it_follows_probes_in_vain() -> None:
+    """Two ends of one connection, each with a watch of its own, and 0.4 s from one to the other."""
+    ends = {"leads": silence(), "follows": Silence[str](INTERVAL_S, TIMEOUT_S, bool)}
+    heard, looks_at = dict.fromkeys(ends, 0.0), dict.fromkeys(ends, 0.0)
+    probes: list[str] = []
+
+    def step(hears: bool) -> None:
+        end = min(ends, key=lambda name: looks_at[name])
+        now = looks_at[end]
+        verdict = ends[end].look(now, {"other": heard[end]})
+        looks_at[end] = now + verdict.look_in_s
+        if verdict.probe:
+            probes.append(end)
+            if hears:
+                heard["follows" if end == "leads" else "leads"], heard[end] = now + 0.4, now + 0.8
+
+    for _ in range(100):
+        step(hears=True)
+    assert set(probes) == {"leads"}
+    while "follows" not in probes:
+        step(hears=False)
+    assert looks_at["follows"] - heard["follows"] < INTERVAL_S + TIMEOUT_S
+
+
 def test_who_is_gone_is_forgotten() -> None:
     watch = silence()
     assert watch.look(100.0, {"peer": 0.0}).probe == ["peer"]
@@ -243,6 +267,7 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        self.swallowing = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -257,6 +282,8 @@ class Relay:
             while data := await source.read(65536):
                 if not self.swallowing:
                     sink.write(data)
+            if self.swallowing:  # the end, too
+                await asyncio.Event().wait()
         except ConnectionError:
             return
         finally:

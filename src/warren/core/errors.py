@@ -21,6 +21,7 @@ clients read the status. An error says which side is to blame, which limit was m
     |-- Ambiguous                           4       409   carries the candidates
     |-- RemoteError                         5       502   the other side is to blame
     |   |-- ProtocolViolation
+    |   |   `-- InvalidRecord                             a value of the DHT that does not prove itself
     |   |-- HandshakeFailed
     |   |   |-- PeerIdMismatch                            another key than the one dialled
     |   |   `-- PlaintextRefused
@@ -157,6 +158,10 @@ class RemoteError(WarrenError):
 
 class ProtocolViolation(RemoteError):
     """The other side sent what its protocol forbids."""
+
+
+class InvalidRecord(ProtocolViolation):
+    """A value that the DHT does not keep under this key: unsigned, signed by another, expired, malformed."""
 
 
 class HandshakeFailed(RemoteError):

@@ -38,6 +38,7 @@ BYTES_MAX: Final = 512
 COMPONENTS_MAX: Final = 20
 # No mix of components of this many bytes can print as more than TEXT_MAX characters.
 _BYTES_SURELY_SHORT: Final = 256
+_REMEMBERED_MAX: Final = 4096
 
 _HOSTS: Final = frozenset({"ip4", "ip6", "dns", "dns4", "dns6", "dnsaddr"})
 _ANNOTATIONS: Final = frozenset({"p2p", "certhash", "sni"})
@@ -143,6 +144,11 @@ class Multiaddr:
         return tuple((protocol.name, protocol.to_text(value)) for protocol, value in _split(self._raw))
 
     @property
+    def protocols(self) -> tuple[str, ...]:
+        """The name of each protocol: `components` without what it costs to put values in text."""
+        return tuple([protocol.name for protocol, _ in _split(self._raw)])
+
+    @property
     def peer_id(self) -> PeerId | None:
         """Who is expected at the end of this address: the last `/p2p`, unless a circuit leads on from it."""
         for protocol, value in reversed(_split(self._raw)):
@@ -187,7 +193,7 @@ class Multiaddr:
         """What carries the connection: "tcp" only if nothing is layered on it, "wss" also for `/tls/ws`,
         "p2p-circuit" for any relayed address, "" where no transport is named.
         """
-        names = [protocol.name for protocol, _ in _split(self._raw) if protocol.name not in _ANNOTATIONS]
+        names = [name for name in self.protocols if name not in _ANNOTATIONS]
         if "p2p-circuit" in names:
             return "p2p-circuit"
         last = names[-1] if names else ""
@@ -210,8 +216,8 @@ class Multiaddr:
     @property
     def is_private(self) -> bool:
         """Whether the host is an IP that only a local network, a link or a carrier's NAT reaches."""
-        ip = self._ip()
-        return ip is not None and any(ip in block for block in _PRIVATE)
+        value = self._ip_value()
+        return value is not None and _is_private(value)
 
     @property
     def is_global(self) -> bool:
@@ -220,16 +226,32 @@ class Multiaddr:
         return ip is not None and ip.is_global and not ip.is_multicast
 
     def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        value = self._ip_value()
+        return _ip_of(value) if value is not None else None
+
+    def _ip_value(self) -> bytes | None:
         for protocol, value in _split(self._raw):
-            if protocol.name == "ip4":
-                return ipaddress.IPv4Address(value)
-            if protocol.name == "ip6":
-                ip = ipaddress.IPv6Address(value)
-                return ip.ipv4_mapped or ip
+            if protocol.name in ("ip4", "ip6"):
+                return value
         return None
 
 
-@lru_cache(maxsize=1024)
+# A node asks the same of the same addresses over and over: as many are remembered as it may have peers.
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _ip_of(value: bytes) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if len(value) == 4:
+        return ipaddress.IPv4Address(value)
+    ip = ipaddress.IPv6Address(value)
+    return ip.ipv4_mapped or ip
+
+
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _is_private(value: bytes) -> bool:
+    ip = _ip_of(value)
+    return any(ip in block for block in _PRIVATE)
+
+
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def _split(raw: bytes) -> tuple[_Part, ...]:
     """The components of a binary address, all checked. Raises `InvalidMultiaddr`."""
     if not raw or len(raw) > BYTES_MAX:

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from warren.core import multibase, multihash
@@ -75,6 +76,7 @@ def _ip6_to_bytes(text: str) -> bytes:
         raise InvalidMultiaddr(f"{text!r} is not an IPv6 address without zone") from error
 
 
+@lru_cache(maxsize=4096)
 def _ip6_to_text(value: bytes) -> str:
     """RFC 5952 text. The standard library's differs between Python versions for mapped IPv4."""
     if value[:12] == b"\0\0\0\0\0\0\0\0\0\0\xff\xff":

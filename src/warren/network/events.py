@@ -6,21 +6,26 @@ A subscriber that does not keep up loses the oldest events and sees how many; it
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from warren.core.errors import MisuseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.socket import Socket
     from warren.network.states import SocketState
 
+logger = logging.getLogger(__name__)
+
 QUEUE_EVENTS_MAX: Final = 4096
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,10 @@ class SocketRefused:
 class _Inbox:
     """What one subscription has not taken yet. The bus knows only this: who lets it go ends it."""
 
-    __slots__ = ("dropped", "queue", "waiter")
+    __slots__ = ("dropped", "kinds", "queue", "waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[type, ...]) -> None:
+        self.kinds = kinds
         self.queue: deque[object] = deque()
         self.waiter: asyncio.Future[None] | None = None
         self.dropped = 0
@@ -109,9 +115,9 @@ class Subscription:
 
     __slots__ = ("_bus", "_closed", "_inbox")
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventBus, kinds: tuple[type, ...]) -> None:
         self._bus = bus
-        self._inbox = _Inbox()
+        self._inbox = _Inbox(kinds)
         self._closed = False
         bus.add(self._inbox)
 
@@ -151,21 +157,37 @@ class Subscription:
 class EventBus:
     """Hands each event to every subscription."""
 
-    __slots__ = ("_inboxes", "closed")
+    __slots__ = ("_callbacks", "_inboxes", "closed")
 
     def __init__(self) -> None:
         self._inboxes: list[_Inbox] = []
+        self._callbacks: dict[type, list[Callable[[Any], None]]] = {}
         self.closed = False
         """True once every subscription ends after what it has queued."""
 
     @property
     def watched(self) -> bool:
-        """True while somebody listens; hot paths skip making events otherwise."""
+        """True while somebody listens."""
         return bool(self._inboxes)
 
-    def subscribe(self) -> Subscription:
-        """Begin to receive every event from now on."""
-        return Subscription(self)
+    def wants(self, kind: type) -> bool:
+        """True while somebody listens to such events; hot paths skip making them otherwise."""
+        listened = any(not inbox.kinds or kind in inbox.kinds for inbox in self._inboxes)
+        return listened or kind in self._callbacks
+
+    def subscribe(self, *kinds: type) -> Subscription:
+        """Begin to receive every event from now on, or those of `kinds` alone.
+
+        Who wants few should say so: a connection makes a dozen events, and each wakes whoever waits for it.
+        """
+        return Subscription(self, kinds)
+
+    def on(self, kind: type[E], callback: Callable[[E], None]) -> None:
+        """Call `callback` with each event of this class as it happens, for as long as the network lives.
+
+        Cheaper than a subscription where one kind matters. It must be quick; what it raises is logged.
+        """
+        self._callbacks.setdefault(kind, []).append(callback)
 
     def add(self, inbox: _Inbox) -> None:
         """Feed a subscription."""
@@ -178,13 +200,21 @@ class EventBus:
         self._inboxes = [one for one in self._inboxes if one is not inbox]
 
     def emit(self, event: object) -> None:
-        """Tell every subscription."""
+        """Tell every subscription that wants it, and those who wait for just this."""
+        kind = type(event)
         for inbox in self._inboxes:
-            inbox.push(event)
+            if not inbox.kinds or kind in inbox.kinds:
+                inbox.push(event)
+        for callback in self._callbacks.get(kind, ()):
+            try:
+                callback(event)
+            except Exception:  # a supervision boundary: the network goes on, whoever listens to it
+                logger.exception("a listener to %s failed", kind.__name__)
 
     def close(self) -> None:
         """End every subscription."""
         self.closed = True
+        self._callbacks = {}
         inboxes, self._inboxes = self._inboxes, []
         for inbox in inboxes:
             inbox.wake()

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 class SocketHost(MuxHost, Protocol):
     """The network that owns a socket."""
 
-    scratch: Scratch
     securities: tuple[Security, ...]
     muxers: Mapping[str, MuxerFactory]
+
+    @property
+    def scratch(self) -> Scratch:
+        """The buffers that sockets share."""
 
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""

@@ -7,6 +7,7 @@ One `Network` has one key; every socket is authenticated and encrypted.  Nothing
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from warren.core.errors import (
@@ -25,7 +26,7 @@ from warren.network.messages import BroadcastReport, Messenger
 from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
 from warren.network.router import Router
-from warren.network.scratch import Scratch
+from warren.network.scratch import shared_scratch
 from warren.network.security import SEED_BYTES
 from warren.network.socket import Socket
 from warren.network.stack import Stack
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
     from warren.network.router import InlineHandler, StreamHandler
+    from warren.network.scratch import Scratch
     from warren.network.stream import Stream
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Runtime
@@ -67,7 +69,6 @@ class Network:
         self.events = EventBus()
         self.clock = runtime.clock.now
         self.random_bytes: Callable[[int], bytes] = runtime.entropy.bytes
-        self.scratch = Scratch(self.config.read_bytes)
         stack = stack or Stack()
         self.muxers = stack.muxers
         muxers = tuple(stack.muxers)
@@ -136,12 +137,21 @@ class Network:
         *,
         timeout_s: float | None = None,
         forced: bool = False,
+        passing: bool = False,
     ) -> Socket:
         """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
 
         Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `Blocked`,
-        `RequestTimeout`. `forced` dials addresses that failed a moment ago, too.
+        `RequestTimeout`. `forced` dials addresses that failed a moment ago, too. `passing`: for an errand,
+        after which the caller may close what it opened unless somebody else has asked for the connection.
         """
+        socket = await self._connect(peer, addresses, timeout_s, forced=forced)
+        socket.kept = socket.kept or not passing
+        return socket
+
+    async def _connect(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], timeout_s: float | None, *, forced: bool = False
+    ) -> Socket:
         self._check_running()
         self._registry.refuse_blocked(peer)
         socket = self._registry.best(peer)
@@ -225,6 +235,10 @@ class Network:
     def unprotect(self, peer: PeerId, tag: str) -> None:
         """Take one tag back."""
         self._registry.unprotect(peer, tag)
+
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether any tag holds for `peer`."""
+        return self._registry.is_protected(peer)
 
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
@@ -323,6 +337,11 @@ class Network:
 
     # --- SocketHost -----------------------------------------------------------------------------------------
 
+    @cached_property
+    def scratch(self) -> Scratch:
+        """The buffers that its sockets share with those of all networks of this event loop."""
+        return shared_scratch(self.config.read_bytes)
+
     def supports(self, protocol: str) -> bool:
         """Whether a handler serves `protocol`."""
         return self.router.supports(protocol)
@@ -364,11 +383,13 @@ class Network:
     async def _open_stream(
         self, peer: PeerId | Socket, offers: tuple[str, ...], negotiating_s: float | None
     ) -> Stream:
-        socket = peer if isinstance(peer, Socket) else await self.connect(peer)
-        stream = socket.open_stream(offers)
+        if not isinstance(peer, Socket):
+            # A stream on a connection that somebody made in passing does not make it one to keep.
+            peer = self._registry.best(peer) or await self.connect(peer)
+        stream = peer.open_stream(offers)
         agreeing = stream.wait_negotiated()
         try:
-            await within(negotiating_s, agreeing, "agreeing on a protocol with", socket.peer_id)
+            await within(negotiating_s, agreeing, "agreeing on a protocol with", peer.peer_id)
         except BaseException:
             stream.reset()
             raise

@@ -97,7 +97,7 @@ class Race:
         share = _Share(self._config.dial_addresses_max, self._next_start())
         numeric = []
         for address in addresses:
-            if not address.components[0][0].startswith("dns"):
+            if not address.protocols[0].startswith("dns"):
                 numeric.append(address.without_peer())
             elif address in self._names:
                 self._names[address] |= forced

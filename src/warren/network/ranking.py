@@ -47,5 +47,4 @@ _LOOPBACK, _PRIVATE, _GLOBAL = 0, 1, 2
 
 def _class(address: Multiaddr) -> tuple[int, int]:
     reach = _LOOPBACK if address.is_loopback else _PRIVATE if address.is_private else _GLOBAL
-    names = [name for name, _ in address.components]
-    return reach, 0 if names and names[0] == "ip6" else 1
+    return reach, 0 if address.protocols[:1] == ("ip6",) else 1

@@ -104,6 +104,10 @@ class SocketRegistry:
         if not tags:
             self._protected.pop(peer, None)
 
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether any tag holds."""
+        return peer in self._protected
+
     # --- coming and going -----------------------------------------------------------------------------------
 
     def add(self, socket: Socket) -> None:
@@ -116,7 +120,7 @@ class SocketRegistry:
         try:
             self.limits.welcome(host, self._clock())
         except LimitReached as error:
-            if self._events.watched:
+            if self._events.wants(SocketRefused):
                 self._events.emit(SocketRefused(error.limit, host))
             return False
         return True
@@ -151,7 +155,7 @@ class SocketRegistry:
 
     def on_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Keep the map true; called after every move of every socket."""
-        if self._events.watched:
+        if self._events.wants(SocketMoved):
             self._events.emit(SocketMoved(socket, old, new))
         if new is SocketState.CONNECTED:
             self._unsettled.pop(socket, None)

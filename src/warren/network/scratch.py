@@ -1,12 +1,15 @@
-"""Buffers that all sockets of a network share, because each is used only within one synchronous call.
+"""Buffers that all sockets of an event loop share, because each is used only within one synchronous call.
 
-An idle socket owns no buffer.  A socket whose link is a stream of another socket (a relayed connection) must
-use another set than that socket does: one set per nesting level.
+An idle socket owns no buffer, and of a thousand nodes in one process none does.  A socket whose link is a
+stream of another socket (a relayed connection) must use another set than that socket does: one set per
+nesting level.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from warren.network.security import MESSAGE_BYTES_MAX
 
@@ -36,3 +39,14 @@ class Scratch:
     def renew_sealed(self) -> None:
         """The link kept the buffer: leave it to the link and take a fresh one."""
         self.sealed = memoryview(bytearray(SEALED_BYTES))
+
+
+_SETS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, Scratch]]] = WeakKeyDictionary()
+
+
+def shared_scratch(read_bytes: int) -> Scratch:
+    """The set of the running loop for links that belong to no other socket; `read_bytes` as in `Scratch`."""
+    sets = _SETS.setdefault(asyncio.get_running_loop(), {})
+    if read_bytes not in sets:
+        sets[read_bytes] = Scratch(read_bytes)
+    return sets[read_bytes]

@@ -68,8 +68,8 @@ class Socket(Life, asyncio.BufferedProtocol):
         "identity",
         "in_turn",
         "initiator",
+        "kept",
         "last_read_at",
-        "local_addr",
         "mux",
         "opened_at",
         "outbound",
@@ -105,10 +105,11 @@ class Socket(Life, asyncio.BufferedProtocol):
         self.outbound = outbound
         self.initiator = outbound if initiator is None else initiator
         self.remote_addr = remote_addr
-        self.local_addr: Multiaddr | None = None
         self.proven = not outbound or expected is not None
         self.mux: MuxedConnection | None = None
         self.identity: object | None = None
+        self.kept = False
+        """Whether somebody asked for the connection itself; else who made it for an errand may close it."""
         self.draining = False
         self.in_turn = False
         self.bytes_in = 0
@@ -173,6 +174,11 @@ class Socket(Life, asyncio.BufferedProtocol):
     def rtt_at(self) -> float | None:
         """When `rtt_s` was measured by a probe; None while it is that of the handshake."""
         return self.mux.rtt_at if self.mux is not None else None
+
+    @property
+    def local_addr(self) -> Multiaddr | None:
+        """This end of the link; None before there is one."""
+        return _endpoint(self._transport.get_extra_info("sockname")) if self._transport is not None else None
 
     @property
     def partial_bytes(self) -> int:
@@ -328,7 +334,6 @@ class Socket(Life, asyncio.BufferedProtocol):
         if self.state in OVER:
             transport.abort()
             return
-        self.local_addr = _endpoint(transport.get_extra_info("sockname"))
         if not self.outbound and not self._admitted(transport):
             return
         self._move(SocketState.AUTHENTICATING)

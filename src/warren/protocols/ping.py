@@ -200,13 +200,19 @@ class Silence(Generic[K]):
     Whoever is silent for `interval_s` is probed, and dead when silent for `timeout_s` more. Only a probe that
     had time to be answered convicts: when a look comes late it was this process that slept (or its machine),
     and all probes are sent again.
+
+    Of two ends that watch each other one probe tells both: whoever `follows` another that probes is probed as
+    late as may be, the others so much earlier that the follower hears of them first.
     """
 
-    __slots__ = ("_due_at", "_gather_s", "_interval_s", "_nap_s", "_probed", "_timeout_s")
+    __slots__ = ("_due_at", "_follows", "_gather_s", "_interval_s", "_nap_s", "_probed", "_timeout_s")
 
-    def __init__(self, interval_s: float, timeout_s: float) -> None:
+    def __init__(
+        self, interval_s: float, timeout_s: float, follows: Callable[[K], bool] = lambda _: False
+    ) -> None:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
+        self._follows = follows
         self._gather_s = min(interval_s, timeout_s) / 16
         """At least so long between looks, so that thousands with times of their own cost few looks; probes
         go out as much earlier."""
@@ -221,13 +227,15 @@ class Silence(Generic[K]):
         before = {} if self._slept(now) else self._probed
         self._probed = {}
         probe, dead = [], []
-        early_s = self._interval_s - 2 * self._gather_s
+        late_s = self._interval_s - self._gather_s
+        early_s = late_s - 3 * self._gather_s
         next_at = now + early_s
         for key, read_at in last_read.items():
             probed_at = before.get(key)
             if probed_at is None or read_at >= probed_at:
-                if now < read_at + early_s:
-                    next_at = min(next_at, read_at + early_s)
+                due_at = read_at + (late_s if self._follows(key) else early_s)
+                if now < due_at:
+                    next_at = min(next_at, due_at)
                     continue
                 probe.append(key)
                 probed_at = now
@@ -248,7 +256,7 @@ class KeepAlive:
 
     def __init__(self, network: Network, *, interval_s: float = 15.0, timeout_s: float = 20.0) -> None:
         self._network = network
-        self._silence: Silence[Socket] = Silence(interval_s, timeout_s)
+        self._silence: Silence[Socket] = Silence(interval_s, timeout_s, lambda socket: not socket.outbound)
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:

@@ -378,7 +378,8 @@ class Database(Protocol):
 
         Calls run one after another in the order of `run`. When this returns, a durable database has
         committed to disk. Cancelling the await does not stop `fn`; it may still commit. `fn` must not
-        commit or roll back itself. Raises `StorageError` for a full, read-only, damaged or locked file and
+        commit or roll back itself, nor leave anything on the connection (temporary tables, functions): the
+        next run may get another one. Raises `StorageError` for a full, read-only, damaged or locked file and
         `Closed` after `close`; `fn`'s own errors pass through.
         """
         ...

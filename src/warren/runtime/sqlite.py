@@ -27,14 +27,24 @@ _BUSY_TIMEOUT_S = 5.0
 
 
 class SqliteFile:
-    """An open database. Every method runs in the thread that made it. `label` names it in errors."""
+    """An open database. Every method runs in the thread that made it. `label` names it in errors.
+
+    image: what `image` gave, for one in memory that goes on where another ended. page_bytes: of a new one;
+    SQLite has 4,096, at least one for each table and index.
+    """
 
     __slots__ = ("_connection", "_label")
 
-    def __init__(self, path: StrPath, *, label: str = "") -> None:
+    def __init__(
+        self, path: StrPath, *, label: str = "", image: bytes = b"", page_bytes: int | None = None
+    ) -> None:
         self._label = label or os.fspath(path)
         with self._named_errors():
             self._connection = _connect(os.fspath(path))
+            if image:
+                self._connection.deserialize(image)
+            elif page_bytes:
+                self._connection.execute(f"PRAGMA page_size = {page_bytes}")
 
     def migrate(self, migrations: Sequence[str], *, durable: bool) -> None:
         """Set the file up and bring it to the version of `migrations`."""
@@ -56,6 +66,11 @@ class SqliteFile:
                     connection.execute("ROLLBACK")
                 raise
         return result
+
+    def image(self) -> bytes:
+        """Return all that is in it: the bytes that a file on a disk would have."""
+        with self._named_errors():
+            return self._connection.serialize()
 
     def close(self) -> None:
         with self._named_errors():

@@ -447,3 +447,64 @@ def test_quality_may_change_while_links_live() -> None:
         assert town.now() - start == pytest.approx(1.0)
 
     town.world.run(main())
+
+
+def test_a_machine_that_is_off_answers_nobody_and_comes_back_knowing_nothing() -> None:
+    town = Town(Quality(latency_s=0.1))
+
+    async def main() -> None:
+        near, far = await town.open()
+        town.world.network.switch_off("b")
+        await far.until_called("lost")
+        near.transport.write(b"unheard")
+        with pytest.raises(TimeoutError):
+            await town.a.transport.connect(Recorder, "10.0.0.2", PORT, timeout_s=3.0)
+        assert "lost" not in near.calls
+        with pytest.raises(TimeoutError):
+            await town.b.transport.connect(Recorder, "10.0.0.1", PORT, timeout_s=3.0)
+        town.world.network.switch_on("b")
+        await asyncio.sleep(10)
+        assert "lost" not in near.calls
+        near.transport.write(b"still there?")
+        await near.until_called("lost")
+        assert isinstance(near.error, ConnectionResetError)
+        assert not far.received
+        await town.link()
+
+    town.world.run(main())
+
+
+def test_what_was_under_way_when_a_machine_went_off_is_gone() -> None:
+    town = Town(Quality(latency_s=0.1))
+
+    async def main() -> None:
+        near, far = await town.open()
+        near.transport.write(b"under way")
+        town.world.network.switch_off("a")
+        town.world.network.switch_on("a")
+        far.transport.write(b"hello?")
+        await far.until_called("lost")
+        assert near.calls[-1] == "lost"
+
+    town.world.run(main())
+
+
+def test_paths_that_nothing_goes_over_are_forgotten() -> None:
+    town = Town(Quality(latency_s=0.1))
+
+    async def main() -> None:
+        near, far = await town.open()
+        network = town.world.network
+        one, other = network.host("a"), network.host("b")
+        there = network.path(one, other)
+        near.transport.close()
+        assert network.path(one, other) is there
+        await far.until_called("eof")
+        far.transport.close()
+        await asyncio.sleep(1)
+        assert network.path(one, other) is not there
+        with pytest.raises(ConnectionRefusedError):
+            await town.a.transport.connect(Recorder, "10.0.0.2", PORT + 1)
+        assert network.path(one, other) is not network.path(other, one)
+
+    town.world.run(main())

@@ -46,13 +46,14 @@ class TcpTransport:
 
     def can_dial(self, address: Multiaddr) -> bool:
         """Whether `address` is a plain TCP address."""
-        names = [name for name, _ in address.without_peer().components]
-        return len(names) == 2 and names[0] in _HOSTS and names[1] == "tcp"
+        names = address.protocols
+        ends = len(names) == 2 or (len(names) == 3 and names[2] == "p2p")
+        return ends and names[0] in _HOSTS and names[1] == "tcp"
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """The numeric addresses behind a DNS name. Raises `OSError`."""
         host, port = _endpoint(address)
-        family = _FAMILY.get(address.components[0][0])
+        family = _FAMILY.get(address.protocols[0])
         if family is None:
             return [address.without_peer()]
         found = await self._seam.resolve(host, family)
@@ -74,7 +75,7 @@ class TcpTransport:
     ) -> TcpListener:
         """Accept connections; port 0 takes a free one. Raises `OSError`."""
         host, port = _endpoint(address)
-        if not self.can_dial(address) or address.components[0][0] in _FAMILY:
+        if not self.can_dial(address) or address.protocols[0] in _FAMILY:
             raise InvalidMultiaddr(
                 f"{address} cannot be listened on", hint="use /ip4/…/tcp/PORT or /ip6/…/tcp/PORT"
             )

@@ -4,6 +4,10 @@ In:  functions over a connection. Out: what they return, after one turn of the l
 The database lives under the inode of a file on the simulated disk: it goes when that file goes, and is
 there again when a node starts a second time. Faults are ordered on the disk, as `fail_next("database",
 errno)`.
+
+A world may have ten thousand hosts: only the databases used last are open in SQLite, the others are asleep as
+the bytes that their files would have. Equal new ones share these bytes, and are not even opened before their
+first use.
 """
 
 from __future__ import annotations
@@ -24,36 +28,110 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# An open one costs 70 KiB and more.
+AWAKE_MAX = 256
+# The least that SQLite knows: most tables of most hosts hold next to nothing.
+_PAGE_BYTES = 512
+
+
+class DatabasePool:
+    """The databases of a world that are open in SQLite, and what new ones look like."""
+
+    __slots__ = ("_awake", "_awake_max", "_new")
+
+    def __init__(self, awake_max: int = AWAKE_MAX) -> None:
+        self._awake_max = awake_max
+        self._awake: dict[ShelvedDatabase, SqliteFile] = {}
+        self._new: dict[tuple[str, ...], bytes] = {}
+
+    @property
+    def awake(self) -> int:
+        """How many are open in SQLite."""
+        return len(self._awake)
+
+    def new_image(self, migrations: tuple[str, ...]) -> bytes:
+        """Return what a database is right after these migrations."""
+        if migrations not in self._new:
+            file = SqliteFile(MEMORY, page_bytes=_PAGE_BYTES)
+            try:
+                file.migrate(migrations, durable=False)
+                self._new[migrations] = file.image()
+            finally:
+                file.close()
+        return self._new[migrations]
+
+    def wake(self, database: ShelvedDatabase) -> SqliteFile:
+        """Return it open; another may fall asleep for it."""
+        file = self._awake.pop(database, None)
+        if file is None:
+            if len(self._awake) >= self._awake_max:
+                self._lull(next(iter(self._awake)))
+            file = SqliteFile(MEMORY, label=database.label, image=database.image)
+            file.migrate(database.migrations, durable=False)
+        self._awake[database] = file
+        return file
+
+    def forget(self, database: ShelvedDatabase) -> None:
+        """Close it for good."""
+        file = self._awake.pop(database, None)
+        if file is not None:
+            file.close()
+
+    def close(self) -> None:
+        """Close every one, at the end of the world."""
+        for file in self._awake.values():
+            file.close()
+        self._awake.clear()
+
+    def _lull(self, database: ShelvedDatabase) -> None:
+        file = self._awake.pop(database)
+        image = file.image()
+        new = self._new.get(database.migrations)
+        database.image = new if new is not None and image == new else image
+        file.close()
+
+
+class ShelvedDatabase:
+    """What is kept of a database while it sleeps."""
+
+    __slots__ = ("image", "label", "migrations")
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.image = b""
+        self.migrations: tuple[str, ...] = ()
+
 
 class DatabaseShelf:
     """The databases of one host."""
 
-    __slots__ = ("_by_inode", "_disk")
+    __slots__ = ("_by_inode", "_disk", "_pool")
 
-    def __init__(self, disk: SimulatedDisk) -> None:
+    def __init__(self, disk: SimulatedDisk, pool: DatabasePool) -> None:
         self._disk = disk
-        self._by_inode: dict[int, SqliteFile] = {}
+        self._pool = pool
+        self._by_inode: dict[int, ShelvedDatabase] = {}
 
     def open(self, path: StrPath, migrations: Sequence[str]) -> SimulatedDatabase:
         is_kept = str(path) != MEMORY
-        file = self._at(path) if is_kept else SqliteFile(MEMORY)
-        try:
-            file.migrate(migrations, durable=False)
-        except BaseException:
-            if not is_kept:
-                file.close()
-            raise
-        return SimulatedDatabase(file, self._disk, is_kept=is_kept)
+        shelved = self._at(path) if is_kept else ShelvedDatabase(MEMORY)
+        self._migrate(shelved, tuple(migrations))
+        return SimulatedDatabase(shelved, self._pool, self._disk, is_kept=is_kept)
 
-    def _at(self, path: StrPath) -> SqliteFile:
+    def _migrate(self, shelved: ShelvedDatabase, migrations: tuple[str, ...]) -> None:
+        if not shelved.image:
+            shelved.image = self._pool.new_image(migrations)
+        elif migrations != shelved.migrations:
+            self._pool.wake(shelved).migrate(migrations, durable=False)
+        shelved.migrations = migrations
+
+    def _at(self, path: StrPath) -> ShelvedDatabase:
         try:
             self._disk.meet_faults("database")
             inode = self._inode(path)
         except OSError as exc:
             raise StorageError(f"cannot open the database {path}: {exc.strerror}") from exc
-        if inode not in self._by_inode:
-            self._by_inode[inode] = SqliteFile(MEMORY, label=str(path))
-        return self._by_inode[inode]
+        return self._by_inode.setdefault(inode, ShelvedDatabase(str(path)))
 
     def _inode(self, path: StrPath) -> int:
         try:
@@ -62,20 +140,17 @@ class DatabaseShelf:
             self._disk.open_write(path, create=True).close()
             return self._disk.stat(path).inode
 
-    def close(self) -> None:
-        """Close every database, at the end of the world."""
-        for file in self._by_inode.values():
-            file.close()
-        self._by_inode.clear()
-
 
 class SimulatedDatabase:
     """See `seam.Database`."""
 
-    __slots__ = ("_disk", "_file", "_is_kept", "_is_open")
+    __slots__ = ("_disk", "_is_kept", "_is_open", "_pool", "_shelved")
 
-    def __init__(self, file: SqliteFile, disk: SimulatedDisk, *, is_kept: bool) -> None:
-        self._file = file
+    def __init__(
+        self, shelved: ShelvedDatabase, pool: DatabasePool, disk: SimulatedDisk, *, is_kept: bool
+    ) -> None:
+        self._shelved = shelved
+        self._pool = pool
         self._disk = disk
         self._is_kept = is_kept
         self._is_open = True
@@ -89,12 +164,12 @@ class SimulatedDatabase:
             kind = DiskFull if exc.errno == errno.ENOSPC else StorageError
             raise kind(f"the simulated disk failed: {exc.strerror}") from exc
         try:
-            return self._file.run(fn)
+            return self._pool.wake(self._shelved).run(fn)
         finally:
             # Others get their turn, as they would while a thread works.
             await asyncio.sleep(0)
 
     async def close(self) -> None:
         if self._is_open and not self._is_kept:
-            self._file.close()
+            self._pool.forget(self._shelved)
         self._is_open = False

@@ -55,7 +55,9 @@ class LinkEnd(asyncio.Transport):
         "_low",
         "_network",
         "_on_open",
+        "_other",
         "_outbox_bytes",
+        "_own",
         "_peer",
         "_protocol",
         "_read_paused",
@@ -74,17 +76,20 @@ class LinkEnd(asyncio.Transport):
     def __init__(
         self, network: SimulatedNetwork, path: Path, own: tuple[Any, ...], other: tuple[Any, ...]
     ) -> None:
-        super().__init__({"sockname": own, "peername": other})
+        # The parent's dict of facts stays away, like every queue until something waits in it: there are a
+        # hundred thousand ends, and most are idle.
+        self._own = own
+        self._other = other
         self._network = network
         self._loop: VirtualLoop = path.loop
         self.path = path
         self._window_bytes = path.quality.window_bytes
-        self.outbox: deque[bytes] = deque()
+        self.outbox: deque[bytes] | None = None
         self._outbox_bytes = 0
-        self.transit: deque[bytes | Signal] = deque()
+        self.transit: deque[bytes | Signal] | None = None
         self.flight_bytes = 0
         self._last_arrival = 0.0
-        self._inbox: deque[bytes | Signal] = deque()
+        self._inbox: deque[bytes | Signal] | None = None
         self._started = self._sending = self._read_paused = self._write_paused = False
         self._eof_written = self._eof_sent = self._reset_sent = self._closing = self.lost = False
         self._high = _HIGH_WATER_BYTES
@@ -97,7 +102,7 @@ class LinkEnd(asyncio.Transport):
         """
         self._peer = peer
         self._on_open = on_open
-        self.path.ends[self] = None
+        self.path.ends.append(self)
 
     def start(self, protocol: asyncio.BufferedProtocol) -> None:
         """Hand the open connection to its protocol."""
@@ -120,11 +125,14 @@ class LinkEnd(asyncio.Transport):
         if self.lost:
             return False
         for end in (self, self._peer):
-            end.transit.clear()
+            end.transit = None
             end.lose(_reset_error())
         return True
 
     # ------------------------------------------------------------ asyncio.Transport: protocol and limits
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"sockname": self._own, "peername": self._other}.get(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         if not isinstance(protocol, asyncio.BufferedProtocol):
@@ -165,6 +173,8 @@ class LinkEnd(asyncio.Transport):
             return
         size = len(piece)
         if self.outbox or self.path.pipes or self.flight_bytes + size > self._window_bytes:
+            if self.outbox is None:
+                self.outbox = deque()
             self.outbox.append(piece)
             self._outbox_bytes += size
             self._flush()
@@ -197,6 +207,8 @@ class LinkEnd(asyncio.Transport):
         else:
             self._last_arrival = when
         self.flight_bytes += size
+        if self.transit is None:
+            self.transit = deque()
         self.transit.append(piece)
         self._loop.at(when, self._peer.arrive, None)
 
@@ -207,7 +219,7 @@ class LinkEnd(asyncio.Transport):
             if room <= 0:
                 return
             pipes = self.path.pipes
-            piece = self._take(min(room, SEGMENT_BYTES) if pipes else room)
+            piece = _take(self.outbox, min(room, SEGMENT_BYTES) if pipes else room)
             ready_at = self._loop.now
             for pipe in pipes:
                 ready_at = pipe.pass_through(ready_at, len(piece))
@@ -217,13 +229,6 @@ class LinkEnd(asyncio.Transport):
                 self._loop.at(ready_at, self._sent, len(piece))
             else:
                 self._outbox_bytes -= len(piece)
-
-    def _take(self, size_max: int) -> bytes:
-        piece = self.outbox.popleft()
-        if len(piece) > size_max:
-            self.outbox.appendleft(piece[size_max:])
-            piece = piece[:size_max]
-        return piece
 
     def _sent(self, size: int) -> None:
         if not self.lost:
@@ -283,9 +288,14 @@ class LinkEnd(asyncio.Transport):
         if path.blocked:
             path.stalled.append((self.arrive, None))
             return
-        if not peer.transit:
+        transit = peer.transit
+        if transit is None:
             return  # the connection was cut meanwhile
-        piece = peer.transit.popleft()
+        piece = transit.popleft()
+        if not transit:
+            peer.transit = None
+        if path.void:
+            return
         if isinstance(piece, bytes):
             self._network.record(path.src, path.dst, piece)
         if self.lost:
@@ -293,11 +303,16 @@ class LinkEnd(asyncio.Transport):
         elif piece is Signal.RESET:
             self.lose(_reset_error())
         elif self._read_paused or self._inbox or self._closing:
-            self._inbox.append(piece)
+            self._keep(piece)
         elif isinstance(piece, bytes):
             self._read(piece)
         else:
             self._read_signal(piece)
+
+    def _keep(self, piece: bytes | Signal) -> None:
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(piece)
 
     def _read(self, piece: bytes) -> None:
         """Hand a piece to the protocol through the protocol's own buffer."""
@@ -327,7 +342,7 @@ class LinkEnd(asyncio.Transport):
             self._buffer_updated(size)
             self._credit(size)
             if rest and not self.is_reading():
-                self._inbox.appendleft(bytes(rest))
+                self._inbox = deque([bytes(rest), *(self._inbox or ())])
                 return
 
     def _read_inbox(self) -> None:
@@ -364,7 +379,7 @@ class LinkEnd(asyncio.Transport):
             return
         self.lost = self._closing = True
         if error is None:
-            unread = any(isinstance(piece, bytes) for piece in self._inbox)
+            unread = any(isinstance(piece, bytes) for piece in self._inbox or ())
             # TCP throws away what was never read, and says so.
             (self._send_reset if unread else self._send_eof)()
         self._forget()
@@ -372,10 +387,11 @@ class LinkEnd(asyncio.Transport):
             self._loop.call_soon(self._protocol.connection_lost, error)
 
     def _forget(self) -> None:
-        self.outbox.clear()
+        self.outbox = self._inbox = None
         self._outbox_bytes = 0
-        self._inbox.clear()
-        self.path.ends.pop(self, None)
+        if self in self.path.ends:
+            self.path.ends.remove(self)
+            self._network.release(self.path)
 
     def _answer_the_late(self, piece: bytes | Signal) -> None:
         """Reset a peer that goes on sending to a closed end."""
@@ -392,6 +408,14 @@ class LinkEnd(asyncio.Transport):
             }
         )
         self.lose(error if isinstance(error, Exception) else None)
+
+
+def _take(outbox: deque[bytes], size_max: int) -> bytes:
+    piece = outbox.popleft()
+    if len(piece) > size_max:
+        outbox.appendleft(piece[size_max:])
+        piece = piece[:size_max]
+    return piece
 
 
 def _reset_error() -> ConnectionResetError:

@@ -72,8 +72,9 @@ class Path:
     """The way from one host to another; the way back is another path."""
 
     __slots__ = (
+        "_chance",
+        "_seed",
         "blocked",
-        "chance",
         "dst",
         "ends",
         "jitter_s",
@@ -83,17 +84,21 @@ class Path:
         "quality",
         "src",
         "stalled",
+        "void",
     )
 
-    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, chance: random.Random) -> None:
+    def __init__(self, loop: VirtualLoop, src: Host, dst: Host, seed: object) -> None:
         self.loop = loop
         self.src = src
         self.dst = dst
-        self.chance = chance
+        self._seed = seed
+        self._chance: random.Random | None = None
         self.blocked = False
+        self.void = False
+        """A machine at its end is off: what is sent vanishes for good."""
         self.stalled: list[tuple[Callable[[Any], object], Any]] = []
-        # The sending ends of the links on this path; a dict because its order does not depend on hashes.
-        self.ends: dict[LinkEnd, None] = {}
+        # The sending ends of the links on this path.
+        self.ends: list[LinkEnd] = []
         self.quality = Quality()
         self.latency_s = 0.0
         self.jitter_s = 0.0
@@ -105,6 +110,19 @@ class Path:
         self.latency_s = 0.0 if is_local else quality.latency_s
         self.jitter_s = 0.0 if is_local else quality.jitter_s
         self.pipes = () if is_local else tuple(p for p in (self.src.uplink, own, self.dst.downlink) if p)
+
+    @property
+    def chance(self) -> random.Random:
+        """The path's own chance; most paths never need it, and its state is of 2.5 KiB."""
+        if self._chance is None:
+            self._chance = random.Random(f"{self._seed}/path/{self.src.name}/{self.dst.name}")  # noqa: S311 - it must be foreseeable
+        return self._chance
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on it, nor would one made anew differ from it."""
+        is_fresh = self._chance is None and not self.pipes
+        return is_fresh and not (self.ends or self.stalled)
 
     def delay_s(self) -> float:
         """Return how long the next piece takes."""
@@ -126,6 +144,8 @@ class Path:
             datagram[0](datagram[1])
 
     def _arrive(self, packet: tuple[Callable[[Any], object], Any]) -> None:
+        if self.void:
+            return
         if self.blocked:
             self.stalled.append(packet)
         else:
@@ -174,7 +194,7 @@ class Host:
     def address(self, version: int) -> str:
         """Return the address that this host dials from."""
         for address in self.addresses:
-            if ipaddress.ip_address(address).version == version:
+            if _version(address) == version:
                 return address
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
@@ -182,7 +202,7 @@ class Host:
         return address in (*self.addresses, _LOOPBACK[version], _UNSPECIFIED[version])
 
     def listener_at(self, address: str, port: int) -> SimulatedListener | None:
-        anywhere = _UNSPECIFIED[ipaddress.ip_address(address).version]
+        anywhere = _UNSPECIFIED[_version(address)]
         return self.listeners.get((address, port)) or self.listeners.get((anywhere, port))
 
 
@@ -203,6 +223,7 @@ class SimulatedNetwork:
         self._qualities: dict[tuple[int, int], Quality] = {}
         self._groups: dict[str, int] | None = None
         self._segments: dict[str, tuple[str, ...]] = {}
+        self._off: set[Host] = set()
         self._trace = blake2b(digest_size=16)
 
     # ------------------------------------------------------------ hosts and names
@@ -225,7 +246,8 @@ class SimulatedNetwork:
     def host_at(self, address: str, seen_from: Host) -> Host | None:
         if address in _LOOPBACK.values():
             return seen_from
-        return self._by_address.get(address)
+        host = self._by_address.get(address)
+        return None if host in self._off else host
 
     def look_up(self, name: str) -> list[str]:
         """Return the addresses of a name: one in `names`, a host's own, localhost or an address as it is."""
@@ -244,10 +266,10 @@ class SimulatedNetwork:
         key = (src.number, dst.number)
         path = self._paths.get(key)
         if path is None:
-            chance = random.Random(f"{self._seed}/path/{src.name}/{dst.name}")  # noqa: S311 - it must be foreseeable
-            path = self._paths[key] = Path(self._loop, src, dst, chance)
+            path = self._paths[key] = Path(self._loop, src, dst, self._seed)
             self._apply_quality(path)
             path.blocked = self._is_parted(path)
+            path.void = src in self._off or dst in self._off
         return path
 
     # ------------------------------------------------------------ local links
@@ -265,6 +287,17 @@ class SimulatedNetwork:
         for hosts in self._segments.values():
             names += hosts if host.name in hosts else ()
         return [self._hosts[name] for name in dict.fromkeys(names)]
+
+    def release(self, path: Path) -> None:
+        """Forget a path and the way back when nothing goes over them: each host meets thousands of others.
+
+        Both, because what is still under way on one concerns the ends on the other.
+        """
+        src, dst = path.src.number, path.dst.number
+        there, back = self._paths.get((src, dst)), self._paths.get((dst, src))
+        if all(way is None or way.is_idle for way in (there, back)):
+            self._paths.pop((src, dst), None)
+            self._paths.pop((dst, src), None)
 
     # ------------------------------------------------------------ quality
 
@@ -320,6 +353,26 @@ class SimulatedNetwork:
             broken += end.cut()
         return broken
 
+    def switch_off(self, name: str) -> None:
+        """Take a machine off without a word: it knows no connection any more, and nothing answers for it."""
+        host = self._hosts[name]
+        self._off.add(host)
+        for path in self._paths_of(host):
+            path.void = True
+            if path.src is host:
+                for end in list(path.ends):
+                    end.lose(OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN)))
+
+    def switch_on(self, name: str) -> None:
+        """Put a machine back; who still sends on an old connection is told that it is void."""
+        host = self._hosts[name]
+        self._off.discard(host)
+        for path in self._paths_of(host):
+            path.void = path.src in self._off or path.dst in self._off
+
+    def _paths_of(self, host: Host) -> list[Path]:
+        return [path for path in self._paths.values() if host in (path.src, path.dst)]
+
     def _apply_partition(self) -> None:
         for path in list(self._paths.values()):
             parted = self._is_parted(path)
@@ -342,6 +395,10 @@ class SimulatedNetwork:
     def trace_digest(self) -> str:
         """Return a digest of all deliveries so far: their times, ends and bytes, in order."""
         return self._trace.hexdigest()
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 _RECORD = struct.Struct("<dIII").pack

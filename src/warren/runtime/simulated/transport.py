@@ -11,6 +11,7 @@ import errno
 import ipaddress
 import os
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warren.runtime.simulated.link import LinkEnd
@@ -119,6 +120,7 @@ class SimulatedTransport:
         there.carry(lambda _: back.carry(settle, target.listener_at(address, port)), None)
         listener = await answer
         if listener is None:
+            self._network.release(there)
             raise _os_error(errno.ECONNREFUSED)
         return listener
 
@@ -152,7 +154,7 @@ class SimulatedTransport:
     ) -> tuple[Any, ...]:
         own = str(ip) if ip.is_loopback else self._host.address(ip.version)
         port = self._host.free_port() if from_listener is None else from_listener.port
-        return _socket_address(ipaddress.ip_address(own), port)
+        return (own, port) if ip.version == 4 else (own, port, 0, 0)
 
 
 def _limit_life(end: LinkEnd, path: Path) -> None:
@@ -161,6 +163,7 @@ def _limit_life(end: LinkEnd, path: Path) -> None:
         path.loop.at(path.loop.now + life_s, end.cut, None)
 
 
+@lru_cache(maxsize=4096)
 def _numeric(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if not 0 <= port <= 0xFFFF:
         raise OSError(errno.EINVAL, f"not a port: {port}")

@@ -19,7 +19,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from warren.runtime.simulated.database import DatabaseShelf
+from warren.runtime.simulated.database import DatabasePool, DatabaseShelf
 from warren.runtime.simulated.disk import SimulatedDisk
 from warren.runtime.simulated.loop import virtual_loop
 from warren.runtime.simulated.multicast import SimulatedMulticast
@@ -80,11 +80,11 @@ class _Machine:
 
     __slots__ = ("databases", "disk", "entropy", "host")
 
-    def __init__(self, host: Host, clock: SimulatedClock, seed: object) -> None:
+    def __init__(self, host: Host, clock: SimulatedClock, seed: object, pool: DatabasePool) -> None:
         self.host = host
         self.entropy = SimulatedEntropy(f"{seed}/entropy/{host.name}")
         self.disk = SimulatedDisk(clock.wall)
-        self.databases = DatabaseShelf(self.disk)
+        self.databases = DatabaseShelf(self.disk, pool)
 
 
 class SimulatedRuntime:
@@ -133,6 +133,7 @@ class World:
         self._owns_loop = loop is None
         self.network = SimulatedNetwork(self.loop, seed)
         self.clock = SimulatedClock(self.loop)
+        self._databases = DatabasePool()
         self._machines: dict[str, _Machine] = {}
 
     def runtime(self, name: str, ip: str | Sequence[str] = ()) -> SimulatedRuntime:
@@ -143,7 +144,7 @@ class World:
         if name not in self._machines:
             addresses = (ip,) if isinstance(ip, str) else ip
             host = self.network.add_host(name, addresses)
-            self._machines[name] = _Machine(host, self.clock, self.seed)
+            self._machines[name] = _Machine(host, self.clock, self.seed, self._databases)
         return SimulatedRuntime(self._machines[name], self.clock, self.network)
 
     def run(self, main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -165,8 +166,7 @@ class World:
 
     def close(self) -> None:
         """Free the databases, and the loop unless it was given."""
-        for machine in self._machines.values():
-            machine.databases.close()
+        self._databases.close()
         if self._owns_loop:
             self.loop.close()
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from warren.services.contacts.model import Contact
 
 _TAG = "contact"
+_HEEDED = (PeerConnected, PeerDisconnected, PeerIdentified, ContactAdded, ContactRemoved)
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ class Keeper:
     async def run(self) -> None:
         """Keep every contact connected until cancelled. May be run again after a fault."""
         self._schedule = Reconnect(self._policy, self._entropy)
-        events = self._network.events.subscribe()
+        events = self._network.events.subscribe(*_HEEDED)
         try:
             self._look_at_all()
             async with asyncio.TaskGroup() as tasks:
@@ -125,7 +126,7 @@ class Keeper:
                     await self._contacts.proved(peer, socket.remote_addr)
 
     async def _learn(self, peer: PeerId, socket: Socket, addresses: Iterable[Multiaddr]) -> None:
-        if socket.proven:
+        if socket.proven and self._contacts.get(peer) is not None:
             nearby = socket.remote_addr is not None and socket.remote_addr.is_loopback
             useful = [one for one in addresses if not one.is_unspecified and (nearby or not one.is_loopback)]
             with _logged("storing the addresses of a contact"):

@@ -67,7 +67,8 @@ class PeerTable:
         self._database = database
         self._clock = clock
         self._entropy = entropy
-        self._me = key.peer_id
+        self.me = key.peer_id
+        """This node itself, which is not in the table."""
         self._emit = emit
         self._expel = expel
         self._peers_max = peers_max
@@ -103,20 +104,20 @@ class PeerTable:
 
     async def page(self, sort: Sort | None = None, offset: int = 0, limit: int = 100) -> list[Peer]:
         """Some peers in an order. None: contacts by petname, then the rest, last seen first."""
-        return await self._read(lambda db: reading.page(db, sort, offset, limit))
+        return await self.read(lambda db: reading.page(db, sort, offset, limit))
 
     async def get(self, peer: PeerId) -> Peer | None:
         """One peer; None if the table does not hold it."""
-        found = await self._read(lambda db: reading.get(db, [peer]))
+        found = await self.read(lambda db: reading.get(db, [peer]))
         return found[0] if found else None
 
     async def count(self) -> int:
         """How many peers the table holds."""
-        return await self._read(reading.count)
+        return await self.read(reading.count)
 
     async def starting_with(self, text: str, limit: int = 20) -> list[PeerId]:
         """The peers whose id begins with `text` in either form, or after what all Ed25519 ids begin with."""
-        return await self._read(lambda db: reading.starting_with(db, text, limit))
+        return await self.read(lambda db: reading.starting_with(db, text, limit))
 
     async def candidates(
         self,
@@ -128,7 +129,7 @@ class PeerTable:
     ) -> list[Peer]:
         """Peers worth a dial or a probe: not blocked, with an address; seen last first, or at random."""
         start = self._entropy.below(DRAWS) if at_random else None
-        return await self._read(lambda db: reading.candidates(db, limit, states, exclude, start))
+        return await self.read(lambda db: reading.candidates(db, limit, states, exclude, start))
 
     async def records(self, limit: int, exclude: Collection[PeerId] = ()) -> list[tuple[bytes, bytes | None]]:
         """Signed records to pass on, drawn at random, each with the signed metadata of its peer.
@@ -136,11 +137,11 @@ class PeerTable:
         Of nobody who is blocked or unreachable; this node's own are not among them.
         """
         start = self._entropy.below(DRAWS)
-        return await self._read(lambda db: reading.records(db, limit, exclude, start))
+        return await self.read(lambda db: reading.records(db, limit, exclude, start))
 
     async def kept_after(self, number: int, limit: int) -> tuple[list[Kept], int]:
         """All that is kept of some peers, from the oldest entry on; and the number to go on after."""
-        return await self._read(lambda db: reading.kept_after(db, number, limit))
+        return await self.read(lambda db: reading.kept_after(db, number, limit))
 
     def is_blocked(self, peer: PeerId) -> bool:
         """Whether the user blocked it; answers at once."""
@@ -166,7 +167,7 @@ class PeerTable:
         if note is None:
             return
         now = note.touched_at
-        note.seen_at, note.state = now, "reachable"
+        note.introduces, note.seen_at, note.state = True, now, "reachable"
         note.add_source(source)
         if address is not None and proven:
             note.prove(address, now)
@@ -178,10 +179,18 @@ class PeerTable:
             note.host = ip_group(host)
         await self._make_room()
 
+    async def parted(self, peer: PeerId) -> None:
+        """It was met until just now. Whoever was forgotten meanwhile stays so."""
+        note = self._note(peer)
+        if note is not None:
+            note.seen_at = note.touched_at
+            await self._make_room()
+
     async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
         """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that."""
         note = self._note(peer)
         if note is not None:
+            note.introduces = True
             note.tell(addresses, note.touched_at)
             note.add_source(source)
             await self._make_room()
@@ -225,6 +234,11 @@ class PeerTable:
         self._noted_record(envelope, source)
         await self._make_room()
 
+    async def note_metadata(self, envelope: bytes) -> None:
+        """The same for what it says of itself. Raises ProtocolViolation as `take_metadata`."""
+        self._noted_metadata(envelope)
+        await self._make_room()
+
     async def note_public(self, peer: PeerId, *, public: bool) -> None:
         """Whether anyone may dial it."""
         note = self._note(peer)
@@ -244,17 +258,11 @@ class PeerTable:
 
     async def take_metadata(self, envelope: bytes) -> bool:
         """The same for what a peer says of itself. Only of peers that the table holds."""
-        metadata = PeerMetadata.open(envelope)
-        note = self._note(metadata.peer_id)
-        if note is None:
-            return False
-        signed = Signed(metadata.seq, envelope, entries=metadata.entries)
-        note.metadata = offer(note.metadata, signed)
-        return note.metadata is signed and await self._is_accepted(signed)
+        signed = self._noted_metadata(envelope)
+        return signed is not None and await self._is_accepted(signed)
 
     async def forget(self, peer: PeerId) -> bool:
         """Drop what is known of a peer; a block and a contact stay. False if there was nothing."""
-        self._notes.drop(peer)
         known = await self.transact(lambda db, _: store.forget(db, peer))
         if known:
             self._emit(PeerForgotten(peer))
@@ -265,14 +273,11 @@ class PeerTable:
 
         Raises InputError for this node itself, LimitReached.
         """
-        if peer == self._me:
+        if peer == self.me:
             raise InputError("a node cannot block itself", hint="name another peer")
         now = self._clock.wall()
-        if peer not in self._blocked:
-            await self.transact(lambda db, room: store.block(db, peer, now, room))
-            self._blocked.add(peer)
-            self._emit(PeerBlocked(peer))
-        self._expel(peer)
+        await self.transact(lambda db, room: store.block(db, peer, now, room))
+        self.show_blocked([peer])
 
     async def unblock(self, peer: PeerId) -> bool:
         """Take that back. False if it was not blocked."""
@@ -305,6 +310,24 @@ class PeerTable:
                 signed.accepted = True
         return result
 
+    def show_blocked(self, peers: Iterable[PeerId]) -> None:
+        """It is committed that `peers` are blocked: let it have its effect."""
+        for peer in peers:
+            if peer not in self._blocked:
+                self._blocked.add(peer)
+                self._emit(PeerBlocked(peer))
+            self._notes.drop(peer)
+            self._expel(peer)
+
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` over what is written and what is noted; a full disk does not keep anybody from reading."""
+        if len(self._notes):
+            try:
+                return await self.transact(lambda db, _: fn(db))
+            except StorageError as error:
+                _log.warning("peers are read without the latest news: %s", error)
+        return await self._database.run(fn)
+
     def room(self, db: sqlite3.Connection) -> store.Room:
         """The places of the table, for one transaction."""
         return store.Room(db, lambda: self._entropy.below(DRAWS), self._peers_max)
@@ -313,7 +336,7 @@ class PeerTable:
 
     def _note(self, peer: PeerId) -> Note | None:
         """Where news of `peer` are written down now; None for whoever is of no concern."""
-        if peer == self._me or peer in self._blocked:
+        if peer == self.me or peer in self._blocked:
             return None
         self._noted.set()
         return self._notes.of(peer, self._clock.wall())
@@ -328,22 +351,24 @@ class PeerTable:
             return None
         useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
         signed = Signed(record.seq, envelope, addresses=useful)
+        note.introduces = True
         note.record = offer(note.record, signed)
         note.add_source(source)
         return signed if note.record is signed else None
 
+    def _noted_metadata(self, envelope: bytes) -> Signed | None:
+        """The metadata as they wait to be written; None if they are of no concern."""
+        metadata = PeerMetadata.open(envelope)
+        note = self._note(metadata.peer_id)
+        if note is None:
+            return None
+        signed = Signed(metadata.seq, envelope, entries=metadata.entries)
+        note.metadata = offer(note.metadata, signed)
+        return signed if note.metadata is signed else None
+
     async def _is_accepted(self, signed: Signed) -> bool:
         await self.commit()
         return signed.accepted
-
-    async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Read what is written and what is noted; a full disk does not keep anybody from reading."""
-        if len(self._notes):
-            try:
-                return await self.transact(lambda db, _: fn(db))
-            except StorageError as error:
-                _log.warning("peers are read without the latest news: %s", error)
-        return await self._database.run(fn)
 
     async def _make_room(self) -> None:
         if len(self._notes) >= NOTES_MAX:

@@ -1,28 +1,19 @@
-"""Whole nodes in virtual time, for anyone's tests.
+"""Nodes on simulated hosts, and the loop that runs them.
 
 In:  how many nodes, how they are connected, a seed. Out: started nodes, each on a simulated host of its
 own, and the world they live in, where a test can part, cut and slow them.
 
-    from warren import testing
-
-    def test_a_greeting():
-        async def main():
-            async with testing.network(2, latency_s=0.1) as (alice, bob):
-                bob.handle("/hello/1", lambda peer, payload: b"hello " + payload)
-                assert await alice.request(bob.peer_id, "/hello/1", b"you") == b"hello you"
-
-        testing.run(main())
-
-The nodes run the code of production; clock, chance, network and disk are simulated, so an hour passes in a
-moment and the same seed gives the same run. Refuses to run on a real event loop, where no time can be
+Refuses to run on a real event loop, where no time can be
 skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -30,15 +21,15 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
-from warren.runtime.simulated import Deadlock, Quality, SimulationError, VirtualLoop, World, virtual_loop
+from warren.protocols.kad.config import KadConfig
+from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
 from warren.services.discovery.config import DiscoveryConfig
+from warren.testing.plaintext import plaintext_stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
 
     from warren.runtime.simulated import SimulatedRuntime
-
-__all__ = ["Deadlock", "Nodes", "Quality", "SimulationError", "World", "network", "run"]
 
 T = TypeVar("T")
 
@@ -48,6 +39,8 @@ LIMIT_S = 30 * 86_400.0
 # Nodes that are not connected after this much virtual time will not be.
 _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
+_DOWNLOADS = Path("/downloads")
+NO_DHT = KadConfig(mode="off")
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -66,8 +59,11 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
 class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
-    def __init__(self, world: World, *, lan: bool = False) -> None:
+    def __init__(self, world: World, config: Config, *, lan: bool = False, encrypted: bool = True) -> None:
+        """config: what all are told alike; home, name and download folder are each node's own."""
         self.world = world
+        self._config = config
+        self._stack = None if encrypted else plaintext_stack()
         self._lan = lan
         self._lan_hosts: dict[str, None] = {}
         self._nodes: list[Node] = []
@@ -88,16 +84,15 @@ class Nodes(Sequence[Node]):
 
     async def start(self, number: int) -> Node:
         """Start a new node on host `number`, with the identity and the files that are there."""
-        runtime = self._on_lan(number) if self._lan else self.world.runtime(self.host(number))
-        # Without a local link nobody is dialled but whom the test says: its topology is what it asked for.
-        discovery = DiscoveryConfig() if self._lan else DiscoveryConfig(mdns=False, connections=0)
-        config = Config(
-            home=_HOME, name=self.host(number), download_dir=Path("/downloads"), discovery=discovery
-        )
-        node = Node(config, runtime=runtime)
+        runtime = self._on_lan(number) if self._lan else self._alone(number)
+        config = replace(self._config, home=_HOME, name=self.host(number), download_dir=_DOWNLOADS)
+        node = Node(config, runtime=runtime, stack=self._stack)
         await node.start()
         self._nodes[number : number + 1] = [node]
         return node
+
+    def _alone(self, number: int) -> SimulatedRuntime:
+        return self.world.runtime(self.host(number), ip=_addresses(number))
 
     def _on_lan(self, number: int) -> SimulatedRuntime:
         host = self.host(number)
@@ -139,6 +134,9 @@ async def network(
     seed: object = 0,
     latency_s: float = 0.01,
     lan: bool = False,
+    dht: KadConfig = NO_DHT,
+    config: Config | None = None,
+    encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
@@ -146,6 +144,9 @@ async def network(
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
     lan: all are on one local link (`world.network.set_segment` says who is on which), where they find each
     other by themselves; then `degree` is 0 if it is not given.
+    dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
+    config: what all nodes are told alike, their DHT and discovery as well. encrypted: False spares the
+    ciphers, which cost the most where nodes are thousands; all else stays the same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -158,7 +159,10 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    nodes = Nodes(world, lan=lan)
+    # Without a local link nobody is dialled but whom the test says: its topology is what it asked for.
+    discovery = DiscoveryConfig() if lan else DiscoveryConfig(mdns=False, connections=0)
+    shared = config or Config(discovery=discovery, dht=dht)
+    nodes = Nodes(world, shared, lan=lan, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)
@@ -166,6 +170,13 @@ async def network(
             await nodes.start(number)
         await _connect(nodes, edges, degree)
         yield nodes
+
+
+def _addresses(number: int) -> list[str]:
+    """Return the addresses of a host, in networks of its own: nodes mistrust many peers from one network."""
+    ip4 = ipaddress.IPv4Address("20.0.0.1") + (number << 8)
+    ip6 = ipaddress.IPv6Address("2a00::1") + (number << 80)
+    return [str(ip4), str(ip6)]
 
 
 def _ring(n: int, degree: int) -> list[tuple[int, int]]:

@@ -1,0 +1,1 @@
+"""Kademlia: who is near a key, values that prove themselves, and who provides what."""
