@@ -183,6 +183,12 @@ class Provider(NamedTuple):
     addresses: tuple[Multiaddr, ...]
 
 
+class Stored(NamedTuple):
+    """What comes of providing."""
+
+    stored: int
+
+
 class Dht:
     """A DHT that all ask, as one node sees it; it names who asks, too, as a real one may."""
 
@@ -191,9 +197,10 @@ class Dht:
         self.me = me
         self.broken = False
 
-    async def provide(self, key: bytes) -> None:
+    async def provide(self, key: bytes) -> Stored:
         if self.me not in self.providers.setdefault(key, []):
             self.providers[key].append(self.me)
+        return Stored(20)
 
     async def find_peer(self, peer: PeerId) -> Provider | None:
         known = [one for providers in self.providers.values() for one in providers if one.peer == peer]

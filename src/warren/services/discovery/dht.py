@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core import multihash
+from warren.core.errors import ConnectionFailed
 from warren.services.discovery.looking import LookPolicy, look_again
 from warren.services.discovery.model import Found
 
@@ -25,6 +26,9 @@ NAME: Final = "dht"
 POLICY: Final = LookPolicy(every_s=300.0, first_s=5.0)
 PROVIDED_S: Final = 22 * 3600.0
 """Said again after so long; records live for 48 hours."""
+KEEPERS_ENOUGH: Final = 10
+SOON_S: Final = 1200.0
+"""The same where fewer keep it: while this node knows a part of the DHT only, it tells the wrong ones."""
 PROVIDERS_MAX: Final = 20
 """Of one look-up."""
 
@@ -37,6 +41,15 @@ class Provider(Protocol):
 
     @property
     def addresses(self) -> Sequence[Multiaddr]: ...
+
+
+class Stored(Protocol):
+    """What came of saying so."""
+
+    @property
+    def stored(self) -> int:
+        """How many others keep it."""
+        ...
 
 
 class Located(Protocol):
@@ -53,8 +66,8 @@ class Providing(Protocol):
         """Where a peer is. Raises WarrenError."""
         ...
 
-    async def provide(self, key: bytes) -> object:
-        """Store that this node provides `key`. Raises WarrenError."""
+    async def provide(self, key: bytes) -> Stored:
+        """Say that this node provides `key`. Raises WarrenError."""
         ...
 
     def find_providers(self, key: bytes, count: int = PROVIDERS_MAX) -> AsyncIterator[Provider]:
@@ -84,8 +97,11 @@ class DhtRouting:
         return True, "provider records"
 
     async def advertise(self, namespace: str) -> float:
-        await self._dht.provide(key_of(namespace))
-        return PROVIDED_S
+        """Raises ConnectionFailed where nobody keeps it: a node that has just started knows no others yet."""
+        stored = (await self._dht.provide(key_of(namespace))).stored
+        if not stored:
+            raise ConnectionFailed("no peer of the DHT keeps it", hint="it is tried again soon")
+        return PROVIDED_S if stored >= KEEPERS_ENOUGH else SOON_S
 
     async def withdraw(self, namespace: str) -> None:
         """Nothing can be taken back; it is not said again."""
