@@ -36,7 +36,7 @@ SETTINGS = (
     ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
     ("Probes of peers", "", "services/peers/probing.py", "ProbePolicy"),
     ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
-    ("Whom discovery dials (fixed)", "choice.", "services/discovery/choice.py", "ChoicePolicy"),
+    ("Whom discovery dials", "", "services/discovery/choice.py", "ChoicePolicy"),
     ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
     ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),
     ("Look-ups in the DHT", "dht.lookup.", "protocols/kad/lookup.py", "LookupConfig"),

@@ -151,7 +151,8 @@ async def assemble(
         network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
     )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
-    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers)
+    kad = dht.kad if config.dht.mode != "off" else None
+    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers, kad)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,

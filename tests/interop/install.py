@@ -38,8 +38,8 @@ def folder(name: str) -> Path:
     return ROOT / ".peers" / name
 
 
-def command(name: str) -> list[str] | None:
-    """The command line that runs the peer `name`, or None when it is not installed."""
+def command(name: str, program: str = "peer") -> list[str] | None:
+    """The command line that runs a `program` of the peer `name`, or None when it is not installed."""
     if not (folder(name) / ".complete").exists():
         return None
     if name == "go":
@@ -47,10 +47,10 @@ def command(name: str) -> list[str] | None:
         shutil.copyfile(SOURCES / "go" / "peer.py", script)
         return [sys.executable, str(script)]
     if name == "py":
-        return [str(_python(folder("py"))), str(SOURCES / "py" / "peer.py")]
+        return [str(_python(folder("py"))), str(SOURCES / "py" / f"{program}.py")]
     # Node finds packages from where a script lies, so the script goes to the packages, whenever it changed.
-    script = folder("js") / "peer.mjs"
-    source = SOURCES / "js" / "peer.mjs"
+    script = folder("js") / f"{program}.mjs"
+    source = SOURCES / "js" / f"{program}.mjs"
     node = shutil.which("node")
     if node is None:
         return None

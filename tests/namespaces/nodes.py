@@ -24,13 +24,16 @@ PROGRAM = (sys.executable, "-m", "warren.frontends.cli")
 
 
 class NodeProcess:
-    """A node, started on entry and killed on exit; `variables` are settings, WARREN_ and all."""
+    """A node, started on entry and killed on exit; `variables` are settings, WARREN_ and all.
+
+    variables: the whole environment of its process.
+    """
 
     def __init__(self, machine: Namespace, name: str, folder: Path, **variables: str) -> None:
         self.machine = machine
         self.name = name
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WARREN_")}
-        self._environment = kept | {
+        self.variables = kept | {
             "PYTHONPATH": str(Path(warren.__file__).parents[1]),
             "HOME": str(folder),
             "WARREN_HOME": str(folder / name),
@@ -52,14 +55,14 @@ class NodeProcess:
     def start(self) -> None:
         """Start the node and wait until it is ready."""
         # To a file, not a pipe: a node that logs much must not stop because nobody reads.
-        log = Path(self._environment["HOME"]) / f"{self.name}.log"
+        log = Path(self.variables["HOME"]) / f"{self.name}.log"
         with log.open("a") as errors:
             self._process = subprocess.Popen(
                 self.machine.command(*PROGRAM, "up", "--name", self.name, "--json"),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=self._environment,
+                env=self.variables,
             )
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
@@ -78,7 +81,7 @@ class NodeProcess:
             self.machine.command(*PROGRAM, *map(str, words)),
             capture_output=True,
             text=True,
-            env=self._environment,
+            env=self.variables,
             timeout=timeout_s,
             check=False,
         )

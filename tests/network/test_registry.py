@@ -45,6 +45,7 @@ class FakeSocket:
         self.state = S.OPENING
         self.authenticated = False
         self.proven = True
+        self.kept = False
         self.draining = False
         self.other_end: FakeSocket | None = None
         self.streams = 0
@@ -437,6 +438,17 @@ def test_both_sides_come_to_one_socket(dials: list[tuple[bool, int]], looks: lis
     newest = max(n for n, (by_low, _) in enumerate(dials) if by_low or not any(by for by, _ in dials))
     assert kept == [newest]
     assert [near.usable for near, _ in ends] == [far.usable for _, far in ends]
+
+
+def test_what_somebody_asked_for_is_kept_by_the_socket_that_takes_its_place() -> None:
+    bench = Bench()
+    kept, passing = bench.outbound(HIGH).connect(), bench.outbound(HIGH).connect()
+    kept.kept, passing.opened_at = True, kept.opened_at + 1.0
+
+    bench.registry.settle(HIGH)
+
+    assert passing.kept
+    assert kept.draining or kept.ended
 
 
 def test_what_a_socket_proved_holds_for_the_one_that_takes_its_place() -> None:

@@ -176,7 +176,9 @@ class Network:
         self._check_running()
         if address.peer_id is not None:
             return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
-        return await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
+        socket = await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
+        socket.kept = True
+        return socket
 
     def can_dial(self, address: Multiaddr) -> bool:
         """Whether one of the transports knows what to do with `address`."""

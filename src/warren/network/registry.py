@@ -239,6 +239,7 @@ class SocketRegistry:
             wanted = [max(wanted, key=lambda s: s.opened_at)]
             # The key is the same, so what one socket proved holds for the one that takes its place.
             wanted[0].proven = any(s.proven for s in live)
+            wanted[0].kept = any(s.kept for s in live)
         for socket in live:
             if socket not in wanted:
                 self._drain(socket)

@@ -10,8 +10,6 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import pytest
-
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.services.discovery.model import DEFAULT_NAMESPACE, Found
@@ -119,7 +117,7 @@ def test_nobody_is_named_twice_without_news(case: Case) -> None:
 
 def test_who_comes_later_is_found(case: Case) -> None:
     if not case.grows:
-        pytest.skip("what is given at the start is all there is")
+        return  # what is given at the start is all there is
 
     async def main() -> None:
         searching = asyncio.ensure_future(take(case.discoverer, 2))

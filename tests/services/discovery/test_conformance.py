@@ -183,6 +183,12 @@ class Provider(NamedTuple):
     addresses: tuple[Multiaddr, ...]
 
 
+class Stored(NamedTuple):
+    """What comes of providing."""
+
+    stored: int
+
+
 class Dht:
     """A DHT that all ask, as one node sees it; it names who asks, too, as a real one may."""
 
@@ -191,16 +197,22 @@ class Dht:
         self.me = me
         self.broken = False
 
-    async def provide(self, key: bytes) -> None:
+    async def provide(self, key: bytes) -> Stored:
         if self.me not in self.providers.setdefault(key, []):
             self.providers[key].append(self.me)
+        return Stored(20)
+
+    async def find_peer(self, peer: PeerId) -> Provider | None:
+        known = [one for providers in self.providers.values() for one in providers if one.peer == peer]
+        return known[0] if known else None
 
     async def find_providers(self, key: bytes, count: int = 20) -> AsyncIterator[Provider]:
         await asyncio.sleep(0.05)
         if self.broken:
             raise RequestTimeout("nobody answers")
-        for provider in self.providers.get(key, [])[:count]:
-            yield provider
+        for number, provider in enumerate(self.providers.get(key, [])[:count]):
+            # Of some the addresses were kept, of some only the ids.
+            yield provider if number % 2 else Provider(provider.peer, ())
 
 
 class DhtCase(Plain):

@@ -38,7 +38,7 @@ class PresencePolicy:
     """
 
     fresh_s: float = 5.0
-    patience_s: float = 12.0
+    patience_s: float = 11.0
     doubt_s: float = 3.5
     goodbye_s: float = 2.5
     again_s: float = 2.0

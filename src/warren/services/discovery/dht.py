@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core import multihash
+from warren.core.errors import ConnectionFailed
 from warren.services.discovery.looking import LookPolicy, look_again
 from warren.services.discovery.model import Found
 
@@ -25,6 +26,9 @@ NAME: Final = "dht"
 POLICY: Final = LookPolicy(every_s=300.0, first_s=5.0)
 PROVIDED_S: Final = 22 * 3600.0
 """Said again after so long; records live for 48 hours."""
+KEEPERS_ENOUGH: Final = 10
+SOON_S: Final = 1200.0
+"""The same where fewer keep it: while this node knows a part of the DHT only, it tells the wrong ones."""
 PROVIDERS_MAX: Final = 20
 """Of one look-up."""
 
@@ -39,11 +43,31 @@ class Provider(Protocol):
     def addresses(self) -> Sequence[Multiaddr]: ...
 
 
+class Stored(Protocol):
+    """What came of saying so."""
+
+    @property
+    def stored(self) -> int:
+        """How many others keep it."""
+        ...
+
+
+class Located(Protocol):
+    """A peer that was looked up."""
+
+    @property
+    def addresses(self) -> Sequence[Multiaddr]: ...
+
+
 class Providing(Protocol):
     """What is needed of the DHT."""
 
-    async def provide(self, key: bytes) -> object:
-        """Store that this node provides `key`. Raises WarrenError."""
+    async def find_peer(self, peer: PeerId) -> Located | None:
+        """Where a peer is. Raises WarrenError."""
+        ...
+
+    async def provide(self, key: bytes) -> Stored:
+        """Say that this node provides `key`. Raises WarrenError."""
         ...
 
     def find_providers(self, key: bytes, count: int = PROVIDERS_MAX) -> AsyncIterator[Provider]:
@@ -73,8 +97,11 @@ class DhtRouting:
         return True, "provider records"
 
     async def advertise(self, namespace: str) -> float:
-        await self._dht.provide(key_of(namespace))
-        return PROVIDED_S
+        """Raises ConnectionFailed where nobody keeps it: a node that has just started knows no others yet."""
+        stored = (await self._dht.provide(key_of(namespace))).stored
+        if not stored:
+            raise ConnectionFailed("no peer of the DHT keeps it", hint="it is tried again soon")
+        return PROVIDED_S if stored >= KEEPERS_ENOUGH else SOON_S
 
     async def withdraw(self, namespace: str) -> None:
         """Nothing can be taken back; it is not said again."""
@@ -84,8 +111,15 @@ class DhtRouting:
 
         async def look() -> AsyncIterator[Found]:
             async for provider in self._dht.find_providers(key, PROVIDERS_MAX):
-                if provider.peer != self._me and provider.addresses:
-                    addresses = tuple(one.without_peer() for one in provider.addresses)
+                if provider.peer != self._me and (addresses := await self._addresses(provider)):
                     yield Found(provider.peer, addresses, NAME)
 
         return look_again(look, POLICY, self._chance, "looking for providers")
+
+    async def _addresses(self, provider: Provider) -> tuple[Multiaddr, ...]:
+        """Where it is: records keep addresses for half an hour only, and then just say who."""
+        told: Sequence[Multiaddr] = provider.addresses
+        if not told:
+            located = await self._dht.find_peer(provider.peer)
+            told = located.addresses if located is not None else ()
+        return tuple(one.without_peer() for one in told)
