@@ -110,6 +110,7 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
+    stack.callback(measuring.close)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     parts = Parts(
         runtime=runtime,

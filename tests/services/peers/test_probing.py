@@ -119,14 +119,25 @@ def test_who_accepts_and_hangs_up_is_not_dialled_without_pause() -> None:
         run.probing.lost(ANNA, run.now)
         before = len(run.probed)
         while len(run.probed) == before:
-            run.until(run.now + 1)
+            run.until(run.now + 60)
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(run.probed)]
     assert waits[0] >= 2 * POLICY.settle_s
-    assert waits[-1] == pytest.approx(POLICY.backoff_max_s, abs=2)
+    assert waits[-1] == pytest.approx(POLICY.backoff_max_s, abs=60)
     run.until(run.now + POLICY.steady_s)
     run.probing.lost(ANNA, run.now)
     run.until(run.now + POLICY.settle_s)
     assert len(run.probed) == 21  # once one lasts, all is forgiven
+
+
+def test_who_only_looked_whether_this_node_lives_is_not_looked_at_in_turn() -> None:
+    for stood_s, came, tried in ((1, True, False), (1, False, True), (POLICY.steady_s, True, True)):
+        run = Run()
+        run.probing.met(ANNA, Place("a"), 0, came=came)
+        run.until(stood_s)
+        run.probing.lost(ANNA, run.now)
+        run.until(run.now + POLICY.settle_s)
+        assert bool(run.probed) is tried
+        assert (ANNA in run.probing) is tried
 
 
 def test_whoever_comes_back_is_taken_back_at_any_stage() -> None:

@@ -21,6 +21,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
 from warren.network.limits import ip_group
 from warren.network.race import REFUSED_REASON
+from warren.network.yamux.frames import GO_AWAY_NORMAL
 from warren.services.peers.diversity import group_of_address, spread
 from warren.services.peers.latencies import Latencies
 from warren.services.peers.model import PeerBlocked, PeerForgotten
@@ -60,8 +61,9 @@ FIRST_LOOK_S: Final = 2.0
 """From a new connection to the first figure."""
 FEELER_DRAW: Final = 256
 """Candidates of a feeler: enough that the few of a network that an attacker does not fill are among them."""
-GIVE_UP_S: Final = 10.0
-GIVE_UP_TRIES: Final = 3
+GIVE_UP_AFTER_S: Final = (1.0, 10.0, 10.0)
+"""When to see whether a connection that was made to try a peer may end: what it began with is over by then.
+Less in all than a connection that lasted, see `ProbePolicy.steady_s`."""
 REFILL_S: Final = 3600.0
 REFILL_MAX: Final = 1024
 # What goes wrong on this side, and says nothing of the peer.
@@ -130,6 +132,7 @@ class Prober:
     async def run(self) -> None:
         """Measure and probe until cancelled. May be run again after a fault."""
         self._probing = Probing(self._policy, self._entropy)
+        self._look_at = self._clock.now() + self._config.latency_interval_s
         events = self._network.events.subscribe()
         try:
             self._look_at_all()
@@ -170,8 +173,10 @@ class Prober:
 
     def _on_connected(self, peer: PeerId) -> None:
         now = self._clock.now()
-        self._probing.met(peer, self._place_of_sockets(peer), now)
-        for socket in self._network.sockets(peer):
+        sockets = self._network.sockets(peer)
+        came = not any(socket.outbound for socket in sockets)
+        self._probing.met(peer, self._place_of_sockets(peer), now, came=came)
+        for socket in sockets:
             _ask(socket)
         if now + FIRST_LOOK_S < self._look_at:
             self._look_at = now + FIRST_LOOK_S
@@ -267,12 +272,12 @@ class Prober:
 
     async def _give_up(self, socket: Socket) -> None:
         """As soon as nobody uses it: one stream is that of the ping. Who uses it for long may keep it."""
-        for _ in range(GIVE_UP_TRIES):
+        for wait_s in GIVE_UP_AFTER_S:
+            await asyncio.sleep(wait_s)
             if socket.streams <= 1:
                 self._probing.released(socket.peer_id)
-                socket.drain()
+                socket.shut(Closed("this node only looked whether the peer lives"), GO_AWAY_NORMAL)
                 return
-            await asyncio.sleep(GIVE_UP_S)
 
     async def _on_failure(self, peer: PeerId, error: Exception, began: float) -> None:
         now = self._clock.now()

@@ -62,7 +62,8 @@ class ProbePolicy:
 
     settle_s: from a loss to the first try, doubling where connections do not last (attack: peers that accept
         and hang up, to be dialled without pause); also within what all are due again when a doubt ends.
-    steady_s: a connection that stood so long did last.
+    steady_s: a connection that stood so long did last. The end of a shorter one that the peer made is not
+        looked into: it may have come to see whether this node lives, and would be seen in turn without end.
     retest_s: between the tries of a suspect, doubling.
     failures_max: so many in a row make a suspect unreachable.
     backoff_first_s: between the first two tries of the unreachable, doubling from then on.
@@ -122,6 +123,7 @@ class Forgotten:
 
 class _Peer:
     __slots__ = (
+        "came",
         "connected",
         "due",
         "failing_since",
@@ -143,6 +145,7 @@ class _Peer:
         self.kept = False
         self.connected = False
         self.met_at = 0.0
+        self.came = False
         self.losses = 0  # in a row, of connections that did not last
         self.probing = False
         self.due: float | None = None
@@ -245,8 +248,10 @@ class Probing:
         self._peers.pop(peer, None)
         self._held.pop(peer, None)
 
-    def met(self, peer: PeerId, place: Place, now: float) -> None:
-        """A connection with the peer stands, whoever dialled: watched or not, it is reachable."""
+    def met(self, peer: PeerId, place: Place, now: float, *, came: bool = False) -> None:
+        """A connection with the peer stands: watched or not, it is reachable. came: it was the peer that
+        dialled.
+        """
         self.heard(now, place.reach)
         one = self._peers.get(peer)
         if one is None:
@@ -256,7 +261,7 @@ class Probing:
         self._held.pop(peer, None)
         one.probing = False
         if not one.connected:
-            one.met_at = now
+            one.met_at, one.came = now, came
         one.place, one.met, one.connected, one.due = place, True, True, None
         one.failures, one.failing_since = 0, None
         self._set_state(peer, one, "reachable")
@@ -271,8 +276,9 @@ class Probing:
         if one is None or not one.connected:
             return
         one.connected = False
-        one.losses = 0 if now - one.met_at >= self._policy.steady_s else one.losses + 1
-        if len(self._peers) > self._policy.peers_max:
+        lasted = now - one.met_at >= self._policy.steady_s
+        one.losses = 0 if lasted else one.losses + 1
+        if len(self._peers) > self._policy.peers_max or (one.came and not lasted):
             self.unwatch(peer)
         else:
             # Beyond 2**30 the power only grows the number, not the wait.
@@ -290,7 +296,7 @@ class Probing:
             self._retry(peer, now)
         elif self._heard_at[one.place.reach] >= began:
             self._convict(peer, one, now, witnessed=True)
-        elif self._witnesses(peer, one) < WITNESSES_MIN:
+        elif not self._witnesses(peer, one):
             self._convict(peer, one, now, witnessed=False)
         else:
             self._held[peer] = (began, now + self._policy.hold_s)
@@ -396,14 +402,19 @@ class Probing:
         self._due_within(peer, now, self._policy.retest_s)
 
     def _give_up_waiting(self, now: float) -> None:
+        """No witness came. Where many could have, that is strange: it may be this node's own network."""
         over = [peer for peer, (_, until) in self._held.items() if until <= now]
         for peer in over:
             del self._held[peer]
-            self._doubting_since = now
-            self._retry(peer, now)
+            one = self._peers[peer]
+            if self._witnesses(peer, one) < WITNESSES_MIN:
+                self._convict(peer, one, now, witnessed=False)
+            else:
+                self._doubting_since = now
+                self._retry(peer, now)
 
     def _witnesses(self, accused: PeerId, at: _Peer) -> int:
-        """How many others could bear witness, as far as that matters."""
+        """How many others could bear witness, up to as many as it takes."""
         able = (
             peer
             for peer, one in self._peers.items()
