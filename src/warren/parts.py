@@ -24,9 +24,12 @@ from warren.services.contacts.petname import petname_key
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.lists import PeerLists
 from warren.services.peers.measuring import Measuring
+from warren.services.peers.mend import mend
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
 from warren.services.whereabouts.whereabouts import Whereabouts
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
     from warren.services.contacts.model import Contact
+    from warren.services.identity.state import Damage
 
     Work = Callable[[], Awaitable[None]]
 
@@ -52,7 +56,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Parts:
-    """What a running node is made of. background: what runs as long as the node, by name, supervised."""
+    """What a running node is made of. damage: what was found wrong with its state at the start. background:
+    what runs as long as the node, by name, supervised.
+    """
 
     runtime: Runtime
     network: Network
@@ -61,11 +67,12 @@ class Parts:
     measuring: Measuring
     contacts: Contacts
     peers: PeerTable
-    acquaint: Acquaint
+    peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
     started_at: float
+    damage: Damage | None
     background: list[tuple[str, Work]]
 
 
@@ -81,7 +88,8 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
     home = Home(config.home, runtime)
     key = await home.open()
     stack.push_async_callback(home.close)
-    state = await runtime.open_database(home.place(STATE_NAME), numbered_scripts(*OWNERS_OF_STATE))
+    scripts = numbered_scripts(*OWNERS_OF_STATE)
+    state, damage = await open_state(runtime, home.place(STATE_NAME), scripts, mend)
     stack.push_async_callback(state.close)
     network = Network(runtime, key, config.network)
     whereabouts = Whereabouts(network)
@@ -120,11 +128,12 @@ async def assemble(config: Config, given: Runtime | None, agent: str, stack: Asy
         measuring=measuring,
         contacts=contacts,
         peers=peers,
-        acquaint=acquaint,
+        peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         started_at=runtime.clock.now(),
+        damage=damage,
         background=[
             ("keeping contacts", keeper.run),
             ("watching peers", watcher.run),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
 from warren.core.errors import Ambiguous, BadContent, ContentUnknown, InvalidCode, PeerUnknown, SourceVanished
@@ -50,6 +51,8 @@ class FakeContacts:
         return self.known.get(peer)
 
     async def rename(self, peer: Any, name: str) -> None:
+        if peer not in self.known:
+            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows the contacts")
         self.known[peer] = replace(self.known[peer], petname=name)
 
     async def remove(self, peer: Any) -> None:
@@ -104,6 +107,7 @@ class FakeNode:
     config: Config = field(default_factory=lambda: Config(name="me"))
     peer_id: object = ME
     uptime_s: float = 93784.0
+    damage: str = ""
 
     def __post_init__(self) -> None:
         self.forget()
@@ -111,6 +115,7 @@ class FakeNode:
     def forget(self) -> None:
         """Be as new."""
         self.contacts, self.network = FakeContacts(), FakeNetwork()
+        self.peers, self.peer_lists = FakePeers(self), FakeLists()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
         self.hold = asyncio.Event()
@@ -125,6 +130,9 @@ class FakeNode:
 
     def agent_of(self, peer: Any) -> Any:
         return "js-libp2p/3.3.0" if peer in self.network.connected else None
+
+    async def find_peer(self, text: str) -> Any:
+        return self.resolve_peer(text)
 
     def resolve_peer(self, text: str) -> Any:
         known = {"anna": ANNA, "ben": BEN, str(ANNA): ANNA, str(BEN): BEN}

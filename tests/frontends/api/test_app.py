@@ -56,25 +56,6 @@ def test_invite_and_join(api: RunningApi) -> None:
     assert (status, contact["name"], contact["own_name"]) == (201, "anna", "Anna A.")
 
 
-def test_peers_are_contacts_first_then_connected(api: RunningApi) -> None:
-    _, found = api.json("GET", "/v1/peers")
-    assert [(one["peer_id"], one["name"]) for one in found["items"]] == [
-        (str(ANNA), "anna"),
-        (str(BEN), None),
-    ]
-    assert found["items"][0]["rtt_ms"] == 12.3
-    assert found["items"][0]["addresses"] == ["/ip4/192.0.2.7/tcp/4101"]
-
-
-def test_a_peer_is_shown_added_renamed_and_removed(api: RunningApi) -> None:
-    assert api.json("GET", "/v1/peers/anna")[1]["peer_id"] == str(ANNA)
-    status, added = api.json("POST", "/v1/peers", {"peer": f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "name": "ben"})
-    assert (status, added["name"]) == (201, "ben")
-    assert api.json("POST", "/v1/peers", {"peer": "ben", "name": "benjamin"})[1]["name"] == "benjamin"
-    status, removed = api.json("DELETE", "/v1/peers/ben")
-    assert (status, removed["removed"]) == (200, str(BEN))
-
-
 def test_ping_streams_each_round_trip(api: RunningApi) -> None:
     *each, summary = lines(api, "POST", "/v1/ping", {"peer": "anna", "count": 3, "interval_s": 0})
     assert [one["number"] for one in each] == [1, 2, 3]
@@ -216,6 +197,7 @@ def test_openapi_describes_everything(api: RunningApi) -> None:
     status, found = api.json("GET", "/openapi.json")
     assert status == 200
     assert "/v1/transfers" in found["paths"]
+    assert "/v1/peer-list" in found["paths"]
     for path in found["paths"].values():
         for operation in path.values():
             assert operation.get("description") or operation["summary"]

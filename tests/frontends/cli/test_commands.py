@@ -60,8 +60,9 @@ def test_join_reads_a_code_from_stdin(run: Any, monkeypatch: pytest.MonkeyPatch)
 def test_peers_have_numbers(run: Any) -> None:
     said = run("peer", "list")
     rows = [line.split() for line in said.out.splitlines()]
-    assert rows[0] == ["#", "NAME", "STATE", "RTT", "PEER", "ID"]
-    assert rows[1] == ["1", "anna", "connected", "12.3", "ms", str(ANNA)]
+    assert rows[0] == ["#", "NAME", "STATE", "LATENCY", "DOWN", "UP", "SEEN", "PEER", "ID"]
+    assert rows[1][:5] == ["1", "anna", "connected", "20.0", "ms"]
+    assert rows[1][-2:] == ["now", str(ANNA)]
     assert rows[2][:2] == ["2", "-"]
     assert f"peer id    {BEN}" in run("peer", "show", "2").out
     assert run("ping", "1", "-c", "1", "--json").out.count(str(ANNA)) == 1
@@ -78,7 +79,11 @@ def test_peer_show(run: Any) -> None:
     said = run("peer", "show", "anna")
     assert "name       anna" in said.out
     assert "program    js-libp2p/3.3.0" in said.out
-    assert "addresses  /ip4/192.0.2.7/tcp/4101" in said.out
+    assert "address    /ip4/192.0.2.7/tcp/4101" in said.out
+    assert "latency    20.00 ms ± 1.00 ms, measured" in said.out
+    assert "download   100.0 Mbit/s (12.5 MB/s), measured" in said.out
+    assert "says       region: north" in said.out
+    assert "roles      dht" in said.out
     assert run("peer", "show", "nobody").code == 4
 
 

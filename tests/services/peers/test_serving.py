@@ -94,9 +94,9 @@ def test_a_second_one_waits_until_the_first_is_through_with_all_its_runs() -> No
         assert second.begun is not None
         second.end(100)
         stage.later(LEASE_S / 2)
-        assert not waiting.begun
+        assert waiting.served == []
         stage.later(LEASE_S)
-        assert waiting.begun
+        assert len(waiting.served) == 1
         assert not waiting.refused
         stage.gate.close()
 

@@ -41,6 +41,7 @@ class Status(BaseModel):
     contacts: int
     shares: int
     download_dir: str
+    damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
 
 
 class Stopping(BaseModel):
@@ -72,7 +73,7 @@ class JoinRequest(_Request):
 
 
 class Peer(BaseModel):
-    """A contact, or a peer that is connected right now."""
+    """A peer, as it is right now."""
 
     peer_id: str
     name: str | None = Field(description="Petname: what you call it")
@@ -89,12 +90,6 @@ class KeptPeer(Peer):
     """A peer that is a contact now."""
 
     new: bool = Field(description="false: it was one before")
-
-
-class PeerList(BaseModel):
-    """All contacts and connected peers; contacts first, by name."""
-
-    items: list[Peer]
 
 
 class PeerRequest(_Request):
@@ -160,9 +155,9 @@ class ShareList(BaseModel):
 
 
 class RemovedPeer(BaseModel):
-    """The contact that was taken away."""
+    """Who was taken away."""
 
-    removed: str = Field(description="Its peer id")
+    removed: str = Field(description="Its peer id, or the imported address")
     called: str = Field(description="As messages name it")
 
 

@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-def known_peers(node: Node) -> list[PeerId]:
-    """Contacts by name, then whoever else is connected."""
-    contacts = [one.peer_id for one in node.contacts.all()]
-    kept = set(contacts)
-    return contacts + [peer for peer in node.network.peers() if peer not in kept]
-
-
 def peer(node: Node, peer_id: PeerId) -> Document:
     """A `schemas.Peer`."""
     contact = node.contacts.get(peer_id)

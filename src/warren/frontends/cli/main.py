@@ -42,7 +42,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "People": {
         "invite": ("people:invite", "Make a code that lets somebody become your contact."),
         "join": ("people:join", "Use a code that somebody gave you."),
-        "peer": ("peer:peer", "List, show, add and remove peers."),
+        "peer": ("peer:peer", "List, show, add, block and remove peers; import and export them."),
+        "metadata": ("metadata:metadata", "Say something of this node that all can read."),
         "ping": ("people:ping", "Measure the round trip to a peer."),
         "speedtest": ("people:speedtest", "Measure throughput to and from a peer."),
     },

@@ -35,9 +35,15 @@ class Signed:
 
 @dataclass(slots=True)
 class Note:
-    """News of one peer. None, empty: nothing new. Times are Unix seconds."""
+    """News of one peer. None, empty: nothing new. Times are Unix seconds.
 
+    began_at, touched_at: of the first and the last of them. introduces: they are enough to take up a peer that
+    the table does not hold.
+    """
+
+    began_at: float = 0.0
     touched_at: float = 0.0
+    introduces: bool = False
     seen_at: float | None = None
     host: str | None = None
     latency: Figure | None = None
@@ -54,11 +60,6 @@ class Note:
     record: Signed | None = None
     metadata: Signed | None = None
 
-    @property
-    def introduces(self) -> bool:
-        """Whether it is enough to take up a peer that the table does not hold."""
-        return self.seen_at is not None or bool(self.told or self.proven) or self.record is not None
-
     def tell(self, addresses: Iterable[Multiaddr], at: float) -> None:
         """Somebody said that it may be reached at `addresses`."""
         _remember(self.told, addresses, at)
@@ -74,7 +75,7 @@ class Note:
 
     def under(self, newer: Note) -> Note:
         """Both notes as one, in which `newer` holds."""
-        both = Note()
+        both = Note(self.began_at, introduces=self.introduces or newer.introduces)
         for name in _PLAIN:
             mine, theirs = getattr(self, name), getattr(newer, name)
             setattr(both, name, mine if theirs is None else theirs)
@@ -107,7 +108,7 @@ class Notes:
 
     def of(self, peer: PeerId, at: float) -> Note:
         """The note of `peer`, to be written on at the time `at`."""
-        note = self._by_peer.setdefault(peer, Note())
+        note = self._by_peer.setdefault(peer, Note(at))
         note.touched_at = at
         return note
 

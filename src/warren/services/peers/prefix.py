@@ -49,6 +49,8 @@ _SHAPES: Final = (
 
 def ranges(text: str) -> list[tuple[bytes, bytes]]:
     """Inclusive ranges that hold every id that begins with `text`; empty where no id can."""
+    if not text:
+        return []
     found = [found for shape in _SHAPES for found in _in_base58(text, shape)]
     found += _in_base58(_COMMON_BEGINNING + text, _SHAPES[0])
     return found + _in_base32(text.lower())

@@ -89,7 +89,7 @@ def apply(db: sqlite3.Connection, notes: Mapping[PeerId, Note], room: Room) -> l
             "SELECT id, blocked, sources, host FROM peers WHERE peer_id = ?", (peer.to_bytes(),)
         ).fetchone()
         if row is None and note.introduces:
-            number = room.take_in(peer, 0 if note.seen_at is None else 1, note.touched_at)
+            number = room.take_in(peer, 0 if note.seen_at is None else 1, note.began_at)
             row = None if number is None else (number, 0, "", None)
         if row is None or row[1]:
             continue
@@ -104,6 +104,8 @@ def apply(db: sqlite3.Connection, notes: Mapping[PeerId, Note], room: Room) -> l
 
 def block(db: sqlite3.Connection, peer: PeerId, now: float, room: Room) -> None:
     """Mark a peer as unwanted, and take it up for that if need be. Raises LimitReached."""
+    if db.execute("SELECT 1 FROM peers WHERE peer_id = ? AND blocked", (peer.to_bytes(),)).fetchone():
+        return
     (count,) = db.execute("SELECT count(*) FROM peers WHERE blocked").fetchone()
     if count >= BLOCKED_MAX:
         raise LimitReached("blocked_max", f"{count} peers are blocked, more are not kept")

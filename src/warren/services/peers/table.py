@@ -67,7 +67,8 @@ class PeerTable:
         self._database = database
         self._clock = clock
         self._entropy = entropy
-        self._me = key.peer_id
+        self.me = key.peer_id
+        """This node itself, which is not in the table."""
         self._emit = emit
         self._expel = expel
         self._peers_max = peers_max
@@ -166,7 +167,7 @@ class PeerTable:
         if note is None:
             return
         now = note.touched_at
-        note.seen_at, note.state = now, "reachable"
+        note.introduces, note.seen_at, note.state = True, now, "reachable"
         note.add_source(source)
         if address is not None and proven:
             note.prove(address, now)
@@ -178,10 +179,18 @@ class PeerTable:
             note.host = ip_group(host)
         await self._make_room()
 
+    async def parted(self, peer: PeerId) -> None:
+        """It was met until just now. Whoever was forgotten meanwhile stays so."""
+        note = self._note(peer)
+        if note is not None:
+            note.seen_at = note.touched_at
+            await self._make_room()
+
     async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
         """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that."""
         note = self._note(peer)
         if note is not None:
+            note.introduces = True
             note.tell(addresses, note.touched_at)
             note.add_source(source)
             await self._make_room()
@@ -254,7 +263,6 @@ class PeerTable:
 
     async def forget(self, peer: PeerId) -> bool:
         """Drop what is known of a peer; a block and a contact stay. False if there was nothing."""
-        self._notes.drop(peer)
         known = await self.transact(lambda db, _: store.forget(db, peer))
         if known:
             self._emit(PeerForgotten(peer))
@@ -265,14 +273,11 @@ class PeerTable:
 
         Raises InputError for this node itself, LimitReached.
         """
-        if peer == self._me:
+        if peer == self.me:
             raise InputError("a node cannot block itself", hint="name another peer")
         now = self._clock.wall()
-        if peer not in self._blocked:
-            await self.transact(lambda db, room: store.block(db, peer, now, room))
-            self._blocked.add(peer)
-            self._emit(PeerBlocked(peer))
-        self._expel(peer)
+        await self.transact(lambda db, room: store.block(db, peer, now, room))
+        self.show_blocked([peer])
 
     async def unblock(self, peer: PeerId) -> bool:
         """Take that back. False if it was not blocked."""
@@ -305,6 +310,15 @@ class PeerTable:
                 signed.accepted = True
         return result
 
+    def show_blocked(self, peers: Iterable[PeerId]) -> None:
+        """It is committed that `peers` are blocked: let it have its effect."""
+        for peer in peers:
+            if peer not in self._blocked:
+                self._blocked.add(peer)
+                self._emit(PeerBlocked(peer))
+            self._notes.drop(peer)
+            self._expel(peer)
+
     def room(self, db: sqlite3.Connection) -> store.Room:
         """The places of the table, for one transaction."""
         return store.Room(db, lambda: self._entropy.below(DRAWS), self._peers_max)
@@ -313,7 +327,7 @@ class PeerTable:
 
     def _note(self, peer: PeerId) -> Note | None:
         """Where news of `peer` are written down now; None for whoever is of no concern."""
-        if peer == self._me or peer in self._blocked:
+        if peer == self.me or peer in self._blocked:
             return None
         self._noted.set()
         return self._notes.of(peer, self._clock.wall())
@@ -328,6 +342,7 @@ class PeerTable:
             return None
         useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
         signed = Signed(record.seq, envelope, addresses=useful)
+        note.introduces = True
         note.record = offer(note.record, signed)
         note.add_source(source)
         return signed if note.record is signed else None

@@ -60,7 +60,7 @@ class Watcher:
             case PeerConnected(peer):
                 await self._meet(peer)
             case PeerDisconnected(peer, _):
-                await self._table.seen(peer)
+                await self._table.parted(peer)
             case PeerIdentified(peer, socket, info):
                 await self._meet(peer)
                 await self._learn(peer, socket, info)

@@ -32,6 +32,7 @@ async def show_status(node: NodeHere) -> dict[str, Any]:
         "contacts": len(node.contacts.all()),
         "shares": len(node.shares()),
         "download_dir": str(node.config.download_dir),
+        "damage": node.damage,
     }
 
 

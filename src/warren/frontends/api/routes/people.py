@@ -1,4 +1,4 @@
-"""Peers and contacts: invite and join, keep and forget, measure."""
+"""Contacts: invite and join, keep; and measuring the way to a peer."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ from warren.frontends.api.schemas import (
     InviteRequest,
     JoinRequest,
     KeptPeer,
-    Peer,
-    PeerList,
     PeerRequest,
     PingRequest,
     Pings,
-    RemovedPeer,
     Speed,
     SpeedtestRequest,
 )
-from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+from warren.frontends.api.streams import NdjsonResponse, with_progress
 from warren.services.peers.speedtest import SpeedProgress
 
 if TYPE_CHECKING:
@@ -51,12 +48,6 @@ async def join(wanted: JoinRequest, node: NodeHere) -> dict[str, Any]:
     return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
 
 
-@router.get("/peers", responses={200: {"model": PeerList}})
-async def list_peers(node: NodeHere) -> ListResponse:
-    """List contacts and connected peers."""
-    return ListResponse(views.known_peers(node), lambda peer_id: views.peer(node, peer_id))
-
-
 @router.post("/peers", response_model=KeptPeer, status_code=201)
 async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     """Keep a peer as a contact, or rename one. What is shared with contacts is open to it from then on."""
@@ -65,22 +56,6 @@ async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     if wanted.name is not None and contact.petname != wanted.name:
         await node.contacts.rename(contact.peer_id, wanted.name)
     return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
-
-
-@router.get("/peers/{peer:path}", response_model=Peer)
-async def show_peer(peer: str, node: NodeHere) -> dict[str, Any]:
-    """Show one peer by petname, id, or unique prefix of its id."""
-    peer_id = node.resolve_peer(peer)
-    return views.peer(node, peer_id)
-
-
-@router.delete("/peers/{peer:path}", response_model=RemovedPeer)
-async def remove_peer(peer: str, node: NodeHere) -> dict[str, Any]:
-    """Forget a contact. It loses what is shared with contacts, and its open sockets."""
-    peer_id = node.resolve_peer(peer)
-    shown = called(node, peer_id)
-    await node.contacts.remove(peer_id)
-    return {"removed": str(peer_id), "called": shown}
 
 
 @router.post("/ping", responses=streams(Pings))

@@ -88,5 +88,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
     ]
+    if found["damage"]:
+        lines.append(f"damage     {found['damage']}")
     heads = ["listens on"] + [""] * len(found["listen"])
     return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]
