@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from warren.core.keys import PrivateKey
-from warren.services.peers.latencies import AWAY_MAX, NOTED_AGAIN_S, Latencies
+from warren.services.peers.latencies import AWAY_MAX, BUSY_BYTES_PER_S, NOTED_AGAIN_S, Latencies
 
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
 
@@ -14,6 +16,8 @@ ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
 class Way:
     rtt_s: float | None
     rtt_at: float | None
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 def test_a_round_trip_is_taken_once_and_that_of_the_handshake_never() -> None:
@@ -31,6 +35,31 @@ def test_a_round_trip_is_taken_once_and_that_of_the_handshake_never() -> None:
 def test_of_several_ways_the_shortest_counts() -> None:
     relayed, direct = Way(0.3, 1), Way(0.02, 1)
     assert Latencies().look(ANNA, [relayed, direct, Way(None, None)], 2) == (0.02, None)
+
+
+def test_a_busy_link_tells_of_its_queue_and_is_asked_again_when_it_is_idle() -> None:
+    latencies, way = Latencies(), Way(0.04, 1)
+    assert latencies.look(ANNA, [way], 2) == (0.04, None)
+    for at in range(4, 60, 2):
+        way.rtt_s, way.rtt_at, way.bytes_in = 0.24, at - 1, at * BUSY_BYTES_PER_S * 2
+        assert latencies.look(ANNA, [way], at) is None
+        assert latencies.is_fresh(ANNA)
+    for at in range(60, 66, 2):
+        way.rtt_s, way.rtt_at = 0.05, at - 1
+        latencies.look(ANNA, [way], at)
+    assert not latencies.is_fresh(ANNA)
+    assert latencies.add(ANNA, 0.05)[0] == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_link_that_is_always_busy_has_a_figure_too_and_one_that_never_answers_is_left_alone() -> None:
+    latencies, way, noted = Latencies(), Way(None, None), []
+    for at in range(0, 200, 2):
+        assert latencies.look(ANNA, [way], at) is None
+    assert not latencies.is_fresh(ANNA)
+    for at in range(200, 5000, 60):
+        way.rtt_s, way.rtt_at, way.bytes_out = 0.24, at - 1, at * BUSY_BYTES_PER_S * 2
+        noted += [at] if latencies.look(ANNA, [way], at) else []
+    assert 5 <= len(noted) <= 10
 
 
 def test_a_steady_figure_is_written_now_and_then_alone() -> None:

@@ -58,7 +58,7 @@ WITNESS_S: Final = 2.0
 """So long after a failure the answers of those who were asked for a sign of life are looked at."""
 WITNESSES_ASKED: Final = 3
 FIRST_LOOK_S: Final = 2.0
-"""From a new connection to the first figure."""
+"""From a new connection to the first figure, and from that to those that make it sure."""
 FEELER_DRAW: Final = 256
 """Candidates of a feeler: enough that the few of a network that an attacker does not fill are among them."""
 GIVE_UP_AFTER_S: Final = (1.0, 10.0, 10.0)
@@ -203,13 +203,16 @@ class Prober:
                     await self._look_sooner.wait()
 
     async def _measure(self, now: float) -> None:
-        for socket in self._network.sockets():
-            if socket.usable and (
-                socket.rtt_at is None or now - socket.rtt_at > self._config.latency_interval_s
-            ):
-                _ask(socket)
+        old = now - self._config.latency_interval_s
         for peer in self._network.peers():
-            figure = self._latencies.look(peer, self._network.sockets(peer), now)
+            sockets = self._network.sockets(peer)
+            figure = self._latencies.look(peer, sockets, now)
+            fresh = self._latencies.is_fresh(peer)
+            if fresh:
+                self._look_at = min(self._look_at, now + FIRST_LOOK_S)
+            for socket in sockets:
+                if fresh or socket.rtt_at is None or socket.rtt_at < old:
+                    _ask(socket)
             if figure is not None:
                 with _logged("noting a latency"):
                     await self._table.note_latency(peer, *figure)
