@@ -16,8 +16,8 @@ from warren.network.race import REFUSED_REASON
 from warren.services.peers.config import PeersConfig
 from warren.services.peers.latencies import FIRST_SAMPLES
 from warren.services.peers.model import Peer, PeerBlocked
+from warren.services.peers.probe_policy import ProbePolicy
 from warren.services.peers.prober import LAG_S, WITNESS_S, Prober
-from warren.services.peers.probing import ProbePolicy
 from warren.testing import run
 
 if TYPE_CHECKING:

@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from warren.core.keys import PrivateKey
-from warren.services.peers.probing import (
-    FAR,
-    HERE,
-    NEAR,
-    Changed,
-    Forgotten,
-    Place,
-    Probe,
-    ProbePolicy,
-    Probing,
-    Wait,
-)
+from warren.services.peers.probe_policy import ProbePolicy
+from warren.services.peers.probing import Changed, Forgotten, Probe, Probing, Wait
+from warren.services.peers.reach import FAR, HERE, NEAR, Place
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -285,7 +276,7 @@ def test_a_hung_peer_holds_up_nobody() -> None:
                 assert until is not None
                 now = until
     assert now < 1
-    assert probing.probes_under_way() == 1
+    assert len(probing._began) == 1
 
 
 def test_only_so_many_probes_are_under_way() -> None:
@@ -328,7 +319,7 @@ def test_who_is_unwatched_or_came_by_itself_is_not_probed_and_late_failures_say_
     probing.met(BEN, Place(""), 2)
     probing.failed(BEN, 3)
     assert probing.take_changes() == [Changed(BEN, "reachable")]
-    assert probing.probes_under_way() == 0
+    assert not probing._began
     assert probing.next(1e9) == Wait(None)
 
 
@@ -400,8 +391,8 @@ class Anything(RuleBasedStateMachine):
     @invariant()
     def the_books_are_right(self) -> None:
         absent = [one for one in self.probing._peers.values() if not one.connected]
-        assert len(absent) <= 6 + self.probing.probes_under_way()
-        assert self.probing.probes_under_way() <= 2
+        assert len(absent) <= 6 + len(self.probing._began)
+        assert len(self.probing._began) <= 2
         assert len(self.probing._heap) <= 2 * len(self.probing) + 65
         for peer in self.probing._held:
             assert peer in self.probing._peers

@@ -19,25 +19,14 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import Closed, DialFailed, LimitReached, StorageError, WarrenError
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
-from warren.network.limits import ip_group
 from warren.network.race import REFUSED_REASON
 from warren.network.yamux.frames import GO_AWAY_NORMAL
 from warren.services.peers.diversity import group_of_address, spread
 from warren.services.peers.latencies import Latencies
 from warren.services.peers.model import PeerBlocked, PeerForgotten
-from warren.services.peers.probing import (
-    FAR,
-    FORGET_NEW_S,
-    HERE,
-    NEAR,
-    Changed,
-    Forgotten,
-    Place,
-    Probe,
-    ProbePolicy,
-    Probing,
-    Wait,
-)
+from warren.services.peers.probe_policy import FORGET_NEW_S, ProbePolicy
+from warren.services.peers.probing import Changed, Forgotten, Probe, Probing, Wait
+from warren.services.peers.reach import HERE, place_of, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +38,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Clock, Entropy
     from warren.services.peers.config import PeersConfig
     from warren.services.peers.model import Peer
+    from warren.services.peers.reach import Place
     from warren.services.peers.table import PeerTable
 
 LAG_S: Final = 2.0
@@ -123,11 +113,6 @@ class Prober:
         self._changed = asyncio.Event()
         self._look_at = 0.0
         self._look_sooner = asyncio.Event()
-
-    @property
-    def doubts_itself(self) -> bool:
-        """Whether this node suspects that its own network is gone: nobody answers any more."""
-        return self._probing.doubting
 
     async def run(self) -> None:
         """Measure and probe until cancelled. May be run again after a fault."""
@@ -287,7 +272,7 @@ class Prober:
         if now - began > self._config.probe_timeout_s + LAG_S:
             self._probing.stumbled(now)
         for address in _refusals(error):
-            self._probing.heard(now, _reach_of(address))
+            self._probing.heard(now, reach_of(address))
         self._hear()
         cut_off = self._probing.reach_of(peer) != HERE and self._is_cut_off()
         self._probing.failed(peer, now, excused=cut_off or isinstance(error, _OWN_FAULTS))
@@ -302,7 +287,7 @@ class Prober:
         """Whoever is connected and was heard of bears witness that this node's network works."""
         for socket in self._network.sockets():
             if socket.usable:
-                self._probing.heard(socket.last_read_at, _reach_of(socket.remote_addr))
+                self._probing.heard(socket.last_read_at, reach_of(socket.remote_addr))
 
     def _is_cut_off(self) -> bool:
         """Whether this machine has no address but its own loopback."""
@@ -348,7 +333,7 @@ class Prober:
         self._probing.watch(
             peer.peer_id,
             peer.state,
-            _place_of(peer.addresses[0] if peer.addresses else None),
+            place_of(peer.addresses[0] if peer.addresses else None),
             now,
             kept=self._is_kept(peer.peer_id),
             failing_for_s=max(wall - since, 0.0),
@@ -358,24 +343,13 @@ class Prober:
 
     def _place_of_sockets(self, peer: PeerId) -> Place:
         sockets = self._network.sockets(peer)
-        return _place_of(sockets[0].remote_addr if sockets else None)
+        return place_of(sockets[0].remote_addr if sockets else None)
 
 
 def _ask(socket: Socket) -> None:
     """For a sign of life, which tells the round trip too."""
     with contextlib.suppress(WarrenError):
         socket.probe()
-
-
-def _place_of(address: Multiaddr | None) -> Place:
-    host = address.host if address is not None else None
-    return Place(ip_group(host) if host is not None else str(address), _reach_of(address))
-
-
-def _reach_of(address: Multiaddr | None) -> int:
-    if address is None or not (address.is_loopback or address.is_private):
-        return FAR
-    return HERE if address.is_loopback else NEAR
 
 
 def _refusals(error: Exception) -> Iterator[Multiaddr]:
