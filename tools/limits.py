@@ -34,7 +34,7 @@ SETTINGS = (
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
     ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
-    ("Probes of peers", "", "services/peers/probe_policy.py", "ProbePolicy"),
+    ("Probes of peers", "services.peers.probe_policy.", "services/peers/probe_policy.py", "ProbePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

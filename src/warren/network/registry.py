@@ -104,6 +104,10 @@ class SocketRegistry:
         if not tags:
             self._protected.pop(peer, None)
 
+    def is_protected(self, peer: PeerId) -> bool:
+        """Whether a tag holds."""
+        return peer in self._protected
+
     # --- coming and going -----------------------------------------------------------------------------------
 
     def add(self, socket: Socket) -> None:

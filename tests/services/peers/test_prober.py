@@ -92,6 +92,9 @@ class World:
     def is_connected(self, peer: PeerId) -> bool:
         return bool(self.of_peer.get(peer))
 
+    def is_protected(self, peer: PeerId) -> bool:
+        return peer in self.kept
+
     def sockets(self, peer: PeerId | None = None) -> list[FakeSocket]:
         if peer is not None:
             return self.of_peer.get(peer, [])
@@ -152,9 +155,7 @@ class World:
 @contextlib.asynccontextmanager
 async def probing(world: World, config: PeersConfig = CONFIG) -> AsyncIterator[Prober]:
     fake: Any = world
-    prober = Prober(
-        fake, fake, fake, fake, fake, config, is_kept=lambda peer: peer in world.kept, stays=lambda _: False
-    )
+    prober = Prober(fake, fake, fake, fake, fake, config, is_kept=world.is_protected)
     task = asyncio.create_task(prober.run())
     try:
         await asyncio.sleep(0)

@@ -84,7 +84,6 @@ class Measuring:
             entropy,
             config,
             is_kept=is_contact,
-            stays=self.anchoring.is_anchor,
         )
         self.background: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("measuring peers", self.prober.run),

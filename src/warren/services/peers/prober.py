@@ -77,7 +77,6 @@ class Prober:
         "_ping",
         "_policy",
         "_probing",
-        "_stays",
         "_table",
     )
 
@@ -91,10 +90,9 @@ class Prober:
         config: PeersConfig,
         *,
         is_kept: Callable[[PeerId], bool],
-        stays: Callable[[PeerId], bool],
         policy: ProbePolicy | None = None,
     ) -> None:
-        """is_kept: never leaves the table (contacts). stays: a connection with it is not given up again."""
+        """is_kept: who never leaves the table: contacts."""
         self._network = network
         self._ping = ping
         self._table = table
@@ -102,7 +100,6 @@ class Prober:
         self._entropy = entropy
         self._config = config
         self._is_kept = is_kept
-        self._stays = stays
         self._policy = policy or ProbePolicy(
             probes_max=config.probes_max,
             forget_s=config.forget_s,
@@ -255,14 +252,16 @@ class Prober:
             rtt_s = await self._ping.ping(socket, timeout_s=self._config.probe_timeout_s)
             await socket.wait_open()
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
-        if not was_connected and socket.outbound and not self._is_kept(peer) and not self._stays(peer):
+        if socket.outbound and not was_connected:
             await self._give_up(socket)
 
     async def _give_up(self, socket: Socket) -> None:
-        """As soon as nobody uses it: one stream is that of the ping. Who uses it for long may keep it."""
+        """As soon as nobody uses it (one stream is that of the ping) or wants it to stay, as those who keep
+        contacts and anchors do. Who uses it for long may keep it.
+        """
         for wait_s in GIVE_UP_AFTER_S:
             await asyncio.sleep(wait_s)
-            if socket.streams <= 1:
+            if socket.streams <= 1 and not self._network.is_protected(socket.peer_id):
                 self._probing.released(socket.peer_id)
                 socket.shut(Closed("this node only looked whether the peer lives"), GO_AWAY_NORMAL)
                 return
