@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,15 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.runtime.simulated import Quality
+from warren.services.peers import prober
 from warren.services.peers.anchoring import GROWN_S, LOOK_S
 from warren.services.peers.config import PeersConfig
+from warren.services.peers.latencies import FIRST_SAMPLES
 
 if TYPE_CHECKING:
     from tests.simulation.peers import Stage
     from warren.core.peer_id import PeerId
+    from warren.network.socket import Socket
     from warren.node import Node
 
 DAY_S = 86400.0
@@ -85,23 +89,31 @@ def test_a_peer_that_was_tried_is_let_go_and_two_do_not_try_each_other_for_ever(
     testing.run(main())
 
 
-def test_what_a_figure_costs_when_connections_are_idle() -> None:
-    """The keep-alive probes idle connections anyway: measuring adds a tenth to that at most."""
+def test_an_idle_connection_is_asked_a_few_times_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[Socket] = Counter()
+    real = prober._ask
 
-    async def deliveries(config: PeersConfig) -> int:
+    def ask(socket: Socket) -> None:
+        asked[socket] += 1
+        real(socket)
+
+    async def main() -> None:
+        config = PeersConfig()
         async with stage(3, config) as made:
             await made.connect(0, 1, 2)
             await made.connect(1, 2)
-            await asyncio.sleep(60)
-            before = made.world.deliveries
             await asyncio.sleep(3600)
             for node in made.nodes.values():
                 for peer in node.network.peers():
                     assert await measured(node, peer)
-            return made.world.deliveries - before
+            assert len(asked) == 6
+            # On one side of each the answers to the keep-alive are there anyway.
+            most = FIRST_SAMPLES + 1 + 3600 / (0.75 * config.latency_interval_s)
+            assert max(asked.values()) <= most
+            assert sum(asked.values()) <= 6 * most * 0.75
 
-    rarely = PeersConfig(latency_interval_s=1e6, feeler_interval_s=0)
-    assert testing.run(deliveries(PeersConfig())) <= testing.run(deliveries(rarely)) * 1.1
+    monkeypatch.setattr(prober, "_ask", ask)
+    testing.run(main())
 
 
 def test_one_hung_peer_among_fifty_delays_nobody() -> None:
