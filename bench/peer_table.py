@@ -32,7 +32,9 @@ PAGE = 50
 def note(rng: random.Random, number: int, record: bytes) -> Note:
     """A peer like many: two addresses, a record of usual size, figures for most."""
     now = 1.7e9 + number
-    made = Note(touched_at=now, seen_at=now, state="reachable", agent="warren/0.1.0", roles=("dht",))
+    made = Note(
+        now, now, introduces=True, seen_at=now, state="reachable", agent="warren/0.1.0", roles=("dht",)
+    )
     made.tell([Multiaddr.tcp(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 4101)], now)
     made.prove(Multiaddr.tcp(f"2001:db8::{number >> 16:x}:{number & 65535:x}", 4101), now)
     if number % 10:
@@ -75,7 +77,7 @@ async def measure(home: Path, count: int) -> None:
     await node.start()
     print(f"{'node opens':<42}{(time.perf_counter() - begun) * 1000:9.1f} ms", flush=True)
     begun = time.perf_counter()
-    await node.peers.page("latency", 0, PAGE)
+    assert len(await node.peers.page("latency", 0, PAGE)) == min(PAGE, count)
     print(f"{'very first page, by latency':<42}{(time.perf_counter() - begun) * 1000:9.1f} ms", flush=True)
     table = node.peers
     for sort in (None, *SORTS):

@@ -1,8 +1,10 @@
-"""A peer table that answers at once: contacts first, then whoever is connected, then strangers without end."""
+"""A peer table that answers at once: contacts first, then whoever is connected, then strangers."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from warren.core.errors import InputError, NotFound
@@ -110,8 +112,7 @@ class FakeLists:
     """Lists that are read by their size, and written with one entry and one thing left out."""
 
     async def import_file(self, path: str) -> ImportReport:
-        with open(path, "rb") as file:
-            return await self.import_bytes(file.read())
+        return await self.import_bytes(await asyncio.to_thread(Path(path).read_bytes))
 
     async def import_bytes(self, data: bytes) -> ImportReport:
         try:

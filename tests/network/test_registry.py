@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.network.fakes import Clock
-from warren.core.errors import HandshakeFailed, LimitReached, ProtocolViolation
+from warren.core.errors import Blocked, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
@@ -245,6 +245,20 @@ def test_a_node_does_not_talk_to_itself() -> None:
     mirror.authenticated = True
     with pytest.raises(HandshakeFailed, match="this node itself"):
         mirror.move(S.AUTHENTICATED)
+
+
+def test_whoever_is_blocked_gets_no_further_than_its_key() -> None:
+    bench = Bench(own=LOW)
+    early, late = bench.inbound(), bench.inbound()
+    late.authenticated = True
+    late.move(S.AUTHENTICATED)
+    bench.registry.is_blocked = lambda peer: peer == early.peer_id
+    early.authenticated = True
+    with pytest.raises(Blocked, match="is blocked here"):
+        early.move(S.AUTHENTICATED)
+    with pytest.raises(Blocked):  # blocked while it agreed on a muxer
+        late.move(S.CONNECTED)
+    bench.inbound(FOURTH).connect()
 
 
 def test_who_is_turned_away_is_told() -> None:

@@ -29,9 +29,18 @@ def test_peers_are_contacts_first_then_connected(api: RunningApi) -> None:
         (str(BEN), None),
     ]
     first = found["items"][0]
-    assert (first["rtt_ms"], first["latency_ms"], first["jitter_ms"], first["latency_at"]) == (12.3, 20.0, 1.0, SEEN)
+    assert (first["rtt_ms"], first["latency_ms"], first["jitter_ms"], first["latency_at"]) == (
+        12.3,
+        20.0,
+        1.0,
+        SEEN,
+    )
     assert first["addresses"] == ["/ip4/192.0.2.7/tcp/4101"]
-    assert (first["download_bytes_per_s"], first["upload_bytes_per_s"], first["upload_at"]) == (12_500_000.0, None, None)
+    assert (first["download_bytes_per_s"], first["upload_bytes_per_s"], first["upload_at"]) == (
+        12_500_000.0,
+        None,
+        None,
+    )
     assert (found["total"], found["offset"], found["leads"]) == (2, 0, 1)
 
 
@@ -92,7 +101,8 @@ def test_a_list_is_taken_in(api: RunningApi, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"path": "relative"}, {"path": "/a\0b"}, {"path": "/a", "text": "{}"}, {"text": "hello"}, {"p": 1}]
+    "body",
+    [{}, {"path": "relative"}, {"path": "/a\0b"}, {"path": "/a", "text": "{}"}, {"text": "hello"}, {"p": 1}],
 )
 def test_what_is_no_list_is_refused(api: RunningApi, body: Any) -> None:
     status, found = api.json("POST", "/v1/peer-list", body)
@@ -105,7 +115,10 @@ def test_the_table_is_written_as_a_list(api: RunningApi) -> None:
     assert entry["entry"]["form"] == "classic"
     assert left_out["reason"] == "no IPv4 address, only IPv6"
     assert result == {"event": "result", "form": "classic", "entries": 1, "left_out": 1}
-    assert json.loads("".join(lines(api, "GET", "/v1/peer-list")[0][end] for end in ("head", "tail")))["peers"] == []
+    assert (
+        json.loads("".join(lines(api, "GET", "/v1/peer-list")[0][end] for end in ("head", "tail")))["peers"]
+        == []
+    )
     assert api.json("GET", "/v1/peer-list?form=xml")[0] == 400
 
 

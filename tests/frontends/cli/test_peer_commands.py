@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from tests.frontends.fake_node import ANNA, BEN
 from tests.frontends.fake_peers import stranger
 from tests.frontends.support import warren
-from warren.frontends.cli.commands import peer as module
 from warren.frontends.cli.peer_lines import age
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def test_watching_shows_the_list_again(run: Any, monkeypatch: pytest.MonkeyPatch
         if next(rounds, 1):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     said = run("peer", "list", "--watch")
     assert said.code == 130
     assert said.out.count("PEER ID") == 3
-    monkeypatch.setattr(module.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert len(json.loads(run("peer", "list", "--watch", "--json").out)["items"]) == 2
 
 
@@ -81,7 +81,11 @@ def test_importing(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     file.write_text('{"a": 1}')
     said = run("peer", "import", str(file))
     assert said.out == "1 new, 1 to be met at their addresses, 2 left out\n"
-    assert said.err.splitlines() == [f"{file}:3: it is no JSON", f'{file}:4: "ipv4" is missing', "... and 3 problems more"]
+    assert said.err.splitlines() == [
+        f"{file}:3: it is no JSON",
+        f'{file}:4: "ipv4" is missing',
+        "... and 3 problems more",
+    ]
     assert run("peer", "import", str(file), "--json").json["problem_count"] == 5
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"a": 1, "b": 2}')))
     assert run("peer", "import", "-").out.startswith("2 new")
@@ -126,7 +130,8 @@ def test_a_damaged_state_is_told(run: Any, api: RunningApi) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (7200, "2h"), (200_000, "2d"), (-5, "0s")]
+    ("seconds", "text"),
+    [(0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (7200, "2h"), (200_000, "2d"), (-5, "0s")],
 )
 def test_ages_are_short(seconds: float, text: str) -> None:
     assert age(1000.0, 1000.0 + seconds) == text

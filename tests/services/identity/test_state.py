@@ -123,7 +123,9 @@ def test_a_lost_schema_leaves_a_node_that_starts(tmp_path: Path, filled: bytes) 
         assert (found["contacts"], found["peers"]) == (set(), 0)
 
 
-@pytest.mark.parametrize("table", ["contacts", "contact_addresses", "peers", "peer_addresses", "own_metadata"])
+@pytest.mark.parametrize(
+    "table", ["contacts", "contact_addresses", "peers", "peer_addresses", "own_metadata"]
+)
 def test_a_lost_table_leaves_the_others(tmp_path: Path, filled: bytes, table: str) -> None:
     page = root_page(filled, table, tmp_path / "look.db")
     found = started_on(tmp_path / "home", with_page(filled, page, bytes(PAGE)))

@@ -46,7 +46,17 @@ def test_any_list_of_objects_comes_back(
 def test_what_is_broken_costs_itself_alone(values: list[int], data: st.DataObject) -> None:
     lines = [f'{{"n": {value}, "t": "x}} , {{ \\" y"}}' for value in values]
     broken = data.draw(st.sets(st.integers(0, len(values) - 1)))
-    wrecks = ['{"n": }', '{"n" 1}', "{n: 1}", '{"n": 1', '{"n": "open}', '{"n": NaN}', '{"n": 1, "n": 2}', "{]}", "{"]
+    wrecks = [
+        '{"n": }',
+        '{"n" 1}',
+        "{n: 1}",
+        '{"n": 1',
+        '{"n": "open}',
+        '{"n": NaN}',
+        '{"n": 1, "n": 2}',
+        "{]}",
+        "{",
+    ]
     for number in broken:
         lines[number] = data.draw(st.sampled_from(wrecks))
     text = '{"ip_address": [\n' + ",\n".join(lines) + "\n]}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -95,25 +96,27 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path)
         start = last + 1
 
 
+def second(home: Path) -> subprocess.CompletedProcess[str]:
+    """A writer where another node runs."""
+    return subprocess.run(
+        [sys.executable, "-c", WRITER, str(home), "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        cwd=Path(__file__).parents[3],
+    )
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     async def main() -> None:
         async with Node(config(tmp_path / "home")) as node:
-            done = await _second(tmp_path / "home")
+            done = await asyncio.to_thread(second, tmp_path / "home")
             assert done.returncode != 0
             assert "a node already runs" in done.stderr
             with pytest.raises(StorageError, match="already runs"):
                 await Node(config(tmp_path / "home")).start()
             await node.peers.seen(key_of(1).peer_id)
             assert await node.peers.count() == 1
-
-    async def _second(home: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", WRITER, str(home), "0"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-            cwd=Path(__file__).parents[3],
-        )
 
     run(main())

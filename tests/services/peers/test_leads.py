@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +10,11 @@ from tests.services.peers.support import CAFE, HOME, OFFICE, database, table
 from warren import testing
 from warren.core.errors import LimitReached
 from warren.services.peers import leads
-from warren.services.peers.leads import RETRY_FIRST_S, RETRY_MAX_S, add, count, due, page, postpone
+from warren.services.peers.leads import RETRY_FIRST_S, RETRY_MAX_S, add, count, due, page, postpone, wait_s
 from warren.services.peers.model import Figure, Lead
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 @pytest.fixture
@@ -46,6 +49,14 @@ def test_who_waits_for_longest_comes_first(db: sqlite3.Connection) -> None:
     assert due(db, 0.5, 2) == []
     postpone(db, [CAFE], 5.0)
     assert due(db, 5.0, 9) == [OFFICE, HOME]
+
+
+def test_the_next_is_known(db: sqlite3.Connection) -> None:
+    assert wait_s(db, 5.0) is None
+    add(db, Lead(HOME, 10.0))
+    add(db, Lead(CAFE, 20.0))
+    assert (wait_s(db, 5.0), wait_s(db, 30.0)) == (5.0, 0.0)
+    assert wait_s(db, -1e9) == RETRY_MAX_S
 
 
 def test_figures_are_filled_and_not_overwritten(db: sqlite3.Connection) -> None:

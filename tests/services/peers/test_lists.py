@@ -8,19 +8,32 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.services.peers.support import ANNA, BOB, CAFE, CEM, HOME, ME, OFFICE, key_of, metadata, record, table
+from tests.services.peers.support import (
+    ANNA,
+    BOB,
+    CAFE,
+    CEM,
+    HOME,
+    ME,
+    OFFICE,
+    key_of,
+    metadata,
+    record,
+    table,
+)
 from warren import testing
 from warren.core.errors import InputError, StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.services.peers import lists
-from warren.services.peers.lists import ImportReport, LeftOut, PeerLists, ends
+from warren.services.peers.lists import LeftOut, PeerLists, ends
 from warren.services.peers.model import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from warren.runtime.seam import Runtime
+    from warren.services.peers.lists import ImportReport
     from warren.services.peers.table import PeerTable
 
 
@@ -67,7 +80,9 @@ def run(work: Callable[[PeerTable, PeerLists, list[str]], Coroutine[object, obje
     async def main() -> None:
         called: list[str] = []
         async with table() as peers:
-            await work(peers, PeerLists(cast("Runtime", World()), peers, lambda: called.append("leads")), called)
+            await work(
+                peers, PeerLists(cast("Runtime", World()), peers, lambda: called.append("leads")), called
+            )
 
     testing.run(main())
 
@@ -97,7 +112,13 @@ def test_the_classic_form_makes_leads_and_is_written_again() -> None:
         text, left_out = await written(files, "classic")
         assert not left_out
         first, second = json.loads(text)["ip_address"]
-        assert first == {"ipv4": "192.0.2.1", "latency": 12.5, "download": 100.0, "upload": 50.0, "port no": 4101}
+        assert first == {
+            "ipv4": "192.0.2.1",
+            "latency": 12.5,
+            "download": 100.0,
+            "upload": 50.0,
+            "port no": 4101,
+        }
         assert second["latency"] is None
         again = await files.import_bytes(text)
         assert (again.added, again.leads, again.known, again.skipped) == (0, 0, 2, 0)
@@ -159,7 +180,16 @@ def test_the_full_form_holds_all_and_says_it_elsewhere() -> None:
                 assert mine is not None
                 assert theirs is not None
                 assert {*theirs.sources} == {*mine.sources, "import"}
-                for name in ("addresses", "latency", "download", "upload", "jitter_s", "state", "agent", "roles"):
+                for name in (
+                    "addresses",
+                    "latency",
+                    "download",
+                    "upload",
+                    "jitter_s",
+                    "state",
+                    "agent",
+                    "roles",
+                ):
                     assert getattr(mine, name) == getattr(theirs, name), name
                 assert (mine.last_seen, mine.metadata, mine.public) == (
                     theirs.last_seen,
@@ -167,7 +197,8 @@ def test_the_full_form_holds_all_and_says_it_elsewhere() -> None:
                     theirs.public,
                 )
             assert await others.records(9) == await peers.records(9)
-            once, _ = await written(elsewhere, "full")
+            once, none = await written(elsewhere, "full")
+            assert not none
             await elsewhere.import_bytes(once)
             assert await written(elsewhere, "full") == (once, [])
 
@@ -190,7 +221,11 @@ def test_older_knowledge_changes_nothing() -> None:
         for one, other in zip(before, after, strict=True):
             assert one is not None
             assert other is not None
-            assert (one.latency, one.metadata, one.last_seen) == (other.latency, other.metadata, other.last_seen)
+            assert (one.latency, one.metadata, one.last_seen) == (
+                other.latency,
+                other.metadata,
+                other.last_seen,
+            )
         assert before[1] is not None
         assert before[1].addresses[0] == HOME  # still Bob's
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.services.peers.model import Figure
-from warren.services.peers.notes import ADDRESSES_MAX, Note, Notes, Signed, offer
+from warren.services.peers.notes import ADDRESSES_MAX, Notes, Signed, offer
+
+if TYPE_CHECKING:
+    from warren.services.peers.notes import Note
 
 PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(4)]
 ADDRESSES = [Multiaddr.tcp("192.0.2.1", port) for port in range(1, 41)]
@@ -49,8 +54,8 @@ def test_a_failed_write_changes_nothing(words: list[tuple[int, tuple[str, int]]]
             shaken.put_back(taken)
     expected, got = plain.take(), shaken.take()
     assert expected.keys() == got.keys()
-    for peer, note in expected.items():
-        other = got[peer]
+    for key, note in expected.items():
+        other = got[key]
         assert (note.record and note.record.seq) == (other.record and other.record.seq)
         note.record = other.record = None
         assert note == other

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from warren.services.peers.table import PeerTable
 
 
-def run(work: Callable[[PeerTable], Coroutine[object, object, None]], **options: int) -> None:
+def run(work: Callable[[PeerTable], Coroutine[object, object, None]], peers_max: int = 1000) -> None:
     async def main() -> None:
-        async with table(**options) as peers:
+        async with table(peers_max=peers_max) as peers:
             await work(peers)
 
     testing.run(main())
@@ -76,7 +76,12 @@ def test_what_was_noted_is_read_at_once() -> None:
         await peers.note_identity(ANNA, "warren/1", ("dht", "relay"))
         await peers.note_public(ANNA, public=False)
         one = await found(peers, ANNA)
-        assert (one.addresses, one.state, one.sources, one.agent) == ((HOME,), "reachable", ("dialled",), "warren/1")
+        assert (one.addresses, one.state, one.sources, one.agent) == (
+            (HOME,),
+            "reachable",
+            ("dialled",),
+            "warren/1",
+        )
         assert one.latency is not None
         assert one.last_seen == one.first_seen == one.latency.measured_at
         assert (one.latency.value, one.jitter_s) == (0.02, 0.001)
@@ -123,7 +128,7 @@ def test_the_last_state_holds() -> None:
     run(work)
 
 
-# --- addresses ------------------------------------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------------------------------
 
 
 def test_an_address_belongs_to_whoever_proved_it_last() -> None:
@@ -169,7 +174,7 @@ def test_a_global_address_that_we_dialled_makes_a_peer_public() -> None:
     run(work)
 
 
-# --- records --------------------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------------
 
 
 def test_the_record_with_the_highest_number_holds() -> None:
@@ -274,7 +279,7 @@ def test_records_to_pass_on_leave_out_whoever_is_no_use() -> None:
     run(work)
 
 
-# --- pages ----------------------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------------
 
 
 def test_pages_are_sorted_and_whole() -> None:
@@ -292,11 +297,15 @@ def test_pages_are_sorted_and_whole() -> None:
             parts = [one for start in range(0, 30, 7) for one in await peers.page(sort, start, 7)]
             assert parts == whole
             assert len({one.peer_id for one in whole}) == 25
-        nearest = [one.latency and one.latency.value for one in await peers.page("latency", 0, 100)]
-        assert nearest[:16] == sorted(value for value in nearest if value is not None)
-        assert nearest[16:] == [None] * 9
-        for sort in ("download", "upload"):
-            fastest = [getattr(one, sort) for one in await peers.page(sort, 0, 100)]
+        nearest = [one.latency.value for one in await peers.page("latency", 0, 100) if one.latency]
+        assert nearest == sorted(nearest)
+        assert not any(one.latency for one in await peers.page("latency", 16, 100))
+        by_speed = {
+            "download": await peers.page("download", 0, 100),
+            "upload": await peers.page("upload", 0, 100),
+        }
+        for name, found in by_speed.items():
+            fastest = [getattr(one, name) for one in found]
             values = [one.value for one in fastest if one is not None]
             assert values == sorted(values, reverse=True)
             assert fastest[len(values) :] == [None] * 7
@@ -348,7 +357,7 @@ def test_candidates_can_be_dialled() -> None:
     run(work)
 
 
-# --- blocking and forgetting ------------------------------------------------------------------------------------
+# --- blocking and forgetting ----------------------------------------------------------------------------
 
 
 def test_a_block_holds_over_a_restart() -> None:
@@ -427,7 +436,7 @@ def test_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     run(work)
 
 
-# --- room -----------------------------------------------------------------------------------------------------
+# --- room -----------------------------------------------------------------------------------------------
 
 
 def test_a_flood_of_strangers_drives_out_only_strangers() -> None:
@@ -497,7 +506,7 @@ def test_the_many_names_of_one_host_drive_out_only_each_other(monkeypatch: pytes
     run(work)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------------
 
 
 def test_notes_are_written_in_time_and_at_the_end() -> None:
@@ -581,6 +590,19 @@ def test_many_tasks_at_once_lose_nothing() -> None:
                 assert known is not None
                 assert known.latency is not None
                 assert known.latency.value == number / 1000
+
+    run(work)
+
+
+def test_whoever_gives_up_leaves_the_commit_to_the_others() -> None:
+    async def work(peers: PeerTable) -> None:
+        await peers.seen(BOB)
+        hasty = asyncio.ensure_future(peers.block(CEM))
+        patient = asyncio.ensure_future(peers.take_record(record(key_of(ANNA), 1, HOME), "exchange"))
+        await asyncio.sleep(0)
+        hasty.cancel()
+        assert await patient
+        assert await peers.count() == 3
 
     run(work)
 

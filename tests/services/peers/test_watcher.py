@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from warren import testing
+from warren.core.errors import Ambiguous, PeerUnknown
+from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.services.peers.watcher import SEEN_EVERY_S, _useful
 
@@ -16,7 +20,9 @@ if TYPE_CHECKING:
     from warren.services.peers.model import Peer
 
 
-def run(work: Callable[[testing.Nodes], Coroutine[object, object, None]], nodes: int = 2, degree: int = 1) -> None:
+def run(
+    work: Callable[[testing.Nodes], Coroutine[object, object, None]], nodes: int = 2, degree: int = 1
+) -> None:
     async def main() -> None:
         async with testing.network(nodes, degree=degree) as network:
             await work(network)
@@ -77,6 +83,28 @@ def test_a_restart_remembers() -> None:
         # By its id alone: the address comes from the table.
         assert await again.ping(other.peer_id)
         assert await again.find_peer(str(other.peer_id)[:20]) == other.peer_id
+
+    run(work)
+
+
+def test_names_of_strangers_are_found_after_those_of_acquaintances() -> None:
+    async def work(nodes: testing.Nodes) -> None:
+        one, other = nodes
+        await asyncio.sleep(1)
+        strangers = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(30)]
+        for peer in strangers:
+            await one.peers.heard(peer, [], "exchange")
+        assert await one.find_peer("12D3KooW") == other.peer_id
+        assert await one.find_peer(str(strangers[3])[:20]) == strangers[3]
+        await other.close()
+        await asyncio.sleep(60)
+        with pytest.raises(Ambiguous) as caught:
+            await one.find_peer("12D3KooW")
+        assert len(caught.value.candidates) == 20
+        with pytest.raises(PeerUnknown):
+            await one.find_peer("nobody")
+        with pytest.raises(PeerUnknown):
+            await one.find_peer("7")
 
     run(work)
 

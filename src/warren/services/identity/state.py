@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import StorageDamaged
+from warren.core.errors import StorageDamaged, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,6 +98,10 @@ def _set_aside(disk: Disk, path: str, wall: float) -> str:
         except FileExistsError:
             number += 1
             continue
+        except OSError as error:
+            raise StorageError(
+                f"{path} is damaged and cannot be set aside: {error.strerror}", hint="move it away yourself"
+            ) from error
         break
     for ending in _BESIDE:
         with contextlib.suppress(FileNotFoundError):

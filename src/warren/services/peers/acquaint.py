@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warren.services.peers.table import PeerTable
 
 LOOK_EVERY_S: Final = 15.0
-"""Between two looks for leads that are due, unless new ones have come."""
+"""Between two rounds at the least, unless new leads have come."""
 AT_ONCE: Final = 8
 """Attack: a list of addresses, given to somebody to import, makes that node a scanner of networks."""
 INTRODUCTION_S: Final = 10.0
@@ -51,8 +51,9 @@ class Acquaint:
                 await asyncio.gather(*(self._meet(address) for address in due))
                 # Those at which somebody was met are no leads any more.
                 await self._table.leads.failed(due)
+            wait_s = await self._table.leads.wait_s()
             try:
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(None if wait_s is None else max(wait_s, LOOK_EVERY_S)):
                     await self._soon.wait()
             except TimeoutError:
                 pass

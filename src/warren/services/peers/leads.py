@@ -52,6 +52,11 @@ class Leads:
         now = self._clock.wall()
         return await self._transact(lambda db: due(db, now, limit))
 
+    async def wait_s(self) -> float | None:
+        """Seconds until the next is due; None: there is none."""
+        now = self._clock.wall()
+        return await self._transact(lambda db: wait_s(db, now))
+
     async def failed(self, addresses: Iterable[Multiaddr]) -> None:
         """Nobody was met there: they wait longer than before."""
         now, missed = self._clock.wall(), list(addresses)
@@ -104,6 +109,12 @@ def due(db: sqlite3.Connection, now: float, limit: int) -> list[Multiaddr]:
         (now, now + 2 * RETRY_MAX_S, limit),
     )
     return [Multiaddr.from_bytes(raw) for (raw,) in rows]
+
+
+def wait_s(db: sqlite3.Connection, now: float) -> float | None:
+    """See `Leads.wait_s`; no longer than the longest wait, whatever the clock did."""
+    (first,) = db.execute("SELECT min(due_at) FROM peer_leads").fetchone()
+    return None if first is None else min(max(first - now, 0.0), RETRY_MAX_S)
 
 
 def postpone(db: sqlite3.Connection, addresses: Iterable[Multiaddr], now: float) -> None:

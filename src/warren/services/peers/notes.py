@@ -37,8 +37,8 @@ class Signed:
 class Note:
     """News of one peer. None, empty: nothing new. Times are Unix seconds.
 
-    began_at, touched_at: of the first and the last of them. introduces: they are enough to take up a peer that
-    the table does not hold.
+    began_at, touched_at: of the first and the last of them. introduces: they are enough to take up a peer
+    that the table does not hold.
     """
 
     began_at: float = 0.0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from warren.core.errors import InputError, StorageError, WarrenError
 from warren.core.peer_metadata import PeerMetadata
@@ -76,6 +76,7 @@ class PeerTable:
         self._notes = Notes()
         self._noted = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
         self.leads = Leads(lambda fn: self.transact(lambda db, _: fn(db)), clock)
         """Addresses of which nobody knows yet whose they are."""
         self.own = OwnMetadata(database, key, clock)
@@ -97,8 +98,10 @@ class PeerTable:
             await self._write_notes()
 
     async def close(self) -> None:
-        """Write what was noted. The database is the caller's to close."""
+        """Write what was noted, and wait for what is under way. The database is the caller's to close."""
         await self._write_notes()
+        while self._writes:
+            await asyncio.wait(self._writes)
 
     # --- questions ----------------------------------------------------------------------------------------
 
@@ -289,11 +292,35 @@ class PeerTable:
 
     async def commit(self) -> None:
         """All that was noted so far is on disk when this returns. Raises StorageError."""
-        if len(self._notes) or self._writing.locked():
+        if len(self._notes) or self._writes:
             await self.transact(lambda _, __: None)
 
     async def transact(self, fn: Callable[[sqlite3.Connection, store.Room], T]) -> T:
-        """Run `fn` over all that was noted before, in one transaction with it. Raises what `fn` raises."""
+        """Run `fn` over all that was noted before, in one transaction with it. Raises what `fn` raises.
+
+        Whoever is cancelled meanwhile leaves it to its end: others may wait for the same commit.
+        """
+        write = asyncio.get_running_loop().create_task(self._transact(fn))
+        self._writes.add(write)
+        write.add_done_callback(self._wrote)
+        return await asyncio.shield(write)
+
+    def show_blocked(self, peers: Iterable[PeerId]) -> None:
+        """It is committed that `peers` are blocked: let it have its effect."""
+        for peer in peers:
+            if peer not in self._blocked:
+                self._blocked.add(peer)
+                self._emit(PeerBlocked(peer))
+            self._notes.drop(peer)
+            self._expel(peer)
+
+    def room(self, db: sqlite3.Connection) -> store.Room:
+        """The places of the table, for one transaction."""
+        return store.Room(db, lambda: self._entropy.below(DRAWS), self._peers_max)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    async def _transact(self, fn: Callable[[sqlite3.Connection, store.Room], T]) -> T:
         async with self._writing:
             taken = self._notes.take()
 
@@ -310,20 +337,10 @@ class PeerTable:
                 signed.accepted = True
         return result
 
-    def show_blocked(self, peers: Iterable[PeerId]) -> None:
-        """It is committed that `peers` are blocked: let it have its effect."""
-        for peer in peers:
-            if peer not in self._blocked:
-                self._blocked.add(peer)
-                self._emit(PeerBlocked(peer))
-            self._notes.drop(peer)
-            self._expel(peer)
-
-    def room(self, db: sqlite3.Connection) -> store.Room:
-        """The places of the table, for one transaction."""
-        return store.Room(db, lambda: self._entropy.below(DRAWS), self._peers_max)
-
-    # --- inside -------------------------------------------------------------------------------------------
+    def _wrote(self, write: asyncio.Task[Any]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled():
+            write.exception()  # seen, also where whoever waited for it was cancelled
 
     def _note(self, peer: PeerId) -> Note | None:
         """Where news of `peer` are written down now; None for whoever is of no concern."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
     from warren.services.peers.table import PeerTable
 
-SEEN_EVERY_S: Final = 60.0
+SEEN_EVERY_S: Final = 300.0
 """Whoever is connected is seen again after so long: a kill leaves no older time behind."""
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from warren.frontends.cli.base import Group, Session, columns
 def metadata() -> None:
     """Say something of this node that all can read.
 
-    Small facts, signed by the node. Up to 32 keys of 64 bytes with values of 256 bytes, 4 KiB in all. Nobody else can change them.
+    Small facts, signed by the node: up to 32 keys of 64 bytes with values of 256 bytes, 4 KiB in all.
+    Nobody else can change them.
     """
 
 

@@ -44,7 +44,11 @@ def peer() -> None:
     "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="How many to show."
 )
 @click.option(
-    "--offset", default=0, show_default=True, type=click.IntRange(0), help="How many to leave out before them."
+    "--offset",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many to leave out before them.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show all of them.")
 @click.option("--watch", is_flag=True, help="Show them again every other second, until Ctrl-C.")
