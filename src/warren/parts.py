@@ -147,6 +147,7 @@ async def assemble(
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
+    stack.callback(measuring.close)
     dht, dht_work = await assemble_dht(
         network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
     )

@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from warren.core.keys import PrivateKey
-from warren.services.peers.probing import (
-    FAR,
-    HERE,
-    NEAR,
-    Changed,
-    Forgotten,
-    Place,
-    Probe,
-    ProbePolicy,
-    Probing,
-    Wait,
-)
+from warren.services.peers.probe_policy import ProbePolicy
+from warren.services.peers.probing import Changed, Forgotten, Probe, Probing, Wait
+from warren.services.peers.reach import FAR, HERE, NEAR, Place
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -119,14 +110,25 @@ def test_who_accepts_and_hangs_up_is_not_dialled_without_pause() -> None:
         run.probing.lost(ANNA, run.now)
         before = len(run.probed)
         while len(run.probed) == before:
-            run.until(run.now + 1)
+            run.until(run.now + 60)
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(run.probed)]
     assert waits[0] >= 2 * POLICY.settle_s
-    assert waits[-1] == pytest.approx(POLICY.backoff_max_s, abs=2)
+    assert waits[-1] == pytest.approx(POLICY.backoff_max_s, abs=60)
     run.until(run.now + POLICY.steady_s)
     run.probing.lost(ANNA, run.now)
     run.until(run.now + POLICY.settle_s)
     assert len(run.probed) == 21  # once one lasts, all is forgiven
+
+
+def test_who_only_looked_whether_this_node_lives_is_not_looked_at_in_turn() -> None:
+    for stood_s, came, tried in ((1, True, False), (1, False, True), (POLICY.steady_s, True, True)):
+        run = Run()
+        run.probing.met(ANNA, Place("a"), 0, came=came)
+        run.until(stood_s)
+        run.probing.lost(ANNA, run.now)
+        run.until(run.now + POLICY.settle_s)
+        assert bool(run.probed) is tried
+        assert (ANNA in run.probing) is tried
 
 
 def test_whoever_comes_back_is_taken_back_at_any_stage() -> None:
@@ -274,7 +276,7 @@ def test_a_hung_peer_holds_up_nobody() -> None:
                 assert until is not None
                 now = until
     assert now < 1
-    assert probing.probes_under_way() == 1
+    assert len(probing._began) == 1
 
 
 def test_only_so_many_probes_are_under_way() -> None:
@@ -317,7 +319,7 @@ def test_who_is_unwatched_or_came_by_itself_is_not_probed_and_late_failures_say_
     probing.met(BEN, Place(""), 2)
     probing.failed(BEN, 3)
     assert probing.take_changes() == [Changed(BEN, "reachable")]
-    assert probing.probes_under_way() == 0
+    assert not probing._began
     assert probing.next(1e9) == Wait(None)
 
 
@@ -389,8 +391,8 @@ class Anything(RuleBasedStateMachine):
     @invariant()
     def the_books_are_right(self) -> None:
         absent = [one for one in self.probing._peers.values() if not one.connected]
-        assert len(absent) <= 6 + self.probing.probes_under_way()
-        assert self.probing.probes_under_way() <= 2
+        assert len(absent) <= 6 + len(self.probing._began)
+        assert len(self.probing._began) <= 2
         assert len(self.probing._heap) <= 2 * len(self.probing) + 65
         for peer in self.probing._held:
             assert peer in self.probing._peers

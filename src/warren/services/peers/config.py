@@ -13,8 +13,8 @@ _DAY_S = 86400.0
 class PeersConfig:
     """Measuring peers, and finding out who is still there.
 
-    latency_interval_s: the round trip of a connected peer is measured so often. Idle connections have a
-        keep-alive, whose answers are used: measuring them costs nothing.
+    latency_interval_s: the round trip of a connected peer is measured so often at least. Idle connections
+        have a keep-alive; its answers are used on the side that asks.
     probe_timeout_s: a peer that is tried and has not answered by then did not answer. (Attack: peers that
         accept a connection and hang.)
     probes_max: tries under way at once. (Attack: the same; each occupies one until its deadline.)
@@ -43,7 +43,7 @@ class PeersConfig:
         that move a byte now and then, and keep all others from testing.)
     """
 
-    latency_interval_s: float = 60.0
+    latency_interval_s: float = 300.0
     probe_timeout_s: float = 10.0
     probes_max: int = 8
     feeler_interval_s: float = 300.0

@@ -57,8 +57,9 @@ class RoundTrips:
         else:
             deviation = min(deviation, rtt_s + DEVIATION_MAX * self.jitter_s)
             self.jitter_s += JITTER_GAIN * (deviation - self.jitter_s)
-        # The first few count alike, else the very first would weigh for long.
-        self.rtt_s = rtt_s + max(RTT_GAIN, 1 / self._count) * (self._typical() - rtt_s)
+        # The very first was measured while the connection began, and must not weigh for long.
+        gain = RTT_GAIN if self._count > _MEDIAN_OF else 1.0
+        self.rtt_s = rtt_s + gain * (self._typical() - rtt_s)
 
     def _typical(self) -> float:
         last = list(self._recent)[-_MEDIAN_OF:]

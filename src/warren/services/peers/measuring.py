@@ -7,7 +7,7 @@ request, and the protocol that answers those of others.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import WarrenError
 from warren.protocols.perf import Perf
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from warren.services.peers.config import PeersConfig
     from warren.services.peers.table import PeerTable
 
+CHUNK_BYTES_MAX: Final = 1 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +44,9 @@ class Transferred(Protocol):
 
     @property
     def seconds(self) -> float: ...
+
+    @property
+    def chunks_fetched(self) -> int: ...
 
     @property
     def chunks_reused(self) -> int: ...
@@ -80,7 +84,6 @@ class Measuring:
             entropy,
             config,
             is_kept=is_contact,
-            stays=self.anchoring.is_anchor,
         )
         self.background: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("measuring peers", self.prober.run),
@@ -88,11 +91,17 @@ class Measuring:
             ("testing speeds", self.speeds.run),
         ]
 
+    def close(self) -> None:
+        """Serve no more tests. What runs ends with the network."""
+        self.gate.close()
+
     async def fetched(self, transfer: Transferred) -> None:
         """A fetch from a peer is done: its rate says how fast the peer is, at least."""
         if transfer.chunks_reused or transfer.already_there:
             return
+        # Where chunks are alike fewer came than the files hold.
+        came_bytes = min(transfer.bytes, transfer.chunks_fetched * CHUNK_BYTES_MAX)
         try:
-            await self.speeds.transferred(transfer.peer, transfer.bytes, transfer.seconds, from_it=True)
+            await self.speeds.transferred(transfer.peer, came_bytes, transfer.seconds, from_it=True)
         except WarrenError as error:
             _log.warning("noting the speed of a fetch failed: %s", error)

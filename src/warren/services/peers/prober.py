@@ -19,24 +19,14 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import Closed, DialFailed, LimitReached, StorageError, WarrenError
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
-from warren.network.limits import ip_group
 from warren.network.race import REFUSED_REASON
+from warren.network.yamux.frames import GO_AWAY_NORMAL
 from warren.services.peers.diversity import group_of_address, spread
 from warren.services.peers.latencies import Latencies
 from warren.services.peers.model import PeerBlocked, PeerForgotten
-from warren.services.peers.probing import (
-    FAR,
-    FORGET_NEW_S,
-    HERE,
-    NEAR,
-    Changed,
-    Forgotten,
-    Place,
-    Probe,
-    ProbePolicy,
-    Probing,
-    Wait,
-)
+from warren.services.peers.probe_policy import FORGET_NEW_S, ProbePolicy
+from warren.services.peers.probing import Changed, Forgotten, Probe, Probing, Wait
+from warren.services.peers.reach import HERE, place_of, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +38,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Clock, Entropy
     from warren.services.peers.config import PeersConfig
     from warren.services.peers.model import Peer
+    from warren.services.peers.reach import Place
     from warren.services.peers.table import PeerTable
 
 LAG_S: Final = 2.0
@@ -57,11 +48,12 @@ WITNESS_S: Final = 2.0
 """So long after a failure the answers of those who were asked for a sign of life are looked at."""
 WITNESSES_ASKED: Final = 3
 FIRST_LOOK_S: Final = 2.0
-"""From a new connection to the first figure."""
+"""From a new connection to the first figure, and from that to those that make it sure."""
 FEELER_DRAW: Final = 256
 """Candidates of a feeler: enough that the few of a network that an attacker does not fill are among them."""
-GIVE_UP_S: Final = 10.0
-GIVE_UP_TRIES: Final = 3
+GIVE_UP_AFTER_S: Final = (1.0, 10.0, 10.0)
+"""When to see whether a connection that was made to try a peer may end: what it began with is over by then.
+Less in all than a connection that lasted, see `ProbePolicy.steady_s`."""
 REFILL_S: Final = 3600.0
 REFILL_MAX: Final = 1024
 # What goes wrong on this side, and says nothing of the peer.
@@ -85,7 +77,6 @@ class Prober:
         "_ping",
         "_policy",
         "_probing",
-        "_stays",
         "_table",
     )
 
@@ -99,10 +90,9 @@ class Prober:
         config: PeersConfig,
         *,
         is_kept: Callable[[PeerId], bool],
-        stays: Callable[[PeerId], bool],
         policy: ProbePolicy | None = None,
     ) -> None:
-        """is_kept: never leaves the table (contacts). stays: a connection with it is not given up again."""
+        """is_kept: who never leaves the table: contacts."""
         self._network = network
         self._ping = ping
         self._table = table
@@ -110,7 +100,6 @@ class Prober:
         self._entropy = entropy
         self._config = config
         self._is_kept = is_kept
-        self._stays = stays
         self._policy = policy or ProbePolicy(
             probes_max=config.probes_max,
             forget_s=config.forget_s,
@@ -122,14 +111,10 @@ class Prober:
         self._look_at = 0.0
         self._look_sooner = asyncio.Event()
 
-    @property
-    def doubts_itself(self) -> bool:
-        """Whether this node suspects that its own network is gone: nobody answers any more."""
-        return self._probing.doubting
-
     async def run(self) -> None:
         """Measure and probe until cancelled. May be run again after a fault."""
         self._probing = Probing(self._policy, self._entropy)
+        self._look_at = self._clock.now() + self._config.latency_interval_s
         events = self._network.events.subscribe()
         try:
             self._look_at_all()
@@ -170,8 +155,10 @@ class Prober:
 
     def _on_connected(self, peer: PeerId) -> None:
         now = self._clock.now()
-        self._probing.met(peer, self._place_of_sockets(peer), now)
-        for socket in self._network.sockets(peer):
+        sockets = self._network.sockets(peer)
+        came = not any(socket.outbound for socket in sockets)
+        self._probing.met(peer, self._place_of_sockets(peer), now, came=came)
+        for socket in sockets:
             _ask(socket)
         if now + FIRST_LOOK_S < self._look_at:
             self._look_at = now + FIRST_LOOK_S
@@ -198,13 +185,16 @@ class Prober:
                     await self._look_sooner.wait()
 
     async def _measure(self, now: float) -> None:
-        for socket in self._network.sockets():
-            if socket.usable and (
-                socket.rtt_at is None or now - socket.rtt_at > self._config.latency_interval_s
-            ):
-                _ask(socket)
+        old = now - self._config.latency_interval_s
         for peer in self._network.peers():
-            figure = self._latencies.look(peer, self._network.sockets(peer), now)
+            sockets = self._network.sockets(peer)
+            figure = self._latencies.look(peer, sockets, now)
+            fresh = self._latencies.is_fresh(peer)
+            if fresh:
+                self._look_at = min(self._look_at, now + FIRST_LOOK_S)
+            for socket in sockets:
+                if fresh or socket.rtt_at is None or socket.rtt_at < old:
+                    _ask(socket)
             if figure is not None:
                 with _logged("noting a latency"):
                     await self._table.note_latency(peer, *figure)
@@ -262,24 +252,26 @@ class Prober:
             rtt_s = await self._ping.ping(socket, timeout_s=self._config.probe_timeout_s)
             await socket.wait_open()
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
-        if not was_connected and socket.outbound and not self._is_kept(peer) and not self._stays(peer):
+        if socket.outbound and not was_connected:
             await self._give_up(socket)
 
     async def _give_up(self, socket: Socket) -> None:
-        """As soon as nobody uses it: one stream is that of the ping. Who uses it for long may keep it."""
-        for _ in range(GIVE_UP_TRIES):
-            if socket.streams <= 1:
+        """As soon as nobody uses it (one stream is that of the ping) or wants it to stay, as those who keep
+        contacts and anchors do. Who uses it for long may keep it.
+        """
+        for wait_s in GIVE_UP_AFTER_S:
+            await asyncio.sleep(wait_s)
+            if socket.streams <= 1 and not self._network.is_protected(socket.peer_id):
                 self._probing.released(socket.peer_id)
-                socket.drain()
+                socket.shut(Closed("this node only looked whether the peer lives"), GO_AWAY_NORMAL)
                 return
-            await asyncio.sleep(GIVE_UP_S)
 
     async def _on_failure(self, peer: PeerId, error: Exception, began: float) -> None:
         now = self._clock.now()
         if now - began > self._config.probe_timeout_s + LAG_S:
             self._probing.stumbled(now)
         for address in _refusals(error):
-            self._probing.heard(now, _reach_of(address))
+            self._probing.heard(now, reach_of(address))
         self._hear()
         cut_off = self._probing.reach_of(peer) != HERE and self._is_cut_off()
         self._probing.failed(peer, now, excused=cut_off or isinstance(error, _OWN_FAULTS))
@@ -294,7 +286,7 @@ class Prober:
         """Whoever is connected and was heard of bears witness that this node's network works."""
         for socket in self._network.sockets():
             if socket.usable:
-                self._probing.heard(socket.last_read_at, _reach_of(socket.remote_addr))
+                self._probing.heard(socket.last_read_at, reach_of(socket.remote_addr))
 
     def _is_cut_off(self) -> bool:
         """Whether this machine has no address but its own loopback."""
@@ -340,7 +332,7 @@ class Prober:
         self._probing.watch(
             peer.peer_id,
             peer.state,
-            _place_of(peer.addresses[0] if peer.addresses else None),
+            place_of(peer.addresses[0] if peer.addresses else None),
             now,
             kept=self._is_kept(peer.peer_id),
             failing_for_s=max(wall - since, 0.0),
@@ -350,24 +342,13 @@ class Prober:
 
     def _place_of_sockets(self, peer: PeerId) -> Place:
         sockets = self._network.sockets(peer)
-        return _place_of(sockets[0].remote_addr if sockets else None)
+        return place_of(sockets[0].remote_addr if sockets else None)
 
 
 def _ask(socket: Socket) -> None:
     """For a sign of life, which tells the round trip too."""
     with contextlib.suppress(WarrenError):
         socket.probe()
-
-
-def _place_of(address: Multiaddr | None) -> Place:
-    host = address.host if address is not None else None
-    return Place(ip_group(host) if host is not None else str(address), _reach_of(address))
-
-
-def _reach_of(address: Multiaddr | None) -> int:
-    if address is None or not (address.is_loopback or address.is_private):
-        return FAR
-    return HERE if address.is_loopback else NEAR
 
 
 def _refusals(error: Exception) -> Iterator[Multiaddr]:

@@ -24,29 +24,18 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from warren.services.peers.reach import FAR
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.peers.model import State
+    from warren.services.peers.probe_policy import ProbePolicy
+    from warren.services.peers.reach import Place
 
-FORGET_NEW_S: Final = 86400.0
-HERE: Final = 0
-NEAR: Final = 1
-FAR: Final = 2
-"""How far a peer is: on this machine, in this LAN, beyond. Who is near is no witness for who is far: the LAN
-may work while the way out of it does not."""
 WITNESSES_MIN: Final = 2
 """So many others that were reachable before: were this node's network fine, one of them would be heard."""
-
-
-class Place(NamedTuple):
-    """Where a peer lives. host: probes to one are kept apart. reach: `HERE`, `NEAR` or `FAR`."""
-
-    host: str
-    reach: int = FAR
-
-
 _NEVER: Final = float("-inf")
 
 
@@ -54,41 +43,6 @@ class Chance(Protocol):
     """Where the jitter comes from."""
 
     def uniform(self, low: float, high: float) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProbePolicy:
-    """Seconds, but for the counts.
-
-    settle_s: from a loss to the first try, doubling where connections do not last (attack: peers that accept
-        and hang up, to be dialled without pause); also within what all are due again when a doubt ends.
-    steady_s: a connection that stood so long did last.
-    retest_s: between the tries of a suspect, doubling.
-    failures_max: so many in a row make a suspect unreachable.
-    backoff_first_s: between the first two tries of the unreachable, doubling from then on.
-    backoff_max_s: up to this.
-    forget_s: unreachable for so long: forgotten. forget_new_s: the same for who was never met. (Attack: peers
-        that do not exist, to fill the table.)
-    hold_s: how long a failure waits for a witness.
-    probes_max: under way at once. (Attack: peers that accept and hang; each occupies one for its deadline.)
-    gap_s: between any two. (Attack: a table filled by others makes this node a scanner.)
-    host_gap_s: between two to one host. (Attack: many peer ids at a victim's address, for all to dial.)
-    peers_max: kept here. (Attack: identities that cost nothing; about 300 bytes each.)
-    """
-
-    settle_s: float = 5.0
-    steady_s: float = 60.0
-    retest_s: float = 30.0
-    failures_max: int = 4
-    backoff_first_s: float = 300.0
-    backoff_max_s: float = 86400.0
-    forget_s: float = 7 * 86400.0
-    forget_new_s: float = FORGET_NEW_S
-    hold_s: float = 20.0
-    probes_max: int = 8
-    gap_s: float = 0.5
-    host_gap_s: float = 2.0
-    peers_max: int = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +76,7 @@ class Forgotten:
 
 class _Peer:
     __slots__ = (
+        "came",
         "connected",
         "due",
         "failing_since",
@@ -143,6 +98,7 @@ class _Peer:
         self.kept = False
         self.connected = False
         self.met_at = 0.0
+        self.came = False
         self.losses = 0  # in a row, of connections that did not last
         self.probing = False
         self.due: float | None = None
@@ -245,8 +201,10 @@ class Probing:
         self._peers.pop(peer, None)
         self._held.pop(peer, None)
 
-    def met(self, peer: PeerId, place: Place, now: float) -> None:
-        """A connection with the peer stands, whoever dialled: watched or not, it is reachable."""
+    def met(self, peer: PeerId, place: Place, now: float, *, came: bool = False) -> None:
+        """A connection with the peer stands: watched or not, it is reachable. came: it was the peer that
+        dialled.
+        """
         self.heard(now, place.reach)
         one = self._peers.get(peer)
         if one is None:
@@ -256,7 +214,7 @@ class Probing:
         self._held.pop(peer, None)
         one.probing = False
         if not one.connected:
-            one.met_at = now
+            one.met_at, one.came = now, came
         one.place, one.met, one.connected, one.due = place, True, True, None
         one.failures, one.failing_since = 0, None
         self._set_state(peer, one, "reachable")
@@ -271,8 +229,9 @@ class Probing:
         if one is None or not one.connected:
             return
         one.connected = False
-        one.losses = 0 if now - one.met_at >= self._policy.steady_s else one.losses + 1
-        if len(self._peers) > self._policy.peers_max:
+        lasted = now - one.met_at >= self._policy.steady_s
+        one.losses = 0 if lasted else one.losses + 1
+        if len(self._peers) > self._policy.peers_max or (one.came and not lasted):
             self.unwatch(peer)
         else:
             # Beyond 2**30 the power only grows the number, not the wait.
@@ -290,7 +249,7 @@ class Probing:
             self._retry(peer, now)
         elif self._heard_at[one.place.reach] >= began:
             self._convict(peer, one, now, witnessed=True)
-        elif self._witnesses(peer, one) < WITNESSES_MIN:
+        elif not self._witnesses(peer, one):
             self._convict(peer, one, now, witnessed=False)
         else:
             self._held[peer] = (began, now + self._policy.hold_s)
@@ -358,10 +317,6 @@ class Probing:
         changes, self._changes = self._changes, []
         return changes
 
-    def probes_under_way(self) -> int:
-        """How many probes have neither succeeded nor failed."""
-        return len(self._began)
-
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _begin(self, peer: PeerId, one: _Peer, now: float) -> Probe:
@@ -396,14 +351,19 @@ class Probing:
         self._due_within(peer, now, self._policy.retest_s)
 
     def _give_up_waiting(self, now: float) -> None:
+        """No witness came. Where many could have, that is strange: it may be this node's own network."""
         over = [peer for peer, (_, until) in self._held.items() if until <= now]
         for peer in over:
             del self._held[peer]
-            self._doubting_since = now
-            self._retry(peer, now)
+            one = self._peers[peer]
+            if self._witnesses(peer, one) < WITNESSES_MIN:
+                self._convict(peer, one, now, witnessed=False)
+            else:
+                self._doubting_since = now
+                self._retry(peer, now)
 
     def _witnesses(self, accused: PeerId, at: _Peer) -> int:
-        """How many others could bear witness, as far as that matters."""
+        """How many others could bear witness, up to as many as it takes."""
         able = (
             peer
             for peer, one in self._peers.items()

@@ -69,12 +69,12 @@ class SpeedGate:
         """Begin the run, put it in line, or raise `Refused`."""
         self._look()  # the run before it may be over, and nobody has noticed yet
         peer, now = run.peer_id, self._clock.now()
-        if self._run is None and self._turns.continues(peer, now):
-            self._begin(run, now)
-            return
-        if not self._budget(peer).left_bytes(peer, now):
+        continues = self._run is None and self._turns.continues(peer, now)
+        if not (self._left if continues else self._budget(peer).left_bytes(peer, now)):
             raise Refused("no speed tests for this peer, or no more today")
-        if self._run is None and self._turns.may_serve(peer, now):
+        if continues:
+            self._begin(run, now)
+        elif self._run is None and self._turns.may_serve(peer, now):
             self._begin_test(run, now)
         elif self._turns.wait(peer, now):
             self._waiting[peer] = run
