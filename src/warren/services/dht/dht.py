@@ -102,7 +102,7 @@ class Dht:
             parts.kad.stats.peers,
             len(parts.records),
             len(parts.providers),
-            len(parts.publisher.all()),
+            len(parts.publisher),
         )
 
     @property

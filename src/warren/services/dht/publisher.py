@@ -97,6 +97,10 @@ class Publisher:
         self._alone = False
         """There was nobody to give something to."""
 
+    def __len__(self) -> int:
+        """How much is published."""
+        return len(self._values) + len(self._content)
+
     async def load(self) -> None:
         """Take up what was published before, and keep it here too. Raises `StorageError`."""
         now, wall = self._clock.now(), self._clock.wall()
