@@ -30,6 +30,7 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
+from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Deadlock, Quality, SimulationError, VirtualLoop, World, virtual_loop
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ LIMIT_S = 30 * 86_400.0
 # Nodes that are not connected after this much virtual time will not be.
 _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
+NO_DHT = KadConfig(mode="off")
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -63,8 +65,9 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
 class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, dht: KadConfig) -> None:
         self.world = world
+        self._dht = dht
         self._nodes: list[Node] = []
 
     @overload
@@ -84,7 +87,8 @@ class Nodes(Sequence[Node]):
     async def start(self, number: int) -> Node:
         """Start a new node on host `number`, with the identity and the files that are there."""
         runtime = self.world.runtime(self.host(number))
-        config = Config(home=_HOME, name=self.host(number), download_dir=Path("/downloads"))
+        name, downloads = self.host(number), Path("/downloads")
+        config = Config(home=_HOME, name=name, download_dir=downloads, dht=self._dht)
         node = Node(config, runtime=runtime)
         await node.start()
         self._nodes[number : number + 1] = [node]
@@ -115,12 +119,18 @@ class Nodes(Sequence[Node]):
 
 @asynccontextmanager
 async def network(
-    n: int, *, degree: int | None = None, seed: object = 0, latency_s: float = 0.01
+    n: int,
+    *,
+    degree: int | None = None,
+    seed: object = 0,
+    latency_s: float = 0.01,
+    dht: KadConfig = NO_DHT,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
     degree: neighbours of each node, arranged in a ring; by default all others, but no more than 8.
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
+    dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -132,7 +142,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    nodes = Nodes(world)
+    nodes = Nodes(world, dht)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)

@@ -1,7 +1,7 @@
 """One request to one peer.
 
-In:  whom, and what to ask. Out: its answer, checked; or an error that says what went wrong. Each request has a
-stream of its own and one deadline, connecting included.
+In:  whom, and what to ask. Out: its answer, checked; or an error that says what went wrong. Each request has
+a stream of its own and one deadline, connecting included.
 
 ADD_PROVIDER has no answer on the wire. A PING behind it on the same stream has one, and streams are served
 in order: so whoever was told is known to have taken it.
