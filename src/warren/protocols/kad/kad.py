@@ -123,6 +123,7 @@ class Kad:
         client = Client(network, self._connections, config.protocol)
         self._queries = Queries(network, config, client, self._table)
         self._server = Server(network, config, self._table, self._keeping, reachable)
+        self._maintenance = Maintenance(self._table, config, network.runtime.entropy, network.clock())
         self._met = asyncio.Event()
         """The table is not empty any more."""
         network.events.on(PeerIdentified, self._on_identified)
@@ -157,7 +158,7 @@ class Kad:
         """Where `peer` is; None when nobody knows. It is connected by then if that was possible."""
         if peer == self._network.peer_id:
             return FoundPeer(peer, tuple(self._reachable()), 0, reached=True)
-        if self._network.is_connected(peer):
+        if self._network.is_connected(peer) or await self._reach_known(peer):
             return self._found(peer, 0)
         key = peer.to_bytes()
         lookup = self._queries.begin(key)
@@ -246,9 +247,6 @@ class Kad:
 
     async def run(self) -> None:
         """Keep the routing table good, and serve as the mode says, until cancelled."""
-        maintenance = Maintenance(
-            self._table, self.config, self._network.runtime.entropy, self._network.clock()
-        )
         expire_at = self._network.clock() + _EXPIRE_EVERY_S
         try:
             while True:
@@ -257,7 +255,7 @@ class Kad:
                 if now >= expire_at:
                     self._keeping.expire()
                     expire_at = now + _EXPIRE_EVERY_S
-                await self._take(maintenance.next(now))
+                await self._take(self._maintenance.next(now))
         finally:
             self._server.switch(on=False)
             self._connections.close()
@@ -265,8 +263,10 @@ class Kad:
     async def _take(self, step: LookUpSelf | Refresh | Test | Wait) -> None:
         match step:
             case LookUpSelf():
-                found = await self.closest(self._network.peer_id.to_bytes())
-                self._table.looked_up_self([info.peer for info in found.peers], self._network.clock())
+                found = await self._closest(self._network.peer_id.to_bytes(), paths=self.config.paths)
+                nearest, now = [info.peer for info in found.peers], self._network.clock()
+                self._table.looked_up_self(nearest, now)
+                self._maintenance.found_self(nearest, now)
             case Refresh(bucket):
                 seed = self._network.random_bytes(_SEED_BYTES)
                 await self._closest(key_near(self._table.own_position, bucket, seed), enough=REFRESH_ENOUGH)
@@ -311,6 +311,13 @@ class Kad:
     async def _correct(self, value: bytes, behind: Sequence[PeerInfo], key: bytes) -> None:
         if behind:
             await self._queries.ask_all(behind, Message(Kind.PUT_VALUE, key, Record(key, value)))
+
+    async def _reach_known(self, peer: PeerId) -> bool:
+        """Whether a peer of the table is where the table says."""
+        entry = self._table.get(peer)
+        if entry is not None:
+            await self._queries.ask(entry.info, Message(Kind.PING))
+        return self._network.is_connected(peer)
 
     def _found(self, peer: PeerId, hops: int, told: Sequence[Multiaddr] = ()) -> FoundPeer:
         """A peer that is connected; told: what others say of it, which comes last."""
