@@ -18,12 +18,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.core.errors import ContentUnknown, InvalidRecord, MisuseError
+from warren.core.errors import ContentUnknown
 from warren.network.events import PeerIdentified
 from warren.protocols.kad.addresses import believable, is_public
 from warren.protocols.kad.client import Client
 from warren.protocols.kad.config import PUBLIC_PREFIX
 from warren.protocols.kad.connections import Connections
+from warren.protocols.kad.gathering import Best, Crowd, Provider
 from warren.protocols.kad.keeping import Keeping
 from warren.protocols.kad.keyspace import key_near
 from warren.protocols.kad.maintenance import LookUpSelf, Maintenance, Refresh, Test, Wait
@@ -76,13 +77,6 @@ class PutReport(NamedTuple):
 
     stored: int
     asked: int
-
-
-class Provider(NamedTuple):
-    """Who provides something, and where it is; without addresses nobody knows where."""
-
-    peer: PeerId
-    addresses: tuple[Multiaddr, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +187,7 @@ class Kad:
         nobody has a valid one, `InvalidRecord` for a key of no namespace of this DHT.
         """
         own = self._keeping.record(key)
-        best = _Best(self.namespaces, key, own.value if own is not None else None)
+        best = Best(self.namespaces, key, own.value if own is not None else None)
         lookup = self._queries.begin(key, paths=self.config.paths)
         async with aclosing(self._queries.run(lookup, Message(Kind.GET_VALUE, key))) as answers:
             async for peer, answer in answers:
@@ -219,7 +213,7 @@ class Kad:
         """Who provides `key`, as they are found; `count` at most, each once. Those come last of whom nobody
         said where they are: they are looked up.
         """
-        crowd = _Crowd(count)
+        crowd = Crowd(count)
         lost: list[PeerId] = []
         for provider in crowd.take(self._keeping.providers(key)):
             yield provider
@@ -330,77 +324,3 @@ class Kad:
             addresses |= dict.fromkeys(believable([one.without_peer() for one in listens], place))
         addresses |= dict.fromkeys(told)
         return FoundPeer(peer, tuple(addresses), hops, reached=True)
-
-
-class _Best:
-    """The best of the values that come, and who holds a worse one."""
-
-    __slots__ = ("_holders", "_key", "_namespaces", "behind", "count", "value")
-
-    def __init__(self, namespaces: Namespaces, key: bytes, own: bytes | None) -> None:
-        self._namespaces = namespaces
-        self._key = key
-        self._holders: list[PeerInfo] = []
-        self.value = own
-        self.count = 0 if own is None else 1
-        self.behind: list[PeerInfo] = []
-
-    def offer(self, record: Record, holder: PeerInfo) -> None:
-        """A value that `holder` sent; one that does not prove itself is nothing."""
-        if record.key != self._key:
-            return
-        with contextlib.suppress(InvalidRecord):
-            self._namespaces.validate(self._key, record.value)
-            self._compare(record.value, holder)
-
-    def _compare(self, value: bytes, holder: PeerInfo) -> None:
-        self.count += 1
-        if self.value is None or value == self.value:
-            self.value = value
-            self._holders.append(holder)
-        elif self._namespaces.select(self._key, [self.value, value]) == 1:
-            self.behind += self._holders
-            self.value, self._holders = value, [holder]
-        else:
-            self.behind.append(holder)
-
-
-class _Crowd:
-    """Providers as they come, each once. Of one answer only a part is taken at once: a liar who makes up many
-    must not stand in front of those whom others name.
-    """
-
-    __slots__ = ("_count", "_part", "_seen", "_waiting")
-
-    def __init__(self, count: int) -> None:
-        if count < 1:
-            raise MisuseError("at least one provider must be asked for")
-        self._count = count
-        self._part = max(count // 4, 1)
-        self._seen: set[PeerId] = set()
-        self._waiting: dict[PeerId, Provider] = {}
-
-    @property
-    def full(self) -> bool:
-        return len(self._seen) >= self._count
-
-    def take(self, told: Sequence[PeerInfo]) -> list[Provider]:
-        """Those of one answer to show now."""
-        taken: list[Provider] = []
-        for peer, addresses in told:
-            provider = Provider(peer, addresses)
-            if peer in self._seen or self.full:
-                continue
-            if len(taken) < self._part:
-                self._seen.add(peer)
-                self._waiting.pop(peer, None)
-                taken.append(provider)
-            else:
-                self._waiting.setdefault(peer, provider)
-        return taken
-
-    def rest(self) -> list[Provider]:
-        """Those that waited, as far as there is room."""
-        waiting = list(self._waiting.values())[: self._count - len(self._seen)]
-        self._seen.update(provider.peer for provider in waiting)
-        return waiting

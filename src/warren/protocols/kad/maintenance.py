@@ -29,7 +29,7 @@ JOIN_WAIT_S: Final = 8.0
 """Between the look-ups of who joins: the connections of the last one are still open."""
 JOIN_LOOKUPS_MAX: Final = 4
 MEET_EVERY_S: Final = 1.0
-"""Between meetings with peers of whom others told, one at a time. Attack: who names many makes us a scanner."""
+"""Between meetings with peers whom others named, one at a time. Attack: who names many makes us a scanner."""
 
 
 class Chance(Protocol):
@@ -105,8 +105,8 @@ class Maintenance:
         return self._meet(now) or self._refresh(now) or self._test(now) or self._wait(now)
 
     def found_self(self, nearest: Sequence[PeerId], now: float) -> None:
-        """These are our nearest peers. While others are found each time, it is looked soon again: in a network
-        that has just come up, and among liars, one look does not find them.
+        """These are our nearest peers. While others are found each time, it is looked soon again: one look
+        does not find them in a network that has just come up, or among liars.
         """
         found, self._joining = frozenset(nearest), self._joining - 1
         if self._joining > 0 and found != self._nearest:

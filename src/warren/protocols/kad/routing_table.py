@@ -120,24 +120,18 @@ class RoutingTable:
 
     # --- what happened --------------------------------------------------------------------------------------
 
-    def useful(
-        self, peer: PeerId, addresses: tuple[Multiaddr, ...], subnet: str, now: float, *, admit: bool = True
-    ) -> None:
-        """`peer` answered, or said that it serves the DHT. admit: take it in if it is not there yet."""
+    def useful(self, peer: PeerId, addresses: tuple[Multiaddr, ...], subnet: str, now: float) -> None:
+        """`peer` answered, or said that it serves the DHT; subnet: the one it speaks from.
+
+        addresses: where others may reach it; () leaves what is known.
+        """
         place = position(peer.to_bytes())
         if place == self.own_position:
             return
-        number = shared_bits(self.own_position, place)
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            if not admit:
-                return
-            bucket = self._buckets[number] = _Bucket()
+        bucket = self._buckets.setdefault(shared_bits(self.own_position, place), _Bucket())
         bucket.heard_of.pop(peer, None)
         entry = bucket.live.get(peer)
         if entry is None:
-            if not admit:
-                return
             entry = bucket.cache.pop(peer, None) or Entry(peer, place, subnet)
             entry.subnet = subnet
             if self._has_room(bucket, subnet):
