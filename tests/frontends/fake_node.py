@@ -22,7 +22,8 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
-from warren.protocols.kad.kad import FoundPeer, Provider
+from warren.protocols.kad.gathering import Provider
+from warren.protocols.kad.kad import FoundPeer
 from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
-    from warren.protocols.kad.kad import FoundPeer, Kad, Provider, PutReport
+    from warren.protocols.kad.gathering import Provider
+    from warren.protocols.kad.kad import FoundPeer, Kad, PutReport
     from warren.protocols.kad.store import Providers, Records
     from warren.services.dht.publisher import Published, Publisher
 
