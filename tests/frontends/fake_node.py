@@ -23,7 +23,8 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
-from warren.protocols.kad.kad import FoundPeer, Provider
+from warren.protocols.kad.gathering import Provider
+from warren.protocols.kad.kad import FoundPeer
 from warren.protocols.status.facts import Details, Facts
 from warren.protocols.status.protocol import PeerStatus
 from warren.services.contacts.model import Contact

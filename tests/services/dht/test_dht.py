@@ -271,8 +271,9 @@ def test_the_public_dht_takes_finished_records_and_no_names_of_ours() -> None:
         assert shown(found.key).startswith("/ipns/k51")
         assert (await anna.dht.put_record(f"/pk/{OTHER.peer_id}", OTHER.public_key.to_protobuf())).stored == 1
         older = IpnsRecord(b"/ipfs/bafkqaab", 0, ends_ns).seal(OTHER)
-        with pytest.raises(InputError, match="a better value is kept"):
+        with pytest.raises(InputError, match="a better one is known"):
             await anna.dht.put_record(key, older)
+        assert anna.dht._on.publisher._values[found.key] == record
         await anna.dht.take_back(found.key)
 
     two(main, protocol="/ipfs/kad/1.0.0")

@@ -62,10 +62,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(runtime: SimulatedRuntime) -> AsyncIterator[Bench]:
+async def bench(runtime: SimulatedRuntime, *, not_of: bytes = b"none") -> AsyncIterator[Bench]:
     kad, records, providers = FakeKad(runtime), Records(), Providers()
     state = await runtime.open_database(Path("/state.db"), numbered_scripts("warren.services.dht"))
-    publisher = Publisher(kad, records, providers, ME, state, runtime.clock, runtime.entropy)
+    clock, entropy = runtime.clock, runtime.entropy
+    publisher = Publisher(
+        kad, records, providers, ME, state, clock, entropy, lambda key: not key.startswith(not_of)
+    )
     await publisher.load()
     running = asyncio.create_task(publisher.run())
     try:
@@ -214,6 +217,22 @@ def test_a_record_that_came_to_its_end_is_put_no_more() -> None:
             await asyncio.sleep(23 * HOUR)
             assert one.publisher.all() == []
             assert len(one.kad.put) == 2
+
+    in_world(main)
+
+
+def test_what_was_published_in_another_dht_waits_for_its_return() -> None:
+    async def main(runtime: SimulatedRuntime) -> None:
+        async with bench(runtime) as one:
+            await one.publisher.put(b"/warren/k", b"v")
+        await asyncio.sleep(50 * HOUR)
+        async with bench(runtime, not_of=b"/warren/") as one:
+            await asyncio.sleep(HOUR)
+            assert one.publisher.all() == []
+            assert one.kad.put == []
+        async with bench(runtime) as one:
+            await asyncio.sleep(HOUR)
+            assert [key for _, key, _ in one.kad.put] == [b"/warren/k"]
 
     in_world(main)
 

@@ -94,6 +94,6 @@ async def _answer(stream: Stream, asked: Kind) -> Message:
                 return message
             if message.kind is not asked:
                 raise ProtocolViolation(f"an answer to {message.kind.name} where {wanted.name} was asked")
-    if asked is Kind.ADD_PROVIDER:
-        return _PING  # it took the announcement, and knows no PING
+    if wanted is Kind.PING:
+        return _PING  # it is there, and took what came before; Rust closes the stream at a PING
     raise ProtocolViolation("the stream ended before the answer")

@@ -54,7 +54,8 @@ async def assemble_dht(
     await shelf.load()
     namespaces = namespaces_of(config.protocol, runtime.clock.wall)
     kad = Kad(network, config, records, providers, namespaces, reachable)
-    publisher = Publisher(kad, records, providers, key.peer_id, state, runtime.clock, runtime.entropy)
+    clock, entropy, knows = runtime.clock, runtime.entropy, namespaces.knows
+    publisher = Publisher(kad, records, providers, key.peer_id, state, clock, entropy, knows)
     await publisher.load()
     network.events.on(PeerIdentified, lambda _: publisher.met_somebody())  # after the one of `kad`
     work: list[Work] = [

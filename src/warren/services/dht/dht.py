@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
-    from warren.protocols.kad.kad import FoundPeer, Kad, Provider, PutReport
+    from warren.protocols.kad.gathering import Provider
+    from warren.protocols.kad.kad import FoundPeer, Kad, PutReport
     from warren.protocols.kad.store import Providers, Records
     from warren.services.dht.publisher import Published, Publisher
 
@@ -102,7 +103,7 @@ class Dht:
             parts.kad.stats.peers,
             len(parts.records),
             len(parts.providers),
-            len(parts.publisher.all()),
+            len(parts.publisher),
         )
 
     @property
@@ -143,10 +144,11 @@ class Dht:
                 f"a record has {VALUE_BYTES_MAX} bytes at most, not {len(record)}", hint="put less into it"
             )
         try:
-            parts.kad.namespaces.validate(key, record)
+            self._check_record(parts, key, record)
             return _put(key, await parts.publisher.put(key, record))
         except InvalidRecord as error:
-            raise InputError(f"this cannot be put under {shown(key)}: {error}", hint=error.hint) from error
+            hint = error.hint or "the key and the record must belong together"
+            raise InputError(f"this cannot be put under {shown(key)}: {error}", hint=hint) from error
 
     async def get(self, key: str | bytes) -> Value:
         """Look up a value by its whole key; under `/warren/` what was signed, else the record as it is.
@@ -252,10 +254,18 @@ class Dht:
                 hint="connect to one: warren join CODE, or warren ping ADDRESS",
             )
 
+    def _check_record(self, parts: Parts, key: bytes, record: bytes) -> None:
+        """Before anything is kept: a record that is refused must not take the place of what is published."""
+        parts.kad.namespaces.validate(key, record)
+        kept = parts.records.kept(key)
+        if kept is None or kept.value == record:
+            return
+        if parts.kad.namespaces.select(key, [kept.value, record]) == 0:
+            raise InvalidRecord("a better one is known here", hint="get it, and put a newer one")
+
     def _check_key(self, parts: Parts, key: bytes) -> None:
-        names = parts.kad.namespaces.names
-        if not key.startswith(tuple(b"/%b/" % name.encode() for name in names)):
-            known = ", ".join(f"/{name}/" for name in names)
+        if not parts.kad.namespaces.knows(key):
+            known = ", ".join(f"/{name}/" for name in parts.kad.namespaces.names)
             raise InputError(
                 f"{shown(key)} is in no namespace of {self._protocol}", hint=f"there are {known}"
             )

@@ -19,6 +19,8 @@ from warren.services.dht import published
 from warren.services.dht.republish import Publish, Republish, RepublishPolicy, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.protocols.kad.kad import PutReport
@@ -63,6 +65,7 @@ class Publisher:
         "_clock",
         "_content",
         "_kad",
+        "_knows",
         "_me",
         "_providers",
         "_put_at",
@@ -81,14 +84,17 @@ class Publisher:
         state: Database,
         clock: Clock,
         entropy: Entropy,
+        knows: Callable[[bytes], bool],
         policy: RepublishPolicy | None = None,
     ) -> None:
+        """knows: whether a key is of this DHT; what was published in another one waits for its return."""
         self._kad = kad
         self._records = records
         self._providers = providers
         self._me = me
         self._state = state
         self._clock = clock
+        self._knows = knows
         self._schedule: Republish[_Item] = Republish(policy or RepublishPolicy(), entropy)
         self._values: dict[bytes, bytes] = {}
         self._content: dict[bytes, Cid] = {}
@@ -97,10 +103,16 @@ class Publisher:
         self._alone = False
         """There was nobody to give something to."""
 
+    def __len__(self) -> int:
+        """How much is published."""
+        return len(self._values) + len(self._content)
+
     async def load(self) -> None:
         """Take up what was published before, and keep it here too. Raises `StorageError`."""
         now, wall = self._clock.now(), self._clock.wall()
         for key, value, put_at in await self._state.run(published.load_records):
+            if not self._knows(key):
+                continue
             self._values[key] = value
             self._take_up(_Item(key, is_content=False), put_at, now, wall)
             if self._records.get(key, wall) is None:
