@@ -45,7 +45,7 @@ class Net:
         self.by_id = {peer(number): number for number in knows}
 
     @classmethod
-    def random(cls, size: int, rng: random.Random, silent: int = 0) -> Net:
+    def kademlia(cls, size: int, rng: random.Random, silent: int = 0) -> Net:
         """Everybody knows k others of each bucket, as far as there are so many."""
         numbers = list(range(1, size + 1))
         knows: dict[int, list[int]] = {}
@@ -106,10 +106,12 @@ def found(lookup: Lookup) -> list[PeerId]:
 def test_the_nearest_are_found(seed: int, size: int, paths: int) -> None:
     rng = random.Random(seed)
     target = rng.getrandbits(256)
-    net = Net.random(size, rng).honest(target)
+    net = Net.kademlia(size, rng).honest(target)
     lookup = begin(rng.sample(list(net.knows), 5), target, paths=paths)
     net.look(lookup, rng)
-    assert found(lookup)[: CONFIG.k // 2] == [peer(n) for n in nearest(list(net.knows), target, CONFIG.k // 2)]
+    assert found(lookup)[: CONFIG.k // 2] == [
+        peer(n) for n in nearest(list(net.knows), target, CONFIG.k // 2)
+    ]
     assert lookup.finished
     assert lookup.failures == 0
 
@@ -121,7 +123,7 @@ def test_of_those_that_it_heard_of_the_nearest_that_answer_are_found(
 ) -> None:
     rng = random.Random(seed)
     target = rng.getrandbits(256)
-    net = Net.random(size, rng, silent=size // 3).honest(target)
+    net = Net.kademlia(size, rng, silent=size // 3).honest(target)
     lookup = begin(rng.sample(list(net.knows), 5), target, paths=paths)
     net.look(lookup, rng)
     answering = [net.by_id[one] for one in net.asked if net.by_id[one] not in net.silent]
@@ -133,7 +135,7 @@ def test_of_those_that_it_heard_of_the_nearest_that_answer_are_found(
 @settings(max_examples=40, deadline=None)
 def test_liars_who_name_peers_without_end_cannot_keep_it_or_make_it_grow(seed: int, paths: int) -> None:
     rng = random.Random(seed)
-    net, target, fresh = Net.random(40, rng), rng.getrandbits(256), iter(range(1000, 10**9))
+    net, target, fresh = Net.kademlia(40, rng), rng.getrandbits(256), iter(range(1000, 10**9))
     liars = set(rng.sample(list(net.knows), 8))
 
     def answers(number: int) -> Sequence[PeerInfo]:
@@ -213,7 +215,7 @@ def test_who_has_what_it_wanted_is_done() -> None:
 def test_with_few_wanted_fewer_are_asked() -> None:
     rng = random.Random(3)
     target = rng.getrandbits(256)
-    net = Net.random(60, rng).honest(target)
+    net = Net.kademlia(60, rng).honest(target)
     few = begin([1, 2, 3], target, enough=1)
     net.look(few, rng)
     asked = len(net.asked)
@@ -227,7 +229,7 @@ def test_a_liar_misleads_only_the_path_on_which_it_is_asked() -> None:
     liar, first, second = nearest(list(range(2, 300)), target, 3)
     fakes = nearest(list(range(1000, 6000)), target, CONFIG.k)
     good = nearest(list(range(300, 600)), target, CONFIG.k)
-    knows = {liar: fakes, first: [], second: good, **{n: fakes for n in fakes}, **{n: [] for n in good}}
+    knows = {liar: fakes, first: [], second: good, **dict.fromkeys(fakes, fakes), **{n: [] for n in good}}
     for paths, truth in ((1, False), (2, True)):
         net = Net(knows)
         lookup = begin([liar, second, first], target, paths=paths)
