@@ -27,7 +27,7 @@ from warren.protocols.kad.connections import Connections
 from warren.protocols.kad.gathering import Best, Crowd, Provider
 from warren.protocols.kad.keeping import Keeping
 from warren.protocols.kad.keyspace import key_near
-from warren.protocols.kad.maintenance import LookUpSelf, Maintenance, Refresh, Test, Wait
+from warren.protocols.kad.maintenance import Check, LookUpSelf, Maintenance, Refresh, Wait
 from warren.protocols.kad.messages import Kind, Message, PeerInfo
 from warren.protocols.kad.queries import Queries
 from warren.protocols.kad.records import Record
@@ -184,7 +184,7 @@ class Kad:
         """The best value under `key`. Peers that hold a worse one are sent it.
 
         quorum: enough values to compare; 0: those of all the nearest peers. Raises `ContentUnknown` when
-        nobody has a valid one, `InvalidRecord` for a key of no namespace of this DHT.
+        nobody has one that proves itself.
         """
         own = self._keeping.record(key)
         best = Best(self.namespaces, key, own.value if own is not None else None)
@@ -216,7 +216,10 @@ class Kad:
         crowd = Crowd(count)
         lost: list[PeerId] = []
         for provider in crowd.take(self._keeping.providers(key)):
-            yield provider
+            if provider.addresses:
+                yield provider
+            else:
+                lost.append(provider.peer)
         lookup = self._queries.begin(key, paths=self.config.paths)
         async with aclosing(self._queries.run(lookup, Message(Kind.GET_PROVIDERS, key))) as answers:
             async for _, answer in answers:
@@ -254,7 +257,7 @@ class Kad:
             self._server.switch(on=False)
             self._connections.close()
 
-    async def _take(self, step: LookUpSelf | Refresh | Test | Wait) -> None:
+    async def _take(self, step: LookUpSelf | Refresh | Check | Wait) -> None:
         match step:
             case LookUpSelf():
                 found = await self._closest(self._network.peer_id.to_bytes(), paths=self.config.paths)
@@ -264,7 +267,7 @@ class Kad:
             case Refresh(bucket):
                 seed = self._network.random_bytes(_SEED_BYTES)
                 await self._closest(key_near(self._table.own_position, bucket, seed), enough=REFRESH_ENOUGH)
-            case Test(info):
+            case Check(info):
                 await self._queries.ask(info, Message(Kind.PING))
             case Wait(until):
                 with contextlib.suppress(TimeoutError):
