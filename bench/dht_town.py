@@ -47,8 +47,9 @@ _SHA2_256 = b"\x12\x20"
 
 
 def town_config() -> Config:
-    """So many connections for those who dial us, and the rest for whom we dial."""
-    return Config(network=NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX))
+    """One address a node; so many connections for those who dial it, and the rest for whom it dials."""
+    network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
+    return Config(listen=("/ip4/0.0.0.0/tcp/4101",), network=network)
 
 
 def kad_config() -> KadConfig:
@@ -231,7 +232,7 @@ class Town:
     async def watch_connections(self, every_s: float = 10.0) -> None:
         """Note the most connections that any node has, for ever."""
         while True:
-            most = max(len(r.node.network.sockets()) for r in self.residents.values())
+            most = max((len(r.node.network.sockets()) for r in self.residents.values()), default=0)
             self.connections_most = max(self.connections_most, most)
             await asyncio.sleep(every_s)
 

@@ -218,7 +218,7 @@ class Kad:
         """Who provides `key`, as they are found; `count` at most, each once. Those come last of whom nobody
         said where they are: they are looked up.
         """
-        crowd, lost = _Crowd(count), list[PeerId]()
+        crowd, lost = _Crowd(count), []
         for provider in crowd.take(self._keeping.providers(key)):
             yield provider
         lookup = self._queries.begin(key, paths=self.config.paths)
