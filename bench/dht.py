@@ -92,7 +92,6 @@ async def live(plan: Plan) -> dict[str, Any]:
         virtual_minutes = round(asyncio.get_running_loop().time() / 60, 1)
         return {**facts, "deliveries": world.deliveries, "virtual_minutes": virtual_minutes}
     finally:
-        await town.close()
         await nodes.close()
         world.close()
 

@@ -33,6 +33,10 @@ SETTINGS = (
     ("Streams of one connection", "network.yamux.", "network/yamux/session.py", "YamuxLimits"),
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
+    ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
+    ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),
+    ("Look-ups in the DHT", "dht.lookup.", "protocols/kad/lookup.py", "LookupConfig"),
+    ("Kept of the DHT for others", "dht.store.", "protocols/kad/store.py", "StoreConfig"),
     ("The local API", "api.", "config.py", "ApiConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.

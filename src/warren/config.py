@@ -20,6 +20,7 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.protocols.kad.config import KadConfig
 from warren.services.files.config import FilesConfig
 
 PORT_DEFAULT = 4101
@@ -79,6 +80,7 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    dht: KadConfig = field(default_factory=KadConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -104,6 +106,7 @@ class Config:
             "network": NetworkConfig,
             "files": FilesConfig,
             "api": ApiConfig,
+            "dht": KadConfig,
         }
         for name, kind in kinds.items():
             value = getattr(self, name)

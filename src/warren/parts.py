@@ -16,6 +16,9 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
+from warren.protocols.kad.kad import Kad
+from warren.protocols.kad.namespaces import namespaces_of
+from warren.protocols.kad.store import Providers, Records
 from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from warren.config import Config
     from warren.network.stack import Stack
+    from warren.protocols.kad.config import KadConfig
     from warren.runtime.seam import Runtime
 
     Work = Callable[[], Awaitable[None]]
@@ -57,6 +61,8 @@ class Parts:
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    kad: Kad | None
+    """None: the DHT is switched off."""
     started_at: float
     background: list[tuple[str, Work]]
 
@@ -98,6 +104,7 @@ async def assemble(
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
+    kad = _kad(config.dht, network, whereabouts)
     parts = Parts(
         runtime=runtime,
         network=network,
@@ -108,9 +115,12 @@ async def assemble(
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
+        kad=kad,
         started_at=runtime.clock.now(),
         background=[("keeping contacts", keeper.run)],
     )
+    if kad is not None:
+        parts.background.append(("keeping the DHT", kad.run))
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
@@ -129,6 +139,14 @@ async def supervised(doing: str, work: Work) -> None:
         except Exception:  # noqa: BLE001  the boundary of supervision
             _log.exception("%s failed; trying again", doing)
             await asyncio.sleep(_RESTART_S)
+
+
+def _kad(config: KadConfig, network: Network, whereabouts: Whereabouts) -> Kad | None:
+    if config.mode == "off":
+        return None
+    namespaces = namespaces_of(config.protocol, network.runtime.clock.wall)
+    records, providers = Records(config.store), Providers(config.store)
+    return Kad(network, config, records, providers, namespaces, whereabouts.reachable)
 
 
 def _real_runtime() -> Runtime:

@@ -26,7 +26,6 @@ async def _town(nodes: int, liars: float, *, encrypted: bool) -> AsyncIterator[T
         await asyncio.sleep(SETTLED_AGE_S)
         yield town
     finally:
-        await town.close()
         await crowd.close()
         world.close()
 

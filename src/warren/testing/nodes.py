@@ -21,6 +21,7 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
+from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
 from warren.testing.plaintext import plaintext_stack
 
@@ -36,6 +37,7 @@ LIMIT_S = 30 * 86_400.0
 _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
 _DOWNLOADS = Path("/downloads")
+NO_DHT = KadConfig(mode="off")
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -55,9 +57,11 @@ class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
     def __init__(self, world: World, *, config: Config | None = None, encrypted: bool = True) -> None:
-        """config: what all are told alike; home, name and download folder are each node's own."""
+        """config: what all are told alike, without one they have no DHT; home, name and download folder are each
+        node's own. encrypted: see `network`.
+        """
         self.world = world
-        self._config = config or Config()
+        self._config = config or Config(dht=NO_DHT)
         self._stack = None if encrypted else plaintext_stack()
         self._nodes: list[Node] = []
 
@@ -114,15 +118,15 @@ async def network(
     degree: int | None = None,
     seed: object = 0,
     latency_s: float = 0.01,
-    config: Config | None = None,
+    dht: KadConfig = NO_DHT,
     encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
     degree: neighbours of each node, arranged in a ring; by default all others, but no more than 8.
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
-    config: what all nodes are told alike. encrypted: False spares the ciphers, which cost the most where
-    nodes are thousands; all else stays the same.
+    dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
+    encrypted: False spares the ciphers, which cost the most where nodes are thousands; all else stays the same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -134,7 +138,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    nodes = Nodes(world, config=config, encrypted=encrypted)
+    nodes = Nodes(world, config=Config(dht=dht), encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)

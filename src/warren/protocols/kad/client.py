@@ -1,7 +1,7 @@
 """One request to one peer.
 
-In:  whom, and what to ask. Out: its answer, checked; or an error that says what went wrong. Each request has a
-stream of its own and one deadline, connecting included.
+In:  whom, and what to ask. Out: its answer, checked; or an error that says what went wrong. Each request has
+a stream of its own and one deadline, connecting included.
 
 ADD_PROVIDER has no answer on the wire. A PING behind it on the same stream has one, and streams are served
 in order: so whoever was told is known to have taken it.
@@ -94,6 +94,6 @@ async def _answer(stream: Stream, asked: Kind) -> Message:
                 return message
             if message.kind is not asked:
                 raise ProtocolViolation(f"an answer to {message.kind.name} where {wanted.name} was asked")
-    if asked is Kind.ADD_PROVIDER:
-        return _PING  # it took the announcement, and knows no PING
+    if wanted is Kind.PING:
+        return _PING  # it is there, and took what came before; Rust closes the stream at a PING
     raise ProtocolViolation("the stream ended before the answer")

@@ -9,6 +9,7 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
 from warren.protocols.kad.lookup import LookupConfig
 from warren.protocols.kad.routing_table import TableConfig
+from warren.protocols.kad.store import StoreConfig
 
 MODES: Final = ("auto", "client", "server", "off")
 PROTOCOL_DEFAULT: Final = "/warren/kad/1.0.0"
@@ -43,12 +44,13 @@ class KadConfig:
     streams_per_peer_max: int = 32
     """Streams of one peer that are served at once: stops who opens streams and says nothing. JavaScript opens
     as many."""
-    test_every_s: float = 30.0
+    test_every_s: float = 60.0
     """Between tests of peers in the table that were not heard of for long; one at a time."""
-    self_every_s: float = 600.0
+    self_every_s: float = 1800.0
     """Between look-ups of ourselves, which keep the nearest peers known and make us known to them."""
     table: TableConfig = field(default_factory=TableConfig)
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
 
     def __post_init__(self) -> None:
         check_settings(self, "dht.")

@@ -18,12 +18,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.core.errors import ContentUnknown, InvalidRecord, MisuseError
+from warren.core.errors import ContentUnknown
 from warren.network.events import PeerIdentified
 from warren.protocols.kad.addresses import believable, is_public
 from warren.protocols.kad.client import Client
 from warren.protocols.kad.config import PUBLIC_PREFIX
 from warren.protocols.kad.connections import Connections
+from warren.protocols.kad.gathering import Best, Crowd, Provider
 from warren.protocols.kad.keeping import Keeping
 from warren.protocols.kad.keyspace import key_near
 from warren.protocols.kad.maintenance import LookUpSelf, Maintenance, Refresh, Test, Wait
@@ -78,16 +79,9 @@ class PutReport(NamedTuple):
     asked: int
 
 
-class Provider(NamedTuple):
-    """Who provides something, and where it is; without addresses nobody knows where."""
-
-    peer: PeerId
-    addresses: tuple[Multiaddr, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class KadStats:
-    """Counts since the start. Requests by their kind: made, answered, failed; and of others, answered here."""
+    """Counts since the start. Requests by kind: made, answered, failed; served: those of others."""
 
     sent: dict[str, int]
     answered: dict[str, int]
@@ -123,6 +117,7 @@ class Kad:
         client = Client(network, self._connections, config.protocol)
         self._queries = Queries(network, config, client, self._table)
         self._server = Server(network, config, self._table, self._keeping, reachable)
+        self._maintenance = Maintenance(self._table, config, network.runtime.entropy, network.clock())
         self._met = asyncio.Event()
         """The table is not empty any more."""
         network.events.on(PeerIdentified, self._on_identified)
@@ -157,7 +152,7 @@ class Kad:
         """Where `peer` is; None when nobody knows. It is connected by then if that was possible."""
         if peer == self._network.peer_id:
             return FoundPeer(peer, tuple(self._reachable()), 0, reached=True)
-        if self._network.is_connected(peer):
+        if self._network.is_connected(peer) or await self._reach_known(peer):
             return self._found(peer, 0)
         key = peer.to_bytes()
         lookup = self._queries.begin(key)
@@ -192,7 +187,7 @@ class Kad:
         nobody has a valid one, `InvalidRecord` for a key of no namespace of this DHT.
         """
         own = self._keeping.record(key)
-        best = _Best(self.namespaces, key, own.value if own is not None else None)
+        best = Best(self.namespaces, key, own.value if own is not None else None)
         lookup = self._queries.begin(key, paths=self.config.paths)
         async with aclosing(self._queries.run(lookup, Message(Kind.GET_VALUE, key))) as answers:
             async for peer, answer in answers:
@@ -218,7 +213,8 @@ class Kad:
         """Who provides `key`, as they are found; `count` at most, each once. Those come last of whom nobody
         said where they are: they are looked up.
         """
-        crowd, lost = _Crowd(count), []
+        crowd = Crowd(count)
+        lost: list[PeerId] = []
         for provider in crowd.take(self._keeping.providers(key)):
             yield provider
         lookup = self._queries.begin(key, paths=self.config.paths)
@@ -245,9 +241,6 @@ class Kad:
 
     async def run(self) -> None:
         """Keep the routing table good, and serve as the mode says, until cancelled."""
-        maintenance = Maintenance(
-            self._table, self.config, self._network.runtime.entropy, self._network.clock()
-        )
         expire_at = self._network.clock() + _EXPIRE_EVERY_S
         try:
             while True:
@@ -256,7 +249,7 @@ class Kad:
                 if now >= expire_at:
                     self._keeping.expire()
                     expire_at = now + _EXPIRE_EVERY_S
-                await self._take(maintenance.next(now))
+                await self._take(self._maintenance.next(now))
         finally:
             self._server.switch(on=False)
             self._connections.close()
@@ -264,8 +257,10 @@ class Kad:
     async def _take(self, step: LookUpSelf | Refresh | Test | Wait) -> None:
         match step:
             case LookUpSelf():
-                found = await self.closest(self._network.peer_id.to_bytes())
-                self._table.looked_up_self([info.peer for info in found.peers], self._network.clock())
+                found = await self._closest(self._network.peer_id.to_bytes(), paths=self.config.paths)
+                nearest, now = [info.peer for info in found.peers], self._network.clock()
+                self._table.looked_up_self(nearest, now)
+                self._maintenance.found_self(nearest, now)
             case Refresh(bucket):
                 seed = self._network.random_bytes(_SEED_BYTES)
                 await self._closest(key_near(self._table.own_position, bucket, seed), enough=REFRESH_ENOUGH)
@@ -311,6 +306,13 @@ class Kad:
         if behind:
             await self._queries.ask_all(behind, Message(Kind.PUT_VALUE, key, Record(key, value)))
 
+    async def _reach_known(self, peer: PeerId) -> bool:
+        """Whether a peer of the table is where the table says."""
+        entry = self._table.get(peer)
+        if entry is not None:
+            await self._queries.ask(entry.info, Message(Kind.PING))
+        return self._network.is_connected(peer)
+
     def _found(self, peer: PeerId, hops: int) -> FoundPeer:
         """A peer that is connected."""
         addresses = dict.fromkeys(self._network.addresses(peer))
@@ -318,77 +320,3 @@ class Kad:
             if socket.outbound and socket.remote_addr is not None:
                 addresses = {socket.remote_addr.without_peer(): None, **addresses}
         return FoundPeer(peer, tuple(addresses), hops, reached=True)
-
-
-class _Best:
-    """The best of the values that come, and who holds a worse one."""
-
-    __slots__ = ("_holders", "_key", "_namespaces", "behind", "count", "value")
-
-    def __init__(self, namespaces: Namespaces, key: bytes, own: bytes | None) -> None:
-        self._namespaces = namespaces
-        self._key = key
-        self._holders: list[PeerInfo] = []
-        self.value = own
-        self.count = 0 if own is None else 1
-        self.behind: list[PeerInfo] = []
-
-    def offer(self, record: Record, holder: PeerInfo) -> None:
-        """A value that `holder` sent; one that does not prove itself is nothing."""
-        if record.key != self._key:
-            return
-        with contextlib.suppress(InvalidRecord):
-            self._namespaces.validate(self._key, record.value)
-            self._compare(record.value, holder)
-
-    def _compare(self, value: bytes, holder: PeerInfo) -> None:
-        self.count += 1
-        if self.value is None or value == self.value:
-            self.value = value
-            self._holders.append(holder)
-        elif self._namespaces.select(self._key, [self.value, value]) == 1:
-            self.behind += self._holders
-            self.value, self._holders = value, [holder]
-        else:
-            self.behind.append(holder)
-
-
-class _Crowd:
-    """Providers as they come, each once. Of one answer only a part is taken at once: a liar who makes up many
-    must not stand in front of those whom others name.
-    """
-
-    __slots__ = ("_count", "_part", "_seen", "_waiting")
-
-    def __init__(self, count: int) -> None:
-        if count < 1:
-            raise MisuseError("at least one provider must be asked for")
-        self._count = count
-        self._part = max(count // 4, 1)
-        self._seen: set[PeerId] = set()
-        self._waiting: dict[PeerId, Provider] = {}
-
-    @property
-    def full(self) -> bool:
-        return len(self._seen) >= self._count
-
-    def take(self, told: Sequence[PeerInfo]) -> list[Provider]:
-        """Those of one answer to show now."""
-        taken: list[Provider] = []
-        for peer, addresses in told:
-            provider = Provider(peer, addresses)
-            if peer in self._seen or self.full:
-                continue
-            if len(taken) < self._part:
-                self._seen.add(peer)
-                self._waiting.pop(peer, None)
-                taken.append(provider)
-            else:
-                self._waiting.setdefault(peer, provider)
-        return taken
-
-    def rest(self) -> list[Provider]:
-        """Those that waited, as far as there is room."""
-        waiting = list(self._waiting.values())[: self._count - len(self._seen)]
-        self._seen.update(provider.peer for provider in waiting)
-        return waiting

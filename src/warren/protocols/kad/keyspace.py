@@ -7,6 +7,7 @@ https://github.com/libp2p/specs/blob/master/kad-dht/README.md#distance
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 BITS: Final = 256
@@ -14,6 +15,7 @@ KNOWN_PREFIX_BITS_MAX: Final = 12
 """`key_near` tries keys until one fits, 2 to the power of this on average. Fault: a loop held for long."""
 
 
+@lru_cache(maxsize=16384)
 def position(key: bytes) -> int:
     """Where a key, or the id of a peer, has its place."""
     return int.from_bytes(hashlib.sha256(key).digest())
@@ -33,6 +35,6 @@ def key_near(own: int, bits: int, seed: bytes) -> bytes:
     number = 0
     while True:
         key = hashlib.sha256(b"%b%d" % (seed, number)).digest()
-        if shared_bits(own, position(key)) == wanted:
+        if shared_bits(own, int.from_bytes(hashlib.sha256(key).digest())) == wanted:
             return key
         number += 1

@@ -13,6 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.core.peer_id import PeerId
     from warren.protocols.kad.config import KadConfig
     from warren.protocols.kad.messages import PeerInfo
     from warren.protocols.kad.routing_table import RoutingTable
@@ -22,6 +25,11 @@ LOOK_EVERY_S: Final = 30.0
 FIRST_WAIT_S: Final = 1.0
 """From the first peer to the first look-up of ourselves, so that who comes at the same time is known, too."""
 BETWEEN_REFRESHES_S: Final = 5.0
+JOIN_WAIT_S: Final = 8.0
+"""Between the look-ups of who joins: the connections of the last one are still open."""
+JOIN_LOOKUPS_MAX: Final = 4
+MEET_EVERY_S: Final = 1.0
+"""Between meetings with peers whom others named, one at a time. Attack: who names many makes us a scanner."""
 
 
 class Chance(Protocol):
@@ -31,7 +39,7 @@ class Chance(Protocol):
 
 
 class LookUpSelf(NamedTuple):
-    """Look our own id up."""
+    """Look our own id up, and say by `found_self` what came of it."""
 
 
 class Refresh(NamedTuple):
@@ -58,7 +66,17 @@ Step: TypeAlias = LookUpSelf | Refresh | Test | Wait
 class Maintenance:
     """Keeps the schedule."""
 
-    __slots__ = ("_chance", "_config", "_refresh_at", "_self_at", "_table", "_test_at")
+    __slots__ = (
+        "_chance",
+        "_config",
+        "_joining",
+        "_meet_at",
+        "_nearest",
+        "_refresh_at",
+        "_self_at",
+        "_table",
+        "_test_at",
+    )
 
     def __init__(self, table: RoutingTable, config: KadConfig, chance: Chance, now: float) -> None:
         self._table = table
@@ -66,21 +84,41 @@ class Maintenance:
         self._chance = chance
         self._self_at: float | None = None
         """None: nobody is known yet."""
-        self._refresh_at = now
+        self._joining = JOIN_LOOKUPS_MAX
+        """So often at most we look ourselves up soon again."""
+        self._nearest: frozenset[PeerId] = frozenset()
+        self._refresh_at = self._meet_at = now
         self._test_at = self._after(now, config.test_every_s)
 
     def next(self, now: float) -> Step:
         """The next step; take it, then ask again."""
         if not len(self._table):
-            self._self_at = None
+            self._self_at, self._joining = None, JOIN_LOOKUPS_MAX
             return Wait(now + LOOK_EVERY_S)
         if self._self_at is None:
             self._self_at = self._after(now, FIRST_WAIT_S)
             self._refresh_at = self._after(self._self_at, BETWEEN_REFRESHES_S)
+            self._meet_at = self._after(self._self_at, MEET_EVERY_S)
         if now >= self._self_at:
             self._self_at = self._after(now, self._config.self_every_s)
             return LookUpSelf()
-        return self._refresh(now) or self._test(now) or self._wait(now)
+        return self._meet(now) or self._refresh(now) or self._test(now) or self._wait(now)
+
+    def found_self(self, nearest: Sequence[PeerId], now: float) -> None:
+        """These are our nearest peers. While others are found each time, it is looked soon again: one look
+        does not find them in a network that has just come up, or among liars.
+        """
+        found, self._joining = frozenset(nearest), self._joining - 1
+        if self._joining > 0 and found != self._nearest:
+            self._self_at = self._after(now, JOIN_WAIT_S)
+        self._nearest = found
+
+    def _meet(self, now: float) -> Test | None:
+        info = self._table.unmet() if now >= self._meet_at else None
+        if info is None:
+            return None
+        self._meet_at = self._after(now, MEET_EVERY_S)
+        return Test(info)
 
     def _refresh(self, now: float) -> Refresh | None:
         number = self._table.refresh_due(now) if now >= self._refresh_at else None
@@ -101,8 +139,7 @@ class Maintenance:
         due = [now + LOOK_EVERY_S, self._test_at]
         if self._self_at is not None:
             due.append(self._self_at)
-        if self._refresh_at > now:
-            due.append(self._refresh_at)
+        due += [at for at in (self._refresh_at, self._meet_at) if at > now]
         return Wait(min(due))
 
     def _after(self, now: float, wait_s: float) -> float:

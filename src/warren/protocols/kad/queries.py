@@ -147,14 +147,16 @@ class Queries:
         done = [task for task in tasks if task.done()]
         return [(tasks.pop(task), task.result()) for task in done]
 
-    @staticmethod
-    def _report(lookup: Lookup, peer: PeerId, answer: Answer | None) -> None:
+    def _report(self, lookup: Lookup, peer: PeerId, answer: Answer | None) -> None:
         if answer is None:
             lookup.on_failure(peer)
             return
         place = answer.socket.remote_addr
         told = (PeerInfo(info.peer, believable(info.addresses, place)) for info in answer.message.closer)
-        lookup.on_success(peer, [info for info in told if info.addresses])
+        closer = [info for info in told if info.addresses]
+        lookup.on_success(peer, closer)
+        for info in closer:
+            self._table.heard_of(info)
 
 
 async def _cancel(tasks: dict[asyncio.Task[Answer | None], PeerId]) -> None:

@@ -41,10 +41,11 @@ class TableConfig:
     """The same for the whole table."""
     failures_max: int = 3
     """Who failed so often in a row is dropped even if nobody waits; sooner if somebody does."""
-    stale_s: float = 600.0
+    stale_s: float = 1800.0
     """Who was not heard of for so long is due for a test."""
-    refresh_s: float = 600.0
-    """A bucket in which nothing was looked up for so long is due for a refresh."""
+    refresh_s: float = 3600.0
+    """A bucket of which little was heard, and in which nothing was looked up, for so long is due for a
+    refresh."""
 
     def __post_init__(self) -> None:
         check_settings(self, "dht.table.")
@@ -69,9 +70,11 @@ class Entry:
 
 
 class _Bucket:
-    __slots__ = ("cache", "live", "looked_up_at")
+    __slots__ = ("cache", "heard_of", "live", "looked_up_at")
 
     def __init__(self) -> None:
+        self.heard_of: dict[PeerId, PeerInfo] = {}
+        """Whom others named, and this node has not met."""
         self.live: dict[PeerId, Entry] = {}
         self.cache: dict[PeerId, Entry] = {}
         """The one heard of last stands last."""
@@ -84,7 +87,7 @@ class _Bucket:
 class RoutingTable:
     """See the module's header."""
 
-    __slots__ = ("_buckets", "_config", "_own", "_subnets", "own_position")
+    __slots__ = ("_buckets", "_config", "_own", "_subnets", "depth", "own_position")
 
     def __init__(self, own: PeerId, config: TableConfig) -> None:
         self._own = own
@@ -92,13 +95,19 @@ class RoutingTable:
         self.own_position = position(own.to_bytes())
         self._buckets: dict[int, _Bucket] = {}
         self._subnets: Counter[str] = Counter()
+        self.depth = 0
+        """The neighbourhood: the buckets from this number on hold the peers nearest to ourselves."""
 
     def __len__(self) -> int:
         return sum(len(bucket.live) for bucket in self._buckets.values())
 
     def __contains__(self, peer: PeerId) -> bool:
-        bucket = self._buckets.get(shared_bits(self.own_position, position(peer.to_bytes())))
-        return bucket is not None and peer in bucket.live
+        return self.get(peer) is not None
+
+    def get(self, peer: PeerId) -> Entry | None:
+        """The entry of `peer`, if it is in the table."""
+        bucket = self._bucket_of(peer)
+        return bucket.live.get(peer) if bucket is not None else None
 
     def entries(self) -> Iterator[Entry]:
         """Everyone in the table, the caches left out."""
@@ -111,23 +120,18 @@ class RoutingTable:
 
     # --- what happened --------------------------------------------------------------------------------------
 
-    def useful(
-        self, peer: PeerId, addresses: tuple[Multiaddr, ...], subnet: str, now: float, *, admit: bool = True
-    ) -> None:
-        """`peer` answered, or said that it serves the DHT. admit: take it in if it is not there yet."""
+    def useful(self, peer: PeerId, addresses: tuple[Multiaddr, ...], subnet: str, now: float) -> None:
+        """`peer` answered, or said that it serves the DHT; subnet: the one it speaks from.
+
+        addresses: where others may reach it; () leaves what is known.
+        """
         place = position(peer.to_bytes())
         if place == self.own_position:
             return
-        number = shared_bits(self.own_position, place)
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            if not admit:
-                return
-            bucket = self._buckets[number] = _Bucket()
+        bucket = self._buckets.setdefault(shared_bits(self.own_position, place), _Bucket())
+        bucket.heard_of.pop(peer, None)
         entry = bucket.live.get(peer)
         if entry is None:
-            if not admit:
-                return
             entry = bucket.cache.pop(peer, None) or Entry(peer, place, subnet)
             entry.subnet = subnet
             if self._has_room(bucket, subnet):
@@ -139,12 +143,27 @@ class RoutingTable:
         entry.seen_at = now
         entry.failures = 0
 
+    def heard_of(self, info: PeerInfo) -> None:
+        """Somebody named this peer: where more are wanted it is remembered, to be met."""
+        place = position(info.peer.to_bytes())
+        number = shared_bits(self.own_position, place)
+        bucket = self._buckets.get(number)
+        if place == self.own_position or (bucket is not None and info.peer in bucket.live):
+            return
+        if not self._wants_more(number) or not info.addresses:
+            return
+        if bucket is None:
+            bucket = self._buckets[number] = _Bucket()
+        if len(bucket.heard_of) < self._config.cache_peers_max:
+            bucket.heard_of[info.peer] = info
+
     def failed(self, peer: PeerId) -> None:
         """`peer` did not answer: it goes if somebody waits for its place, or when it fails once too often."""
         bucket = self._bucket_of(peer)
         if bucket is None:
             return
         bucket.cache.pop(peer, None)
+        bucket.heard_of.pop(peer, None)
         entry = bucket.live.get(peer)
         if entry is None:
             return
@@ -162,6 +181,7 @@ class RoutingTable:
         if bucket is None:
             return
         bucket.cache.pop(peer, None)
+        bucket.heard_of.pop(peer, None)
         entry = bucket.live.get(peer)
         if entry is not None:
             self._drop(bucket, entry)
@@ -215,6 +235,14 @@ class RoutingTable:
         best[1].tested_at = now
         return best[1]
 
+    def unmet(self) -> PeerInfo | None:
+        """Whom to meet: somebody heard of for a bucket that wants more, the nearest bucket first."""
+        for number in sorted(self._buckets, reverse=True):
+            bucket = self._buckets[number]
+            if bucket.heard_of and self._wants_more(number):
+                return bucket.heard_of.pop(next(iter(bucket.heard_of)))
+        return None
+
     def refresh_due(self, now: float) -> int | None:
         """The number of the bucket that needs a refresh most; None when all are fresh.
 
@@ -234,6 +262,7 @@ class RoutingTable:
     def looked_up_self(self, nearest: Iterable[PeerId], now: float) -> None:
         """The peers nearest to ourselves were looked up: all the buckets that they span are fresh."""
         shared = [shared_bits(self.own_position, position(peer.to_bytes())) for peer in nearest]
+        self.depth = min(shared, default=0)
         for number in range(min(shared, default=BITS), max(self._buckets, default=-1) + 1):
             self.refreshed(number, now)
 
@@ -245,6 +274,11 @@ class RoutingTable:
         live = bucket.live.values() if bucket is not None else ()
         heard = sum(entry.seen_at > bound and not entry.failures for entry in live)
         return 2 * heard >= self._config.bucket_peers_max
+
+    def _wants_more(self, number: int) -> bool:
+        """Of our neighbourhood all are wanted, of a bucket further away half of what it holds will do."""
+        bucket, most = self._buckets.get(number), self._config.bucket_peers_max
+        return bucket is None or len(bucket.live) < (most if number >= self.depth else most // 2)
 
     def _bucket_of(self, peer: PeerId) -> _Bucket | None:
         return self._buckets.get(shared_bits(self.own_position, position(peer.to_bytes())))
