@@ -20,12 +20,9 @@ from warren.config import Config
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
 from warren.protocols.kad.config import KadConfig
-from warren.protocols.kad.kad import Kad
 from warren.protocols.kad.keyspace import position
 from warren.protocols.kad.messages import CLOSER_MAX, Kind, Message, PeerInfo
-from warren.protocols.kad.namespaces import namespaces_of
 from warren.protocols.kad.server import Server
-from warren.protocols.kad.store import Providers, Records, StoreConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.node import Node
+    from warren.protocols.kad.kad import Kad
 
 CONNECTIONS_MAX = 32
 INBOUND_MAX = 14
@@ -47,13 +45,13 @@ _SHA2_256 = b"\x12\x20"
 
 
 def town_config() -> Config:
-    """So many connections for those who dial us, and the rest for whom we dial."""
-    return Config(network=NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX))
+    """One address a node; so many connections for those who dial it, and the rest for whom it dials.
 
-
-def kad_config() -> KadConfig:
-    """A DHT that has room to begin connections while others, which rested, are closed for them."""
-    return KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
+    Its DHT has room to begin connections while others, which rested, are closed for them.
+    """
+    network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
+    dht = KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
+    return Config(listen=("/ip4/0.0.0.0/tcp/4101",), network=network, dht=dht)
 
 
 class Resident:
@@ -66,7 +64,6 @@ class Resident:
         self.came_at = came_at
         self.lies = lies
         self.place = position(node.peer_id.to_bytes())
-        self.work = asyncio.get_running_loop().create_task(kad.run(), name=f"dht of {number}")
 
 
 @dataclass
@@ -105,14 +102,11 @@ def quantile(values: Sequence[float], part: float) -> float:
 class Town:
     """See the module. nodes: those of a world that is made already; liars: the part of newcomers that lie."""
 
-    def __init__(
-        self, nodes: testing.Nodes, seed: object, *, config: KadConfig | None = None, liars: float = 0.0
-    ) -> None:
+    def __init__(self, nodes: testing.Nodes, seed: object, *, liars: float = 0.0) -> None:
         self.nodes = nodes
         self.residents: dict[int, Resident] = {}
         self.connections_most = 0
         self.left = 0
-        self._config = config or kad_config()
         self._liars = liars
         self._chance = random.Random(f"{seed}/town")
         self._numbers = count()
@@ -137,17 +131,14 @@ class Town:
                 await asyncio.sleep(self._chance.expovariate(rate))
                 tasks.create_task(self._replace())
 
-    async def close(self) -> None:
-        """End what the town began; the nodes are closed by whoever made them."""
-        for resident in self.residents.values():
-            resident.work.cancel()
-        await asyncio.gather(*(r.work for r in self.residents.values()), return_exceptions=True)
-
     async def _arrive(self) -> Resident:
         number = next(self._numbers)
         node = await self.nodes.start(number)
         lies = number >= BOOTSTRAPS and self._chance.random() < self._liars
-        kad = LyingKad(node, self._config, self._liar_infos) if lies else _make_kad(node, self._config)
+        kad = node._running.kad
+        assert kad is not None
+        if lies:
+            LyingServer.take_over(kad, self._liar_infos)
         resident = Resident(number, node, kad, self._now(), lies=lies)
         self.residents[number] = resident
         return resident
@@ -169,8 +160,6 @@ class Town:
         self.left += 1
         if self._chance.random() < 0.5:
             self.nodes.world.network.switch_off(self.nodes.host(leaver.number))
-        leaver.work.cancel()
-        await asyncio.gather(leaver.work, return_exceptions=True)
         await leaver.node.close()
         await self._join(await self._arrive())
 
@@ -231,7 +220,7 @@ class Town:
     async def watch_connections(self, every_s: float = 10.0) -> None:
         """Note the most connections that any node has, for ever."""
         while True:
-            most = max(len(r.node.network.sockets()) for r in self.residents.values())
+            most = max((len(r.node.network.sockets()) for r in self.residents.values()), default=0)
             self.connections_most = max(self.connections_most, most)
             await asyncio.sleep(every_s)
 
@@ -268,19 +257,22 @@ def _reachable(node: Node) -> list[Multiaddr]:
     return [address.without_peer() for address in node.addresses()]
 
 
-def _make_kad(node: Node, config: KadConfig) -> Kad:
-    store = StoreConfig()
-    wall = node.network.runtime.clock.wall
-    namespaces = namespaces_of(config.protocol, wall)
-    return Kad(node.network, config, Records(store), Providers(store), namespaces, lambda: _reachable(node))
-
-
 class LyingServer(Server):
     """Knows liars only, and forgets what it is given."""
 
     __slots__ = ("liars",)
 
     liars: Callable[[], Iterable[tuple[int, PeerInfo]]]
+
+    @classmethod
+    def take_over(cls, kad: Kad, liars: Callable[[], Iterable[tuple[int, PeerInfo]]]) -> None:
+        """Let it answer instead of the honest server of `kad`, which makes itself known like any other."""
+        honest = kad._server
+        server = cls(kad._network, kad.config, kad.table, kad._keeping, kad._reachable)
+        server.liars = liars
+        honest.switch(on=False)
+        server.switch(on=True)
+        kad._server = server
 
     def answer(self, peer: PeerId, place: Multiaddr | None, request: Message) -> Message | None:
         """Name the liars nearest to the key; take what is put, and say that there is nothing."""
@@ -292,15 +284,3 @@ class LyingServer(Server):
         at = position(request.key)
         nearest = sorted((near ^ at, info) for near, info in self.liars() if info.peer != peer)
         return Message(request.kind, request.key, closer=[info for _, info in nearest[:CLOSER_MAX]])
-
-
-class LyingKad(Kad):
-    """The DHT of a liar: it makes itself known like any other."""
-
-    def __init__(
-        self, node: Node, config: KadConfig, liars: Callable[[], Iterable[tuple[int, PeerInfo]]]
-    ) -> None:
-        honest = _make_kad(node, config)
-        self.__dict__.update(honest.__dict__)
-        self._server = LyingServer(node.network, config, honest._table, honest._keeping, honest._reachable)
-        self._server.liars = liars

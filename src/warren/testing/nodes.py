@@ -41,6 +41,7 @@ _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
 _DOWNLOADS = Path("/downloads")
 NO_DHT = KadConfig(mode="off")
+NO_DISCOVERY = DiscoveryConfig(mdns=False, connections=0)
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -59,10 +60,14 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
 class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
-    def __init__(self, world: World, config: Config, *, lan: bool = False, encrypted: bool = True) -> None:
-        """config: what all are told alike; home, name and download folder are each node's own."""
+    def __init__(
+        self, world: World, *, config: Config | None = None, lan: bool = False, encrypted: bool = True
+    ) -> None:
+        """config: what all are told alike, without one as `network` says; home, name and download folder are
+        each node's own. lan, encrypted: see `network`.
+        """
         self.world = world
-        self._config = config
+        self._config = config or Config(dht=NO_DHT, discovery=NO_DISCOVERY)
         self._stack = None if encrypted else plaintext_stack()
         self._lan = lan
         self._lan_hosts: dict[str, None] = {}
@@ -135,7 +140,7 @@ async def network(
     latency_s: float = 0.01,
     lan: bool = False,
     dht: KadConfig = NO_DHT,
-    config: Config | None = None,
+    encrypted: bool = True,
     encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
@@ -145,8 +150,8 @@ async def network(
     lan: all are on one local link (`world.network.set_segment` says who is on which), where they find each
     other by themselves; then `degree` is 0 if it is not given.
     dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
-    config: what all nodes are told alike, their DHT and discovery as well. encrypted: False spares the
-    ciphers, which cost the most where nodes are thousands; all else stays the same.
+    encrypted: False spares the ciphers, which cost the most where nodes are thousands; all else stays the
+    same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
@@ -160,9 +165,8 @@ async def network(
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
     # Without a local link nobody is dialled but whom the test says: its topology is what it asked for.
-    discovery = DiscoveryConfig() if lan else DiscoveryConfig(mdns=False, connections=0)
-    shared = config or Config(discovery=discovery, dht=dht)
-    nodes = Nodes(world, shared, lan=lan, encrypted=encrypted)
+    config = Config(dht=dht, discovery=DiscoveryConfig() if lan else NO_DISCOVERY)
+    nodes = Nodes(world, config=config, lan=lan, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(nodes.close)
