@@ -141,7 +141,6 @@ async def network(
     lan: bool = False,
     dht: KadConfig = NO_DHT,
     encrypted: bool = True,
-    encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
 
