@@ -21,9 +21,11 @@ from warren.config import Config
 from warren.core.errors import InputError, MisuseError
 from warren.network.states import SocketState
 from warren.node import Node
+from warren.protocols.exchange.config import ExchangeConfig
 from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
 from warren.services.discovery.config import DiscoveryConfig
+from warren.services.peers.config import PeersConfig
 from warren.testing.plaintext import plaintext_stack
 
 if TYPE_CHECKING:
@@ -41,7 +43,13 @@ _CONNECT_LIMIT_S = 60.0
 _HOME = Path("/home/warren")
 _DOWNLOADS = Path("/downloads")
 NO_DHT = KadConfig(mode="off")
-NO_DISCOVERY = DiscoveryConfig(mdns=False, connections=0)
+# Nobody is dialled but whom the test says: the topology is what it asked for.
+QUIET = Config(
+    dht=NO_DHT,
+    discovery=DiscoveryConfig(mdns=False, connections=0),
+    exchange=ExchangeConfig(enabled=False),
+    peers=PeersConfig(feeler_interval_s=0),
+)
 
 
 def run(main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
@@ -67,7 +75,7 @@ class Nodes(Sequence[Node]):
         each node's own. lan, encrypted: see `network`.
         """
         self.world = world
-        self._config = config or Config(dht=NO_DHT, discovery=NO_DISCOVERY)
+        self._config = config or QUIET
         self._stack = None if encrypted else plaintext_stack()
         self._lan = lan
         self._lan_hosts: dict[str, None] = {}
@@ -163,8 +171,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    # Without a local link nobody is dialled but whom the test says: its topology is what it asked for.
-    config = Config(dht=dht, discovery=DiscoveryConfig() if lan else NO_DISCOVERY)
+    config = replace(QUIET, dht=dht, discovery=DiscoveryConfig() if lan else QUIET.discovery)
     nodes = Nodes(world, config=config, lan=lan, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)

@@ -260,8 +260,13 @@ class Prober:
         contacts and anchors do. Who uses it for long may keep it.
         """
         for wait_s in GIVE_UP_AFTER_S:
+            before = socket.activity
             await asyncio.sleep(wait_s)
-            if socket.streams <= 1 and not self._network.is_protected(socket.peer_id):
+            if (
+                socket.streams <= 1
+                and socket.activity == before
+                and not self._network.is_protected(socket.peer_id)
+            ):
                 self._probing.released(socket.peer_id)
                 socket.shut(Closed("this node only looked whether the peer lives"), GO_AWAY_NORMAL)
                 return
