@@ -159,15 +159,15 @@ class Kad:
         told: list[Multiaddr] = []
         async with aclosing(self._queries.run(lookup, Message(Kind.FIND_NODE, key))) as answers:
             async for _, answer in answers:
-                if self._network.is_connected(peer):
-                    lookup.finish()
-                elif answer is not None:
+                if answer is not None:
                     place = answer.socket.remote_addr
                     named = [info for info in answer.message.closer if info.peer == peer]
                     told += [a for info in named for a in believable(info.addresses, place) if a not in told]
+                if self._network.is_connected(peer):
+                    lookup.finish()
         hops = max(lookup.depth(peer) - 1, 0)
         if self._network.is_connected(peer):
-            return self._found(peer, hops)
+            return self._found(peer, hops, told)
         return FoundPeer(peer, tuple(told), hops, reached=False) if told else None
 
     # --- values ---------------------------------------------------------------------------------------------
@@ -316,10 +316,14 @@ class Kad:
             await self._queries.ask(entry.info, Message(Kind.PING))
         return self._network.is_connected(peer)
 
-    def _found(self, peer: PeerId, hops: int) -> FoundPeer:
-        """A peer that is connected."""
+    def _found(self, peer: PeerId, hops: int, told: Sequence[Multiaddr] = ()) -> FoundPeer:
+        """A peer that is connected; told: what others say of it, which comes last."""
         addresses = dict.fromkeys(self._network.addresses(peer))
         for socket in self._network.sockets(peer):
-            if socket.outbound and socket.remote_addr is not None:
-                addresses = {socket.remote_addr.without_peer(): None, **addresses}
+            place = socket.remote_addr
+            if socket.outbound and place is not None:
+                addresses = {place.without_peer(): None, **addresses}
+            listens = getattr(socket.identity, "listen_addrs", ())
+            addresses |= dict.fromkeys(believable([one.without_peer() for one in listens], place))
+        addresses |= dict.fromkeys(told)
         return FoundPeer(peer, tuple(addresses), hops, reached=True)
