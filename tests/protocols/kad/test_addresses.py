@@ -7,9 +7,7 @@ import pytest
 from warren.core.multiaddr import Multiaddr
 from warren.protocols.kad.addresses import believable, is_public, subnet
 
-LOOPBACK, PRIVATE, PUBLIC = (
-    Multiaddr.tcp(host, 4101) for host in ("127.0.0.1", "192.168.1.7", "60.1.2.3")
-)
+LOOPBACK, PRIVATE, PUBLIC = (Multiaddr.tcp(host, 4101) for host in ("127.0.0.1", "192.168.1.7", "60.1.2.3"))
 LOCAL6, PUBLIC6 = Multiaddr.tcp("fd00::7", 4101), Multiaddr.tcp("2a01:4f8::7", 4101)
 ALL = (LOOPBACK, PRIVATE, PUBLIC, LOCAL6, PUBLIC6)
 

@@ -139,7 +139,10 @@ def test_those_are_tested_that_were_not_heard_of_for_long_the_oldest_first() -> 
     meet(table, 2, now=10.0)
     assert table.stalest(SMALL.stale_s) is None
     later = SMALL.stale_s + 100
-    assert [entry.peer for entry in (table.stalest(later), table.stalest(later)) if entry] == [peer(1), peer(2)]
+    assert [entry.peer for entry in (table.stalest(later), table.stalest(later)) if entry] == [
+        peer(1),
+        peer(2),
+    ]
     assert table.stalest(later) is None, "both were tested just now"
     meet(table, 1, now=later)
     assert table.stalest(later + SMALL.stale_s - 1) is None
