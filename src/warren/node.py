@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
+    from warren.services.dht.dht import Dht
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.speedtest import SpeedResult
@@ -157,6 +158,11 @@ class Node:
     def contacts(self) -> Contacts:
         """Who this node knows."""
         return self._running.contacts
+
+    @property
+    def dht(self) -> Dht:
+        """Values, providers and peers in the DHT."""
+        return self._running.dht
 
     @property
     def uptime_s(self) -> float:

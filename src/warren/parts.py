@@ -16,17 +16,15 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
-from warren.protocols.kad.kad import Kad
-from warren.protocols.kad.namespaces import namespaces_of
-from warren.protocols.kad.store import Providers, Records
 from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.dht.assembly import assemble_dht
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.identity.home import INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.speedtest import RUN_BYTES_MAX
 from warren.services.whereabouts.whereabouts import Whereabouts
 
@@ -36,13 +34,13 @@ if TYPE_CHECKING:
 
     from warren.config import Config
     from warren.network.stack import Stack
-    from warren.protocols.kad.config import KadConfig
     from warren.runtime.seam import Runtime
+    from warren.services.dht.dht import Dht
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files")
+OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.dht")
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -61,8 +59,7 @@ class Parts:
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
-    kad: Kad | None
-    """None: the DHT is switched off."""
+    dht: Dht
     started_at: float
     background: list[tuple[str, Work]]
 
@@ -103,8 +100,10 @@ async def assemble(
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
+    dht, dht_work = await assemble_dht(
+        network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
+    )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
-    kad = _kad(config.dht, network, whereabouts)
     parts = Parts(
         runtime=runtime,
         network=network,
@@ -115,12 +114,10 @@ async def assemble(
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         fetcher=Fetcher(runtime, network, config.files),
-        kad=kad,
+        dht=dht,
         started_at=runtime.clock.now(),
-        background=[("keeping contacts", keeper.run)],
+        background=[("keeping contacts", keeper.run), *dht_work],
     )
-    if kad is not None:
-        parts.background.append(("keeping the DHT", kad.run))
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
@@ -139,14 +136,6 @@ async def supervised(doing: str, work: Work) -> None:
         except Exception:  # noqa: BLE001  the boundary of supervision
             _log.exception("%s failed; trying again", doing)
             await asyncio.sleep(_RESTART_S)
-
-
-def _kad(config: KadConfig, network: Network, whereabouts: Whereabouts) -> Kad | None:
-    if config.mode == "off":
-        return None
-    namespaces = namespaces_of(config.protocol, network.runtime.clock.wall)
-    records, providers = Records(config.store), Providers(config.store)
-    return Kad(network, config, records, providers, namespaces, whereabouts.reachable)
 
 
 def _real_runtime() -> Runtime:

@@ -9,11 +9,25 @@ from typing import Any
 
 from warren.config import Config
 from warren.core.cid import Cid
-from warren.core.errors import Ambiguous, BadContent, ContentUnknown, InvalidCode, PeerUnknown, SourceVanished
+from warren.core.errors import (
+    Ambiguous,
+    BadContent,
+    ConnectionFailed,
+    ContentUnknown,
+    InvalidCode,
+    PeerUnknown,
+    SourceVanished,
+)
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
+from warren.protocols.kad import signed
+from warren.protocols.kad.gathering import Provider
+from warren.protocols.kad.kad import FoundPeer
 from warren.services.contacts.model import Contact
+from warren.services.dht.dht import DhtStatus, Put, Value
+from warren.services.dht.keys import key_of, shown
+from warren.services.dht.publisher import Published
 from warren.services.files.types import (
     Audience,
     Fetched,
@@ -97,6 +111,60 @@ class FakeTransfer:
         return path
 
 
+class FakeDht:
+    """Keeps what is put; under `alone` nobody is there."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.content: list[Cid] = []
+        self.alone = False
+
+    @property
+    def status(self) -> Any:
+        return DhtStatus("server", "/warren/kad/1.0.0", 2, len(self.values), 0, len(self.values))
+
+    async def put(self, name: bytes, value: bytes) -> Any:
+        key = signed.key_of(ME, name)
+        self.values[key] = value
+        if self.alone:
+            raise ConnectionFailed("no peer of the DHT is known yet", hint="it is kept here")
+        return Put(key, 2, 3, 7)
+
+    async def put_record(self, key: Any, record: bytes) -> Any:
+        self.values[key_of(key)] = record
+        return Put(key_of(key), 1, 1)
+
+    async def get(self, key: Any) -> Any:
+        key = key_of(key)
+        if key not in self.values:
+            raise ContentUnknown(f"nobody has a value under {shown(key)}", hint="check the key")
+        is_ours = key.startswith(b"/warren/")
+        return Value(key, self.values[key], ANNA if is_ours else None, 7 if is_ours else None)
+
+    async def take_back(self, name: bytes) -> None:
+        if self.values.pop(signed.key_of(ME, name), None) is None:
+            raise ContentUnknown("that is not published here")
+
+    async def provide(self, cid: str) -> Any:
+        self.content.append(Cid.parse(cid))
+        return Put(self.content[-1].multihash, 2, 2)
+
+    async def stop_providing(self, cid: str) -> None:
+        self.content.remove(Cid.parse(cid))
+
+    async def find_providers(self, cid: str, count: int) -> Any:
+        if Cid.parse(cid) in self.content:
+            yield Provider(ANNA, (ADDRESS,))
+            yield Provider(BEN, ())
+
+    async def find_peer(self, peer: Any) -> Any:
+        return FoundPeer(peer, (ADDRESS,), 2, reached=peer == ANNA)
+
+    def published(self) -> Any:
+        own = [Published(key, None, 1_700_000_000.0, 3600.0) for key in self.values]
+        return own + [Published(cid.multihash, cid, None, None) for cid in self.content]
+
+
 @dataclass
 class FakeNode:
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
@@ -110,7 +178,7 @@ class FakeNode:
 
     def forget(self) -> None:
         """Be as new."""
-        self.contacts, self.network = FakeContacts(), FakeNetwork()
+        self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
         self.hold = asyncio.Event()

@@ -59,7 +59,7 @@ class Foreign:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=environment(),
         ) as process:
             try:
                 assert process.stdout is not None
@@ -80,7 +80,7 @@ class Foreign:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
+            env=environment(),
         )
         try:
             yield process
@@ -90,7 +90,7 @@ class Foreign:
             await process.communicate()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Foreign Pythons find their own packages only."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 

@@ -26,6 +26,11 @@ def test_contacts_are_named_and_others_are_not() -> None:
     }
 
 
+def test_keys_of_the_dht_stay_as_they_are_so_that_they_can_be_copied() -> None:
+    said = {**document(), "message": f"nobody has a value under /warren/{ANNA}/n"}
+    assert with_names(said, cast("Node", FakeNode()))["message"] == said["message"]
+
+
 class DeadNode:
     @property
     def contacts(self) -> object:

@@ -45,7 +45,7 @@ class Net:
         self.by_id = {peer(number): number for number in knows}
 
     @classmethod
-    def random(cls, size: int, rng: random.Random, silent: int = 0) -> Net:
+    def kademlia(cls, size: int, rng: random.Random, silent: int = 0) -> Net:
         """Everybody knows k others of each bucket, as far as there are so many."""
         numbers = list(range(1, size + 1))
         knows: dict[int, list[int]] = {}
@@ -106,7 +106,7 @@ def found(lookup: Lookup) -> list[PeerId]:
 def test_the_nearest_are_found(seed: int, size: int, paths: int) -> None:
     rng = random.Random(seed)
     target = rng.getrandbits(256)
-    net = Net.random(size, rng).honest(target)
+    net = Net.kademlia(size, rng).honest(target)
     lookup = begin(rng.sample(list(net.knows), 5), target, paths=paths)
     net.look(lookup, rng)
     assert found(lookup)[: CONFIG.k // 2] == [
@@ -123,7 +123,7 @@ def test_of_those_that_it_heard_of_the_nearest_that_answer_are_found(
 ) -> None:
     rng = random.Random(seed)
     target = rng.getrandbits(256)
-    net = Net.random(size, rng, silent=size // 3).honest(target)
+    net = Net.kademlia(size, rng, silent=size // 3).honest(target)
     lookup = begin(rng.sample(list(net.knows), 5), target, paths=paths)
     net.look(lookup, rng)
     answering = [net.by_id[one] for one in net.asked if net.by_id[one] not in net.silent]
@@ -135,7 +135,7 @@ def test_of_those_that_it_heard_of_the_nearest_that_answer_are_found(
 @settings(max_examples=40, deadline=None)
 def test_liars_who_name_peers_without_end_cannot_keep_it_or_make_it_grow(seed: int, paths: int) -> None:
     rng = random.Random(seed)
-    net, target, fresh = Net.random(40, rng), rng.getrandbits(256), iter(range(1000, 10**9))
+    net, target, fresh = Net.kademlia(40, rng), rng.getrandbits(256), iter(range(1000, 10**9))
     liars = set(rng.sample(list(net.knows), 8))
 
     def answers(number: int) -> Sequence[PeerInfo]:
@@ -215,7 +215,7 @@ def test_who_has_what_it_wanted_is_done() -> None:
 def test_with_few_wanted_fewer_are_asked() -> None:
     rng = random.Random(3)
     target = rng.getrandbits(256)
-    net = Net.random(60, rng).honest(target)
+    net = Net.kademlia(60, rng).honest(target)
     few = begin([1, 2, 3], target, enough=1)
     net.look(few, rng)
     asked = len(net.asked)

@@ -32,6 +32,8 @@ class Any:
 def test_a_key_goes_to_the_validator_of_its_namespace() -> None:
     namespaces = Namespaces({"any": Any()})
     namespaces.validate(b"/any/x/y", b"value")
+    assert namespaces.knows(b"/any/x/y")
+    assert not namespaces.knows(b"/other/x/y")
     namespaces.validate(b"/any/", b"")
     assert namespaces.select(b"/any/x", [b"a", b"aaa", b"aa"]) == 1
 

@@ -45,6 +45,15 @@ def test_what_is_larger_than_the_room_never_fits() -> None:
         fit(shares, "a", 1, 4)
 
 
+def test_a_crowd_of_owners_costs_little_memory() -> None:
+    shares: Shares[int] = Shares(10**9)
+    for number in range(5000):
+        shares.add(f"owner {number % 10}", number, 1)
+        if number >= 20:
+            shares.remove(f"owner {number % 10}", number - 20)
+    assert len(shares._by_size) < 100
+
+
 @given(
     st.integers(1, 20),
     st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 6), st.booleans()), max_size=40),

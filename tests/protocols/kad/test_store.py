@@ -285,8 +285,9 @@ class Whole(RuleBasedStateMachine):
         for peer in (ANNA, BERT, CARA):
             mine = sum(costs[key] for key, one in kept.items() if one.peer == peer)
             assert mine == records._bytes_by_peer.get(peer, 0) <= config.records_bytes_per_peer_max
-        pairs = {(key, peer): one for key, some in providers._by_key.items() for peer, one in some.items()}
-        assert set(pairs) == set(providers._by_time)
+        pairs = providers._kept
+        assert sorted(pairs) == sorted((key, one) for key, some in providers._by_key.items() for one in some)
+        assert all(len(some) <= config.providers_per_key_max + 1 for some in providers._by_key.values())
         others = [pair for pair, one in pairs.items() if one.subnet is not None]
         assert providers._shares.used == len(others) <= config.providers_max
         for peer, known in providers._peers.items():

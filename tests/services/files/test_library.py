@@ -21,7 +21,8 @@ from tests.support import run
 from warren.core.errors import ContentUnknown, DiskFull, InputError, StorageError
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PROTOCOL_ID, Status
-from warren.services.files import hashing, importer, index, index_file, shares
+from warren.runtime.rebuildable import ASIDE
+from warren.services.files import hashing, importer, index, shares
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_shares_outlive_the_index(
 
     run(main())
     assert "hashing again" in caplog.text
-    assert (tmp_path / f"index.db{index_file.ASIDE}").exists() == (lose is not remove)
+    assert (tmp_path / f"index.db{ASIDE}").exists() == (lose is not remove)
 
 
 def test_a_second_damaged_index_takes_the_place_of_the_first(tmp_path: Path, source: Path) -> None:

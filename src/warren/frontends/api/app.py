@@ -27,7 +27,7 @@ from warren.frontends.api.errors import (
 )
 from warren.frontends.api.guard import Guard
 from warren.frontends.api.names import with_names
-from warren.frontends.api.routes import files, node, people
+from warren.frontends.api.routes import dht, files, node, people
 from warren.frontends.api.schemas import Problem
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def create(warren_node: Node, *, token: str, config: ApiConfig, stop: Callable[[
     )
     app.state.node = warren_node
     app.state.stop = stop
-    for part in (node, people, files):
+    for part in (node, people, files, dht):
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from warren.node import Node
 
 _BASE58 = "[1-9A-HJ-NP-Za-km-z]"
-_PEER_ID = re.compile(rf"(?<!/p2p/)\b(?:12D3KooW|16Uiu2HA|Qm){_BASE58}{{44,46}}\b")
+_PEER_ID = re.compile(rf"(?<!/p2p/)(?<!/warren/)\b(?:12D3KooW|16Uiu2HA|Qm){_BASE58}{{44,46}}\b")
 _TAIL_CHARS = 8
 
 

@@ -52,6 +52,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
         "get": ("get:get", "Fetch a file or folder, verified."),
     },
+    "The network": {
+        "dht": ("dht:dht", "Put and get values, find content and peers."),
+    },
     "More": {
         "demo": ("demo:demo", "Watch two nodes share a folder."),
         "config": ("config:config", "Show or check the settings."),

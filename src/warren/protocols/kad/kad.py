@@ -27,7 +27,7 @@ from warren.protocols.kad.connections import Connections
 from warren.protocols.kad.gathering import Best, Crowd, Provider
 from warren.protocols.kad.keeping import Keeping
 from warren.protocols.kad.keyspace import key_near
-from warren.protocols.kad.maintenance import LookUpSelf, Maintenance, Refresh, Test, Wait
+from warren.protocols.kad.maintenance import Check, LookUpSelf, Maintenance, Refresh, Wait
 from warren.protocols.kad.messages import Kind, Message, PeerInfo
 from warren.protocols.kad.queries import Queries
 from warren.protocols.kad.records import Record
@@ -159,15 +159,15 @@ class Kad:
         told: list[Multiaddr] = []
         async with aclosing(self._queries.run(lookup, Message(Kind.FIND_NODE, key))) as answers:
             async for _, answer in answers:
-                if self._network.is_connected(peer):
-                    lookup.finish()
-                elif answer is not None:
+                if answer is not None:
                     place = answer.socket.remote_addr
                     named = [info for info in answer.message.closer if info.peer == peer]
                     told += [a for info in named for a in believable(info.addresses, place) if a not in told]
+                if self._network.is_connected(peer):
+                    lookup.finish()
         hops = max(lookup.depth(peer) - 1, 0)
         if self._network.is_connected(peer):
-            return self._found(peer, hops)
+            return self._found(peer, hops, told)
         return FoundPeer(peer, tuple(told), hops, reached=False) if told else None
 
     # --- values ---------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Kad:
         """The best value under `key`. Peers that hold a worse one are sent it.
 
         quorum: enough values to compare; 0: those of all the nearest peers. Raises `ContentUnknown` when
-        nobody has a valid one, `InvalidRecord` for a key of no namespace of this DHT.
+        nobody has one that proves itself.
         """
         own = self._keeping.record(key)
         best = Best(self.namespaces, key, own.value if own is not None else None)
@@ -216,7 +216,10 @@ class Kad:
         crowd = Crowd(count)
         lost: list[PeerId] = []
         for provider in crowd.take(self._keeping.providers(key)):
-            yield provider
+            if provider.addresses:
+                yield provider
+            else:
+                lost.append(provider.peer)
         lookup = self._queries.begin(key, paths=self.config.paths)
         async with aclosing(self._queries.run(lookup, Message(Kind.GET_PROVIDERS, key))) as answers:
             async for _, answer in answers:
@@ -254,7 +257,7 @@ class Kad:
             self._server.switch(on=False)
             self._connections.close()
 
-    async def _take(self, step: LookUpSelf | Refresh | Test | Wait) -> None:
+    async def _take(self, step: LookUpSelf | Refresh | Check | Wait) -> None:
         match step:
             case LookUpSelf():
                 found = await self._closest(self._network.peer_id.to_bytes(), paths=self.config.paths)
@@ -264,7 +267,7 @@ class Kad:
             case Refresh(bucket):
                 seed = self._network.random_bytes(_SEED_BYTES)
                 await self._closest(key_near(self._table.own_position, bucket, seed), enough=REFRESH_ENOUGH)
-            case Test(info):
+            case Check(info):
                 await self._queries.ask(info, Message(Kind.PING))
             case Wait(until):
                 with contextlib.suppress(TimeoutError):
@@ -313,10 +316,14 @@ class Kad:
             await self._queries.ask(entry.info, Message(Kind.PING))
         return self._network.is_connected(peer)
 
-    def _found(self, peer: PeerId, hops: int) -> FoundPeer:
-        """A peer that is connected."""
+    def _found(self, peer: PeerId, hops: int, told: Sequence[Multiaddr] = ()) -> FoundPeer:
+        """A peer that is connected; told: what others say of it, which comes last."""
         addresses = dict.fromkeys(self._network.addresses(peer))
         for socket in self._network.sockets(peer):
-            if socket.outbound and socket.remote_addr is not None:
-                addresses = {socket.remote_addr.without_peer(): None, **addresses}
+            place = socket.remote_addr
+            if socket.outbound and place is not None:
+                addresses = {place.without_peer(): None, **addresses}
+            listens = getattr(socket.identity, "listen_addrs", ())
+            addresses |= dict.fromkeys(believable([one.without_peer() for one in listens], place))
+        addresses |= dict.fromkeys(told)
         return FoundPeer(peer, tuple(addresses), hops, reached=True)

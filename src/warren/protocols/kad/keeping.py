@@ -35,8 +35,16 @@ class Keeping:
         self._wall = wall
 
     def record(self, key: bytes) -> Record | None:
-        """The record under `key`, unless it has expired."""
-        return self._records.get(key, self._wall())
+        """The record under `key`, unless it has expired, or has come to its own end since it was put."""
+        record = self._records.get(key, self._wall())
+        if record is None:
+            return None
+        try:
+            self._namespaces.validate(key, record.value)
+        except InvalidRecord:
+            self._records.remove(key)
+            return None
+        return record
 
     def keep_record(self, key: bytes, value: bytes, peer: PeerId | None = None, subnet: str = "") -> Record:
         """Keep a value that `peer` put (None: this node). Raises `InvalidRecord`, `LimitReached`."""

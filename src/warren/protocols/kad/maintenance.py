@@ -1,6 +1,6 @@
 """What keeps the routing table good while nobody looks anything up, one step at a time. Pure.
 
-In:  the table, chance, the time. Out: `LookUpSelf`, `Refresh`, `Test` or `Wait`.
+In:  the table, chance, the time. Out: `LookUpSelf`, `Refresh`, `Check` or `Wait`.
 
 A node that meets its first peer looks itself up at once: so it gets to know its neighbours, and they it. Then
 buckets of which little was heard are refreshed, one after the other. Waits are drawn from half to one and a
@@ -48,7 +48,7 @@ class Refresh(NamedTuple):
     bucket: int
 
 
-class Test(NamedTuple):
+class Check(NamedTuple):
     """Ask this peer for a sign of life."""
 
     peer: PeerInfo
@@ -60,7 +60,7 @@ class Wait(NamedTuple):
     until: float
 
 
-Step: TypeAlias = LookUpSelf | Refresh | Test | Wait
+Step: TypeAlias = LookUpSelf | Refresh | Check | Wait
 
 
 class Maintenance:
@@ -113,12 +113,12 @@ class Maintenance:
             self._self_at = self._after(now, JOIN_WAIT_S)
         self._nearest = found
 
-    def _meet(self, now: float) -> Test | None:
+    def _meet(self, now: float) -> Check | None:
         info = self._table.unmet() if now >= self._meet_at else None
         if info is None:
             return None
         self._meet_at = self._after(now, MEET_EVERY_S)
-        return Test(info)
+        return Check(info)
 
     def _refresh(self, now: float) -> Refresh | None:
         number = self._table.refresh_due(now) if now >= self._refresh_at else None
@@ -128,12 +128,12 @@ class Maintenance:
         self._refresh_at = self._after(now, BETWEEN_REFRESHES_S)
         return Refresh(number)
 
-    def _test(self, now: float) -> Test | None:
+    def _test(self, now: float) -> Check | None:
         if now < self._test_at:
             return None
         self._test_at = self._after(now, self._config.test_every_s)
         entry = self._table.stalest(now)
-        return Test(entry.info) if entry is not None else None
+        return Check(entry.info) if entry is not None else None
 
     def _wait(self, now: float) -> Wait:
         due = [now + LOOK_EVERY_S, self._test_at]

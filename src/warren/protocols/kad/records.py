@@ -59,6 +59,14 @@ class Namespaces:
         """What is taken, in the order given."""
         return tuple(name.decode() for name in self._validators)
 
+    def knows(self, key: bytes) -> bool:
+        """Whether `key` is in one of the namespaces."""
+        try:
+            self._validator(key)
+        except InvalidRecord:
+            return False
+        return True
+
     def validate(self, key: bytes, value: bytes) -> None:
         """Raise `InvalidRecord` unless `value` may be kept under `key`."""
         validator = self._validator(key)

@@ -7,9 +7,12 @@ thing. So a flood from one place pushes out itself, and a newcomer that has litt
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import heapq
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+_STALE_MAX: Final = 64
 
 
 class _Share(Generic[T]):
@@ -24,12 +27,14 @@ class _Share(Generic[T]):
 class Shares(Generic[T]):
     """room: what all things may cost together. An owner is any text; each thing has one."""
 
-    __slots__ = ("_by_owner", "room", "used")
+    __slots__ = ("_by_owner", "_by_size", "room", "used")
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.used = 0
         self._by_owner: dict[str, _Share[T]] = {}
+        self._by_size: list[tuple[int, str]] = []
+        """A heap with the largest first, so that a crowd of owners costs nobody time; most of it is stale."""
 
     def add(self, owner: str, thing: T, cost: int) -> None:
         """Count a thing, now the newest of its owner; it must not be counted already."""
@@ -39,6 +44,7 @@ class Shares(Generic[T]):
         share.things[thing] = cost
         share.used += cost
         self.used += cost
+        self._note(owner, share)
 
     def remove(self, owner: str, thing: T) -> None:
         """Count a thing no longer."""
@@ -46,7 +52,9 @@ class Shares(Generic[T]):
         cost = share.things.pop(thing)
         share.used -= cost
         self.used -= cost
-        if not share.things:
+        if share.things:
+            self._note(owner, share)
+        else:
             del self._by_owner[owner]
 
     def in_the_way(self, owner: str, cost: int) -> T | None:
@@ -57,10 +65,25 @@ class Shares(Generic[T]):
         if self.used + cost <= self.room:
             return None
         own = self._by_owner.get(owner)
-        largest = max(self._by_owner.values(), key=lambda share: share.used, default=None)
+        largest = self._largest()
         if largest is None or largest.used < (own.used if own is not None else 0) + cost:
             raise Full
         return next(iter(largest.things))
+
+    def _note(self, owner: str, share: _Share[T]) -> None:
+        heapq.heappush(self._by_size, (-share.used, owner))
+        if len(self._by_size) > 2 * len(self._by_owner) + _STALE_MAX:
+            self._by_size = [(-share.used, owner) for owner, share in self._by_owner.items()]
+            heapq.heapify(self._by_size)
+
+    def _largest(self) -> _Share[T] | None:
+        while self._by_size:
+            size, owner = self._by_size[0]
+            share = self._by_owner.get(owner)
+            if share is not None and share.used == -size:
+                return share
+            heapq.heappop(self._by_size)
+        return None
 
 
 class Full(Exception):

@@ -14,6 +14,7 @@ provider) of whatever came, changed or went, so that a database can follow; it m
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 # What keeping a record takes beside its own bytes, roughly.
-OVERHEAD_BYTES: Final = 256
+OVERHEAD_BYTES: Final = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,30 +211,30 @@ _Pair: TypeAlias = "tuple[bytes, PeerId]"
 class Providers:
     """Who provides what, by key: the multihash of a content id, or any bytes."""
 
-    __slots__ = ("_by_key", "_by_time", "_config", "_peers", "_shares", "changed")
+    __slots__ = ("_by_key", "_config", "_kept", "_peers", "_shares", "changed")
 
     def __init__(self, config: StoreConfig | None = None) -> None:
         self._config = config or StoreConfig()
-        self._by_key: dict[bytes, dict[PeerId, KeptProvider]] = {}
-        """Of each key, who said so longest ago first."""
-        self._by_time: dict[_Pair, None] = {}
+        self._by_key: dict[bytes, tuple[PeerId, ...]] = {}
+        """Of each key, who said so longest ago first. Most keys have one provider, and a tuple is small."""
+        self._kept: dict[_Pair, KeptProvider] = {}
         """All of them, oldest first."""
         self._peers: dict[PeerId, _Peer] = {}
         self._shares: Shares[_Pair] = Shares(self._config.providers_max)
         self.changed: Callable[[bytes, PeerId], None] | None = None
 
     def __len__(self) -> int:
-        return len(self._by_time)
+        return len(self._kept)
 
     def get(self, key: bytes, now: float) -> list[tuple[PeerId, tuple[Multiaddr, ...]]]:
         """The providers of a key with their addresses, () where those are too old; who said so last first."""
-        found = self._by_key.get(key, {})
-        fresh = [peer for peer, kept in found.items() if not self._is_old(kept, now)]
-        return [(peer, self.addresses(peer, now)) for peer in reversed(fresh)]
+        peers = reversed(self._by_key.get(key, ()))
+        fresh = [peer for peer in peers if not self._is_old(self._kept[key, peer], now)]
+        return [(peer, self.addresses(peer, now)) for peer in fresh]
 
     def kept(self, key: bytes, peer: PeerId) -> KeptProvider | None:
         """One provider of a key, be it old or not."""
-        return self._by_key.get(key, {}).get(peer)
+        return self._kept.get((key, peer))
 
     def addresses(self, peer: PeerId, now: float) -> tuple[Multiaddr, ...]:
         """Where a provider said it is, unless that is too long ago."""
@@ -275,10 +276,10 @@ class Providers:
     def expire(self, now: float) -> int:
         """Forget who is too old; return how many that were."""
         old: list[_Pair] = []
-        for key, peer in self._by_time:
-            if not self._is_old(self._by_key[key][peer], now):
+        for pair, kept in self._kept.items():
+            if not self._is_old(kept, now):
                 break
-            old.append((key, peer))
+            old.append(pair)
         for key, peer in old:
             self.remove(key, peer)
         return len(old)
@@ -314,34 +315,32 @@ class Providers:
 
     def _make_room_at(self, key: bytes, subnet: str) -> None:
         """The neighbourhood with the most providers of this key loses the oldest of them."""
-        counts: dict[str, int] = {}
-        for kept in self._by_key[key].values():
-            if kept.subnet is not None:
-                counts[kept.subnet] = counts.get(kept.subnet, 0) + 1
+        places = [(peer, self._kept[key, peer].subnet) for peer in self._by_key[key]]
+        counts = Counter(place for _, place in places if place is not None)
         most = max(counts.values(), default=0)
-        if counts.get(subnet, 0) + 1 > most:
+        if counts[subnet] + 1 > most:
             raise LimitReached("dht.store.providers_per_key_max", "this key has enough providers")
         crowd = next(name for name, count in counts.items() if count == most)
-        oldest = next(peer for peer, kept in self._by_key[key].items() if kept.subnet == crowd)
+        oldest = next(peer for peer, place in places if place == crowd)
         self.remove(key, oldest)
 
     def _keep(self, key: bytes, peer: PeerId, kept: KeptProvider) -> None:
-        self._by_key.setdefault(key, {})[peer] = kept
-        self._by_time[key, peer] = None
+        pair = (key, peer)
+        self._by_key[key] = (*self._by_key.get(key, ()), peer)
+        self._kept[pair] = kept
         if peer not in self._peers:
             self._peers[peer] = _Peer()
         self._peers[peer].keys += 1
         if kept.subnet is not None:
-            self._shares.add(kept.subnet, (key, peer), 1)
+            self._shares.add(kept.subnet, pair, 1)
 
     def _drop(self, key: bytes, peer: PeerId) -> bool:
-        providers = self._by_key.get(key, {})
-        kept = providers.pop(peer, None)
+        kept = self._kept.pop((key, peer), None)
         if kept is None:
             return False
-        if not providers:
-            del self._by_key[key]
-        del self._by_time[key, peer]
+        left = tuple([one for one in self._by_key.pop(key) if one != peer])
+        if left:
+            self._by_key[key] = left
         self._peers[peer].keys -= 1
         if not self._peers[peer].keys:
             del self._peers[peer]

@@ -23,11 +23,11 @@ from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, InputError, NotFound, StorageError, WarrenError
 from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
+from warren.runtime.rebuildable import open_rebuildable
 from warren.services.files import index, listing, serving, shares
 from warren.services.files.hashing import find_data_folder
 from warren.services.files.importer import Importer
 from warren.services.files.index import ListedEntry
-from warren.services.files.index_file import open_index
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share
 from warren.services.files.waiting import finish
@@ -88,7 +88,8 @@ class Library:
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
-        library = cls(runtime, config, state, await open_index(runtime, path), is_contact)
+        database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
+        library = cls(runtime, config, state, database, is_contact)
         try:
             await library._start(network)
         except BaseException:

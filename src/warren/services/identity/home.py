@@ -7,6 +7,7 @@ In:  its path, or None for a node that leaves no trace. Out: the identity, and p
                    process, however that ends; it also tells two nodes of one process apart
     state.db       what must not be lost
     index.db       what is shared and where its chunks lie
+    dht.db         what is kept of the DHT for others
 
 Refuses a folder that another node uses: two writers with one identity would confuse every peer.
 """
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 LOCK_NAME = "node.lock"
 STATE_NAME = "state.db"
 INDEX_NAME = "index.db"
+DHT_NAME = "dht.db"
 _MEMORY = ":memory:"
 
 

@@ -1,0 +1,1 @@
+"""The DHT as a user meets it: what this node publishes, finds, and keeps for others."""
