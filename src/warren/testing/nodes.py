@@ -57,8 +57,8 @@ class Nodes(Sequence[Node]):
     """The nodes of `network`, in order; node number i lives on the host `host(i)` of `world`."""
 
     def __init__(self, world: World, *, config: Config | None = None, encrypted: bool = True) -> None:
-        """config: what all are told alike, without one they have no DHT; home, name and download folder are each
-        node's own. encrypted: see `network`.
+        """config: what all are told alike, without one they have no DHT; home, name and download folder are
+        each node's own. encrypted: see `network`.
         """
         self.world = world
         self._config = config or Config(dht=NO_DHT)
@@ -126,7 +126,7 @@ async def network(
     degree: neighbours of each node, arranged in a ring; by default all others, but no more than 8.
     seed: what keys, jitter and all other chance follow from. latency_s: from any node to any other, one way.
     dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
-    encrypted: False spares the ciphers, which cost the most where nodes are thousands; all else stays the same.
+    encrypted: False spares the ciphers, which cost the most where nodes are thousands; nothing else changes.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
     """
     loop = asyncio.get_running_loop()
