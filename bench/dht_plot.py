@@ -1,4 +1,4 @@
-"""How look-ups grow with the network, as an SVG: hops above, requests below, against the logarithm of size."""
+"""How look-ups grow with the network, as an SVG: hops above, requests below, against the log of the size."""
 
 from __future__ import annotations
 
