@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 GROW_S = 300.0
 """In this much virtual time all nodes of a town come."""
-UPKEEP_S = 120.0
+UPKEEP_S = 600.0
 """So long it is watched what nodes do while nobody looks for anything."""
 LOOK_S = 120.0
 """Look-ups are spread over so much virtual time."""

@@ -192,3 +192,27 @@ def test_a_subscription_may_be_to_some_kinds_only() -> None:
         assert [event async for event in everything] == ["text", 1, b"bytes"]
 
     run(main())
+
+
+def test_a_listener_is_called_at_once_with_events_of_its_class_only() -> None:
+    bus, heard = EventBus(), list[object]()
+    bus.on(int, heard.append)
+    for happened in (1, "one", 2):
+        bus.emit(happened)
+    assert heard == [1, 2]
+    assert not bus.watched, "hot paths still need not make what only subscribers hear"
+    bus.close()
+    bus.emit(3)
+    assert heard == [1, 2]
+
+
+def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    bus, heard = EventBus(), list[object]()
+    bus.on(int, fail)
+    bus.on(int, heard.append)
+    bus.emit(1)
+    assert heard == [1]
+    assert "a listener to int failed" in caplog.text

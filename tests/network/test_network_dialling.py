@@ -124,6 +124,34 @@ def test_the_open_socket_is_used_again() -> None:
     run(main())
 
 
+def test_a_connection_in_passing_is_kept_once_somebody_asks_for_it() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            bob.handle_stream("/test/1", lambda stream: stream.close())
+            socket = await alice.connect(bob.peer_id, bob.listen_addrs, passing=True)
+            kept = [socket.kept]
+            await alice.open_stream(bob.peer_id, "/test/1")
+            kept.append(socket.kept)
+            assert await alice.connect(bob.peer_id) is socket
+            kept.append(socket.kept)
+            await alice.connect(bob.peer_id, passing=True)
+            kept.append(socket.kept)
+            assert kept == [False, False, True, True], "a stream is an errand, too"
+
+    run(main())
+
+
+def test_a_connection_that_a_stream_needs_is_kept() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            bob.handle_stream("/test/1", lambda stream: stream.close())
+            alice.add_addresses(bob.peer_id, bob.listen_addrs)
+            await alice.open_stream(bob.peer_id, "/test/1")
+            assert [socket.kept for socket in alice.sockets()] == [True]
+
+    run(main())
+
+
 def test_many_who_ask_at_once_share_one_dial() -> None:
     async def main() -> None:
         async with nodes() as (alice, bob):

@@ -355,12 +355,14 @@ def test_protected_peers_are_spared_as_long_as_one_tag_holds() -> None:
     bench.registry.protect(OTHER, "tunnel")
     bench.registry.unprotect(OTHER, "contact")
     bench.registry.unprotect(OTHER, "never given")
+    assert bench.registry.is_protected(OTHER)
     with pytest.raises(LimitReached):
         bench.inbound(host="10.0.1.1")
     bench.sweep(1000.0)
     assert socket.ended == []
     bench.registry.unprotect(OTHER, "tunnel")
     bench.registry.unprotect(OTHER, "tunnel")
+    assert not bench.registry.is_protected(OTHER)
     bench.sweep(30.0)
     bench.sweep(30.0)
     assert socket.ended == ["idle"]

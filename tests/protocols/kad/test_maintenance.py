@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tests.protocols.kad.peers import address, info, peer
 from warren.protocols.kad.config import KadConfig
 from warren.protocols.kad.maintenance import (
-    JOIN_LOOKUPS_MAX,
     JOIN_WAIT_S,
     LOOK_EVERY_S,
     Check,
@@ -86,7 +85,7 @@ def test_while_others_are_found_each_time_it_looks_again_but_not_for_ever() -> N
     upkeep = Upkeep()
     upkeep.meet(1)
     times = []
-    for number in range(JOIN_LOOKUPS_MAX):
+    for number in range(CONFIG.join_lookups_max):
         times.append(upkeep.until_self())
         upkeep.found(1, 2 + number)
     assert max(after - before for before, after in pairwise(times)) <= JOIN_WAIT_S

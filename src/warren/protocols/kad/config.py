@@ -46,6 +46,9 @@ class KadConfig:
     as many."""
     test_every_s: float = 60.0
     """Between tests of peers in the table that were not heard of for long; one at a time."""
+    join_lookups_max: int = 3
+    """So often at most, and 8 s apart, a node that joins looks itself up while it finds others each time: one
+    look does not find the neighbours in a network that has just come up, or among liars."""
     self_every_s: float = 1800.0
     """Between look-ups of ourselves, which keep the nearest peers known and make us known to them."""
     table: TableConfig = field(default_factory=TableConfig)

@@ -27,7 +27,6 @@ FIRST_WAIT_S: Final = 1.0
 BETWEEN_REFRESHES_S: Final = 5.0
 JOIN_WAIT_S: Final = 8.0
 """Between the look-ups of who joins: the connections of the last one are still open."""
-JOIN_LOOKUPS_MAX: Final = 4
 MEET_EVERY_S: Final = 1.0
 """Between meetings with peers whom others named, one at a time. Attack: who names many makes us a scanner."""
 
@@ -85,7 +84,7 @@ class Maintenance:
         self._chance = chance
         self._self_at: float | None = None
         """None: nobody is known yet."""
-        self._joining = JOIN_LOOKUPS_MAX
+        self._joining = config.join_lookups_max
         """So often at most we look ourselves up soon again."""
         self._known: frozenset[PeerId] = frozenset()
         """Who was known when we looked ourselves up last, and whom that found."""
@@ -95,7 +94,7 @@ class Maintenance:
     def next(self, now: float) -> Step:
         """The next step; take it, then ask again."""
         if not len(self._table):
-            self._self_at, self._joining = None, JOIN_LOOKUPS_MAX
+            self._self_at, self._joining = None, self._config.join_lookups_max
             return Wait(now + LOOK_EVERY_S)
         if self._self_at is None:
             self._self_at = self._after(now, FIRST_WAIT_S)
