@@ -71,7 +71,6 @@ class Maintenance:
         "_joining",
         "_known",
         "_meet_at",
-        "_nearest",
         "_refresh_at",
         "_self_at",
         "_table",
