@@ -1,6 +1,6 @@
 """Measure the DHT of a town of simulated nodes, and draw how it grows with the town.
 
-    python3 run.py bench dht [--nodes 100,1000] [--cipher noise|plain|both] [--churn MINUTES] [--liars PART] ...
+    python3 run.py bench dht [--nodes 100,1000] [--cipher noise|plain|both] [--churn MINUTES] [--liars PART]
 
 Each row runs in a process of its own, on one core: so many nodes come through a few bootstrap nodes, settle,
 live on, and look each other up, all in virtual time. `--cipher both` runs each row with Noise and without
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 
     from bench.dht_town import Tally
 
-GROW_S = 180.0
+GROW_S = 300.0
 """In this much virtual time all nodes of a town come."""
+UPKEEP_S = 600.0
+"""So long it is watched what nodes do while nobody looks for anything."""
 LOOK_S = 120.0
 """Look-ups are spread over so much virtual time."""
 CHURN_MINUTES = 60.0
-"""So long a town lives with its comings and goings before the last look-ups; the first are made in its middle."""
+"""So long a town lives with its comings and goings; look-ups are made in the second half."""
 NEAR_LIARS = 8
 LIMIT_S = 86_400.0
 COLUMNS = (
@@ -98,12 +100,15 @@ async def live(plan: Plan) -> dict[str, Any]:
 
 async def _measure(town: Town, plan: Plan) -> dict[str, Any]:
     await town.grow(plan.nodes, plan.nodes / GROW_S)
+    _progress("all have come")
     await asyncio.sleep(SETTLED_AGE_S)
     before = _work(town)
-    await asyncio.sleep(SETTLED_AGE_S)
+    await asyncio.sleep(UPKEEP_S)
     requests, messages = (after - earlier for after, earlier in zip(_work(town), before, strict=True))
-    per_node_and_minute = plan.nodes * SETTLED_AGE_S / 60
+    per_node_and_minute = plan.nodes * UPKEEP_S / 60
+    _progress("all have settled")
     peers, providers = await (_at_rest(town, plan) if plan.churn_minutes is None else _in_churn(town, plan))
+    _progress("all have looked")
     return {
         **peers.summary(),
         "providers_success": round(providers.success, 4),
@@ -112,6 +117,11 @@ async def _measure(town: Town, plan: Plan) -> dict[str, Any]:
         "connections_most": town.connections_most,
         "left": town.left,
     }
+
+
+def _progress(what: str) -> None:
+    minutes = asyncio.get_running_loop().time() / 60
+    print(f"{what} after {minutes:.1f} min, {time.process_time():.0f} s of CPU", file=sys.stderr, flush=True)
 
 
 def _work(town: Town) -> tuple[int, int]:

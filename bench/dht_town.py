@@ -1,7 +1,7 @@
 """A town of simulated nodes with a DHT: they come, live, lie, leave; and who looks for whom finds what.
 
-In:  how many nodes, what their network and their DHT are told, a seed. Out: nodes in virtual time; counts of what
-look-ups found and what they cost. Everything follows from the seed.
+In:  how many nodes, what their network and their DHT are told, a seed. Out: nodes in virtual time; counts of
+what look-ups found and what they cost. Everything follows from the seed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import contextlib
 import math
 import random
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from warren import testing
-from warren.config import Config
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
 from warren.protocols.kad.config import KadConfig
@@ -27,6 +26,7 @@ from warren.protocols.kad.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from warren.config import Config
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.node import Node
@@ -47,11 +47,11 @@ _SHA2_256 = b"\x12\x20"
 def town_config() -> Config:
     """One address a node; so many connections for those who dial it, and the rest for whom it dials.
 
-    Its DHT has room to begin connections while others, which rested, are closed for them.
+    They learn of each other through the DHT alone. It has room to begin connections while others, which rested, are closed for them.
     """
     network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
     dht = KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
-    return Config(listen=("/ip4/0.0.0.0/tcp/4101",), network=network, dht=dht)
+    return replace(testing.QUIET, listen=("/ip4/0.0.0.0/tcp/4101",), network=network, dht=dht)
 
 
 class Resident:
@@ -100,7 +100,7 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 class Town:
-    """See the module. nodes: those of a world that is made already; liars: the part of newcomers that lie."""
+    """See the module. nodes: of a world that is made already. liars: the part of newcomers that lie."""
 
     def __init__(self, nodes: testing.Nodes, seed: object, *, liars: float = 0.0) -> None:
         self.nodes = nodes
@@ -135,8 +135,9 @@ class Town:
         number = next(self._numbers)
         node = await self.nodes.start(number)
         lies = number >= BOOTSTRAPS and self._chance.random() < self._liars
-        kad = node._running.kad
-        assert kad is not None
+        parts = node.dht._parts
+        assert parts is not None
+        kad = parts.kad
         if lies:
             LyingServer.take_over(kad, self._liar_infos)
         resident = Resident(number, node, kad, self._now(), lies=lies)
@@ -144,7 +145,7 @@ class Town:
         return resident
 
     async def _join(self, resident: Resident) -> None:
-        """Ask at bootstrap nodes until one is there that has room: they are few, and their connections, too."""
+        """Ask bootstrap nodes until one has room: they are few, and their connections, too."""
         others = [n for n in range(BOOTSTRAPS) if n in self.residents and n != resident.number]
         for _ in range(JOIN_TRIES if others else 0):
             host = self.residents[self._chance.choice(others)].node
@@ -166,7 +167,7 @@ class Town:
     # --- looking ------------------------------------------------------------------------------------------
 
     async def look_for_peers(self, lookups: int, over_s: float) -> Tally:
-        """Let honest nodes look for others that have been there for long enough, spread over this time."""
+        """Let honest nodes look for others that have been there for long, spread over this time."""
         tally = Tally()
 
         async def one() -> None:

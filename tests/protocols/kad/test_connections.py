@@ -10,6 +10,7 @@ import pytest
 
 from tests.protocols.kad.net import run_net
 from warren.core.errors import DialFailed
+from warren.network.events import PeerConnected
 from warren.protocols.kad.config import KadConfig
 from warren.protocols.kad.connections import Connections
 
@@ -130,5 +131,54 @@ def test_who_cannot_be_reached_leaves_nothing_behind() -> None:
         with pytest.raises(DialFailed):
             await use(connections, others[0])
         assert (len(connections), first.network.sockets()) == (0, [])
+
+    strangers(1, main)
+
+
+def test_a_dial_that_ends_as_nobody_wants_it_any_more_leaves_nothing_behind() -> None:
+    """Whoever waits for it is cancelled some turns of the loop after the connection is there."""
+
+    async def main(first: KadNode, connections: Connections, others: Sequence[KadNode]) -> None:
+        loop, (other,) = asyncio.get_running_loop(), others
+        asking: asyncio.Task[None]
+        turns = 0
+
+        def later(left: int) -> None:
+            if left:
+                loop.call_soon(later, left - 1)
+            else:
+                asking.cancel()
+
+        first.network.events.on(PeerConnected, lambda _: later(turns))
+        left = 0
+        for turns in range(12):  # noqa: B007 - `later` reads it
+            asking = asyncio.create_task(use(connections, other))
+            await asyncio.wait([asking])
+            await asyncio.sleep(1)
+            left += len(first.network.sockets())
+            await asyncio.sleep(3 * IDLE_S)
+            assert (peers(first), len(connections)) == (set(), 0)
+        assert left, "some of them were there for a while"
+
+    strangers(1, main)
+
+
+def test_dials_that_cross_leave_nothing_behind() -> None:
+    """However much earlier one of the two begins."""
+
+    async def main(first: KadNode, connections: Connections, others: Sequence[KadNode]) -> None:
+        (other,) = others
+        theirs = Connections(other.network, 2, IDLE_S)
+
+        async def after(delay_s: float, asking: Connections, node: KadNode) -> None:
+            await asyncio.sleep(delay_s)
+            await use(asking, node)
+
+        for step in range(-20, 21):
+            delay_s = step / 200
+            await asyncio.gather(after(delay_s, connections, other), after(-delay_s, theirs, first))
+            await asyncio.sleep(3 * IDLE_S)
+            assert (peers(first), len(connections), len(theirs)) == (set(), 0, 0)
+        theirs.close()
 
     strangers(1, main)

@@ -52,11 +52,10 @@ class Upkeep:
         return step
 
     def join(self, *numbers: int) -> None:
-        """Meet these, and be done with the first look-ups."""
+        """Meet these, and be done with the first look-up, which finds nobody else."""
         self.meet(*numbers)
-        for _ in range(2):
-            self.until_self()
-            self.found(*numbers)
+        self.until_self()
+        self.found(*numbers)
 
     def until_self(self) -> float:
         """Let everything pass up to the next look-up of ourselves; return when that is."""
@@ -93,9 +92,15 @@ def test_while_others_are_found_each_time_it_looks_again_but_not_for_ever() -> N
     assert upkeep.until_self() - times[-1] >= CONFIG.self_every_s / 2
 
 
-def test_when_the_same_are_found_it_has_joined() -> None:
+def test_when_only_those_are_found_who_are_known_it_has_joined() -> None:
     upkeep = Upkeep()
-    upkeep.join(1)
+    upkeep.meet(1)
+    upkeep.until_self()
+    upkeep.found(1, 2, 3)
+    looked_at = upkeep.now
+    upkeep.meet(2, 4)  # 4 came meanwhile, and met us; for 3 there is no room
+    assert upkeep.until_self() - looked_at <= JOIN_WAIT_S
+    upkeep.found(1, 2, 3, 4)
     joined_at = upkeep.now
     assert upkeep.until_self() - joined_at >= CONFIG.self_every_s / 2
 
@@ -108,7 +113,7 @@ def test_who_lost_everybody_joins_anew() -> None:
     upkeep.meet(2)
     begun = upkeep.now
     assert upkeep.until_self() - begun <= 2
-    upkeep.found(2)
+    upkeep.found(2, 3)
     assert upkeep.until_self() - begun <= 2 * JOIN_WAIT_S
 
 

@@ -32,7 +32,10 @@ def believable(addresses: Sequence[Multiaddr], teller: Multiaddr | None) -> tupl
     nearest = _reach(teller) if teller is not None else _GLOBAL
     if nearest == _NOWHERE:
         nearest = _GLOBAL
-    return tuple([address for address in addresses if _reach(address) >= nearest])
+    for address in addresses:
+        if _reach(address) < nearest:
+            return tuple([address for address in addresses if _reach(address) >= nearest])
+    return tuple(addresses)  # all of them, nearly always: the same tuple
 
 
 def is_public(addresses: Sequence[Multiaddr]) -> bool:

@@ -87,10 +87,20 @@ class Connections:
             socket = await self._network.connect(peer, addresses, passing=True)
         finally:
             self._dialling -= 1
-        opened = self._opened.get(peer)
-        if socket.outbound and not socket.kept and (opened is None or opened.socket is not socket):
-            self._opened[peer] = _Opened(socket)
+            # Also of what is not handed out: a dial may end in the very turn in which nobody wants it any
+            # more, or cross one of the peer's.
+            for opened in self._network.sockets(peer):
+                self._take_over(peer, opened)
         return socket
+
+    def _take_over(self, peer: PeerId, socket: Socket) -> None:
+        """Take charge of a connection that was opened here, unless somebody has or wants it."""
+        opened = self._opened.get(peer)
+        if not socket.usable or not socket.outbound or socket.kept:
+            return
+        if opened is None or opened.socket is not socket:
+            self._opened[peer] = _Opened(socket)
+            self._rest(peer, self._opened[peer])
 
     def _make_room(self) -> None:
         for peer in [peer for peer, opened in self._opened.items() if opened.rests]:

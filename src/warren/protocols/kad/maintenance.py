@@ -69,8 +69,8 @@ class Maintenance:
         "_chance",
         "_config",
         "_joining",
+        "_known",
         "_meet_at",
-        "_nearest",
         "_refresh_at",
         "_self_at",
         "_table",
@@ -85,7 +85,8 @@ class Maintenance:
         """None: nobody is known yet."""
         self._joining = config.join_lookups_max
         """So often at most we look ourselves up soon again."""
-        self._nearest: frozenset[PeerId] = frozenset()
+        self._known: frozenset[PeerId] = frozenset()
+        """Who was known when we looked ourselves up last, and whom that found."""
         self._refresh_at = self._meet_at = now
         self._test_at = self._after(now, config.test_every_s)
 
@@ -100,17 +101,18 @@ class Maintenance:
             self._meet_at = self._after(self._self_at, MEET_EVERY_S)
         if now >= self._self_at:
             self._self_at = self._after(now, self._config.self_every_s)
+            self._known |= {entry.peer for entry in self._table.entries()}
             return LookUpSelf()
         return self._meet(now) or self._refresh(now) or self._test(now) or self._wait(now)
 
     def found_self(self, nearest: Sequence[PeerId], now: float) -> None:
-        """These are our nearest peers. While others are found each time, it is looked soon again: one look
-        does not find them in a network that has just come up, or among liars.
+        """These are our nearest peers. While a look-up finds any that we did not know it is made soon again:
+        one does not find all in a network that has just come up, or among liars. Who comes later finds us.
         """
         found, self._joining = frozenset(nearest), self._joining - 1
-        if self._joining > 0 and found != self._nearest:
+        if self._joining > 0 and not found <= self._known:
             self._self_at = self._after(now, JOIN_WAIT_S)
-        self._nearest = found
+        self._known = found
 
     def _meet(self, now: float) -> Check | None:
         info = self._table.unmet() if now >= self._meet_at else None
