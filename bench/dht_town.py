@@ -47,7 +47,8 @@ _SHA2_256 = b"\x12\x20"
 def town_config() -> Config:
     """One address a node; so many connections for those who dial it, and the rest for whom it dials.
 
-    They learn of each other through the DHT alone. It has room to begin connections while others, which rested, are closed for them.
+    They learn of each other through the DHT alone. It has room to begin connections while others, which rested, are
+    closed for them.
     """
     network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
     dht = KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
