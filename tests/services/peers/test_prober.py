@@ -314,6 +314,24 @@ def test_who_was_tried_is_measured_and_let_go_unless_somebody_uses_the_connectio
     run(main())
 
 
+def test_who_was_tried_is_kept_when_somebody_asked_for_it_or_data_moves() -> None:
+    async def main() -> None:
+        world = World()
+        world.known = {ANNA: Peer(ANNA, (at("100.1.0.1"),))}
+        async with probing(world, PeersConfig(feeler_interval_s=4)):
+            await asyncio.sleep(4.5)
+            [socket] = world.of_peer[ANNA]
+            for _ in range(9):
+                socket.activity += 1
+                await asyncio.sleep(1)
+            assert socket.ended == []
+            socket.kept = True
+            await asyncio.sleep(60)
+            assert socket.ended == []
+
+    run(main())
+
+
 def test_the_networks_of_connections_that_stand_are_drawn_last() -> None:
     async def main() -> None:
         world = World()
