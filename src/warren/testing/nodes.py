@@ -158,7 +158,7 @@ async def network(
     lan: all are on one local link (`world.network.set_segment` says who is on which), where they find each
     other by themselves; then `degree` is 0 if it is not given.
     dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
-    config: what all are told alike, in place of all this; home, name and download folder stay each node's own.
+    config: what all are told alike, in place of all this; home, name and download folder are each node's own.
     encrypted: False spares the ciphers, which cost the most where nodes are thousands; all else stays the
     same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.

@@ -53,7 +53,7 @@ class Discovery:
         background: Iterable[Runs] = (),
         emit: Callable[[object], None] = lambda _: None,
     ) -> None:
-        """followed: those whose finds go to the finder by themselves, all unless said; the others serve `find`.
+        """followed: those whose finds go to the finder by themselves, all unless said; others serve `find`.
         background: what must run for them to work. emit takes the events.
         """
         self._namespace = namespace

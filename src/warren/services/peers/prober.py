@@ -251,9 +251,7 @@ class Prober:
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
         if socket.outbound and not was_connected:
             # One stream is that of the ping.
-            await let_go(
-                self._network, socket, own_streams=1, on_end=lambda: self._probing.released(peer)
-            )
+            await let_go(self._network, socket, own_streams=1, on_end=lambda: self._probing.released(peer))
 
     async def _on_failure(self, peer: PeerId, error: Exception, began: float) -> None:
         now = self._clock.now()
