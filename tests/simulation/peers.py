@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warren.config import Config
 from warren.core.multiaddr import Multiaddr
 from warren.node import Node
 from warren.runtime.simulated import Quality, World
 from warren.services.peers.config import PeersConfig
+from warren.testing.nodes import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from warren.config import Config
     from warren.core.peer_id import PeerId
     from warren.runtime.simulated.loop import VirtualLoop
 
@@ -26,15 +28,16 @@ PORT = 4101
 class Stage:
     """Nodes by number on hosts node0, node1, ...; each has the address 100.N.0.1: a network of its own."""
 
-    def __init__(self, world: World, config: PeersConfig) -> None:
+    def __init__(self, world: World, config: PeersConfig, others: Config = QUIET) -> None:
+        """others: what else the nodes are told. By default nothing but the health of peers dials anybody."""
         self.world = world
-        self.config = config
+        self.config = replace(others, peers=config)
         self.nodes: dict[int, Node] = {}
 
     async def start(self, number: int) -> Node:
         runtime = self.world.runtime(f"node{number}", f"100.{number + 1}.0.1")
-        config = Config(
-            home=Path("/home/warren"), listen=(f"/ip4/0.0.0.0/tcp/{PORT}",), peers=self.config, name="x"
+        config = replace(
+            self.config, home=Path("/home/warren"), listen=(f"/ip4/0.0.0.0/tcp/{PORT}",), name="x"
         )
         node = Node(config, runtime=runtime)
         await node.start()
@@ -70,11 +73,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(n: int, config: PeersConfig = QUICK, *, latency_s: float = 0.02) -> AsyncIterator[Stage]:
+async def stage(
+    n: int, config: PeersConfig = QUICK, *, latency_s: float = 0.02, others: Config = QUIET
+) -> AsyncIterator[Stage]:
     loop: VirtualLoop = asyncio.get_running_loop()  # type: ignore[assignment]
     world = World("peers", loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    made = Stage(world, config)
+    made = Stage(world, config, others)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)
         stack.push_async_callback(made.close)

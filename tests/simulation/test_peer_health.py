@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.simulation.peers import stage, state_of, until
 from warren import testing
+from warren.config import Config
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected
 from warren.runtime.simulated import Quality
+from warren.services.discovery.config import DiscoveryConfig
 from warren.services.peers import prober
 from warren.services.peers.anchoring import GROWN_S, LOOK_S
 from warren.services.peers.config import PeersConfig
 from warren.services.peers.latencies import FIRST_SAMPLES
+from warren.testing.nodes import QUIET
 
 if TYPE_CHECKING:
     from tests.simulation.peers import Stage
@@ -67,9 +71,14 @@ def test_each_peer_is_shown_as_near_as_it_is() -> None:
                 assert known.state == "reachable"
 
 
-def test_a_peer_that_was_tried_is_let_go_and_two_do_not_try_each_other_for_ever() -> None:
+ALL_ON = Config(discovery=DiscoveryConfig(mdns=False, connections=0))
+TALKATIVE = replace(ALL_ON, dht=QUIET.dht)
+
+
+@pytest.mark.parametrize("others", [QUIET, TALKATIVE], ids=["alone", "with peer exchange"])
+def test_a_peer_that_was_tried_is_let_go_and_two_do_not_try_each_other_for_ever(others: Config) -> None:
     async def main() -> None:
-        async with stage(2, PeersConfig(feeler_interval_s=0)) as made:
+        async with stage(2, PeersConfig(feeler_interval_s=0), others=others) as made:
             anna, ben = made.nodes[0], made.nodes[1]
             await made.tell(anna, 1)
             known = await anna.peers.get(ben.peer_id)
@@ -85,6 +94,22 @@ def test_a_peer_that_was_tried_is_let_go_and_two_do_not_try_each_other_for_ever(
             assert dials == 1
 
     testing.run(main())
+
+
+@pytest.mark.parametrize("asked_by", ["here", "there"])
+def test_who_pings_over_a_connection_that_was_made_to_look_is_not_cut_off(asked_by: str) -> None:
+    async def main() -> None:
+        async with stage(2, PeersConfig(feeler_interval_s=0), latency_s=0.3, others=ALL_ON) as made:
+            anna, ben = made.nodes[0], made.nodes[1]
+            await made.tell(anna, 1)
+            known = await anna.peers.get(ben.peer_id)
+            assert known is not None
+            anna._parts.measuring.prober._watch(known, at_once=True)  # type: ignore[union-attr]
+            await until(lambda: measured(anna, ben.peer_id), 10)
+            node, other = (anna, ben) if asked_by == "here" else (ben, anna)
+            [socket] = node.network.sockets(other.peer_id)
+            assert len(await node.ping(other.peer_id, 60, interval_s=0.5)) == 60
+            assert node.network.sockets(other.peer_id) == [socket]
 
     testing.run(main())
 

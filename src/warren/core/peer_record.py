@@ -9,6 +9,7 @@ that the implementations share.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,8 @@ DOMAIN: Final = "libp2p-peer-record"
 PAYLOAD_TYPE: Final = b"\x03\x01"
 # Attack: one record that fills everybody's address book.
 ADDRESSES_MAX: Final = 256
+OPENED_MAX: Final = 128
+"""Sound records that are remembered: each passes through several hands here in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class PeerRecord:
         return SignedEnvelope.seal(key, DOMAIN, PAYLOAD_TYPE, payload).to_bytes()
 
     @classmethod
+    @functools.lru_cache(maxsize=OPENED_MAX)
     def open(cls, data: bytes) -> PeerRecord:
         """Check and read a sealed record. Raises `ProtocolViolation`."""
         envelope = SignedEnvelope.open(data, DOMAIN)

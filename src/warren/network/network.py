@@ -168,16 +168,18 @@ class Network:
         # The peer may have dialled as well, and the two nodes have settled on its socket since.
         return self._registry.best(peer) or dialled
 
-    async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
+    async def connect_unproven(
+        self, address: Multiaddr, *, timeout_s: float | None = None, passing: bool = False
+    ) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven.
 
-        An address that names its peer is dialled as `connect` does.
+        An address that names its peer is dialled as `connect` does. passing: see there.
         """
         self._check_running()
         if address.peer_id is not None:
-            return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
+            return await self.connect(address.peer_id, [address], timeout_s=timeout_s, passing=passing)
         socket = await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
-        socket.kept = True
+        socket.kept = not passing
         return socket
 
     def can_dial(self, address: Multiaddr) -> bool:
@@ -254,6 +256,12 @@ class Network:
     def is_protected(self, peer: PeerId) -> bool:
         """Whether any tag holds for `peer`."""
         return self._registry.is_protected(peer)
+
+    def is_wanted(self, socket: Socket) -> bool:
+        """Whether somebody asked for this connection, or protects its peer. If not, who made it in passing
+        closes it as soon as it rests: no stream of others is open, and no data came or went for a while.
+        """
+        return socket.kept or self._registry.is_protected(socket.peer_id)
 
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""

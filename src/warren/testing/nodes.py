@@ -148,6 +148,7 @@ async def network(
     latency_s: float = 0.01,
     lan: bool = False,
     dht: KadConfig = NO_DHT,
+    config: Config | None = None,
     encrypted: bool = True,
 ) -> AsyncIterator[Nodes]:
     """Start `n` nodes, connect each with `degree` others, and close them at the end.
@@ -157,6 +158,7 @@ async def network(
     lan: all are on one local link (`world.network.set_segment` says who is on which), where they find each
     other by themselves; then `degree` is 0 if it is not given.
     dht: the nodes' DHT; off by default, so that each is connected to its neighbours and nobody else.
+    config: what all are told alike, in place of all this; home, name and download folder are each node's own.
     encrypted: False spares the ciphers, which cost the most where nodes are thousands; all else stays the
     same.
     Raises MisuseError on an event loop that is not virtual, InputError for a degree that cannot be.
@@ -171,7 +173,7 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    config = replace(QUIET, dht=dht, discovery=DiscoveryConfig() if lan else QUIET.discovery)
+    config = config or replace(QUIET, dht=dht, discovery=DiscoveryConfig() if lan else QUIET.discovery)
     nodes = Nodes(world, config=config, lan=lan, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)

@@ -10,6 +10,8 @@ import pytest
 
 from warren.config import Config
 from warren.core.errors import WarrenError
+from warren.core.keys import PrivateKey
+from warren.core.multiaddr import Multiaddr
 from warren.node import Node
 from warren.runtime.simulated import World
 from warren.services.discovery.config import DiscoveryConfig
@@ -149,6 +151,10 @@ def test_discovery_dials_nobody_where_no_connections_are_wanted() -> None:
             await asyncio.sleep(60.0)
             assert second.discovery.status().tried == 0
             assert second.discovery.status().found == 1
+            stranger = PrivateKey.from_seed(b"s" * 32).peer_id
+            await second.peers.heard(stranger, [Multiaddr.tcp("10.0.0.9", PORT)], "exchange")
+            await asyncio.sleep(60.0)
+            assert second.discovery.status().found == 1  # known peers are not even looked through
 
     with world:
         world.run(main())

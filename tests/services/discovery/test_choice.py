@@ -49,6 +49,39 @@ def dials(choice: Choice, now: float, connections: int = 0) -> list[Dial]:
     return found
 
 
+def test_who_is_named_by_another_source_is_due_again_and_paid_for_by_either() -> None:
+    choice = made(replace(POLICY, source_burst=1))
+    assert choice.add(peer(0, source="peers"), 0.0)
+    assert dials(choice, 0.0)
+    choice.missed(PEERS[0], 1.0)
+    assert choice.next(1.0, 0) != Dial(PEERS[0], (at(0),))
+    assert choice.add(peer(0), 1.0)
+    assert not choice.add(peer(0), 1.0)
+    assert dials(choice, 1.0) == [Dial(PEERS[0], (at(0),))]  # the purse of "peers" is empty
+    choice.missed(PEERS[0], 2.0)
+    choice.remove(PEERS[0], "mdns")
+    assert len(choice) == 1
+    assert choice.add(peer(0), 2.0)  # it was gone from the link, and is back
+    choice.remove(PEERS[0], "mdns")
+    choice.remove(PEERS[0], "peers")
+    assert len(choice) == 0
+
+
+def test_who_is_gone_while_it_is_dialled_is_forgotten_after() -> None:
+    choice = made()
+    choice.add(peer(0), 0.0)
+    assert dials(choice, 0.0)
+    choice.remove(PEERS[0], "mdns")
+    assert len(choice) == 1
+    assert choice.add(peer(0), 1.0)  # it is back before the dial has failed
+    choice.missed(PEERS[0], 2.0)
+    assert len(choice) == 1
+    assert dials(choice, 10.0)
+    choice.remove(PEERS[0], "mdns")
+    choice.missed(PEERS[0], 11.0)
+    assert len(choice) == 0
+
+
 def test_who_is_found_is_dialled_once() -> None:
     choice = made()
     assert choice.next(0.0, 0) == Wait(None)

@@ -10,12 +10,10 @@ import pytest
 
 from tests.services.discovery.test_conformance import Dht, Provider, Stored
 from warren import testing
-from warren.config import Config
 from warren.core import multihash
 from warren.core.errors import ConnectionFailed
 from warren.core.keys import PrivateKey
 from warren.protocols.kad.config import KadConfig
-from warren.services.discovery.config import DiscoveryConfig
 from warren.services.discovery.dht import DhtRouting, key_of
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from warren.services.discovery.model import Found
 
 ME = PrivateKey.from_seed(b"m" * 32).peer_id
-SERVER = Config(dht=KadConfig(mode="server"), discovery=DiscoveryConfig(mdns=False, connections=0))
+SERVER = KadConfig(mode="server")
 
 
 class Middle:
@@ -45,7 +43,7 @@ async def by_dht(discovery: Discovery, namespace: str) -> Found:
 
 def test_a_service_is_found_by_its_name_through_others() -> None:
     async def main() -> None:
-        async with testing.network(8, degree=4, config=SERVER) as nodes:
+        async with testing.network(8, degree=4, dht=SERVER) as nodes:
             await nodes[0].discovery.advertise("chess")
             async with asyncio.timeout(600.0):
                 found = await by_dht(nodes[4].discovery, "chess")
@@ -57,7 +55,7 @@ def test_a_service_is_found_by_its_name_through_others() -> None:
 
 def test_who_could_tell_nobody_at_first_is_found_all_the_same() -> None:
     async def main() -> None:
-        async with testing.network(3, degree=0, config=SERVER) as nodes:
+        async with testing.network(3, degree=0, dht=SERVER) as nodes:
             await nodes[0].discovery.advertise("chess")
             await asyncio.sleep(100.0)
             for node in nodes[:2]:

@@ -105,6 +105,21 @@ def test_what_every_source_finds_goes_to_the_finder_though_one_fails() -> None:
     testing.run(main())
 
 
+def test_who_is_not_followed_is_asked_by_a_search_alone() -> None:
+    async def main() -> None:
+        followed, other = FakeSource("followed"), FakeSource("other")
+        discovery, finder = made(followed, other, followed=[followed])
+        running = asyncio.ensure_future(discovery.run())
+        await asyncio.sleep(1.0)
+        assert [one.source for one in finder.taken] == ["followed"]
+        assert (other.open_searches, other.advertised) == (0, ["warren"])
+        async with aclosing(cast("AsyncGenerator[Found, None]", discovery.find("warren"))) as search:
+            assert {(await anext(search)).source, (await anext(search)).source} == {"followed", "other"}
+        await stop(running)
+
+    testing.run(main())
+
+
 def test_it_is_advertised_again_before_it_ends_and_no_more_once_withdrawn() -> None:
     async def main() -> None:
         good, bad = FakeSource("good"), FakeSource("bad", failures=1)

@@ -28,7 +28,8 @@ async def main(home, start):
             key = key_of(number)
             await node.peers.seen(key.peer_id)
             await node.peers.note_latency(key.peer_id, number / 1e6, None)
-            assert await node.peers.take_record(sealed(number), "exchange")
+            taken = await node.peers.take_record(sealed(number), "exchange")
+            assert taken or number == start  # the one before may have been killed before it could say so
             if number % 3 == 0:
                 await node.peers.block(key.peer_id)
             if number % 5 == 0:

@@ -41,7 +41,9 @@ class FakeSocket:
     remote_addr: Multiaddr
     outbound: bool = True
     usable: bool = True
+    kept: bool = False
     streams: int = 0
+    activity: int = 0
     rtt_s: float | None = None
     rtt_at: float | None = None
     last_read_at: float = 0.0
@@ -92,15 +94,21 @@ class World:
     def is_connected(self, peer: PeerId) -> bool:
         return bool(self.of_peer.get(peer))
 
-    def is_protected(self, peer: PeerId) -> bool:
+    def is_contact(self, peer: PeerId) -> bool:
         return peer in self.kept
+
+    def is_wanted(self, socket: FakeSocket) -> bool:
+        return socket.kept or socket.peer_id in self.kept
 
     def sockets(self, peer: PeerId | None = None) -> list[FakeSocket]:
         if peer is not None:
             return self.of_peer.get(peer, [])
         return [socket for sockets in self.of_peer.values() for socket in sockets]
 
-    async def connect(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> FakeSocket:
+    async def connect(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool, passing: bool
+    ) -> FakeSocket:
+        assert passing
         self.dialled.append(peer)
         failure = self.failure.get(peer)
         if failure is not None:
@@ -155,7 +163,7 @@ class World:
 @contextlib.asynccontextmanager
 async def probing(world: World, config: PeersConfig = CONFIG) -> AsyncIterator[Prober]:
     fake: Any = world
-    prober = Prober(fake, fake, fake, fake, fake, config, is_kept=world.is_protected)
+    prober = Prober(fake, fake, fake, fake, fake, config, is_kept=world.is_contact)
     task = asyncio.create_task(prober.run())
     try:
         await asyncio.sleep(0)
@@ -267,7 +275,7 @@ def test_a_peer_that_hangs_ends_with_its_deadline() -> None:
             for peer in (BEN, CARL, DORA):
                 world.meet(peer, "100.0.1.1")
 
-            async def hang(peer: PeerId, addresses: object, *, forced: bool) -> FakeSocket:
+            async def hang(peer: PeerId, addresses: object, *, forced: bool, passing: bool) -> FakeSocket:
                 world.dialled.append(peer)
                 await asyncio.get_running_loop().create_future()
                 raise AssertionError
@@ -302,6 +310,24 @@ def test_who_was_tried_is_measured_and_let_go_unless_somebody_uses_the_connectio
             await asyncio.sleep(60)
             for friend in world.kept:  # a contact's connection is no mere try
                 assert world.of_peer[friend][0].ended == []
+
+    run(main())
+
+
+def test_who_was_tried_is_kept_when_somebody_asked_for_it_or_data_moves() -> None:
+    async def main() -> None:
+        world = World()
+        world.known = {ANNA: Peer(ANNA, (at("100.1.0.1"),))}
+        async with probing(world, PeersConfig(feeler_interval_s=4)):
+            await asyncio.sleep(4.5)
+            [socket] = world.of_peer[ANNA]
+            for _ in range(9):
+                socket.activity += 1
+                await asyncio.sleep(1)
+            assert socket.ended == []
+            socket.kept = True
+            await asyncio.sleep(60)
+            assert socket.ended == []
 
     run(main())
 

@@ -9,6 +9,7 @@ hold, entries whose two halves are of different peers, and empty ones.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,6 +25,8 @@ RECORD_BYTES_MAX: Final = 4096
 """One record: 64 addresses take about as much. Attack: few entries that fill everybody's table."""
 AGE_MAX_S: Final = 2 * 86400.0
 """Nobody passes on what was signed before. Fault: peers that left, told of for ever by those who remain."""
+CLAIMS_MAX: Final = 512
+"""Entries whose claims are remembered, 1 KiB each as a rule: the same one comes from several neighbours."""
 _AHEAD_MAX_S: Final = 86400.0
 """A number further ahead of the clock is no time."""
 
@@ -76,6 +79,11 @@ def read_claim(entry: Entry) -> tuple[PeerId, Version]:
     """Whose the entry claims to be, and how new; nothing of it is proven. Raises `ProtocolViolation`."""
     if len(entry.record) > RECORD_BYTES_MAX or len(entry.metadata) > METADATA_BYTES_MAX:
         raise ProtocolViolation("peer exchange: an envelope over its size")
+    return _read_claim(entry)
+
+
+@functools.lru_cache(maxsize=CLAIMS_MAX)
+def _read_claim(entry: Entry) -> tuple[PeerId, Version]:
     claims = [claimed(envelope) if envelope else None for envelope in (entry.record, entry.metadata)]
     peers = [claim[0] for claim in claims if claim is not None]
     if not peers or peers[0] != peers[-1]:

@@ -144,7 +144,7 @@ class PeerExchange:
         if own.record or own.metadata:
             _, version = read_claim(own)
             self._spread.learn(self._network.peer_id, version, None, self._network.clock())
-            self._news.set()
+            self._wake()
 
     async def run(self) -> None:
         """Ask and tell until cancelled. May be run again after a fault."""
@@ -221,6 +221,10 @@ class PeerExchange:
             else:
                 await _until(due.until, self._news)
 
+    def _wake(self) -> None:
+        if self._spread.hurries:
+            self._news.set()
+
     async def _tell(self, due: Send) -> None:
         with _logged("telling", due.peer):
             entries = await self._entries_of(due.subjects)
@@ -230,7 +234,7 @@ class PeerExchange:
                 stream.write_nowait(frame(News(entries).to_bytes()))
                 await stream.close()
         self._spread.sent(due.peer)
-        self._news.set()
+        self._wake()
 
     async def _entries_of(self, subjects: Sequence[PeerId]) -> tuple[Entry, ...]:
         me = self._network.peer_id
@@ -238,8 +242,8 @@ class PeerExchange:
         kept = [one for one in subjects if one in self._recent and not self._book.is_blocked(one)]
         listed = [Listed(one, self._spread.version(one), self._recent[one]) for one in kept]
         listed += await self._book.newest(asked_for) if asked_for else []
-        passed = self._may_pass()
-        entries = [one.entry for one in listed if passed(one.peer, one.version)]
+        wall, is_connected = self._network.runtime.clock.wall(), self._network.is_connected
+        entries = [one.entry for one in listed if one.version.is_recent(wall) or is_connected(one.peer)]
         return fit(
             [self._own(), *entries] if me in subjects else entries, NEWS_MAX, CALL_BYTES_MAX - _FRAME_BYTES
         )
@@ -357,8 +361,7 @@ class PeerExchange:
             await self._book.take(one, source)
             self._remember(one)
             self._spread.learn(one.peer, one.version, source, self._network.clock())
-        if fresh:
-            self._news.set()
+        self._wake()
 
     def _remember(self, one: Listed) -> None:
         """Keep what is new in memory for a while; a half of something older is looked up again."""

@@ -12,6 +12,7 @@ way, and it is left to the neighbour to ask.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -93,7 +94,7 @@ class _Subject:
 class Spread:
     """What is known, and who waits for what of it."""
 
-    __slots__ = ("_chance", "_late", "_limits", "_neighbours", "_subjects", "_waiting")
+    __slots__ = ("_awaited", "_chance", "_late", "_limits", "_neighbours", "_subjects", "_waiting", "hurries")
 
     def __init__(self, limits: SpreadLimits, chance: Chance) -> None:
         self._limits = limits
@@ -102,6 +103,9 @@ class Spread:
         self._waiting: dict[PeerId, _Neighbour] = {}
         """Neighbours for whom something is pending."""
         self._subjects: OrderedDict[PeerId, _Subject] = OrderedDict()
+        self._awaited = math.inf
+        self.hurries = False
+        """Whether something became due before the time that `next` said last."""
         self._late: dict[PeerId, tuple[float, PeerId | None]] = {}
         """Subjects that signed again too soon: when they may be told of, and who said so last."""
 
@@ -146,6 +150,7 @@ class Spread:
         entry = self._remember(subject, known.joined(version))
         if entry.told_at is not None and now < entry.told_at + self._limits.subject_every_s:
             self._late[subject] = (entry.told_at + self._limits.subject_every_s, source)
+            self._hurry(entry.told_at + self._limits.subject_every_s)
         else:
             self._tell(subject, entry, source, now)
         return True
@@ -164,15 +169,22 @@ class Spread:
                     return Send(peer, self._take(peer, neighbour, room, now))
                 neighbour.due = now + max(neighbour.allowance.wait_s(wanted), self._limits.gather_s)
             dues.append(neighbour.due)
-        return Wait(min(dues, default=None))
+        until = min(dues, default=None)
+        self._awaited, self.hurries = math.inf if until is None else until, False
+        return Wait(until)
 
     def sent(self, peer: PeerId) -> None:
         """The sending ended, well or not: who was not reached will ask."""
         neighbour = self._neighbours.get(peer)
         if neighbour is not None:
             neighbour.sending = False
+            if neighbour.pending:
+                self._hurry(neighbour.due)
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _hurry(self, due: float) -> None:
+        self.hurries = self.hurries or due < self._awaited
 
     def _has(self, peer: PeerId, subject: PeerId, version: Version) -> None:
         """A neighbour told of this itself: it need not be told."""
@@ -202,6 +214,8 @@ class Spread:
                 pause_s = self._chance.uniform(self._limits.gather_s / 2, self._limits.gather_s * 1.5)
                 neighbour.due = max(neighbour.due, now + pause_s)
                 self._waiting[peer] = neighbour
+                if not neighbour.sending:
+                    self._hurry(neighbour.due)
             neighbour.pending[subject] = entry.version
             neighbour.pending.move_to_end(subject)
             if len(neighbour.pending) > self._limits.pending_max:

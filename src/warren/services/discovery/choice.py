@@ -6,8 +6,9 @@ Everybody may name anything, so nothing that is named costs much: attempts are p
 the source that named it, of the host (IPv4 address, IPv6 /64) it leads to, and of all together. A dial that
 meets its peer gets its price back, so that many honest peers are met quickly and a liar's purse stays empty.
 Within a source those are dialled first that were never tried, in an order that only chance knows; sources
-take turns. Each target has a back-off of its own that doubles, drawn from half to one and a half of its
-length.
+take turns, and whom several named has its turn with each. Each target has a back-off of its own that doubles,
+drawn from half to one and a half of its length; a new address ends it, and so does a source that names the
+target anew.
 """
 
 from __future__ import annotations
@@ -90,10 +91,10 @@ class Wait:
 
 
 class _Candidate:
-    __slots__ = ("addresses", "due", "failures", "met", "paid", "peer", "rank", "source")
+    __slots__ = ("addresses", "due", "failures", "met", "paid", "payer", "peer", "rank", "sources")
 
-    def __init__(self, source: str, rank: float, now: float) -> None:
-        self.source = source
+    def __init__(self, rank: float, now: float) -> None:
+        self.sources: set[str] = set()
         self.rank = rank
         self.addresses: list[Multiaddr] = []
         self.due: float | None = now  # None: connected, or a dial is under way
@@ -101,6 +102,7 @@ class _Candidate:
         self.met = False
         self.peer: PeerId | None = None  # who was met at an address
         self.paid: tuple[Multiaddr, ...] = ()
+        self.payer = ""  # the source whose purse paid for the dial
 
 
 class Choice:
@@ -122,7 +124,10 @@ class Choice:
         return len(self._candidates)
 
     def add(self, found: Found, now: float, *, connected: bool = False) -> bool:
-        """Take in what was found; False if all of it was known. connected: a socket with the peer exists."""
+        """Take in what was found; False if its source had named it and nothing is new.
+
+        connected: a socket with the peer exists.
+        """
         if not found.addresses:
             return False
         if found.peer is not None:
@@ -131,16 +136,16 @@ class Choice:
         return any(news)
 
     def remove(self, peer: PeerId, source: str) -> None:
-        """Who named it says that it is gone."""
+        """Who named it says that it is gone. Whoever else named it stands by its word."""
         candidate = self._candidates.get(peer)
-        if candidate is not None and candidate.source == source and peer not in self._dialling:
-            del self._candidates[peer]
+        if candidate is not None:
+            self._disown(peer, candidate, source)
 
     def met(self, target: Target, peer: PeerId, now: float) -> None:
         """A dial that `next` asked for met `peer`, and the connection stands."""
         candidate = self._end(target)
         if candidate is not None:
-            self._pay(candidate, candidate.paid, -1, now)
+            self._pay(candidate.payer, candidate.paid, -1, now)
             candidate.failures, candidate.met, candidate.peer = 0, True, peer
 
     def missed(self, target: Target, now: float) -> None:
@@ -191,37 +196,50 @@ class Choice:
     ) -> bool:
         candidate = self._candidates.get(target)
         if candidate is None:
-            self._make_room(source)
-            candidate = _Candidate(source, self._chance.uniform(0.0, 1.0), now)
-            self._candidates[target] = candidate
+            candidate = _Candidate(self._chance.uniform(0.0, 1.0), now)
             if connected:
                 candidate.due, candidate.peer = None, target if isinstance(target, PeerId) else None
-            if source not in self._sources:
-                self._sources[source] = Purse(self._policy.source_burst, self._policy.source_every_s, now)
-                self._served.append(source)
+        anew = source not in candidate.sources
+        if anew:
+            self._make_room(source)
+            self._candidates[target] = candidate
+            candidate.sources.add(source)
+            self._open_purse(source, now)
         known = candidate.addresses
         news = [one for one in dict.fromkeys(addresses) if one not in known]
         # The newest first: where somebody was is no more than where it is said to be now.
         candidate.addresses = (news + known)[: self._policy.addresses_max]
-        if news and candidate.due is not None:
+        if (news or anew) and candidate.due is not None:
             candidate.due, candidate.failures = now, 0
-        return bool(news)
+        return anew or bool(news)
+
+    def _open_purse(self, source: str, now: float) -> None:
+        if source not in self._sources:
+            self._sources[source] = Purse(self._policy.source_burst, self._policy.source_every_s, now)
+            self._served.append(source)
 
     def _make_room(self, source: str) -> None:
         """Of its own source only: who invents names pushes out nobody else's."""
         mine = [
             (target, one)
             for target, one in self._candidates.items()
-            if one.source == source and one.due is not None
+            if source in one.sources and one.due is not None
         ]
         if len(mine) >= self._policy.targets_max:
             unmet = [target for target, one in mine if not one.met] or [target for target, _ in mine]
-            del self._candidates[unmet[self._chance.below(len(unmet))]]
+            gone = unmet[self._chance.below(len(unmet))]
+            self._disown(gone, self._candidates[gone], source)
+
+    def _disown(self, target: Target, candidate: _Candidate, source: str) -> None:
+        """A source does not stand for it any more; without any it is forgotten, once no dial is under way."""
+        candidate.sources.discard(source)
+        if not candidate.sources and target not in self._dialling:
+            del self._candidates[target]
 
     def _first_of(self, source: str, now: float, wakes: list[float]) -> Dial | None:
         best: tuple[tuple[int, float], Target, tuple[Multiaddr, ...]] | None = None
         for target, candidate in self._candidates.items():
-            if candidate.source != source or candidate.due is None:
+            if source not in candidate.sources or candidate.due is None:
                 continue
             if candidate.due > now:
                 wakes.append(candidate.due)
@@ -229,23 +247,23 @@ class Choice:
             order = (candidate.failures, candidate.rank)
             if best is not None and best[0] <= order:
                 continue
-            affordable = self._affordable(candidate, now, wakes)
+            affordable = self._affordable(candidate, source, now, wakes)
             if affordable:
                 best = (order, target, affordable)
         if best is None:
             return None
         _, target, addresses = best
         candidate = self._candidates[target]
-        candidate.due, candidate.paid = None, addresses
+        candidate.due, candidate.payer, candidate.paid = None, source, addresses
         self._dialling.add(target)
-        self._pay(candidate, addresses, 1, now)
+        self._pay(source, addresses, 1, now)
         return Dial(target, addresses)
 
-    def _affordable(self, candidate: _Candidate, now: float, wakes: list[float]) -> tuple[Multiaddr, ...]:
+    def _affordable(
+        self, candidate: _Candidate, source: str, now: float, wakes: list[float]
+    ) -> tuple[Multiaddr, ...]:
         """The addresses that all purses can pay for."""
-        most = min(
-            self._policy.addresses_at_once, self._total.left(now), self._sources[candidate.source].left(now)
-        )
+        most = min(self._policy.addresses_at_once, self._total.left(now), self._sources[source].left(now))
         left: dict[str, int] = {}
         chosen: list[Multiaddr] = []
         # After a failure it is the turn of the next ones.
@@ -261,9 +279,9 @@ class Choice:
                 wakes.append(purse.ready_at(now))
         return tuple(chosen)
 
-    def _pay(self, candidate: _Candidate, addresses: tuple[Multiaddr, ...], sign: int, now: float) -> None:
+    def _pay(self, source: str, addresses: tuple[Multiaddr, ...], sign: int, now: float) -> None:
         self._total.pay(sign * len(addresses))
-        self._sources[candidate.source].pay(sign * len(addresses))
+        self._sources[source].pay(sign * len(addresses))
         for address in addresses:
             self._purse_of(ip_group(address.host or ""), now).pay(sign)
 
@@ -277,7 +295,10 @@ class Choice:
 
     def _end(self, target: Target) -> _Candidate | None:
         self._dialling.discard(target)
-        return self._candidates.get(target)
+        candidate = self._candidates.get(target)
+        if candidate is not None and not candidate.sources:
+            del self._candidates[target]
+        return candidate
 
     def _due_within(self, candidate: _Candidate, now: float, wait_s: float) -> None:
         candidate.due = now + self._chance.uniform(wait_s / 2, wait_s * 1.5)

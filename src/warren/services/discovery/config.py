@@ -36,7 +36,8 @@ class DiscoveryConfig:
     """Nodes find each other under the same one."""
     connections: int = 16
     """Peers up to which others are dialled on the word of a discovery. Attack: a liar that names thousands.
-    0: nobody is dialled."""
+    0: nobody is dialled, and nobody is looked for among known peers or in the DHT; the node is found there
+    all the same."""
 
     def __post_init__(self) -> None:
         check_settings(self, "discovery.", zero=("connections",), most={"connections": 1024})

@@ -48,14 +48,18 @@ class Discovery:
         finder: Finder,
         *,
         discoverers: Sequence[Discoverer] = (),
+        followed: Sequence[Discoverer] | None = None,
         advertisers: Sequence[Advertiser] = (),
         background: Iterable[Runs] = (),
         emit: Callable[[object], None] = lambda _: None,
     ) -> None:
-        """`background`: what must run for them to work. `emit` takes the events."""
+        """followed: those whose finds go to the finder by themselves, all unless said; others serve `find`.
+        background: what must run for them to work. emit takes the events.
+        """
         self._namespace = namespace
         self._finder = finder
         self._discoverers = list(discoverers)
+        self._followed = self._discoverers if followed is None else list(followed)
         self._advertisers = list(advertisers)
         self._background = list(background)
         self._emit = emit
@@ -119,7 +123,7 @@ class Discovery:
             async with asyncio.TaskGroup() as tasks:
                 for one in (self._finder, *self._background):
                     tasks.create_task(one.run())
-                for source in self._discoverers:
+                for source in self._followed:
                     tasks.create_task(_follow(source, self._namespace, self._finder.take))
                 await self.advertise(self._namespace)
         finally:

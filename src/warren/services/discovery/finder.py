@@ -162,7 +162,8 @@ class Finder:
             if isinstance(target, Multiaddr):
                 socket = await self._network.connect_unproven(target, timeout_s=DIAL_S)
             else:
-                socket = await self._network.connect(target, addresses, timeout_s=DIAL_S)
+                # `choice` has back-offs of its own, which end when somebody is found again.
+                socket = await self._network.connect(target, addresses, timeout_s=DIAL_S, forced=True)
         except WarrenError as error:
             _log.debug("%s, who was found, is not reachable: %s", target, error)
             self._choice.missed(target, self._clock.now())

@@ -54,15 +54,16 @@ def discovery_of(
     discoverers: list[Discoverer] = [
         Bootstrap(listed, names, chance),
         Dns([split_name(one) for one in config.dns], names, chance),
-        Acquaintances(table, chance),
     ]
+    # Looked through for the sake of dials alone.
+    searched: list[Discoverer] = [Acquaintances(table, chance)]
     advertisers: list[Advertiser] = []
     if config.mdns:
         discoverers.append(mdns)
         advertisers.append(mdns)
     if dht is not None:
         routing = DhtRouting(dht, me, chance)
-        discoverers.append(routing)
+        searched.append(routing)
         advertisers.append(routing)
     policy = ChoicePolicy(connections=config.connections)
     finder = Finder(
@@ -71,7 +72,8 @@ def discovery_of(
     discovery = Discovery(
         config.namespace,
         finder,
-        discoverers=discoverers,
+        discoverers=[*discoverers, *searched],
+        followed=[*discoverers, *searched] if config.connections else discoverers,
         advertisers=advertisers,
         background=[mdns] if config.mdns else [],
         emit=network.events.emit,

@@ -2,7 +2,7 @@
 
 In:  the leads of the peer table that are due. Out: peers with a proven address; leads put off where nobody
 was met. At most `AT_ONCE` dials at a time, so that an imported list of thousands is no storm. Each connection
-is ended once the peer has said who it is, unless something else goes on over it: to keep it is for others to
+is let go once the peer has said who it is, unless somebody uses or wants it: to keep it is for others to
 decide.
 """
 
@@ -12,8 +12,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import Closed, WarrenError
-from warren.network.yamux.frames import GO_AWAY_NORMAL
+from warren.core.errors import WarrenError
+from warren.services.peers.looked import let_go
 
 if TYPE_CHECKING:
     from warren.core.multiaddr import Multiaddr
@@ -61,7 +61,7 @@ class Acquaint:
     async def _meet(self, address: Multiaddr) -> None:
         """Learn who is there, if anybody is."""
         try:
-            socket = await self._network.connect_unproven(address)
+            socket = await self._network.connect_unproven(address, passing=True)
         except (WarrenError, OSError) as error:
             _log.debug("nobody was met at %s: %s", address, error)
             return
@@ -72,5 +72,4 @@ class Acquaint:
                 await socket.wait_open()
         except (TimeoutError, WarrenError):
             pass
-        if not socket.proven and not socket.streams:
-            socket.shut(Closed("all was said"), GO_AWAY_NORMAL)
+        await let_go(self._network, socket, own_streams=0)

@@ -20,9 +20,9 @@ from warren.core.errors import Closed, DialFailed, LimitReached, StorageError, W
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
 from warren.network.race import REFUSED_REASON
-from warren.network.yamux.frames import GO_AWAY_NORMAL
 from warren.services.peers.diversity import group_of_address, spread
 from warren.services.peers.latencies import Latencies
+from warren.services.peers.looked import let_go
 from warren.services.peers.model import PeerBlocked, PeerForgotten
 from warren.services.peers.probe_policy import FORGET_NEW_S, ProbePolicy
 from warren.services.peers.probing import Changed, Forgotten, Probe, Probing, Wait
@@ -51,9 +51,6 @@ FIRST_LOOK_S: Final = 2.0
 """From a new connection to the first figure, and from that to those that make it sure."""
 FEELER_DRAW: Final = 256
 """Candidates of a feeler: enough that the few of a network that an attacker does not fill are among them."""
-GIVE_UP_AFTER_S: Final = (1.0, 10.0, 10.0)
-"""When to see whether a connection that was made to try a peer may end: what it began with is over by then.
-Less in all than a connection that lasted, see `ProbePolicy.steady_s`."""
 REFILL_S: Final = 3600.0
 REFILL_MAX: Final = 1024
 # What goes wrong on this side, and says nothing of the peer.
@@ -247,29 +244,14 @@ class Prober:
         addresses = known.addresses if known is not None else ()
         was_connected = self._network.is_connected(peer)
         async with asyncio.timeout(self._config.probe_timeout_s):
-            socket = await self._network.connect(peer, addresses, forced=True)
+            socket = await self._network.connect(peer, addresses, forced=True, passing=True)
             self._probing.met(peer, self._place_of_sockets(peer), self._clock.now())
             rtt_s = await self._ping.ping(socket, timeout_s=self._config.probe_timeout_s)
             await socket.wait_open()
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
         if socket.outbound and not was_connected:
-            await self._give_up(socket)
-
-    async def _give_up(self, socket: Socket) -> None:
-        """As soon as nobody uses it (one stream is that of the ping) or wants it to stay, as those who keep
-        contacts and anchors do. Who uses it for long may keep it.
-        """
-        for wait_s in GIVE_UP_AFTER_S:
-            before = socket.activity
-            await asyncio.sleep(wait_s)
-            if (
-                socket.streams <= 1
-                and socket.activity == before
-                and not self._network.is_protected(socket.peer_id)
-            ):
-                self._probing.released(socket.peer_id)
-                socket.shut(Closed("this node only looked whether the peer lives"), GO_AWAY_NORMAL)
-                return
+            # One stream is that of the ping.
+            await let_go(self._network, socket, own_streams=1, on_end=lambda: self._probing.released(peer))
 
     async def _on_failure(self, peer: PeerId, error: Exception, began: float) -> None:
         now = self._clock.now()
