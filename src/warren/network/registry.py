@@ -222,7 +222,8 @@ class SocketRegistry:
             sockets.remove(socket)
             if not sockets:
                 del self._peers[socket.peer_id]
-                self._events.emit(PeerDisconnected(socket.peer_id, str(socket.error or "closed")))
+                reason, ours = str(socket.error or "closed"), isinstance(socket.error, Closed)
+                self._events.emit(PeerDisconnected(socket.peer_id, reason, ours))
 
     # --- keeping order --------------------------------------------------------------------------------------
 

@@ -143,8 +143,8 @@ class Prober:
         match event:
             case PeerConnected(peer):
                 self._on_connected(peer)
-            case PeerDisconnected(peer, _):
-                self._on_lost(peer)
+            case PeerDisconnected(peer, _, ours):
+                self._on_lost(peer, ours=ours)
             case PeerBlocked(peer) | PeerForgotten(peer):
                 self._probing.unwatch(peer)
             case _:
@@ -162,9 +162,12 @@ class Prober:
             self._look_sooner.set()
         self._changed.set()
 
-    def _on_lost(self, peer: PeerId) -> None:
+    def _on_lost(self, peer: PeerId, *, ours: bool = False) -> None:
         self._latencies.leave(peer)
-        self._probing.lost(peer, self._clock.now())
+        if ours:
+            self._probing.released(peer)
+        else:
+            self._probing.lost(peer, self._clock.now())
         self._changed.set()
 
     # --- the connected --------------------------------------------------------------------------------------

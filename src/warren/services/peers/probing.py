@@ -220,7 +220,7 @@ class Probing:
         self._set_state(peer, one, "reachable")
 
     def released(self, peer: PeerId) -> None:
-        """The connection was opened to see whether the peer lives, and is given up: feelers take over."""
+        """This node gave the connection up: that says nothing of the peer, and feelers take over."""
         self._peers.pop(peer, None)
 
     def lost(self, peer: PeerId, now: float) -> None:
