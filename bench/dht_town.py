@@ -12,12 +12,15 @@ import math
 import random
 import statistics
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
 from warren.config import Config
+from warren.core import envelope, keys, multiaddr, peer_record
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
+from warren.protocols.kad import addresses, messages
 from warren.protocols.kad.config import KadConfig
 from warren.protocols.kad.keyspace import position
 from warren.protocols.kad.messages import CLOSER_MAX, Kind, Message, PeerInfo
@@ -42,6 +45,28 @@ LATENCY_S = 0.02
 SETTLED_AGE_S = 300.0
 """Whom a look-up may be expected to find: who has been there for five minutes."""
 _SHA2_256 = b"\x12\x20"
+
+
+_MEMORIES = (
+    (envelope, "_open_and_remember"),
+    (peer_record, "_read_and_remember"),
+    (keys, "_load"),
+    (multiaddr, "_split"),
+    (multiaddr, "_ip_of"),
+    (multiaddr, "_is_private"),
+    (addresses, "_reach"),
+    (addresses, "_subnet"),
+    (messages, "_peer"),
+    (messages, "_address"),
+)
+"""Where a process remembers what it has checked of others: so much is enough for the peers of one node."""
+
+
+def remember(per_node: int, nodes: int) -> None:
+    """Let this process remember as much as the processes of so many nodes would."""
+    for module, name in _MEMORIES:
+        checked = getattr(module, name).__wrapped__
+        setattr(module, name, lru_cache(maxsize=per_node * nodes)(checked))
 
 
 def town_config() -> Config:
