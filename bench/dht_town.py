@@ -160,12 +160,9 @@ class Town:
         number = next(self._numbers)
         node = await self.nodes.start(number)
         lies = number >= BOOTSTRAPS and self._chance.random() < self._liars
-        parts = node.dht._parts
-        assert parts is not None
-        kad = parts.kad
         if lies:
-            LyingServer.take_over(kad, self._liar_infos)
-        resident = Resident(number, node, kad, self._now(), lies=lies)
+            LyingServer.take_over(node.dht.kad, self._liar_infos)
+        resident = Resident(number, node, node.dht.kad, self._now(), lies=lies)
         self.residents[number] = resident
         return resident
 
