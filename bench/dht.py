@@ -28,7 +28,7 @@ for folder in (ROOT / "src", ROOT):
         sys.path.insert(0, str(folder))
 
 from bench.dht_plot import svg  # noqa: E402
-from bench.dht_town import LATENCY_S, SETTLED_AGE_S, Town, town_config  # noqa: E402
+from bench.dht_town import LATENCY_S, SETTLED_AGE_S, Town, remember, town_config  # noqa: E402
 from warren import testing  # noqa: E402
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ CHURN_MINUTES = 60.0
 """So long a town lives with its comings and goings; look-ups are made in the second half."""
 NEAR_LIARS = 8
 LIMIT_S = 86_400.0
+REMEMBERED = 8
+"""Of each kind, times the nodes."""
 COLUMNS = (
     ("nodes", "nodes"),
     ("cipher", "cipher"),
@@ -151,6 +153,7 @@ def run_row(plan: Plan) -> dict[str, Any]:
     """Measure one row in this process."""
     # Hundreds of thousands of objects live on: to look at all of them at each turn takes half of the time.
     gc.set_threshold(100_000, 20, 100)
+    remember(REMEMBERED, plan.nodes)
     began = time.monotonic()
     facts = testing.run(live(plan), limit_s=LIMIT_S)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

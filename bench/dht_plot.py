@@ -63,8 +63,9 @@ def _panel(
     across: Callable[[float], float],
     top: float,
 ) -> list[str]:
-    step = _step(max(row[line.column] for line in lines for row in rows))
-    most = step * math.ceil(max(row[line.column] for line in lines for row in rows) / step)
+    highest = max(row[line.column] for line in lines for row in rows)
+    step = _step(highest)
+    most = step * max(math.ceil(highest / step), 1)
     bottom = top + PANEL_HEIGHT
 
     def up(value: float) -> float:

@@ -12,12 +12,15 @@ import math
 import random
 import statistics
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
 from warren import testing
+from warren.core import envelope, keys, multiaddr, peer_record
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
+from warren.protocols.kad import addresses, messages
 from warren.protocols.kad.config import KadConfig
 from warren.protocols.kad.keyspace import position
 from warren.protocols.kad.messages import CLOSER_MAX, Kind, Message, PeerInfo
@@ -44,11 +47,33 @@ SETTLED_AGE_S = 300.0
 _SHA2_256 = b"\x12\x20"
 
 
+_MEMORIES = (
+    (envelope, "_open_and_remember"),
+    (peer_record, "_read_and_remember"),
+    (keys, "_load"),
+    (multiaddr, "_split"),
+    (multiaddr, "_ip_of"),
+    (multiaddr, "_is_private"),
+    (addresses, "_reach"),
+    (addresses, "_subnet"),
+    (messages, "_peer"),
+    (messages, "_address"),
+)
+"""Where a process remembers what it has checked of others: so much is enough for the peers of one node."""
+
+
+def remember(per_node: int, nodes: int) -> None:
+    """Let this process remember as much as the processes of so many nodes would."""
+    for module, name in _MEMORIES:
+        checked = getattr(module, name).__wrapped__
+        setattr(module, name, lru_cache(maxsize=per_node * nodes)(checked))
+
+
 def town_config() -> Config:
     """One address a node; so many connections for those who dial it, and the rest for whom it dials.
 
-    They learn of each other through the DHT alone. It has room to begin connections while others, which rested, are
-    closed for them.
+    They learn of each other through the DHT alone. It has room to begin connections while others, which
+    rested, are closed for them.
     """
     network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
     dht = KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
@@ -136,12 +161,9 @@ class Town:
         number = next(self._numbers)
         node = await self.nodes.start(number)
         lies = number >= BOOTSTRAPS and self._chance.random() < self._liars
-        parts = node.dht._parts
-        assert parts is not None
-        kad = parts.kad
         if lies:
-            LyingServer.take_over(kad, self._liar_infos)
-        resident = Resident(number, node, kad, self._now(), lies=lies)
+            LyingServer.take_over(node.dht.kad, self._liar_infos)
+        resident = Resident(number, node, node.dht.kad, self._now(), lies=lies)
         self.residents[number] = resident
         return resident
 

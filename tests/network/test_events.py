@@ -185,11 +185,13 @@ def test_a_subscription_may_be_to_some_kinds_only() -> None:
         assert (bus.wants(int), bus.wants(str)) == (True, False)
         everything = bus.subscribe()
         assert bus.wants(str)
-        for event in ("text", 1, b"bytes"):
+        large = bus.subscribe(int, where=lambda number: number > 1)
+        for event in ("text", 1, b"bytes", 2):
             bus.emit(event)
         bus.close()
-        assert [event async for event in some] == [1, b"bytes"]
-        assert [event async for event in everything] == ["text", 1, b"bytes"]
+        assert [event async for event in some] == [1, b"bytes", 2]
+        assert [event async for event in large] == [2]
+        assert [event async for event in everything] == ["text", 1, b"bytes", 2]
 
     run(main())
 

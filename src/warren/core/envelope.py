@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Attack: envelopes whose hashing and storing is what costs. A peer record of 100 addresses takes about 6 KiB.
 ENVELOPE_BYTES_MAX: Final = 64 * 1024
 # Peers send the same record on each connection, and checking it is dear (110 us). These take 1 MiB at most.
-_REMEMBERED_BYTES_MAX: Final = 2048
+REMEMBERED_BYTES_MAX: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SignedEnvelope:
     @classmethod
     def open(cls, data: bytes, domain: str) -> SignedEnvelope:
         """Read an envelope and check its signature for `domain`. Raises `ProtocolViolation`."""
-        if len(data) <= _REMEMBERED_BYTES_MAX:
+        if len(data) <= REMEMBERED_BYTES_MAX:
             return _open_and_remember(data, domain)
         return _open(data, domain)
 

@@ -9,13 +9,13 @@ that the implementations share.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
-from warren.core.envelope import ENVELOPE_BYTES_MAX, SignedEnvelope
+from warren.core.envelope import ENVELOPE_BYTES_MAX, REMEMBERED_BYTES_MAX, SignedEnvelope
 from warren.core.errors import InvalidMultiaddr, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
@@ -31,8 +31,6 @@ DOMAIN: Final = "libp2p-peer-record"
 PAYLOAD_TYPE: Final = b"\x03\x01"
 # Attack: one record that fills everybody's address book.
 ADDRESSES_MAX: Final = 256
-OPENED_MAX: Final = 128
-"""Sound records that are remembered: each passes through several hands here in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +52,30 @@ class PeerRecord:
         ).SerializeToString(deterministic=True)
         return SignedEnvelope.seal(key, DOMAIN, PAYLOAD_TYPE, payload).to_bytes()
 
-    @classmethod
-    @functools.lru_cache(maxsize=OPENED_MAX)
-    def open(cls, data: bytes) -> PeerRecord:
+    @staticmethod
+    def open(data: bytes) -> PeerRecord:
         """Check and read a sealed record. Raises `ProtocolViolation`."""
         envelope = SignedEnvelope.open(data, DOMAIN)
-        if envelope.payload_type != PAYLOAD_TYPE:
-            raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a peer record")
-        try:
-            message = pb.PeerRecord.FromString(envelope.payload)
-            peer = PeerId(message.peer_id)
-        except (DecodeError, InvalidPeerId) as error:
-            raise ProtocolViolation(f"malformed peer record: {error}") from error
-        if peer != envelope.public_key.peer_id:
-            raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a record that speaks for {peer}")
-        if len(message.addresses) > ADDRESSES_MAX:
-            raise ProtocolViolation(f"peer record holds over {ADDRESSES_MAX} addresses")
-        return cls(peer, message.seq, tuple(_readable(message)))
+        return _read_and_remember(envelope) if len(data) <= REMEMBERED_BYTES_MAX else _read(envelope)
+
+
+def _read(envelope: SignedEnvelope) -> PeerRecord:
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a peer record")
+    try:
+        message = pb.PeerRecord.FromString(envelope.payload)
+        peer = PeerId(message.peer_id)
+    except (DecodeError, InvalidPeerId) as error:
+        raise ProtocolViolation(f"malformed peer record: {error}") from error
+    if peer != envelope.public_key.peer_id:
+        raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a record that speaks for {peer}")
+    if len(message.addresses) > ADDRESSES_MAX:
+        raise ProtocolViolation(f"peer record holds over {ADDRESSES_MAX} addresses")
+    return PeerRecord(peer, message.seq, tuple(_readable(message)))
+
+
+# As the envelopes are remembered, so is what is in them: peers send it on each connection.
+_read_and_remember = lru_cache(maxsize=256)(_read)
 
 
 def claimed(data: bytes) -> tuple[PeerId, int]:

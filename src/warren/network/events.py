@@ -87,10 +87,11 @@ class SocketRefused:
 class _Inbox:
     """What one subscription has not taken yet. The bus knows only this: who lets it go ends it."""
 
-    __slots__ = ("dropped", "kinds", "queue", "waiter")
+    __slots__ = ("dropped", "kinds", "queue", "waiter", "where")
 
-    def __init__(self, kinds: tuple[type, ...]) -> None:
+    def __init__(self, kinds: tuple[type, ...], where: Callable[[Any], bool] | None) -> None:
         self.kinds = kinds
+        self.where = where
         self.queue: deque[object] = deque()
         self.waiter: asyncio.Future[None] | None = None
         self.dropped = 0
@@ -116,9 +117,11 @@ class Subscription:
 
     __slots__ = ("_bus", "_closed", "_inbox")
 
-    def __init__(self, bus: EventBus, kinds: tuple[type, ...]) -> None:
+    def __init__(
+        self, bus: EventBus, kinds: tuple[type, ...], where: Callable[[Any], bool] | None = None
+    ) -> None:
         self._bus = bus
-        self._inbox = _Inbox(kinds)
+        self._inbox = _Inbox(kinds, where)
         self._closed = False
         bus.add(self._inbox)
 
@@ -176,12 +179,12 @@ class EventBus:
         listened = any(not inbox.kinds or kind in inbox.kinds for inbox in self._inboxes)
         return listened or kind in self._callbacks
 
-    def subscribe(self, *kinds: type) -> Subscription:
-        """Begin to receive every event from now on, or those of `kinds` alone.
+    def subscribe(self, *kinds: type, where: Callable[[Any], bool] | None = None) -> Subscription:
+        """Begin to receive every event from now on, or those of `kinds` alone for which `where` is true.
 
         Who wants few should say so: a connection makes a dozen events, and each wakes whoever waits for it.
         """
-        return Subscription(self, kinds)
+        return Subscription(self, kinds, where)
 
     def on(self, kind: type[E], callback: Callable[[E], None]) -> None:
         """Call `callback` with each event of this class as it happens, for as long as the network lives.
@@ -204,7 +207,7 @@ class EventBus:
         """Tell every subscription that wants it, and those who wait for just this."""
         kind = type(event)
         for inbox in self._inboxes:
-            if not inbox.kinds or kind in inbox.kinds:
+            if (not inbox.kinds or kind in inbox.kinds) and (inbox.where is None or inbox.where(event)):
                 inbox.push(event)
         for callback in self._callbacks.get(kind, ()):
             try:

@@ -244,7 +244,7 @@ def test_after_lost_events_all_contacts_are_looked_at() -> None:
         async with keeping(fakes):
             fakes.of_peer.clear()
             for _ in range(5000):  # more than a subscription holds: that Anna went is not told
-                fakes.events.emit(PeerDisconnected(BOB, "gone"))
+                fakes.events.emit(ContactRemoved(BOB))
             await fakes.until(lambda: fakes.did("dial"))
 
     run(main())

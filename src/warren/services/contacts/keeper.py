@@ -61,7 +61,7 @@ class Keeper:
     async def run(self) -> None:
         """Keep every contact connected until cancelled. May be run again after a fault."""
         self._schedule = Reconnect(self._policy, self._entropy)
-        events = self._network.events.subscribe(*_HEEDED)
+        events = self._network.events.subscribe(*_HEEDED, where=self._concerns)
         try:
             self._look_at_all()
             async with asyncio.TaskGroup() as tasks:
@@ -85,6 +85,13 @@ class Keeper:
             else:
                 self._schedule.lost(contact.peer_id, now)
         self._changed.set()
+
+    def _concerns(self, event: object) -> bool:
+        """Whether it is about a contact: connections of strangers come and go by the thousand."""
+        match event:
+            case PeerConnected(peer) | PeerDisconnected(peer, _) | PeerIdentified(peer, _, _):
+                return self._contacts.get(peer) is not None
+        return True
 
     async def _on_event(self, event: object) -> None:
         now = self._clock.now()
@@ -126,7 +133,7 @@ class Keeper:
                     await self._contacts.proved(peer, socket.remote_addr)
 
     async def _learn(self, peer: PeerId, socket: Socket, addresses: Iterable[Multiaddr]) -> None:
-        if socket.proven and self._contacts.get(peer) is not None:
+        if socket.proven:
             nearby = socket.remote_addr is not None and socket.remote_addr.is_loopback
             useful = [one for one in addresses if not one.is_unspecified and (nearby or not one.is_loopback)]
             with _logged("storing the addresses of a contact"):
