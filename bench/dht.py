@@ -1,10 +1,11 @@
 """Measure the DHT of a town of simulated nodes, and draw how it grows with the town.
 
-    python3 run.py bench dht [--nodes 100,1000] [--cipher noise|plain|both] [--churn MINUTES] [--liars PART] ...
+    python3 run.py bench dht [--nodes 100,1000] [--cipher noise|plain|both] [--churn MINUTES] ...
 
-Each row runs in a process of its own, on one core: so many nodes come through a few bootstrap nodes, settle,
-live on, and look each other up, all in virtual time. `--cipher both` runs each row with Noise and without
-ciphers and fails unless all that is counted is the same. docs/performance.md says what the columns are.
+Each row runs in a process of its own, on one core: so many nodes come through a few bootstrap nodes,
+settle, live on, and look each other up, all in virtual time. `--cipher both` runs each row with Noise and
+without ciphers and fails unless all that is counted is the same. docs/performance.md says what the columns
+are.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ GROW_S = 180.0
 LOOK_S = 120.0
 """Look-ups are spread over so much virtual time."""
 CHURN_MINUTES = 60.0
-"""So long a town lives with its comings and goings before the last look-ups; the first are made in its middle."""
+"""So long a town lives with its comings and goings before the last look-ups; the first are in its middle."""
 NEAR_LIARS = 8
 LIMIT_S = 86_400.0
 COLUMNS = (

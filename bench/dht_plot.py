@@ -1,4 +1,4 @@
-"""How look-ups grow with the network, as an SVG: hops above, requests below, the size on a logarithmic axis."""
+"""How look-ups grow with the network, as an SVG: hops above, requests below, a logarithmic axis of sizes."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def svg(rows: Sequence[dict[str, Any]]) -> str:
         return LEFT + part * (WIDTH - LEFT - RIGHT)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" fill="{INK}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+            f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" fill="{INK}">'
+        ),
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         *_panel("Hops", HOPS, points, across, TOP),
         *_panel("Messages", REQUESTS, points, across, TOP + PANEL_HEIGHT + GAP),

@@ -1,7 +1,7 @@
 """A town of simulated nodes with a DHT: they come, live, lie, leave; and who looks for whom finds what.
 
-In:  how many nodes, what their network and their DHT are told, a seed. Out: nodes in virtual time; counts of what
-look-ups found and what they cost. Everything follows from the seed.
+In:  how many nodes, what their network and their DHT are told, a seed. Out: nodes in virtual time; counts of
+what look-ups found and what they cost. Everything follows from the seed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from warren import testing
 from warren.config import Config
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
@@ -27,6 +26,7 @@ from warren.protocols.kad.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from warren import testing
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.node import Node
@@ -144,7 +144,7 @@ class Town:
         return resident
 
     async def _join(self, resident: Resident) -> None:
-        """Ask at bootstrap nodes until one is there that has room: they are few, and their connections, too."""
+        """Ask at bootstrap nodes until one is there that has room: they are few, as are their connections."""
         others = [n for n in range(BOOTSTRAPS) if n in self.residents and n != resident.number]
         for _ in range(JOIN_TRIES if others else 0):
             host = self.residents[self._chance.choice(others)].node

@@ -1,4 +1,4 @@
-"""Towns of nodes with a DHT, as bench/dht.py measures them at full size: at rest, in churn, and among liars."""
+"""Towns of nodes with a DHT, as bench/dht.py measures them at full size: at rest, in churn, among liars."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.dht_town import SETTLED_AGE_S, Tally, Town, town_config
+from bench.dht_town import SETTLED_AGE_S, Town, town_config
 from warren import testing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from bench.dht_town import Tally
 
 GROW_S = 50.0
 LOOK_S = 30.0
@@ -33,7 +35,7 @@ async def _town(nodes: int, liars: float, *, encrypted: bool) -> AsyncIterator[T
 def live(
     nodes: int, what: Callable[[Town], Awaitable[Any]], *, liars: float = 0.0, encrypted: bool = False
 ) -> tuple[Any, str]:
-    """Let a town come and settle, do something in it, and return what that returned, with the digest of all."""
+    """Let a town come and settle, do something in it, and return what that returned, with a digest of all."""
 
     async def main() -> tuple[Any, str]:
         async with _town(nodes, liars, encrypted=encrypted) as town:
