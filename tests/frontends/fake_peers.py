@@ -10,6 +10,7 @@ from typing import Any
 from warren.core.errors import InputError, NotFound
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.peer_metadata import PeerMetadata
 from warren.services.peers.entries import Problem
 from warren.services.peers.lists import ImportReport, LeftOut
 from warren.services.peers.model import Figure, Peer
@@ -41,7 +42,7 @@ class FakeOwn:
         self.entries: dict[str, str] = {}
 
     async def set(self, key: str, value: str) -> None:
-        self.entries[key] = value
+        self.entries = dict(PeerMetadata(stranger(0), 1, self.entries | {key: value}).entries)
 
     async def remove(self, key: str) -> None:
         if key not in self.entries:

@@ -128,4 +128,6 @@ def test_the_node_says_something_of_itself(api: RunningApi) -> None:
     assert api.json("DELETE", "/v1/metadata/a%2Fb")[1] == {"entries": {}}
     status, found = api.json("DELETE", "/v1/metadata/a")
     assert (status, found["error"]) == (404, "NotFound")
-    assert api.json("POST", "/v1/metadata", {"key": "", "value": "x"})[0] == 400
+    for key, value in (("", "x"), ("k" * 65, "x"), ("k", "x" * 257)):
+        status, found = api.json("POST", "/v1/metadata", {"key": key, "value": value})
+        assert (status, found["hint"]) == (400, "keep a few short facts; a share holds more")

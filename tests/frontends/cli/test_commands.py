@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
-from tests.frontends.support import warren
+from tests.frontends.support import hold_until_progress_is_shown, warren
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,8 +202,7 @@ def test_get_shows_progress_as_lines_where_nobody_watches(
     run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warren.frontends.cli.progress.PLAIN_EVERY_S", 0)
-    api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    hold_until_progress_is_shown(api, monkeypatch)
     said = run("get", "anna/a", "-o", tmp_path)
     assert "fetching: 1 B of 10 B (10 %)" in said.err
     assert said.out == f"{tmp_path / 'a'}\n"
@@ -215,8 +213,7 @@ def test_get_shows_a_bar_to_who_watches(
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    hold_until_progress_is_shown(api, monkeypatch)
     said = run("get", "anna/a", "-o", tmp_path)
     assert said.code == 0
     assert said.out == f"{tmp_path / 'a'}\n"

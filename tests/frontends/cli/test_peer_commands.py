@@ -38,6 +38,7 @@ def test_a_long_listing_says_how_to_see_the_rest(run: Any, api: RunningApi) -> N
     assert len(part.json["items"]) == 50
     assert run("peer", "list", "--sort", "latency", "--limit", "1").err.count("--sort latency --all") == 1
     assert run("peer", "list", "--sort", "size").code == 2
+    assert run("peer", "list", "--offset", "450").out == "no more: there are 450 peers\n"
 
 
 def test_watching_shows_the_list_again(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +109,9 @@ def test_exporting(run: Any, tmp_path: Path) -> None:
     assert (document["form"], len(document["list"]["peers"]), len(document["left_out"])) == ("full", 1, 1)
     document = run("peer", "export", "--json", "-o", str(file)).json
     assert (document["entries"], document["path"]) == (1, str(file))
-    assert run("peer", "export", "-o", str(tmp_path / "no" / "file")).code != 0
+    said = run("peer", "export", "-o", str(tmp_path / "no" / "file"))
+    assert said.code == 8
+    assert f"cannot write {tmp_path / 'no' / 'file'}: No such file" in said.err
 
 
 def test_metadata(run: Any) -> None:

@@ -47,7 +47,7 @@ class PeerPage(BaseModel):
 class RenameRequest(_Request):
     """What to call a contact."""
 
-    name: str = Field(max_length=64)
+    name: str = Field(max_length=4096, description="1 to 64 characters")
 
 
 class BlockRequest(_Request):
@@ -109,5 +109,6 @@ class Metadata(BaseModel):
 class MetadataRequest(_Request):
     """Something to say of this node."""
 
-    key: str = Field(min_length=1, max_length=64)
-    value: str = Field(max_length=256)
+    # The node itself says in its own words what is too long.
+    key: str = Field(max_length=4096, description="1 to 64 bytes")
+    value: str = Field(max_length=4096, description="Up to 256 bytes")

@@ -105,6 +105,7 @@ def _long_rate(bytes_per_s: float | None, at: float | None, now: float) -> str:
 
 def _seen(one: Document, now: float) -> str:
     last = "never met" if one["last_seen"] is None else f"{age(one['last_seen'], now)} ago"
+    last = "now" if one["connected"] else last
     return f"{last}{_day(', known since', one['first_seen'])}"
 
 

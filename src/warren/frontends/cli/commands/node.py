@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from warren.core.errors import NodeNotRunning, RequestTimeout
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.home import Home
 
@@ -21,7 +21,7 @@ _LOOK_EVERY_S = 0.02
 @click.command(
     cls=Command, examples=["warren status", "warren status --json", "warren status anna"], exits=(4, 5, 6)
 )
-@click.argument("peer", required=False)
+@click.argument("peer", required=False, shell_complete=offers.peers)
 @click.pass_obj
 def status(session: Session, peer: str | None) -> None:
     """Show the running node: who it is, where it listens, how much it holds.
@@ -48,6 +48,7 @@ def peer_id(session: Session) -> None:
 @click.command(cls=Command, examples=["warren down", "warren down --timeout 60"], exits=(6,))
 @click.option(
     "--timeout",
+    metavar="SECONDS",
     default=20.0,
     show_default=True,
     type=click.FloatRange(0.1),

@@ -41,10 +41,16 @@ def peer() -> None:
     help="Nearest first, fastest first, by name, seen last first.  [default: contacts, then seen last first]",
 )
 @click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="How many to show."
+    "--limit",
+    metavar="N",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many to show.",
 )
 @click.option(
     "--offset",
+    metavar="N",
     default=0,
     show_default=True,
     type=click.IntRange(0),
@@ -67,7 +73,7 @@ def list_peers(
         session.home.remember_listing("peers", [one["peer_id"] for one in items])
         if watch and not session.as_json and sys.stdout.isatty():
             click.echo(_CLEAR, nl=False)
-        session.show(found, lambda: _table(session, items))  # noqa: B023  called before the next round
+        session.show(found, lambda: _table(session, found))  # noqa: B023  called before the next round
         _tell_more(session, found, sort)
         if not watch:
             return
@@ -173,10 +179,12 @@ def _tell_more(session: Session, found: dict[str, Any], sort: str | None) -> Non
         session.note(f"{waiting} not met yet")
 
 
-def _table(session: Session, found: list[dict[str, Any]]) -> list[str]:
-    if not found:
+def _table(session: Session, found: dict[str, Any]) -> list[str]:
+    if found["items"]:
+        return peer_lines.table(found["items"], time.time())
+    if not found["total"]:
         ways = (
             f"invite somebody with {session.command('invite')}, or use a code with {session.command('join')}"
         )
         return [f"no peers yet: {ways}"]
-    return peer_lines.table(found, time.time())
+    return [f"no more: there {'is' if found['total'] == 1 else 'are'} {units.count(found['total'], 'peer')}"]

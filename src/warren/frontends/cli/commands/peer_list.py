@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +15,7 @@ import click
 
 from warren.core.errors import NotFound
 from warren.frontends.cli import units
-from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.base import Command, Session, cannot_write
 from warren.frontends.printable import printable
 
 
@@ -109,8 +109,11 @@ def _write(text: Iterator[str], path: Path | None) -> int:
         with draft.open("w", encoding="utf-8", newline="\n") as file:
             count = _put(text, file)
         draft.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
     return count
 
 

@@ -42,6 +42,7 @@ class Span(click.ParamType[float]):
 )
 @click.option(
     "--uses",
+    metavar="N",
     default=1,
     show_default=True,
     type=click.IntRange(1, 1000),
@@ -96,11 +97,18 @@ def kept(contact: dict[str, Any]) -> str:
 )
 @click.argument("peer", shell_complete=offers.peers)
 @click.option(
-    "-c", "--count", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many times."
+    "-c",
+    "--count",
+    metavar="N",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many times.",
 )
 @click.option(
     "-i",
     "--interval",
+    metavar="SECONDS",
     default=0.2,
     show_default=True,
     type=click.FloatRange(0, 3600),
@@ -131,6 +139,7 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
 @click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "--seconds",
+    metavar="N",
     default=SECONDS_DEFAULT,
     show_default=True,
     type=click.FloatRange(SECONDS_MIN, SECONDS_MAX),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("-d", "--detach", is_flag=True, help="Run in the background; returns when the node is ready.")
 @click.option(
     "--name",
+    metavar="NAME",
     help="What the node calls itself towards its contacts; kept at the first start.  [default: USER@HOST]",
 )
 @click.option(
@@ -77,8 +78,8 @@ def up(
     The first start asks for a name where somebody can answer. Every other setting has a default; see
     warren config show.
     """
-    from warren.frontends import settings
-
+    # Collecting garbage while modules load finds none and takes an eighth of the start.
+    gc.disable()
     flags: dict[str, Any] = {
         "name": name,
         "listen": listen or None,
@@ -87,13 +88,22 @@ def up(
         "discovery.mdns": mdns,
         "status.listen": status_listen,
     }
+    may_ask = not detached and name is None and _somebody_can_answer(session)
+    if detach and not may_ask:  # the settings are read by the node itself: to load them here takes time
+        return _start(session, flags)
+    from warren.frontends import settings
+
     loaded = settings.load(session.home.path, flags=flags)
-    if not detached and (asked := _ask_name(session, loaded)):
+    if may_ask and (asked := _ask_name(loaded)):
         flags["name"] = asked
         loaded = settings.load(session.home.path, flags=flags)
+    if detach:
+        return _start(session, flags)
     session.home.make()
-    if not detach:
-        return _run(session, loaded, detached=detached)
+    return _run(session, loaded, detached=detached)
+
+
+def _start(session: Session, flags: dict[str, Any]) -> int:
     from warren.frontends.cli.detach import start
 
     ready = start(session.home, flags, debug=session.debug)
@@ -101,29 +111,29 @@ def up(
     return 0
 
 
-def _ask_name(session: Session, loaded: Loaded) -> str | None:
-    """Ask for the name at the first start, where somebody can answer.
+def _somebody_can_answer(session: Session) -> bool:
+    return not session.as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask_name(loaded: Loaded) -> str | None:
+    """Ask for the name at the first start.
 
     Nothing is made before the answer, and a start that fails removes nothing: meanwhile another one may have
     made its identity in the same folder.
     """
-    is_chosen = loaded.origins["name"].kind != "default"
-    if is_chosen or session.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if loaded.origins["name"].kind != "default":
         return None
     answer: str = click.prompt("What should your contacts see you as?", default=loaded.config.name, err=True)
     return answer
 
 
 def _run(session: Session, loaded: Loaded, *, detached: bool) -> int:
-    # Collecting garbage while modules load finds none and takes an eighth of the start. What is loaded stays
-    # for good, so it is left out of later collections too.
-    gc.disable()
     from warren.frontends import serve, settings
 
     def on_ready(ready: serve.Ready) -> None:
         if loaded.origins["name"].kind == "flag":
             settings.keep_name(session.home.path, loaded.config.name)
-        gc.freeze()
+        gc.freeze()  # what is loaded stays for good
         gc.enable()
         document = {"event": "ready", **ready.document()}
         session.show(document, _lines(document, "runs until Ctrl-C"))
