@@ -122,7 +122,7 @@ class Finder:
 
     async def run(self) -> None:
         """Dial what is due until cancelled. May be run again after a fault."""
-        events = self._network.events.subscribe()
+        events = self._network.events.subscribe(PeerConnected, PeerDisconnected)
         try:
             for peer in self._network.peers():
                 self._choice.connected(peer)

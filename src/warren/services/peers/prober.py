@@ -112,7 +112,7 @@ class Prober:
         """Measure and probe until cancelled. May be run again after a fault."""
         self._probing = Probing(self._policy, self._entropy)
         self._look_at = self._clock.now() + self._config.latency_interval_s
-        events = self._network.events.subscribe()
+        events = self._network.events.subscribe(PeerConnected, PeerDisconnected, PeerBlocked, PeerForgotten)
         try:
             self._look_at_all()
             async with asyncio.TaskGroup() as tasks:

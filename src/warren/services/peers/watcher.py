@@ -41,7 +41,7 @@ class Watcher:
 
     async def run(self) -> None:
         """Follow the network until cancelled. May be run again after a fault."""
-        events = self._network.events.subscribe()
+        events = self._network.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._see_all_again())
