@@ -57,9 +57,11 @@ class Connections:
         return len(self._opened) + self._dialling
 
     @asynccontextmanager
-    async def socket(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> AsyncIterator[Socket]:
+    async def socket(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool = False
+    ) -> AsyncIterator[Socket]:
         """A socket to `peer` that stays open within the block. Raises what `Network.connect` raises."""
-        socket = await self._reach(peer, addresses)
+        socket = await self._reach(peer, addresses, forced=forced)
         opened = self._opened.get(peer)
         if opened is None or opened.socket is not socket:
             yield socket
@@ -78,13 +80,13 @@ class Connections:
         for peer in list(self._opened):
             self._end(peer)
 
-    async def _reach(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> Socket:
+    async def _reach(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
         if self._network.is_connected(peer):
             return await self._network.connect(peer, passing=True)
         self._dialling += 1
         try:
             self._make_room()
-            socket = await self._network.connect(peer, addresses, passing=True)
+            socket = await self._network.connect(peer, addresses, passing=True, forced=forced)
         finally:
             self._dialling -= 1
             # Also of what is not handed out: a dial may end in the very turn in which nobody wants it any

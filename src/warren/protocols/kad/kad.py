@@ -18,7 +18,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.core.errors import ContentUnknown
+from warren.core.errors import ContentUnknown, WarrenError
 from warren.network.events import PeerIdentified
 from warren.protocols.kad.addresses import believable, is_public
 from warren.protocols.kad.client import Client
@@ -166,7 +166,7 @@ class Kad:
                 if self._network.is_connected(peer):
                     lookup.finish()
         hops = max(lookup.depth(peer) - 1, 0)
-        if self._network.is_connected(peer):
+        if self._network.is_connected(peer) or (told and await self._reach_told(peer, told)):
             return self._found(peer, hops, told)
         return FoundPeer(peer, tuple(told), hops, reached=False) if told else None
 
@@ -314,6 +314,18 @@ class Kad:
         entry = self._table.get(peer)
         if entry is not None:
             await self._queries.ask(entry.info, Message(Kind.PING))
+        return self._network.is_connected(peer)
+
+    async def _reach_told(self, peer: PeerId, told: Sequence[Multiaddr]) -> bool:
+        """Whether a peer is where others say. One that is full turns somebody away, and has room for the next:
+        so it is dialled once more, even if that failed a moment ago.
+        """
+        with contextlib.suppress(WarrenError, TimeoutError):
+            async with (
+                asyncio.timeout(self.config.lookup.request_timeout_s),
+                self._connections.socket(peer, told, forced=True),
+            ):
+                pass
         return self._network.is_connected(peer)
 
     def _found(self, peer: PeerId, hops: int, told: Sequence[Multiaddr] = ()) -> FoundPeer:
