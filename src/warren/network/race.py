@@ -228,9 +228,7 @@ def reason_of(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return REFUSED_REASON
-    if (
-        isinstance(error, OSError) and error.errno and error.errno > 0
-    ):  # in the system's words, without the number
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__
 
