@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,7 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
+from warren.network.race import reason_of
 from warren.runtime.simulated import World
 
 if TYPE_CHECKING:
@@ -525,3 +528,9 @@ def test_our_own_limits_are_not_held_against_an_address() -> None:
         await bench.dial(FAR[0])
 
     simulate(main)
+
+
+def test_a_reason_of_the_system_is_told_in_its_words() -> None:
+    error = OSError(errno.EHOSTUNREACH, "Connect call failed ('192.0.2.7', 4101)")
+    assert reason_of(error) == os.strerror(errno.EHOSTUNREACH)
+    assert reason_of(OSError("it names no address")) == "it names no address"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import ConnectionFailed, DialFailed, LimitReached, WarrenError
@@ -227,6 +228,8 @@ def reason_of(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return REFUSED_REASON
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.frontends.cli.test_processes import LOOPBACK, PROGRAM, Machine
 from tests.frontends.fake_node import ADDRESS, ANNA, BEN, CID, ME
-from tests.frontends.support import warren
+from tests.frontends.support import HANGS_S, warren
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ def test_binary_names_and_values_arrive_byte_for_byte(pair: tuple[Machine, Machi
     (tmp_path / "value").write_bytes(value)
     anna.ok("dht", "put", "--name-as", "hex", "ff002f20", "--value-file", tmp_path / "value")
     command = [*PROGRAM, "dht", "get", "--name-as", "hex", "anna/ff002f20"]
-    done = subprocess.run(command, capture_output=True, env=ben.environment, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, env=ben.environment, timeout=HANGS_S, check=True)
     assert done.stdout == value
     found = ben.json("dht", "get", "--name-as", "hex", "anna/ff002f20")
     assert base64.b64decode(found["value_base64"]) == value
@@ -269,7 +269,7 @@ def test_kill_9_right_after_a_put_loses_neither_the_value_nor_the_promise(alone:
     child = alone.start()
     assert alone.warren("dht", "put", "alone", "kept").returncode == 6
     child.kill()
-    child.communicate(timeout=10)
+    child.communicate(timeout=HANGS_S)
     for path in alone.home.glob("dht.db*"):
         path.write_bytes(b"damaged" * 1000)
     alone.start()
