@@ -12,12 +12,12 @@ import heapq
 import math
 import random
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
-from warren.config import Config
+from warren import testing
 from warren.core import envelope, keys, multiaddr, peer_record
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
@@ -30,7 +30,7 @@ from warren.protocols.kad.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from warren import testing
+    from warren.config import Config
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.node import Node
@@ -74,11 +74,12 @@ def remember(per_node: int, nodes: int) -> None:
 def town_config() -> Config:
     """One address a node; so many connections for those who dial it, and the rest for whom it dials.
 
-    Its DHT has room to begin connections while others, which rested, are closed for them.
+    They learn of each other through the DHT alone. It has room to begin connections while others, which
+    rested, are closed for them.
     """
     network = NetworkConfig(inbound_max=INBOUND_MAX, outbound_max=CONNECTIONS_MAX - INBOUND_MAX)
     dht = KadConfig(connections_max=LOOKUP_CONNECTIONS_MAX)
-    return Config(listen=("/ip4/0.0.0.0/tcp/4101",), network=network, dht=dht)
+    return replace(testing.QUIET, listen=("/ip4/0.0.0.0/tcp/4101",), network=network, dht=dht)
 
 
 class Resident:

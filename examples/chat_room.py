@@ -11,12 +11,15 @@ import sys
 
 from warren import Config, Node
 from warren.services.contacts.model import ContactAdded
+from warren.services.discovery.config import DiscoveryConfig
 
 PROTOCOL = "/example/room/1.0.0"
 
 
 async def main() -> None:
-    async with Node(Config(listen=("/ip4/0.0.0.0/tcp/0",))) as node:
+    # The code says where the room is: nobody is looked for on the local network.
+    alone = DiscoveryConfig(mdns=False)
+    async with Node(Config(listen=("/ip4/0.0.0.0/tcp/0",), discovery=alone)) as node:
 
         def hear(peer, payload: bytes) -> None:
             contact = node.contacts.get(peer)

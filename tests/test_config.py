@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from warren.config import NAME_CHARS_MAX, ApiConfig, Config, default_name
+from warren.config import NAME_CHARS_MAX, ApiConfig, Config, StatusConfig, default_name, split_listen
 from warren.core.errors import ConfigError
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
@@ -120,3 +120,25 @@ def test_values_of_another_type_are_refused_with_a_cure(wrong: Any, message: str
 def test_numbers_are_numbers(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"network\.inbound_max must be a whole number"):
         NetworkConfig(inbound_max=wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("9101", ("127.0.0.1", 9101)),
+        (":9101", ("127.0.0.1", 9101)),
+        ("localhost:0", ("127.0.0.1", 0)),
+        ("192.0.2.1:9101", ("192.0.2.1", 9101)),
+        ("[::1]:9101", ("::1", 9101)),
+    ],
+)
+def test_where_the_status_listener_is(text: str, place: tuple[str, int]) -> None:
+    assert StatusConfig(listen=text).listen == text
+    assert split_listen(text) == place
+
+
+@pytest.mark.parametrize("text", ["x", "::1:9101", "example.org:9101", "1.2.3:5", "127.0.0.1:65536", "[::1]"])
+def test_where_the_status_listener_cannot_be(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"status\.listen must be HOST:PORT") as caught:
+        StatusConfig(listen=text)
+    assert "127.0.0.1:9101" in caught.value.hint

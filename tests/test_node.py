@@ -48,6 +48,7 @@ from warren.protocols.invite.code import InviteCode
 from warren.runtime import sqlite
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.model import ContactAdded
+from warren.services.discovery.config import DiscoveryConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -103,7 +104,8 @@ def test_addresses_are_what_others_can_dial() -> None:
             assert address.peer_id == anna.peer_id
             assert address.port
             assert address.is_loopback
-        async with Node(Config(listen=("/ip4/0.0.0.0/tcp/0",))) as wide:
+        silent = DiscoveryConfig(mdns=False)  # a test says nothing to the network that it runs on
+        async with Node(Config(listen=("/ip4/0.0.0.0/tcp/0",), discovery=silent)) as wide:
             assert not any(address.is_unspecified for address in wide.addresses())
 
     run(main())

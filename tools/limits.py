@@ -33,11 +33,16 @@ SETTINGS = (
     ("Streams of one connection", "network.yamux.", "network/yamux/session.py", "YamuxLimits"),
     ("Memory promised to senders", "network.windows.", "network/yamux/budget.py", "WindowLimits"),
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
+    ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
+    ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
+    ("Whom discovery dials", "", "services/discovery/choice.py", "ChoicePolicy"),
     ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
     ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),
     ("Look-ups in the DHT", "dht.lookup.", "protocols/kad/lookup.py", "LookupConfig"),
     ("Kept of the DHT for others", "dht.store.", "protocols/kad/store.py", "StoreConfig"),
+    ("Probes of peers", "services.peers.probe_policy.", "services/peers/probe_policy.py", "ProbePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
+    ("The status listener", "status.", "config.py", "StatusConfig"),
 )
 # What makes a constant of a module a limit: its explanation names what it is against.
 AGAINST = re.compile(r"\b(Attack|Fault|Stops)\b|: stops|cannot make|holds no more")

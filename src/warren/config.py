@@ -20,8 +20,11 @@ from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
+from warren.protocols.exchange.config import ExchangeConfig
 from warren.protocols.kad.config import KadConfig
+from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
+from warren.services.peers.config import PeersConfig
 
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
@@ -64,6 +67,41 @@ class ApiConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusConfig:
+    """The status listener: facts, metrics and health of the node over HTTP, read-only and without a token.
+
+    listen: HOST:PORT, or PORT alone for 127.0.0.1; port 0 lets the system choose. Empty: none. Whoever
+    reaches an address that is not loopback can read how the node is doing.
+    requests_max: requests answered at once (a scraper gone wild).
+    """
+
+    listen: str = ""
+    requests_max: int = 16
+
+    def __post_init__(self) -> None:
+        check_settings(self, "status.")
+        if self.listen:
+            split_listen(self.listen)
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """The numeric host and the port of HOST:PORT. Raises ConfigError."""
+    found = re.fullmatch(r"(?:(?P<host>[0-9.]+|localhost|\[[0-9a-fA-F:.]+\])?:)?(?P<port>[0-9]{1,5})", text)
+    host = (found["host"] or "127.0.0.1").strip("[]") if found is not None else ""
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        found = None
+    if found is None or int(found["port"]) > PORT_MAX:
+        raise ConfigError(
+            f"status.listen must be HOST:PORT with a numeric host, not {text!r}",
+            hint="write for instance 127.0.0.1:9101, [::1]:9101, or 0.0.0.0:9101 for all to read",
+        )
+    return host, int(found["port"])
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a node can be told.
 
@@ -79,7 +117,11 @@ class Config:
     download_dir: Path = field(default_factory=lambda: Path.home() / "Warren")
     network: NetworkConfig = field(default_factory=NetworkConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
+    peers: PeersConfig = field(default_factory=PeersConfig)
+    exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    status: StatusConfig = field(default_factory=StatusConfig)
     dht: KadConfig = field(default_factory=KadConfig)
 
     def __post_init__(self) -> None:
@@ -105,7 +147,11 @@ class Config:
             "download_dir": Path,
             "network": NetworkConfig,
             "files": FilesConfig,
+            "peers": PeersConfig,
+            "exchange": ExchangeConfig,
+            "discovery": DiscoveryConfig,
             "api": ApiConfig,
+            "status": StatusConfig,
             "dht": KadConfig,
         }
         for name, kind in kinds.items():

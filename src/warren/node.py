@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, Self
 import warren
 from warren.config import Config
 from warren.core.cid import Cid
-from warren.core.errors import Closed, InputError, InvalidCid, MisuseError
+from warren.core.errors import Closed, InputError, InvalidCid, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
+from warren.services.contacts.resolve import check_unambiguous
 from warren.services.files.types import Audience
-from warren.services.speedtest import SECONDS_DEFAULT, speedtest
+from warren.services.peers.speedtest import SECONDS_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -45,13 +46,18 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
     from warren.network.stack import Stack
     from warren.parts import Parts
+    from warren.protocols.status.protocol import PeerStatus
     from warren.runtime.seam import Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
-    from warren.services.speedtest import SpeedResult
+    from warren.services.peers.lists import PeerLists
+    from warren.services.peers.speedtest import SpeedProgress, SpeedResult
+    from warren.services.peers.table import PeerTable
+    from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
     Handler = Callable[[PeerId, bytes], Answer | Awaitable[Answer]]
@@ -160,9 +166,34 @@ class Node:
         return self._running.contacts
 
     @property
+    def peers(self) -> PeerTable:
+        """Who is out there: every peer that this node was told of, met or measured."""
+        return self._running.peers
+
+    @property
+    def peer_lists(self) -> PeerLists:
+        """The same as files: import and export."""
+        return self._running.peer_lists
+
+    @property
+    def damage(self) -> str:
+        """What was found wrong with the node's state when it started, and what became of it; "": nothing."""
+        return str(self._running.damage or "")
+
+    @property
+    def discovery(self) -> Discovery:
+        """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
+        return self._running.discovery
+
+    @property
     def dht(self) -> Dht:
         """Values, providers and peers in the DHT."""
         return self._running.dht
+
+    @property
+    def status(self) -> StatusBoard:
+        """How this node is doing (`await node.status.snapshot()`), and how others say they are."""
+        return self._running.status
 
     @property
     def uptime_s(self) -> float:
@@ -198,6 +229,21 @@ class Node:
         """
         return self.contacts.resolve(text, known=self.network.peers(), listing=listing)
 
+    async def find_peer(self, text: str, listing: Sequence[PeerId] = ()) -> PeerId:
+        """Like `resolve_peer`, but among all peers of the table, too.
+
+        Contacts and connected peers come first: strangers who are only heard of make no name ambiguous.
+        Raises Ambiguous (with the candidates), PeerUnknown.
+        """
+        try:
+            return self.resolve_peer(text, listing)
+        except PeerUnknown:
+            found = await self.peers.starting_with(text.strip())
+            if len(found) != 1:
+                check_unambiguous(text, found)
+                raise
+        return found[0]
+
     async def connect(self, target: str | Multiaddr | PeerId) -> Socket:
         """Connect to a peer that is known, or to an address. Returns the connection; it stays with the node.
 
@@ -206,26 +252,42 @@ class Node:
         """
         address = _address_in(target)
         if address is None:
-            peer = self._peer(target) if isinstance(target, str | PeerId) else self.peer_id
+            peer = await self._met(target) if isinstance(target, str | PeerId) else self.peer_id
             return await self.network.connect(peer, forced=True)
         peer_id = address.peer_id
         if peer_id is None:
             return await self.network.connect_unproven(address)
         return await self.network.connect(peer_id, [address], forced=True)
 
+    async def ask_status(self, peer: PeerId | str) -> PeerStatus:
+        """How a peer says it is doing, and how long it took to say so; that time is kept beside its latency.
+
+        Raises RequestTimeout, ProtocolNotSupported, and what connecting raises.
+        """
+        return await self._running.status.ask(await self._met(peer))
+
     async def ping(self, peer: PeerId | str, count: int = 1, *, interval_s: float = 0.0) -> list[float]:
         """Round trips in seconds. Raises RequestTimeout, and what connecting raises."""
-        peer_id, times = self._peer(peer), []
+        peer_id, times = await self._met(peer), []
         for number in range(count):
             if number and interval_s:
                 await asyncio.sleep(interval_s)
             times.append(await self._running.ping.ping(peer_id))
         return times
 
-    async def speedtest(self, peer: PeerId | str, seconds: float = SECONDS_DEFAULT) -> SpeedResult:
-        """Throughput to and from a contact. Raises Refused where this node is no contact of the peer."""
-        parts = self._running
-        return await speedtest(parts.ping, parts.perf, self._peer(peer), seconds)
+    async def speedtest(
+        self,
+        peer: PeerId | str,
+        seconds: float = SECONDS_DEFAULT,
+        *,
+        progress: Callable[[SpeedProgress], None] = lambda _: None,
+    ) -> SpeedResult:
+        """Throughput to and from a contact; it goes into the peer table, too.
+
+        Waits while another speed test is under way, here or at the peer. Raises Refused where this node is no
+        contact of the peer, LimitReached where the wait was too long.
+        """
+        return await self._running.measuring.speeds.measure(await self._met(peer), seconds, progress)
 
     # --- messages -----------------------------------------------------------------------------------------
 
@@ -252,7 +314,7 @@ class Node:
 
         Raises RequestTimeout, Refused, ProtocolNotSupported, and what connecting raises.
         """
-        return await self.network.request(self._peer(peer), protocol, payload, timeout_s=timeout_s)
+        return await self.network.request(await self._met(peer), protocol, payload, timeout_s=timeout_s)
 
     async def send(
         self, peer: PeerId | str, protocol: str, payload: bytes, *, timeout_s: float = 10.0
@@ -261,7 +323,7 @@ class Node:
 
         Raises what `request` raises.
         """
-        await self.network.send(self._peer(peer), protocol, payload, timeout_s=timeout_s)
+        await self.network.send(await self._met(peer), protocol, payload, timeout_s=timeout_s)
 
     async def broadcast(self, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> BroadcastReport:
         """Send to every connected peer at once; the report says whom it reached, whom not and why."""
@@ -291,7 +353,7 @@ class Node:
             raise InputError(f"{address} names no peer", hint="add /p2p/PEER-ID to the address")
         if address is not None and address.peer_id is not None:
             return await self.contacts.add(address.peer_id, name, [address])
-        peer = self._peer(target) if isinstance(target, str | PeerId) else self.peer_id
+        peer = await self._met(target) if isinstance(target, str | PeerId) else self.peer_id
         return await self.contacts.add(peer, name, self.network.addresses(peer))
 
     # --- files --------------------------------------------------------------------------------------------
@@ -329,9 +391,10 @@ class Node:
         Raises ContentUnknown, and what connecting raises.
         """
         parts = self._running
-        if peer is None or self._peer(peer) == self.peer_id:
+        peer_id = self.peer_id if peer is None else await self._met(peer)
+        if peer_id == self.peer_id:
             return await parts.library.list_files(path)
-        return await parts.fetcher.list_files(self._peer(peer), path)
+        return await parts.fetcher.list_files(peer_id, path)
 
     def get(
         self, ref: str | Cid, *, output: str | Path | None = None, from_peer: PeerId | str | None = None
@@ -377,6 +440,16 @@ class Node:
         if contact is not None and not self.network.is_connected(peer_id):
             self.network.add_addresses(peer_id, contact.addresses)
         return peer_id
+
+    async def _met(self, peer: PeerId | str) -> PeerId:
+        """The peer meant, reachable by its id where it is a contact or in the table."""
+        peer_id = peer if isinstance(peer, PeerId) else await self.find_peer(peer)
+        if self.network.is_connected(peer_id):
+            return peer_id
+        known = await self.peers.get(peer_id)
+        if known is not None:
+            self.network.add_addresses(peer_id, known.addresses)
+        return self._peer(peer_id)
 
 
 def _check_path(path: str | Path) -> None:

@@ -14,33 +14,59 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
+from warren.protocols.exchange.entry import Entry
+from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
-from warren.protocols.perf import Perf
 from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.contacts.petname import petname_key
 from warren.services.dht.assembly import assemble_dht
+from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
 from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
-from warren.services.speedtest import RUN_BYTES_MAX
+from warren.services.identity.state import open_state
+from warren.services.peers import store as peer_store
+from warren.services.peers.acquaint import Acquaint
+from warren.services.peers.book import Book
+from warren.services.peers.lists import PeerLists
+from warren.services.peers.measuring import Measuring
+from warren.services.peers.mend import mend
+from warren.services.peers.roles import roles_of
+from warren.services.peers.table import PeerTable
+from warren.services.peers.watcher import Watcher
+from warren.services.status.board import Sources, StatusBoard
+from warren.services.whereabouts.own_record import OwnRecord
+from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
+from warren.services.whereabouts.sequence import SequenceFile
 from warren.services.whereabouts.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
     from warren.config import Config
+    from warren.core.peer_id import PeerId
     from warren.network.stack import Stack
     from warren.runtime.seam import Runtime
+    from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.discovery.discovery import Discovery
+    from warren.services.identity.state import Damage
 
     Work = Callable[[], Awaitable[None]]
 
 # Whose tables `state.db` holds.
-OWNERS_OF_STATE = ("warren.services.contacts", "warren.services.files", "warren.services.dht")
+OWNERS_OF_STATE = (
+    "warren.services.contacts",
+    "warren.services.files",
+    "warren.services.peers",
+    "warren.services.dht",
+)
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
 _log = logging.getLogger(__name__)
@@ -48,19 +74,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Parts:
-    """What a running node is made of. background: what runs as long as the node, by name, supervised."""
+    """What a running node is made of. damage: what was found wrong with its state at the start. background:
+    what runs as long as the node, by name, supervised.
+    """
 
     runtime: Runtime
     network: Network
     whereabouts: Whereabouts
     ping: Ping
-    perf: Perf
+    measuring: Measuring
     contacts: Contacts
+    peers: PeerTable
+    peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
     fetcher: Fetcher
+    discovery: Discovery
     dht: Dht
+    status: StatusBoard
     started_at: float
+    damage: Damage | None
     background: list[tuple[str, Work]]
 
 
@@ -80,10 +113,16 @@ async def assemble(
     home = Home(config.home, runtime)
     key = await home.open()
     stack.push_async_callback(home.close)
-    state = await runtime.open_database(home.place(STATE_NAME), numbered_scripts(*OWNERS_OF_STATE))
+    scripts = numbered_scripts(*OWNERS_OF_STATE)
+    state, damage = await open_state(runtime, home.place(STATE_NAME), scripts, mend)
     stack.push_async_callback(state.close)
     network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
+    events = network.events.emit
+    peers = PeerTable(state, runtime.clock, runtime.entropy, key, emit=events, expel=network.expel)
+    network.set_blocked(peers.is_blocked)
+    await peers.load()
+    stack.push_async_callback(peers.close)
     contacts = Contacts(
         state,
         runtime.clock,
@@ -91,36 +130,74 @@ async def assemble(
         key.peer_id,
         config.name,
         whereabouts.reachable,
-        network.events.emit,
+        events,
+        _in_table(peers, runtime),
     )
     await contacts.load()
     stack.push_async_callback(contacts.close)
-    identify = Identify(network, agent, whereabouts.reachable)
+    numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
+    own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
+    identify = Identify(network, agent, own_record.addresses, own_record.sealed)
+    own_record.on_changed = identify.push
+    exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
     stack.push_async_callback(library.close)
+    watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
+    ping = Ping(network)
+    measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
+    stack.callback(measuring.close)
     dht, dht_work = await assemble_dht(
         network, key, config.dht, whereabouts.reachable, state, home.place(DHT_NAME), stack
     )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
+    kad = dht.kad if config.dht.mode != "off" else None
+    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers, kad)
+    started_at = runtime.clock.now()
+    status_sources = Sources(
+        agent=agent,
+        started_at=started_at,
+        addresses=whereabouts.reachable,
+        roles=lambda: roles_of(network.router.protocols),
+        is_contact=is_contact,
+        known=peers.count,
+        dht=lambda: dht.status,
+        discovery=discovery.status,
+    )
     parts = Parts(
         runtime=runtime,
         network=network,
         whereabouts=whereabouts,
-        ping=Ping(network),
-        perf=Perf(network, is_contact, bytes_max=RUN_BYTES_MAX),
+        ping=ping,
+        measuring=measuring,
         contacts=contacts,
+        peers=peers,
+        peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
-        fetcher=Fetcher(runtime, network, config.files),
+        fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
+        discovery=discovery,
         dht=dht,
-        started_at=runtime.clock.now(),
-        background=[("keeping contacts", keeper.run), *dht_work],
+        status=StatusBoard(network, status_sources, peers),
+        started_at=started_at,
+        damage=damage,
+        background=[
+            ("keeping contacts", keeper.run),
+            ("keeping the own record", own_record.run),
+            ("watching peers", watcher.run),
+            ("writing the peer table", peers.run),
+            ("dialling imported addresses", acquaint.run),
+            *measuring.background,
+            *([("exchanging peers", exchange.run)] if exchange is not None else []),
+            ("discovery", discovery.run),
+            *dht_work,
+        ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
+    await own_record.start()
     keep_alive = KeepAlive(network)
     keep_alive.start()
     stack.callback(keep_alive.stop)
@@ -142,6 +219,29 @@ def _real_runtime() -> Runtime:
     from warren.runtime.real.runtime import RealRuntime
 
     return RealRuntime()
+
+
+def _exchange(config: Config, network: Network, peers: PeerTable, own: OwnRecord) -> PeerExchange | None:
+    """Peer exchange, where it is wanted."""
+    if not config.exchange.enabled:
+        return None
+    book = Book(peers, network.runtime.entropy)
+    exchange = PeerExchange(network, book, lambda: Entry(own.sealed(), peers.own.sealed()))
+    peers.own.on_changed = exchange.announce
+    return exchange
+
+
+def _in_table(
+    peers: PeerTable, runtime: Runtime
+) -> Callable[[sqlite3.Connection, PeerId, Contact | None], None]:
+    """Who is a contact stands in the peer table too, by the same commit: it is never let go to make room."""
+
+    def follow(db: sqlite3.Connection, peer: PeerId, contact: Contact | None) -> None:
+        name_key = petname_key(contact.petname) if contact is not None else None
+        addresses = contact.addresses if contact is not None else ()
+        peer_store.follow_contact(db, peer, name_key, addresses, runtime.clock.wall(), peers.room(db))
+
+    return follow
 
 
 def _once_a_turn(work: Callable[[], None]) -> Callable[[], None]:

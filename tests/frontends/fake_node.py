@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
 from warren.core.errors import (
@@ -24,10 +25,13 @@ from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
 from warren.protocols.kad.gathering import Provider
 from warren.protocols.kad.kad import FoundPeer
+from warren.protocols.status.facts import Details, Facts
+from warren.protocols.status.protocol import PeerStatus
 from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
 from warren.services.dht.publisher import Published
+from warren.services.discovery.model import DiscoveryStatus, Source
 from warren.services.files.types import (
     Audience,
     Fetched,
@@ -36,7 +40,7 @@ from warren.services.files.types import (
     Share,
     Skipped,
 )
-from warren.services.speedtest import SpeedResult
+from warren.services.peers.speedtest import SpeedProgress, SpeedResult
 
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
@@ -64,6 +68,8 @@ class FakeContacts:
         return self.known.get(peer)
 
     async def rename(self, peer: Any, name: str) -> None:
+        if peer not in self.known:
+            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows the contacts")
         self.known[peer] = replace(self.known[peer], petname=name)
 
     async def remove(self, peer: Any) -> None:
@@ -109,6 +115,14 @@ class FakeTransfer:
         path.write_bytes(b"content\n")
         self.outcome = Fetched(path, CID, ANNA, 1, 8, 0.01)
         return path
+
+
+class FakeDiscovery:
+    """One that found somebody on a bootstrap list, and has no local link."""
+
+    def status(self) -> DiscoveryStatus:
+        sources = (Source("bootstrap", True, "1 address"), Source("mdns", False, "listens on no local link"))
+        return DiscoveryStatus("warren", sources, found=3, tried=2, met=1, wanted=16)
 
 
 class FakeDht:
@@ -172,12 +186,15 @@ class FakeNode:
     config: Config = field(default_factory=lambda: Config(name="me"))
     peer_id: object = ME
     uptime_s: float = 93784.0
+    damage: str = ""
 
     def __post_init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """Be as new."""
+        self.peers, self.peer_lists = FakePeers(self), FakeLists()
+        self.discovery = FakeDiscovery()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
@@ -193,6 +210,9 @@ class FakeNode:
 
     def agent_of(self, peer: Any) -> Any:
         return "js-libp2p/3.3.0" if peer in self.network.connected else None
+
+    async def find_peer(self, text: str) -> Any:
+        return self.resolve_peer(text)
 
     def resolve_peer(self, text: str) -> Any:
         known = {"anna": ANNA, "ben": BEN, str(ANNA): ANNA, str(BEN): BEN}
@@ -210,7 +230,16 @@ class FakeNode:
     async def ping(self, peer: Any) -> Any:
         return [0.0005]
 
-    async def speedtest(self, peer: Any, seconds: Any) -> Any:
+    async def ask_status(self, peer: Any) -> Any:
+        if peer == BEN:
+            return PeerStatus(Facts("js-libp2p/3.3.0", (), 30), 0.25)
+        details = Details(93784, 3, 40, 1, 2, 5, 1_500_000, 2_000, "server", 17)
+        return PeerStatus(Facts("warren/9", ("dht", "relay"), 10, details), 0.0123)
+
+    async def speedtest(self, peer: Any, seconds: Any, *, progress: Any = lambda _: None) -> Any:
+        for phase, share in (("upload", 0.25), ("download", 0.75)):
+            progress(SpeedProgress(phase, share, 1000, 2e8))
+            await asyncio.sleep(0.15)  # longer than the pause between two lines of progress
         return SpeedResult(peer, 0.001, 2e8, 3e8, 10, 20, seconds)
 
     async def invite(self, uses: Any, expires_s: Any, name: str) -> Any:

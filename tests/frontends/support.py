@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from warren.node import Node
 
 TOKEN = "the-token"
+# What takes so long hangs, however busy the machine is.
+HANGS_S = 60.0
 
 
 @dataclass
@@ -41,17 +43,27 @@ class RunningApi:
 
     @property
     def client(self) -> Any:
-        return Client(self.home.door(), timeout_s=10)
+        return Client(self.home.door(), timeout_s=HANGS_S)
 
     def request(self, method: str, path: Any, body: Any = None, headers: Any = None) -> Any:
         """A raw request with our own headers; returns the response, read whole."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with self._asked(method, path, body, headers) as response:
+            return response, response.read()
+
+    @contextlib.contextmanager
+    def opened(self, method: str, path: Any, body: Any) -> Any:
+        """A request whose response is read by who asks."""
+        with self._asked(method, path, json.dumps(body), {"Content-Type": "application/json"}) as response:
+            yield response
+
+    @contextlib.contextmanager
+    def _asked(self, method: str, path: Any, body: Any, headers: Any) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGS_S)
         try:
             known = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
             sent = {name: value for name, value in known.items() if value is not None}
             connection.request(method, path, body, sent)
-            response = connection.getresponse()
-            return response, response.read()
+            yield connection.getresponse()
         finally:
             connection.close()
 
@@ -70,7 +82,7 @@ class RunningApi:
         async def once() -> Any:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(once(), self.loop).result(5)
+        return asyncio.run_coroutine_threadsafe(once(), self.loop).result(HANGS_S)
 
 
 @contextlib.contextmanager
@@ -109,14 +121,14 @@ def running_api(folder: Any, config: Any = None) -> Any:
     with holding(home):
         thread = threading.Thread(target=asyncio.run, args=(main(),))
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(HANGS_S)
         api, stop = found[0]
         home.open_door("127.0.0.1", api.port, TOKEN)
         try:
             yield api
         finally:
             api.loop.call_soon_threadsafe(stop.set)
-            thread.join(10)
+            thread.join(HANGS_S)
             assert not thread.is_alive()
 
 
@@ -143,3 +155,16 @@ def warren(capfd: pytest.CaptureFixture[str], home: Any, *words: Any) -> Any:
     code = run(["--home", str(home), *map(str, words)])
     out, err = capfd.readouterr()
     return Said(code, out, err)
+
+
+def hold_until_progress_is_shown(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work of the fake node ends when its first progress was shown by a command in this process."""
+    real = Client.stream
+
+    def stream(self: Client, *words: Any, **query: Any) -> Iterator[Any]:
+        for line in real(self, *words, **query):
+            yield line
+            api.call(api.node.hold.set)
+
+    monkeypatch.setattr(Client, "stream", stream)
+    api.call(api.node.hold.clear)

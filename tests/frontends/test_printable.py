@@ -7,8 +7,8 @@ import os
 import pty
 import subprocess
 import sys
-import threading
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.frontends.fake_node import ANNA, CID
-from tests.frontends.support import environment, warren
+from tests.frontends.support import HANGS_S, environment, warren
 from warren.core.errors import ContentUnknown
 from warren.frontends.logs import logging_to
 from warren.frontends.printable import printable
 from warren.services.files.types import FileEntry, Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.frontends.support import RunningApi
@@ -106,8 +107,8 @@ def test_the_progress_bar(
 
     monkeypatch.setattr(evil.node, "share", share)
     evil.call(evil.node.hold.clear)
-    threading.Timer(0.5, lambda: evil.call(evil.node.hold.set)).start()
-    left, text = on_a_terminal(evil.home.path, "share", tmp_path, COLUMNS=str(width))
+    shown = Awaited(b"hashing", lambda: evil.call(evil.node.hold.set))
+    left, text = on_a_terminal(evil.home.path, "share", tmp_path, awaited=shown, COLUMNS=str(width))
     assert left == 4
     assert b"hashing" in text
     for raw in (b"\x1b]0;", b"\x07", "\x9b".encode(), "\u202e".encode()):
@@ -117,14 +118,14 @@ def test_the_progress_bar(
 def test_a_speed_test_has_a_bar(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     real = api.node.speedtest
 
-    async def speedtest(peer: Any, seconds: float) -> Any:
+    async def speedtest(peer: Any, seconds: float, **_: Any) -> Any:
         await api.node.hold.wait()
         return await real(peer, seconds)
 
     monkeypatch.setattr(api.node, "speedtest", speedtest)
     api.call(api.node.hold.clear)
-    threading.Timer(0.5, lambda: api.call(api.node.hold.set)).start()
-    left, text = on_a_terminal(api.home.path, "speedtest", "anna", "--seconds", "1")
+    shown = Awaited("━".encode(), lambda: api.call(api.node.hold.set))
+    left, text = on_a_terminal(api.home.path, "speedtest", "anna", "--seconds", "1", awaited=shown)
     assert left == 0
     begun, _, rest = text.partition(b"measuring to and from anna")
     assert begun == b""
@@ -141,7 +142,17 @@ def test_errors_have_colours_where_they_are_wanted(tmp_path: Path, variables: An
     assert (b"\x1b[31m" in text) == coloured
 
 
-def on_a_terminal(home: Path, *words: object, **variables: str) -> tuple[int, bytes]:
+@dataclass(frozen=True)
+class Awaited:
+    """What the terminal has to show before something is done: nothing here depends on how fast that is."""
+
+    shown: bytes
+    then: Callable[[], object]
+
+
+def on_a_terminal(
+    home: Path, *words: object, awaited: Awaited | None = None, **variables: str
+) -> tuple[int, bytes]:
     reader, writer = pty.openpty()
     with subprocess.Popen(
         [*PROGRAM, "--home", str(home), *map(str, words)],
@@ -154,7 +165,10 @@ def on_a_terminal(home: Path, *words: object, **variables: str) -> tuple[int, by
         text = b""
         while data := _read(reader):
             text += data
-        child.wait(20)
+            if awaited and awaited.shown in text:
+                awaited.then()
+                awaited = None
+        child.wait(HANGS_S)
     os.close(reader)
     return child.returncode, text
 

@@ -38,25 +38,25 @@ def folder(name: str) -> Path:
     return ROOT / ".peers" / name
 
 
-def command(name: str, script: str = "peer") -> list[str] | None:
-    """The command line that runs a script of the peer `name`, or None when it is not installed."""
+def command(name: str, program: str = "peer") -> list[str] | None:
+    """The command line that runs a `program` of the peer `name`, or None when it is not installed."""
     if not (folder(name) / ".complete").exists():
         return None
     if name == "go":
-        program = folder("go") / f"{script}.py"
-        shutil.copyfile(SOURCES / "go" / f"{script}.py", program)
-        return [sys.executable, str(program)]
+        script = folder("go") / "peer.py"
+        shutil.copyfile(SOURCES / "go" / "peer.py", script)
+        return [sys.executable, str(script)]
     if name == "py":
-        return [str(_python(folder("py"))), str(SOURCES / "py" / f"{script}.py")]
+        return [str(_python(folder("py"))), str(SOURCES / "py" / f"{program}.py")]
     # Node finds packages from where a script lies, so the script goes to the packages, whenever it changed.
-    program = folder("js") / f"{script}.mjs"
-    source = SOURCES / "js" / f"{script}.mjs"
+    script = folder("js") / f"{program}.mjs"
+    source = SOURCES / "js" / f"{program}.mjs"
     node = shutil.which("node")
     if node is None:
         return None
-    if not program.exists() or program.read_bytes() != source.read_bytes():
-        shutil.copyfile(source, program)
-    return [node, str(program)]
+    if not script.exists() or script.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, script)
+    return [node, str(script)]
 
 
 def how_to_get(name: str) -> str:

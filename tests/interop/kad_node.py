@@ -55,10 +55,9 @@ class WarrenKad(Node):
         return self
 
     async def meet(self, address: Multiaddr) -> None:
-        """Connect, and say one word: py-libp2p takes only those into its table who asked it something."""
+        """Connect, and wait until the other side is known in the DHT."""
         await (await self.dial(address)).wait_open()
         assert address.peer_id is not None
-        await self.kad._queries.ask(PeerInfo(address.peer_id), Message(Kind.PING))
         await self.until_known(address.peer_id)
 
     async def until_known(self, peer: PeerId) -> None:
@@ -112,10 +111,16 @@ class ForeignKad:
         await self._process.stdin.drain()
         return await self._result(RUN_TIMEOUT_S)
 
-    async def until_known(self, count: int) -> None:
-        """Wait until its routing table holds so many peers."""
+    async def until_known(self, *nodes: WarrenKad) -> None:
+        """Wait until its routing table holds as many peers as these.
+
+        They say a word to it until then: py-libp2p takes only those in who ask it something, and only when
+        identify is done on its side.
+        """
         async with asyncio.timeout(READY_TIMEOUT_S):
-            while (await self.do("size"))["size"] < count:  # noqa: ASYNC110 - no event tells of it
+            while (await self.do("size"))["size"] < len(nodes):
+                for node in nodes:
+                    await node.kad._queries.ask(PeerInfo(self.peer_id), Message(Kind.PING))
                 await asyncio.sleep(0.05)
 
     async def put(self, key: bytes, value: bytes) -> None:

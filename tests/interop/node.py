@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from warren.core.errors import StreamReset
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.peer_record import PeerRecord
 from warren.network.network import Network
 from warren.protocols.identify import Identify, IdentifyInfo
 from warren.protocols.perf import Perf
@@ -61,13 +62,19 @@ class Node:
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         self.network = Network(RealRuntime(), PrivateKey.from_seed(os.urandom(32)), config)
-        self.identify = Identify(self.network, AGENT, lambda: self.network.listen_addrs)
+        self.identify = Identify(self.network, AGENT, lambda: self.network.listen_addrs, self._record)
         self.ping = Ping(self.network)
         self.perf = Perf(self.network)
         self.resets = 0
         self.network.handle_stream(ECHO_ID, self._echo)
         self.network.handle_stream(RESET_ID, self._reset)
         self.network.handle_stream(RESETS_ID, self._count)
+
+    def _record(self) -> bytes:
+        number = int(self.network.runtime.clock.wall() * 1000)
+        return PeerRecord(self.network.peer_id, number, tuple(self.network.listen_addrs)).seal(
+            self.network.key
+        )
 
     async def __aenter__(self) -> Self:
         await self.network.listen([Multiaddr.tcp("127.0.0.1", 0)])

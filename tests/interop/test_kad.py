@@ -44,7 +44,7 @@ def through_ours(name: str, protocol: str, test: Callable[[WarrenKad, ForeignKad
         ):
             await ours.meet(hub.address)
             await hub.until_known(theirs.peer_id)
-            await theirs.until_known(1)
+            await theirs.until_known(hub)
             assert not ours.network.is_connected(theirs.peer_id)
             await test(ours, theirs)
 
@@ -106,7 +106,7 @@ def test_everything_through_their_node(name: str, protocol: str) -> None:
         ):
             for node in (one, other):
                 await node.meet(hub.address)
-            await hub.until_known(2)
+            await hub.until_known(one, other)
             assert not one.network.is_connected(other.network.peer_id)
             found = await one.kad.find_peer(other.network.peer_id)
             assert found is not None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.peer_record import PeerRecord
 from warren.network.config import NetworkConfig
 from warren.network.network import Network
 from warren.protocols.identify import Identify
@@ -51,8 +52,13 @@ def make(
     """A network that does not listen yet."""
     network = Network(runtime or RealRuntime(), key(number), NetworkConfig(**settings))
     if identify:
-        Identify(network, "warren/test", lambda: network.listen_addrs)
+        Identify(network, "warren/test", lambda: network.listen_addrs, lambda: _record(network))
     return network
+
+
+def _record(network: Network) -> bytes:
+    """Where the network listens, sealed; always the same number."""
+    return PeerRecord(network.peer_id, 1, tuple(network.listen_addrs)).seal(network.key)
 
 
 @asynccontextmanager

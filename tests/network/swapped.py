@@ -114,6 +114,10 @@ class ToyMuxer:
         self._inner.rtt_s = value
 
     @property
+    def rtt_at(self) -> float | None:
+        return self._inner.rtt_at
+
+    @property
     def ring(self) -> Collection[MuxedStream]:
         return self._inner.ring
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from tests.network.nodes import LIMIT_S, LOOPBACK, connect, event, key, make, nodes, silent_address, until
 from tests.support import run
 from warren.core.errors import (
+    Blocked,
     Closed,
     ConnectionFailed,
     DialFailed,
@@ -16,6 +18,7 @@ from warren.core.errors import (
     LimitReached,
     PeerIdMismatch,
     RequestTimeout,
+    WarrenError,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import ListenStarted, ListenStopped, PeerConnected, PeerDisconnected, SocketMoved
@@ -251,6 +254,29 @@ def test_a_node_does_not_connect_to_itself() -> None:
             with pytest.raises(Exception, match=r"this node itself|closed the connection"):
                 await alice.connect_unproven(alice.listen_addrs[0])
             assert alice.peers() == []
+            await connect(alice, bob)
+
+    run(main())
+
+
+def test_no_socket_with_a_blocked_peer() -> None:
+    async def main() -> None:
+        async with nodes() as (alice, bob):
+            await connect(alice, bob)
+            alice.set_blocked(lambda peer: peer == bob.peer_id)
+            alice.expel(bob.peer_id)
+            await until(bob, lambda: not bob.peers())
+            assert alice.peers() == []
+            with pytest.raises(Blocked) as caught:
+                await alice.connect(bob.peer_id, bob.listen_addrs)
+            assert "peer unblock" in caught.value.hint
+            with pytest.raises(Blocked):  # whose it is shows only in the handshake
+                await alice.connect_unproven(bob.listen_addrs[0])
+            with contextlib.suppress(WarrenError):
+                await bob.connect(alice.peer_id, alice.listen_addrs)
+            await until(bob, lambda: not bob._registry.all())
+            assert alice.peers() == []
+            alice.set_blocked(lambda _: False)
             await connect(alice, bob)
 
     run(main())

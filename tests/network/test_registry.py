@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.network.fakes import Clock
-from warren.core.errors import HandshakeFailed, LimitReached, ProtocolViolation
+from warren.core.errors import Blocked, HandshakeFailed, LimitReached, ProtocolViolation
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
@@ -38,11 +38,14 @@ class FakeSocket:
     def __init__(self, bench: Bench, *, outbound: bool = False, host: str = "10.0.0.1") -> None:
         self._bench = bench
         self.outbound = outbound
+        self.direction = "outbound" if outbound else "inbound"
+        self.bytes_in = self.bytes_out = 0
         self.remote_addr = Multiaddr.tcp(host, 4101)
         self.peer_id = OTHER
         self.state = S.OPENING
         self.authenticated = False
         self.proven = True
+        self.kept = False
         self.draining = False
         self.other_end: FakeSocket | None = None
         self.streams = 0
@@ -247,6 +250,20 @@ def test_a_node_does_not_talk_to_itself() -> None:
         mirror.move(S.AUTHENTICATED)
 
 
+def test_whoever_is_blocked_gets_no_further_than_its_key() -> None:
+    bench = Bench(own=LOW)
+    early, late = bench.inbound(), bench.inbound()
+    late.authenticated = True
+    late.move(S.AUTHENTICATED)
+    bench.registry.is_blocked = lambda peer: peer == early.peer_id
+    early.authenticated = True
+    with pytest.raises(Blocked, match="is blocked here"):
+        early.move(S.AUTHENTICATED)
+    with pytest.raises(Blocked):  # blocked while it agreed on a muxer
+        late.move(S.CONNECTED)
+    bench.inbound(FOURTH).connect()
+
+
 def test_who_is_turned_away_is_told() -> None:
     bench = Bench(per_ip_max=4)
     for _ in range(4):
@@ -423,6 +440,17 @@ def test_both_sides_come_to_one_socket(dials: list[tuple[bool, int]], looks: lis
     newest = max(n for n, (by_low, _) in enumerate(dials) if by_low or not any(by for by, _ in dials))
     assert kept == [newest]
     assert [near.usable for near, _ in ends] == [far.usable for _, far in ends]
+
+
+def test_what_somebody_asked_for_is_kept_by_the_socket_that_takes_its_place() -> None:
+    bench = Bench()
+    kept, passing = bench.outbound(HIGH).connect(), bench.outbound(HIGH).connect()
+    kept.kept, passing.opened_at = True, kept.opened_at + 1.0
+
+    bench.registry.settle(HIGH)
+
+    assert passing.kept
+    assert kept.draining or kept.ended
 
 
 def test_what_a_socket_proved_holds_for_the_one_that_takes_its_place() -> None:

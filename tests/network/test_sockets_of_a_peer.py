@@ -98,7 +98,8 @@ class _Peer(SimpleNamespace):
 
 def inbound(peer: object) -> Any:
     address = Multiaddr.parse("/ip4/192.0.2.7/tcp/1")
-    return _Peer(peer_id=peer, outbound=False, remote_addr=address, authenticated=True, error=None)
+    facts = {"outbound": False, "direction": "inbound", "bytes_in": 0, "bytes_out": 0}
+    return _Peer(peer_id=peer, remote_addr=address, authenticated=True, error=None, **facts)
 
 
 def test_many_that_prove_a_key_at_once_are_no_way_around_the_limit_of_a_peer() -> None:

@@ -16,11 +16,12 @@ from warren.core.errors import (
     ConnectionFailed,
     ProtocolNotSupported,
     ProtocolViolation,
+    Refused,
     RequestTimeout,
     StreamReset,
 )
 from warren.core.multiaddr import Multiaddr
-from warren.protocols.perf import PROTOCOL_ID, SERVED_TIMEOUT_S, STALL_S, Perf, PerfResult, _Serving
+from warren.protocols.perf import PROTOCOL_ID, SERVED_TIMEOUT_S, STALL_S, Perf, PerfResult, ServedRun
 from warren.runtime.simulated import Quality, World
 
 if TYPE_CHECKING:
@@ -38,6 +39,25 @@ async def pair(**settings: Any) -> AsyncIterator[tuple[Network, Network, Socket,
         Perf(bob, **settings)
         near, _ = await connect(alice, bob)
         yield alice, bob, near, Perf(alice)
+
+
+class Doorman:
+    """A gate that does as it is told, and keeps the runs that asked."""
+
+    def __init__(self, how: str = "refuse") -> None:
+        self.how = how
+        self.runs: list[ServedRun] = []
+        self.asked = asyncio.Event()
+
+    def ask(self, run: ServedRun) -> None:
+        self.runs.append(run)
+        self.asked.set()
+        if self.how == "raise":
+            raise Refused("no")
+        if self.how == "refuse":
+            run.refuse()
+        if self.how == "begin":
+            run.begin(1000, 60)
 
 
 def test_a_result_is_bytes_by_seconds() -> None:
@@ -77,13 +97,50 @@ def test_several_measurements_at_once_do_not_disturb_each_other() -> None:
 
 def test_only_peers_that_were_granted_it_are_answered() -> None:
     async def main() -> None:
-        granted: set[object] = set()
-        async with pair(allowed=granted.__contains__) as (alice, bob, near, perf):
+        gate = Doorman()
+        async with pair(gate=gate) as (_, bob, near, perf):
+            with pytest.raises(ConnectionFailed):
+                await perf.measure(near, upload_bytes=10)
+            gate.how = "raise"
             with pytest.raises(ConnectionFailed):
                 await perf.measure(near, upload_bytes=10)
             assert near.usable
-            granted.add(alice.peer_id)
-            await perf.measure(bob.peer_id, upload_bytes=10)
+            gate.how = "begin"
+            await perf.measure(bob.peer_id, upload_bytes=10, download_bytes=20)
+            assert gate.runs[-1].over
+            assert gate.runs[-1].moved_bytes == 8 + 10 + 20
+
+    run(main())
+
+
+def test_a_run_may_wait_for_its_turn_and_meanwhile_holds_no_more_than_a_window() -> None:
+    async def main() -> None:
+        gate = Doorman("wait")
+        async with pair(gate=gate) as (alice, _, near, perf):
+            asking = asyncio.ensure_future(perf.measure(near, upload_bytes=3_000_000, download_bytes=5))
+            await asyncio.wait_for(gate.asked.wait(), LIMIT_S)
+            assert gate.runs[0].peer_id == alice.peer_id
+            assert not gate.runs[0].over
+            sent = near.bytes_out
+            gate.runs[0].begin(4_000_000)
+            result = await asking
+            assert result.uploaded_bytes == 3_000_000
+            assert sent < 1_000_000
+            assert near.streams == 0
+
+    run(main())
+
+
+def test_who_gives_up_waiting_is_over() -> None:
+    async def main() -> None:
+        gate = Doorman("wait")
+        async with pair(gate=gate) as (_, __, near, perf):
+            with pytest.raises(RequestTimeout):
+                await perf.measure(near, download_bytes=5, timeout_s=0.1)
+            async with asyncio.timeout(LIMIT_S):
+                while not gate.runs[0].over:  # noqa: ASYNC110 - no event tells a waiting run of its end
+                    await asyncio.sleep(0)
+            gate.runs[0].begin(100)  # harmless
 
     run(main())
 
@@ -178,6 +235,7 @@ class Wire:
     """As much of a stream as serving needs: keeps what the server registers, and counts what it sends."""
 
     def __init__(self) -> None:
+        self.peer_id = None
         self.sent = 0
         self.ended = self.closed = False
         self.unsent_bytes = 0
@@ -211,7 +269,7 @@ def test_the_header_is_understood_in_any_chunking(head: bytes, upload: bytes, cu
 
     async def main() -> None:
         stream: Any = Wire()
-        _Serving(stream, bytes(64), 1000, lambda: 0.0)
+        ServedRun(stream, bytes(64), lambda: 0.0).begin(1000)
         for start, end in pairwise(edges):
             stream.on_data(memoryview(data)[start:end])
         stream.on_end(None)

@@ -24,6 +24,8 @@ from warren.runtime.simulated import World
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from warren.network.mux import MuxedConnection
+
 INTERVAL_S, TIMEOUT_S = 15.0, 20.0
 
 # ---------------------------------------------------------------- who is silent for too long
@@ -237,9 +239,10 @@ def test_the_keep_alive_notices_a_process_that_was_stopped() -> None:
     run(main())
 
 
-async def wait_for_probe(mux: object) -> None:
+async def wait_for_probe(mux: MuxedConnection | None) -> None:
+    assert mux is not None
     async with asyncio.timeout(LIMIT_S):
-        while not mux.rtt_measured:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        while mux.rtt_at is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

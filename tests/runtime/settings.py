@@ -7,8 +7,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.runtime.name_server import NameServer
 from tests.support import run as run_really
-from warren.runtime.real import RealRuntime
+from warren.runtime.real import RealRuntime, RealTransport
 from warren.runtime.simulated import World
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Setting:
     """A server's and a client's runtime and where they meet.
 
     host4, host6: the server's addresses; folder: an empty folder on the server's disk; kind: "real" or
-    "simulated".
+    "simulated". texts: TXT records that can be looked up. server_links, client_links: addresses of interfaces
+    on one link.
     """
 
     kind: str
@@ -36,6 +38,9 @@ class Setting:
     host4: str
     host6: str
     folder: str
+    texts: dict[str, list[bytes]]
+    server_links: list[str]
+    client_links: list[str]
     close: Callable[[], None]
 
     def path(self, name: str) -> str:
@@ -43,9 +48,20 @@ class Setting:
 
 
 def real(tmp_path: Path) -> Setting:
-    runtime = RealRuntime()
+    names = NameServer()
+    runtime = RealRuntime(transport=RealTransport(name_servers=[names.address]))
     return Setting(
-        "real", run_really, runtime, runtime, "127.0.0.1", "::1", os.fspath(tmp_path), lambda: None
+        "real",
+        run_really,
+        runtime,
+        runtime,
+        "127.0.0.1",
+        "::1",
+        os.fspath(tmp_path),
+        names.texts,
+        ["127.0.0.1"],
+        ["127.0.0.1"],
+        names.close,
     )
 
 
@@ -54,6 +70,7 @@ def simulated(_: Path) -> Setting:
     server, client = world.runtime("server"), world.runtime("client")
     server.disk.make_dirs("/home/server")
     host4, host6 = world.network.host("server").addresses
+    world.network.set_segment("link", ["server", "client"])
     return Setting(
         "simulated",
         lambda main: world.run(main, limit_s=3600.0),
@@ -62,6 +79,9 @@ def simulated(_: Path) -> Setting:
         host4,
         host6,
         "/home/server",
+        world.network.texts,
+        [host4, host6],
+        list(world.network.host("client").addresses),
         world.close,
     )
 

@@ -18,6 +18,8 @@ RAW: Final = 0x55
 DAG_PB: Final = 0x70
 LIBP2P_KEY: Final = 0x72
 
+_CURE: Final = "copy it whole; warren ls --long shows those of files"
+
 _SHA2_256_PREFIX: Final = bytes((multihash.SHA2_256, 32))
 
 
@@ -37,9 +39,9 @@ class Cid:
     def __init__(self, version: int, codec: int, hash_: bytes) -> None:
         if version == 0:
             if codec != DAG_PB or hash_[:2] != _SHA2_256_PREFIX:
-                raise InvalidCid("version 0 is dag-pb under SHA2-256 only")
+                raise InvalidCid("version 0 is dag-pb under SHA2-256 only", hint=_CURE)
         elif version != 1:
-            raise InvalidCid(f"unknown version {version}")
+            raise InvalidCid(f"unknown version {version}", hint=_CURE)
         _check_multihash(hash_)
         self.version = version
         self.codec = codec
@@ -62,13 +64,13 @@ class Cid:
         if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:
             return cls(0, DAG_PB, raw)
         if raw[:1] != b"\x01":
-            raise InvalidCid("not a content id of version 0 or 1")
+            raise InvalidCid("not a content id of version 0 or 1", hint=_CURE)
         try:
             codec = varint.decode(raw, 1)
         except ProtocolViolation as error:
-            raise InvalidCid(f"malformed codec: {error}") from error
+            raise InvalidCid(f"malformed codec: {error}", hint=_CURE) from error
         if codec is None:
-            raise InvalidCid("content id is cut short")
+            raise InvalidCid("content id is cut short", hint=_CURE)
         return cls(1, codec[0], raw[codec[1] :])
 
     @classmethod
@@ -84,9 +86,9 @@ class Cid:
         except InvalidCid:
             raise
         except InputError as error:
-            raise InvalidCid(f"not a content id: {error}") from error
+            raise InvalidCid(f"not a content id: {error}", hint=_CURE) from error
         if raw[:1] != b"\x01":
-            raise InvalidCid("not a content id: a multibase prefix calls for version 1")
+            raise InvalidCid("not a content id: a multibase prefix calls for version 1", hint=_CURE)
         return cls.from_bytes(raw)
 
     @property
@@ -127,4 +129,4 @@ def _check_multihash(raw: bytes) -> None:
     try:
         multihash.decode(raw)
     except InputError as error:
-        raise InvalidCid(f"malformed content id: {error}") from error
+        raise InvalidCid(f"malformed content id: {error}", hint=_CURE) from error

@@ -30,6 +30,7 @@ clients read the status. An error says which side is to blame, which limit was m
     |-- ConnectionFailed                    6       502   nobody is to blame; the path broke
     |   |-- DialFailed                                    carries each address with its reason
     |   |-- ConnectionClosed
+    |   |-- Blocked                             403   the user of this node blocked the peer
     |   |-- StreamReset
     |   `-- RequestTimeout                  6       504
     |-- LimitReached                        6       429   carries the name of the limit
@@ -213,6 +214,12 @@ class DialFailed(ConnectionFailed):
 
 class ConnectionClosed(ConnectionFailed):
     """The connection ended while it was in use."""
+
+
+class Blocked(ConnectionFailed):
+    """The user of this node wants no connection with that peer."""
+
+    http_status = 403
 
 
 class StreamReset(ConnectionFailed):

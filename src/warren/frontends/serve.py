@@ -23,6 +23,7 @@ from warren.frontends import happenings
 from warren.frontends.api import app, server
 from warren.frontends.home import Home
 from warren.frontends.logs import FILE_ONLY, logging_to
+from warren.frontends.status.listener import listening
 from warren.node import Node
 from warren.services.identity.home import in_use
 
@@ -35,13 +36,14 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a node that serves tells the world."""
+    """What a node that serves tells the world. status: the URL of its status listener, if it has one."""
 
     peer_id: str
     name: str
     listen: tuple[str, ...]
     pid: int
     api: str
+    status: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -51,6 +53,7 @@ class Ready:
             "listen": list(self.listen),
             "pid": self.pid,
             "api": self.api,
+            "status": self.status,
         }
 
 
@@ -74,9 +77,10 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
 
 async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
     with _Stopper() as stopper, contextlib.closing(server.bind(config.api)) as listener:
-        async with Node(config) as node:
+        async with listening(config.status) as status, Node(config) as node:
+            status.begin(node)
             token = secrets.token_urlsafe(_TOKEN_BYTES)
-            guard = app.create(node, token=token, config=config.api, stop=stopper.stop)
+            guard = app.create(node, token=token, config=config.api, stop=stopper.stop, status_url=status.url)
             where = server.listening(listener)
             guard.set_hosts(where.hosts)
             async with server.serve(guard, listener, config.api), asyncio.TaskGroup() as tasks:
@@ -84,18 +88,19 @@ async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) 
                 try:
                     home.open_door(where.host, where.port, token)
                     _LOG.info("Warren %s serves as %s (%s)", warren.__version__, node.name, node.peer_id)
-                    on_ready(_ready(node, where))
+                    on_ready(_ready(node, where, status.url))
                     code = await stopper.wait()
                 finally:
+                    status.drain()
                     home.forget_door()
                 telling.cancel()
         _LOG.info("stopped")
     return code
 
 
-def _ready(node: Node, where: server.Listening) -> Ready:
+def _ready(node: Node, where: server.Listening, status_url: str) -> Ready:
     listen = tuple(str(address) for address in node.addresses())
-    return Ready(str(node.peer_id), node.name, listen, os.getpid(), f"http://{where.hosts[0]}")
+    return Ready(str(node.peer_id), node.name, listen, os.getpid(), f"http://{where.hosts[0]}", status_url)
 
 
 class _Stopper:

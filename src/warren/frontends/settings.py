@@ -22,7 +22,7 @@ import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,16 @@ from warren.config import Config, check_listen
 from warren.core.errors import ConfigError
 from warren.frontends.config_file import FILE_NAME, ConfigFile, Problem, read
 from warren.frontends.home import ENV_PREFIX, HOME_VARIABLE, PROGRAM_VARIABLE, write_private
+from warren.services.discovery.config import check_bootstrap, split_name
 
+# What each item of a list must be, so that a mistake is told with its own line.
+_CHECKS: Mapping[str, Callable[[str], object]] = {
+    "listen": check_listen,
+    "discovery.bootstrap": check_bootstrap,
+    "discovery.dns": split_name,
+}
+# Settings whose flag is not just the last part of their name.
+_FLAGS = {"status.listen": "status-listen"}
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -229,9 +238,10 @@ def _flatten(
 
 
 def _place_of_fault(file: ConfigFile, name: str, raw: object) -> str:
-    for item in raw if isinstance(raw, list) and name == "listen" else []:
+    check = _CHECKS.get(name, str)
+    for item in raw if isinstance(raw, list) else []:
         try:
-            check_listen(item)
+            check(item)
         except (ConfigError, TypeError, AttributeError):
             return file.where(name, str(item))
     return file.where(name)
@@ -261,7 +271,7 @@ def _from_word(word: str, kind: Any) -> object:
 def _from_flags(flags: Mapping[str, object], known: Mapping[str, Setting]) -> Iterator[tuple[str, _Given]]:
     for name, raw in flags.items():
         if raw is not None:
-            flag = "--" + name.replace("_", "-")
+            flag = ("--no-" if raw is False else "--") + _FLAGS.get(name, name.rpartition(".")[2])
             yield name, _Given(known[name], raw, Origin("flag", flag), flag)
 
 

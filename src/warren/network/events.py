@@ -46,10 +46,11 @@ class PeerConnected:
 
 @dataclass(frozen=True, slots=True)
 class PeerDisconnected:
-    """The last socket with a peer is gone."""
+    """The last socket with a peer is gone. ours: this node closed it, in good order."""
 
     peer: PeerId
     reason: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

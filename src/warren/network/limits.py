@@ -88,6 +88,11 @@ class SocketLimits:
             raise LimitReached("handshakes_max")
         self.count_inbound(host)
 
+    @property
+    def load(self) -> float:
+        """The share of the inbound sockets that are taken, 0 to 1; 1 where none are allowed."""
+        return self.inbound / self._config.inbound_max if self._config.inbound_max else 1.0
+
     def crowd(self, group: str) -> int:
         """Inbound sockets of one host."""
         return self._inbound_by_ip[group]

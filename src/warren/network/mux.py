@@ -104,6 +104,10 @@ class MuxedConnection(Protocol):
     """Round trip in seconds; set to that of the handshake at first."""
 
     @property
+    def rtt_at(self) -> float | None:
+        """When the newest probe was answered, by the network's clock; None before the first answer."""
+
+    @property
     def ring(self) -> Collection[MuxedStream]:
         """The streams that wait for their turn to send; while it is empty `pump` has nothing to do."""
 

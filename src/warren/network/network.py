@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from warren.core.errors import (
+    Blocked,
     Closed,
     InvalidMultiaddr,
     LimitReached,
@@ -18,6 +19,7 @@ from warren.core.errors import (
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
+from warren.network.counts import counts_of
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
@@ -33,6 +35,7 @@ from warren.network.states import SocketState
 from warren.network.transports.several import Transports
 from warren.network.within import within
 from warren.network.yamux.budget import TotalBudget
+from warren.network.yamux.frames import GO_AWAY_NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.answering import RequestHandler
+    from warren.network.counts import Counts
     from warren.network.router import InlineHandler, StreamHandler
     from warren.network.scratch import Scratch
     from warren.network.stream import Stream
@@ -139,7 +143,7 @@ class Network:
     ) -> Socket:
         """The open socket with `peer`, or a new one: dials `addresses` and those that are known.
 
-        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`,
+        Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `Blocked`,
         `RequestTimeout`. `forced` dials addresses that failed a moment ago, too. `passing`: for an errand,
         after which the caller may close what it opened unless somebody else has asked for the connection.
         """
@@ -151,6 +155,7 @@ class Network:
         self, peer: PeerId, addresses: Sequence[Multiaddr], timeout_s: float | None, *, forced: bool = False
     ) -> Socket:
         self._check_running()
+        self._registry.refuse_blocked(peer)
         socket = self._registry.best(peer)
         if socket is not None:
             return socket
@@ -163,15 +168,23 @@ class Network:
         # The peer may have dialled as well, and the two nodes have settled on its socket since.
         return self._registry.best(peer) or dialled
 
-    async def connect_unproven(self, address: Multiaddr, *, timeout_s: float | None = None) -> Socket:
+    async def connect_unproven(
+        self, address: Multiaddr, *, timeout_s: float | None = None, passing: bool = False
+    ) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven.
 
-        An address that names its peer is dialled as `connect` does.
+        An address that names its peer is dialled as `connect` does. passing: see there.
         """
         self._check_running()
         if address.peer_id is not None:
-            return await self.connect(address.peer_id, [address], timeout_s=timeout_s)
-        return await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
+            return await self.connect(address.peer_id, [address], timeout_s=timeout_s, passing=passing)
+        socket = await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
+        socket.kept = not passing
+        return socket
+
+    def can_dial(self, address: Multiaddr) -> bool:
+        """Whether one of the transports knows what to do with `address`."""
+        return self._transport.can_dial(address)
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses behind an address (see `Dialer`)."""
@@ -221,6 +234,17 @@ class Network:
         """Whether a socket with `peer` carries streams."""
         return self._registry.best(peer) is not None
 
+    def counts(self) -> Counts:
+        """How much there is now, and how much there was since the start; a look at every socket."""
+        return counts_of(
+            self._registry.all(), self._registry.peers(), self._registry.limits, self._registry.tally
+        )
+
+    @property
+    def load(self) -> float:
+        """The share of the inbound sockets that are taken, 0 to 1."""
+        return self._registry.limits.load
+
     def protect(self, peer: PeerId, tag: str) -> None:
         """Never close the sockets of `peer` to make room, as long as one tag holds."""
         self._registry.protect(peer, tag)
@@ -233,10 +257,28 @@ class Network:
         """Whether any tag holds for `peer`."""
         return self._registry.is_protected(peer)
 
+    def is_wanted(self, socket: Socket) -> bool:
+        """Whether somebody asked for this connection, or protects its peer. If not, who made it in passing
+        closes it as soon as it rests: no stream of others is open, and no data came or went for a while.
+        """
+        return socket.kept or self._registry.is_protected(socket.peer_id)
+
     def settle(self, peer: PeerId) -> None:
         """Both sides speak Warren: of several sockets with `peer` keep the one that the rule names."""
         self._registry.settle(peer)
         self._look_soon()
+
+    def set_blocked(self, is_blocked: Callable[[PeerId], bool]) -> None:
+        """From now on `is_blocked` says with whom there shall be no socket.
+
+        It is asked before each dial, and of each socket once its peer's key is proven.
+        """
+        self._registry.is_blocked = is_blocked
+
+    def expel(self, peer: PeerId) -> None:
+        """End every socket with a peer that was just blocked."""
+        for socket in self._registry.sockets(peer):
+            socket.shut(Blocked(f"{peer} was blocked here"), GO_AWAY_NORMAL)
 
     # --- streams and handlers -------------------------------------------------------------------------------
 

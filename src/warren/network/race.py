@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 NOT_REACHED_CURE: Final = "is it running, and is the address right?"
+REFUSED_REASON: Final = "nobody listens there"
+"""Why an attempt failed where a machine answered."""
 
 
 class DialHost(Protocol):
@@ -224,7 +226,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there"
+        return REFUSED_REASON
     return str(error) or type(error).__name__
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import Closed, HandshakeFailed, LimitReached, ProtocolViolation
+from warren.core.errors import Blocked, Closed, HandshakeFailed, LimitReached, ProtocolViolation
+from warren.network.counts import Tally
 from warren.network.events import PeerConnected, PeerDisconnected, SocketMoved, SocketRefused
 from warren.network.limits import SocketLimits, choose_victim, ip_group
 from warren.network.overdue import OverdueStreams
@@ -40,6 +41,8 @@ class SocketRegistry:
         self, own: PeerId, config: NetworkConfig, events: EventBus, clock: Callable[[], float]
     ) -> None:
         self.limits = SocketLimits(config)
+        self.tally = Tally()
+        """What happened since the start."""
         self._own = own
         self._config = config
         self._events = events
@@ -55,6 +58,7 @@ class SocketRegistry:
         """What `Socket.activity` was, and since when."""
         self._overdue = OverdueStreams(config.stream_timeout_s)
         self._protected: dict[PeerId, set[str]] = {}
+        self.is_blocked: Callable[[PeerId], bool] = lambda _: False
 
     # --- looking up -----------------------------------------------------------------------------------------
 
@@ -119,8 +123,7 @@ class SocketRegistry:
         try:
             self.limits.welcome(host, self._clock())
         except LimitReached as error:
-            if self._events.wants(SocketRefused):
-                self._events.emit(SocketRefused(error.limit, host))
+            self._note_refused(error.limit, host)
             return False
         return True
 
@@ -131,7 +134,7 @@ class SocketRegistry:
             self.limits.admit_inbound(host)
         except LimitReached as error:
             if not self._made_room(error.limit, host):
-                self._events.emit(SocketRefused(error.limit, str(remote)))
+                self._note_refused(error.limit, str(remote))
                 raise
             self.limits.count_inbound(host)
         self.add(socket)
@@ -147,10 +150,15 @@ class SocketRegistry:
             if oldest.outbound or oldest.authenticated or oldest.state not in _EARLY:
                 continue
             if group is None or self._sockets[oldest] == group:
-                self._events.emit(SocketRefused(limit, str(oldest.remote_addr)))
+                self._note_refused(limit, str(oldest.remote_addr))
                 oldest.abort(LimitReached(limit))
                 return True
         return False
+
+    def _note_refused(self, limit: str, remote: str) -> None:
+        self.tally.refused[limit] += 1
+        if self._events.wants(SocketRefused):
+            self._events.emit(SocketRefused(limit, remote))
 
     def on_moved(self, socket: Socket, old: SocketState, new: SocketState) -> None:
         """Keep the map true; called after every move of every socket."""
@@ -172,14 +180,22 @@ class SocketRegistry:
     def _check_peer(self, socket: Socket) -> None:
         if socket.peer_id == self._own:
             raise HandshakeFailed("that is this node itself")
-        self._check_room(socket)
+        self._check_welcome(socket)
 
-    def _check_room(self, socket: Socket) -> None:
+    def _check_welcome(self, socket: Socket) -> None:
+        self.refuse_blocked(socket.peer_id)
         if len(self._peers.get(socket.peer_id, ())) >= self._config.per_peer_max:
             raise LimitReached("per_peer_max")
 
+    def refuse_blocked(self, peer: PeerId) -> None:
+        """Raises `Blocked` where there shall be no socket with `peer`."""
+        if self.is_blocked(peer):
+            raise Blocked(f"{peer} is blocked here", hint=f"warren peer unblock {peer}")
+
     def _join(self, socket: Socket) -> None:
-        self._check_room(socket)  # once more: many may have proved their key before one agreed on a muxer
+        # Once more: many may have proved their key before one agreed on a muxer, or it was blocked since.
+        self._check_welcome(socket)
+        self.tally.opened[socket.direction] += 1
         sockets = self._peers.setdefault(socket.peer_id, [])
         sockets.append(socket)
         if len(sockets) == 1:
@@ -190,6 +206,7 @@ class SocketRegistry:
         self._used.pop(socket, None)
         if socket not in self._sockets:
             return
+        self.tally.add_closed(socket)
         del self._sockets[socket]
         if socket.outbound:
             self.limits.release_outbound()
@@ -205,7 +222,8 @@ class SocketRegistry:
             sockets.remove(socket)
             if not sockets:
                 del self._peers[socket.peer_id]
-                self._events.emit(PeerDisconnected(socket.peer_id, str(socket.error or "closed")))
+                reason, ours = str(socket.error or "closed"), isinstance(socket.error, Closed)
+                self._events.emit(PeerDisconnected(socket.peer_id, reason, ours))
 
     # --- keeping order --------------------------------------------------------------------------------------
 
@@ -222,6 +240,7 @@ class SocketRegistry:
             wanted = [max(wanted, key=lambda s: s.opened_at)]
             # The key is the same, so what one socket proved holds for the one that takes its place.
             wanted[0].proven = any(s.proven for s in live)
+            wanted[0].kept = any(s.kept for s in live)
         for socket in live:
             if socket not in wanted:
                 self._drain(socket)

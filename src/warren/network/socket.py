@@ -171,6 +171,11 @@ class Socket(Life, asyncio.BufferedProtocol):
         return self.mux.rtt_s if self.mux is not None else None
 
     @property
+    def rtt_at(self) -> float | None:
+        """When `rtt_s` was measured by a probe; None while it is that of the handshake."""
+        return self.mux.rtt_at if self.mux is not None else None
+
+    @property
     def local_addr(self) -> Multiaddr | None:
         """This end of the link; None before there is one."""
         return _endpoint(self._transport.get_extra_info("sockname")) if self._transport is not None else None
@@ -232,7 +237,7 @@ class Socket(Life, asyncio.BufferedProtocol):
         return [stream for stream in self._open_streams() if stream.waits_for_peer]
 
     def probe(self) -> None:
-        """Ask the peer's muxer for a sign of life; the answer sets `last_read_at` and `rtt_s`."""
+        """Ask the peer's muxer for a sign of life; the answer sets `last_read_at`, `rtt_s` and `rtt_at`."""
         if self.mux is not None and self.state in USABLE:
             self.mux.ping()
             self.flush()

@@ -29,7 +29,7 @@ from warren.network.states import USABLE
 from warren.protocols.proto.identify_pb2 import Identify as Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from warren.network.network import Network
     from warren.network.socket import Socket
@@ -95,12 +95,19 @@ class IdentifyInfo:
 class Identify:
     """Asks every new socket, answers every question, and pushes what changed."""
 
-    def __init__(self, network: Network, agent: str, advertised: Callable[[], list[Multiaddr]]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        agent: str,
+        advertised: Callable[[], Sequence[Multiaddr]],
+        record: Callable[[], bytes] = bytes,
+    ) -> None:
+        """advertised: where others may dial this node. record: the same, sealed; empty: there is none."""
         self._network = network
         self._agent = agent
         self._advertised = advertised
-        self._cached: tuple[tuple[Multiaddr, ...], tuple[str, ...], bytes] | None = None
-        self._sequence = int(network.runtime.clock.wall() * 1000)
+        self._record = record
+        self._cached: tuple[tuple[object, ...], bytes] | None = None
         self._pushing: set[Socket] = set()
         """Sockets on which a push arrives: one at a time, so that half pushes cannot pile up."""
         network.on_connected = self._ask
@@ -181,22 +188,20 @@ class Identify:
         return frame(head + Message(observedAddr=observed.without_peer().to_bytes()).SerializeToString())
 
     def _common_part(self) -> bytes:
-        addresses = tuple(self._advertised())
-        protocols = tuple(self._network.router.protocols)
-        if self._cached is not None and self._cached[:2] == (addresses, protocols):
-            return self._cached[2]
-        self._sequence += 1
-        key = self._network.key
-        record = PeerRecord(key.peer_id, self._sequence, addresses)
+        addresses, protocols = self._advertised(), self._network.router.protocols
+        record = self._record()
+        parts = (tuple(addresses), tuple(protocols), record)
+        if self._cached is not None and self._cached[0] == parts:
+            return self._cached[1]
         encoded = Message(
-            publicKey=key.public_key.to_protobuf(),
+            publicKey=self._network.key.public_key.to_protobuf(),
             listenAddrs=[address.to_bytes() for address in addresses],
             protocols=protocols,
             protocolVersion=PROTOCOL_VERSION,
             agentVersion=self._agent,
-            signedPeerRecord=record.seal(key),
+            signedPeerRecord=record or None,
         ).SerializeToString()
-        self._cached = (addresses, protocols, encoded)
+        self._cached = (parts, encoded)
         return encoded
 
 

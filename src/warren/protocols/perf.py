@@ -2,8 +2,8 @@
 
 In: a peer and byte counts.  Out: `PerfResult`.  The server takes everything in the callback and sends from
 one constant block, so the figure is the network's and not this module's.
-Refuses: to send to peers that `allowed` does not grant (a stranger could make us send for ever), and more
-than `bytes_max`.
+Whom to serve, when, and how much is for the `Gate` to say (a stranger could make us send for ever). Refuses
+what is beyond that.
 Spec: https://github.com/libp2p/specs/blob/master/perf/perf.md
 """
 
@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from warren.core.errors import ProtocolViolation, Refused, RequestTimeout
+from warren.core.errors import ProtocolViolation, RequestTimeout
 from warren.network.yamux.frames import BODY_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ STALL_S: Final = 30.0
 """A served measurement in which no byte moved for so long is reset; its header is due by then, too.
 Stops peers that open streams and say, send or take nothing. A link of 5 kB/s still moves a window by then."""
 SERVED_TIMEOUT_S: Final = 600.0
-"""A served measurement lasts no longer, to within `STALL_S`. Stops peers that move a byte now and then."""
+"""A served run lasts no longer where the gate says nothing else, to within `STALL_S`. Stops peers that move a
+byte now and then."""
 _COUNT: Final = struct.Struct(">Q")
 
 
@@ -50,15 +51,25 @@ class PerfResult:
         return (self.uploaded_bytes + self.downloaded_bytes) / self.seconds if self.seconds else 0.0
 
 
+class Gate(Protocol):
+    """Decides which runs are served, and when: two at once would measure each other."""
+
+    def ask(self, run: ServedRun) -> None:
+        """A peer wants a run: `begin` it now or later, or `refuse` it. May raise `Refused` instead."""
+
+
 class _BlockSender:
     """Sends `count` bytes of a constant block as fast as the stream takes them, without a task."""
 
-    __slots__ = ("_block", "_left", "_stream")
+    __slots__ = ("_block", "_left", "_on_moved", "_stream")
 
-    def __init__(self, stream: Stream, block: bytes, count: int) -> None:
+    def __init__(
+        self, stream: Stream, block: bytes, count: int, on_moved: Callable[[int], None] | None = None
+    ) -> None:
         self._stream = stream
         self._block = block
         self._left = count
+        self._on_moved = on_moved
 
     @property
     def unsent_bytes(self) -> int:
@@ -74,6 +85,8 @@ class _BlockSender:
         while self._left:
             size = min(self._left, len(block))
             self._left -= size
+            if self._on_moved is not None:
+                self._on_moved(size)
             if not stream.write_nowait(block if size == len(block) else block[:size]):
                 if self._left:
                     return
@@ -83,17 +96,12 @@ class _BlockSender:
 
 
 class Perf:
-    """Measures, and answers the measurements of peers that `allowed` grants."""
+    """Measures, and answers the measurements that the gate lets through; without a gate, everybody's."""
 
-    def __init__(
-        self,
-        network: Network,
-        allowed: Callable[[PeerId], bool] = lambda _peer: True,
-        *,
-        bytes_max: int = 1 << 40,
-    ) -> None:
+    def __init__(self, network: Network, gate: Gate | None = None, *, bytes_max: int = 1 << 40) -> None:
+        """bytes_max: of one run that is served, where there is no gate."""
         self._network = network
-        self._allowed = allowed
+        self._gate = gate
         self._bytes_max = bytes_max
         self._block = bytes(BLOCK_BYTES)
         network.handle_stream_inline(PROTOCOL_ID, self._serve)
@@ -105,8 +113,11 @@ class Perf:
         upload_bytes: int = 0,
         download_bytes: int = 0,
         timeout_s: float = 600.0,
+        on_moved: Callable[[int], None] | None = None,
     ) -> PerfResult:
         """Send `upload_bytes`, then have `download_bytes` sent back (at least one, as the acknowledgement).
+
+        on_moved: called with each so many bytes that were given to the stream, or came.
 
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, and what `Network.connect` raises.
         """
@@ -118,6 +129,8 @@ class Perf:
         def on_data(data: memoryview) -> None:
             nonlocal received
             received += len(data)
+            if on_moved is not None:
+                on_moved(len(data))
             if received > want:
                 on_end(None)
 
@@ -131,7 +144,7 @@ class Perf:
         try:
             async with asyncio.timeout(timeout_s):
                 stream.write_nowait(_COUNT.pack(want))
-                _BlockSender(stream, self._block, upload_bytes).start()
+                _BlockSender(stream, self._block, upload_bytes, on_moved).start()
                 outcome = await finished
             if outcome is not None:
                 raise outcome
@@ -147,15 +160,18 @@ class Perf:
         return PerfResult(upload_bytes, download_bytes, clock() - began)
 
     def _serve(self, stream: Stream) -> None:
-        if not self._allowed(stream.peer_id):
-            raise Refused("no speed tests for this peer")
-        _Serving(stream, self._block, self._bytes_max, self._network.clock)
+        run = ServedRun(stream, self._block, self._network.clock)
+        if self._gate is not None:
+            self._gate.ask(run)
+        else:
+            run.begin(self._bytes_max)
 
 
-class _Serving:
-    """One measurement of a peer: takes what it sends, then sends what it asked for, and never waits for ever.
+class ServedRun:
+    """One run of a peer: takes what it sends, then sends what it asked for, and never waits for ever.
 
-    One timer looks every `STALL_S` whether bytes moved: nothing is armed or cancelled as they do.
+    Until it begins the peer can send no more than the window of its stream. One timer looks every `STALL_S`
+    whether bytes moved: nothing is armed or cancelled as they do.
     """
 
     __slots__ = (
@@ -165,24 +181,47 @@ class _Serving:
         "_clock",
         "_head",
         "_left",
+        "_seconds_max",
         "_seen",
         "_sender",
         "_stream",
         "_timer",
+        "_wanted",
+        "peer_id",
     )
 
-    def __init__(self, stream: Stream, block: bytes, bytes_max: int, clock: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, block: bytes, clock: Callable[[], float]) -> None:
+        self.peer_id = stream.peer_id
         self._stream = stream
         self._block = block
-        self._bytes_max = bytes_max
         self._clock = clock
-        self._began = clock()
         self._head = b""
-        self._left = bytes_max
+        self._bytes_max = self._left = self._wanted = 0
         self._sender: _BlockSender | None = None
+
+    def begin(self, bytes_max: int, seconds_max: float = SERVED_TIMEOUT_S) -> None:
+        """Serve it, with up to `bytes_max` in each direction; called once."""
+        self._bytes_max = self._left = bytes_max
+        self._seconds_max = seconds_max
+        self._began = self._clock()
         self._seen = self._progress()
-        self._timer = asyncio.get_running_loop().call_later(STALL_S, self._look)
-        stream.set_receiver(self._on_data, self._on_end)
+        self._timer = asyncio.get_running_loop().call_later(min(STALL_S, seconds_max), self._look)
+        self._stream.set_receiver(self._on_data, self._on_end)
+
+    def refuse(self) -> None:
+        """Do not serve it."""
+        self._stream.reset()
+
+    @property
+    def over(self) -> bool:
+        """Whether all was sent, or the stream ended before."""
+        return self._stream.ended or (self._sender is not None and not self._sender.unsent_bytes)
+
+    @property
+    def moved_bytes(self) -> int:
+        """What it cost so far, both directions together."""
+        unsent = self._sender.unsent_bytes if self._sender is not None else 0
+        return self._bytes_max - max(self._left, 0) + self._wanted - unsent
 
     def _on_data(self, data: memoryview) -> None:
         if len(self._head) < _COUNT.size:
@@ -199,7 +238,8 @@ class _Serving:
             self._timer.cancel()
             self._stream.reset()
             return
-        self._sender = _BlockSender(self._stream, self._block, _COUNT.unpack(self._head)[0])
+        self._wanted = _COUNT.unpack(self._head)[0]
+        self._sender = _BlockSender(self._stream, self._block, self._wanted)
         self._sender.start()
 
     def _progress(self) -> tuple[int, int]:
@@ -210,7 +250,7 @@ class _Serving:
         progress = self._progress()
         if self._stream.ended or not progress[1]:
             return
-        late = self._clock() - self._began >= SERVED_TIMEOUT_S
+        late = self._clock() - self._began >= self._seconds_max
         if late or progress == self._seen or len(self._head) < _COUNT.size:
             self._stream.reset()
             return

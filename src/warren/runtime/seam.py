@@ -1,7 +1,7 @@
 """The seam to the world, as narrow interfaces.
 
-In:  what the floors above ask of the world: the time, chance, byte links, files, work off the loop, a
-database.
+In:  what the floors above ask of the world: the time, chance, byte links, names, services on the local link,
+files, work off the loop, a database.
 Out: answers from the operating system (`warren.runtime.real`) or from a seeded world
 (`warren.runtime.simulated`). A whole node runs unchanged on either; one conformance suite (`tests/runtime`)
 holds both to what is written here.
@@ -123,9 +123,75 @@ class Transport(Protocol):
         """
         ...
 
+    async def resolve_txt(self, name: str) -> list[bytes]:
+        """Return the TXT records of a DNS name, the strings of each joined; never an empty list.
+
+        Raises `socket.gaierror` where there are none, `TimeoutError` where no name server answers.
+        """
+        ...
+
     def interface_addresses(self) -> list[str]:
         """Return the numeric addresses of this machine, loopback included, IPv6 link-local left out. It
         does not block.
+        """
+        ...
+
+
+class LocalService(NamedTuple):
+    """A service that this machine offers on its local links, as DNS-SD describes one (RFC 6763).
+
+    kind: what it is, `_p2p._udp.local`. name: which one, unique on the link, at most 63 bytes. texts: the
+    strings of its TXT record, at most 255 bytes each. addresses: where `port` is reached, IPv4 and IPv6.
+    """
+
+    kind: str
+    name: str
+    port: int
+    texts: tuple[bytes, ...]
+    addresses: tuple[str, ...]
+
+
+class Heard(NamedTuple):
+    """What somebody on a local link said of a service; it may be a lie. `gone`: that it is there no more, and
+    then there are no texts.
+    """
+
+    kind: str
+    name: str
+    texts: tuple[bytes, ...]
+    gone: bool = False
+
+
+class LocalLinks(Protocol):
+    """A place on the local links of this machine: it announces services, and hears those of others."""
+
+    async def announce(self, service: LocalService) -> None:
+        """Tell everybody now, and whoever asks later, until `withdraw`; again, with what has changed."""
+        ...
+
+    async def withdraw(self, kind: str, name: str) -> None:
+        """Tell everybody that the service is gone. One that was never announced is no error."""
+        ...
+
+    def ask(self, kind: str) -> None:
+        """Ask who offers a service of this kind; each that does answers, also who answered before. From then
+        on, what is said of the kind unasked is heard, too.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye for what is announced, and leave. Closing twice is harmless."""
+        ...
+
+
+class Multicast(Protocol):
+    """What reaches everybody on the same link, and nobody else (RFC 6762)."""
+
+    async def join(self, addresses: Sequence[str], hear: Callable[[Heard], None]) -> LocalLinks:
+        """Take part on the interfaces that have these numeric addresses, and on no other.
+
+        `hear` is called with what others say, and with what this node says itself. Raises `OSError` where no
+        interface can.
         """
         ...
 
@@ -334,6 +400,9 @@ class Runtime(Protocol):
 
     @property
     def transport(self) -> Transport: ...
+
+    @property
+    def multicast(self) -> Multicast: ...
 
     @property
     def disk(self) -> Disk: ...

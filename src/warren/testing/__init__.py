@@ -17,6 +17,6 @@ moment and the same seed gives the same run.
 from __future__ import annotations
 
 from warren.runtime.simulated import Deadlock, Quality, SimulationError, World
-from warren.testing.nodes import Nodes, network, run
+from warren.testing.nodes import QUIET, Nodes, network, run
 
-__all__ = ["Deadlock", "Nodes", "Quality", "SimulationError", "World", "network", "run"]
+__all__ = ["QUIET", "Deadlock", "Nodes", "Quality", "SimulationError", "World", "network", "run"]

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
+from tests.frontends.support import HANGS_S
 from warren.core.errors import BadContent, InputError, PeerUnknown
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ def lines(api: RunningApi, method: str, path: Any, body: Any = None) -> Any:
     return [json.loads(line) for line in raw.splitlines()]
 
 
+def lines_once_begun(api: RunningApi, body: Any) -> Any:
+    """The lines of a transfer that goes on when its first line was read."""
+    with api.opened("POST", "/v1/transfers", body) as response:
+        assert response.headers["content-type"] == "application/x-ndjson"
+        first = response.readline()
+        api.call(api.node.hold.set)
+        return [json.loads(line) for line in (first, *response.read().splitlines())]
+
+
 def test_status(api: RunningApi) -> None:
     status, found = api.json("GET", "/v1/status")
     assert status == 200
@@ -34,7 +43,7 @@ def test_status(api: RunningApi) -> None:
 
 def test_stop_is_passed_on(api: RunningApi) -> None:
     assert api.json("POST", "/v1/stop", {}) == (202, {"stopping": True})
-    assert api.stopped.wait(5)
+    assert api.stopped.wait(HANGS_S)
 
 
 def test_events_are_lines_of_json(api: RunningApi) -> None:
@@ -56,25 +65,6 @@ def test_invite_and_join(api: RunningApi) -> None:
     assert (status, contact["name"], contact["own_name"]) == (201, "anna", "Anna A.")
 
 
-def test_peers_are_contacts_first_then_connected(api: RunningApi) -> None:
-    _, found = api.json("GET", "/v1/peers")
-    assert [(one["peer_id"], one["name"]) for one in found["items"]] == [
-        (str(ANNA), "anna"),
-        (str(BEN), None),
-    ]
-    assert found["items"][0]["rtt_ms"] == 12.3
-    assert found["items"][0]["addresses"] == ["/ip4/192.0.2.7/tcp/4101"]
-
-
-def test_a_peer_is_shown_added_renamed_and_removed(api: RunningApi) -> None:
-    assert api.json("GET", "/v1/peers/anna")[1]["peer_id"] == str(ANNA)
-    status, added = api.json("POST", "/v1/peers", {"peer": f"/ip4/1.2.3.4/tcp/1/p2p/{BEN}", "name": "ben"})
-    assert (status, added["name"]) == (201, "ben")
-    assert api.json("POST", "/v1/peers", {"peer": "ben", "name": "benjamin"})[1]["name"] == "benjamin"
-    status, removed = api.json("DELETE", "/v1/peers/ben")
-    assert (status, removed["removed"]) == (200, str(BEN))
-
-
 def test_ping_streams_each_round_trip(api: RunningApi) -> None:
     *each, summary = lines(api, "POST", "/v1/ping", {"peer": "anna", "count": 3, "interval_s": 0})
     assert [one["number"] for one in each] == [1, 2, 3]
@@ -88,7 +78,13 @@ def test_ping_dials_an_address(api: RunningApi) -> None:
 
 
 def test_speedtest(api: RunningApi) -> None:
-    *_, result = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
+    first, *progress, result = lines(api, "POST", "/v1/speedtest", {"peer": "anna", "seconds": 1})
+    assert (first["phase"], first["called"][:4]) == ("waiting", "anna")
+    assert [(one["event"], one["phase"], one["share"]) for one in progress] == [
+        ("progress", "upload", 0.25),
+        ("progress", "download", 0.75),
+    ]
+    assert progress[0]["bytes_per_s"] == 200_000_000
     assert result["download_bytes_per_s"] == 300_000_000
 
 
@@ -112,8 +108,7 @@ def test_a_long_listing_comes_whole(api: RunningApi) -> None:
 
 def test_get_streams_progress_and_ends_with_the_path(api: RunningApi, tmp_path: Path) -> None:
     api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
-    found = lines(api, "POST", "/v1/transfers", {"ref": "anna/a", "output": str(tmp_path)})
+    found = lines_once_begun(api, {"ref": "anna/a", "output": str(tmp_path)})
     assert found[0]["event"] == "progress"
     assert found[0]["phase"] == "fetching"
     assert found[-1]["event"] == "result"
@@ -130,8 +125,7 @@ def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> N
 
 def test_an_error_within_a_stream_is_its_last_line(api: RunningApi) -> None:
     api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
-    found = lines(api, "POST", "/v1/transfers", {"ref": "anna/bad"})
+    found = lines_once_begun(api, {"ref": "anna/bad"})
     assert found[0]["event"] == "progress"
     assert found[-1]["event"] == "error"
     assert found[-1]["error"] == "BadContent"
@@ -142,7 +136,7 @@ def test_going_away_cancels_the_work(api: RunningApi) -> None:
     stream = api.client.stream("POST", "transfers", body={"ref": "anna/slow"})
     assert next(stream)["event"] == "progress"
     stream.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANGS_S
     while not api.call(lambda: api.node.cancelled):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -210,6 +204,7 @@ def test_openapi_describes_everything(api: RunningApi) -> None:
     status, found = api.json("GET", "/openapi.json")
     assert status == 200
     assert "/v1/transfers" in found["paths"]
+    assert "/v1/peer-list" in found["paths"]
     for path in found["paths"].values():
         for operation in path.values():
             assert operation.get("description") or operation["summary"]

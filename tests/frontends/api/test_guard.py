@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.support import TOKEN, running_api
+from tests.frontends.support import HANGS_S, TOKEN, running_api
 from warren.config import ApiConfig
 from warren.frontends.api import guard as guard_module
 from warren.frontends.api import server as server_module
@@ -125,7 +125,7 @@ def test_strangers_cannot_hold_all_connections(tmp_path: Path, monkeypatch: pyte
     with running_api(tmp_path / "h", ApiConfig(requests_max=2)) as api:
         held = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(20)]
         try:
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + HANGS_S
             while True:
                 try:
                     assert api.json("GET", "/v1/status")[0] == 200

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
-from tests.frontends.support import warren
+from tests.frontends.support import hold_until_progress_is_shown, warren
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +59,9 @@ def test_join_reads_a_code_from_stdin(run: Any, monkeypatch: pytest.MonkeyPatch)
 def test_peers_have_numbers(run: Any) -> None:
     said = run("peer", "list")
     rows = [line.split() for line in said.out.splitlines()]
-    assert rows[0] == ["#", "NAME", "STATE", "RTT", "PEER", "ID"]
-    assert rows[1] == ["1", "anna", "connected", "12.3", "ms", str(ANNA)]
+    assert rows[0] == ["#", "NAME", "STATE", "LATENCY", "DOWN", "UP", "SEEN", "PEER", "ID"]
+    assert rows[1][:5] == ["1", "anna", "connected", "20.0", "ms"]
+    assert rows[1][-2:] == ["now", str(ANNA)]
     assert rows[2][:2] == ["2", "-"]
     assert f"peer id    {BEN}" in run("peer", "show", "2").out
     assert run("ping", "1", "-c", "1", "--json").out.count(str(ANNA)) == 1
@@ -78,7 +78,11 @@ def test_peer_show(run: Any) -> None:
     said = run("peer", "show", "anna")
     assert "name       anna" in said.out
     assert "program    js-libp2p/3.3.0" in said.out
-    assert "addresses  /ip4/192.0.2.7/tcp/4101" in said.out
+    assert "address    /ip4/192.0.2.7/tcp/4101" in said.out
+    assert "latency    20.00 ms ± 1.00 ms, measured" in said.out
+    assert "download   100.0 Mbit/s (12.5 MB/s), measured" in said.out
+    assert "says       region: north" in said.out
+    assert "roles      dht" in said.out
     assert run("peer", "show", "nobody").code == 4
 
 
@@ -198,8 +202,7 @@ def test_get_shows_progress_as_lines_where_nobody_watches(
     run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warren.frontends.cli.progress.PLAIN_EVERY_S", 0)
-    api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    hold_until_progress_is_shown(api, monkeypatch)
     said = run("get", "anna/a", "-o", tmp_path)
     assert "fetching: 1 B of 10 B (10 %)" in said.err
     assert said.out == f"{tmp_path / 'a'}\n"
@@ -210,8 +213,7 @@ def test_get_shows_a_bar_to_who_watches(
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    api.call(api.node.hold.clear)
-    threading.Timer(0.3, lambda: api.call(api.node.hold.set)).start()
+    hold_until_progress_is_shown(api, monkeypatch)
     said = run("get", "anna/a", "-o", tmp_path)
     assert said.code == 0
     assert said.out == f"{tmp_path / 'a'}\n"

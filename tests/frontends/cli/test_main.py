@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +100,17 @@ def test_what_is_typed_wrong_is_told(
 
 def test_a_command_that_is_nearly_right(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "did you mean 'status'?" in warren(capfd, tmp_path, "statsu").err
+    assert "did you mean 'list'?" in warren(capfd, tmp_path, "peer", "lst").err
+
+
+def test_a_group_lists_its_commands_by_whole_sentences(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for group in ("peer", "dht", "metadata", "config"):
+        listed = (
+            warren(capfd, tmp_path, group, "--help").out.partition("Commands:")[2].partition("Examples")[0]
+        )
+        assert "..." not in listed
 
 
 def commands_that_need_a_node() -> list[Any]:
@@ -187,10 +197,8 @@ def test_help_is_quick() -> None:
         "heavy = {'fastapi', 'pydantic', 'uvicorn', 'rich', 'asyncio', 'cryptography', 'google', 'sqlite3'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), check=False)
     assert done.returncode == 0, done.stderr.decode()
-    assert time.monotonic() - start < 5
 
 
 def test_completion(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

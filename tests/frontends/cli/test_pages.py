@@ -66,7 +66,7 @@ def test_the_api_page_has_every_route(api: RunningApi) -> None:
     _, described = api.json("GET", "/openapi.json")
     for path, operations in described["paths"].items():
         for method in operations:
-            shown = path.replace("{peer}", "PEER").replace("{ref}", "REF")
+            shown = path.replace("{peer}", "PEER").replace("{ref}", "REF").replace("{key}", "KEY")
             assert f"`{method.upper()} {shown}" in text, (method, path)
 
 

@@ -245,7 +245,7 @@ def test_pings_are_answered_with_their_value_and_measure_the_round_trip() -> Non
     pair.clock.now += 0.25
     pair.carry()
     assert pair.a.session.rtt_s == 0.25
-    assert pair.a.session.rtt_measured
+    assert pair.a.session.rtt_at == pair.clock.now
     pair.b.receive(frame(PING, SYN, 0, 77))
     assert said(pair.b) == [(PING, ACK, 0, 77, b"")]
 
@@ -253,7 +253,7 @@ def test_pings_are_answered_with_their_value_and_measure_the_round_trip() -> Non
 def test_an_answer_that_nobody_asked_for_measures_nothing() -> None:
     end = client()
     end.receive(frame(PING, ACK, 0, 0))
-    assert not end.session.rtt_measured
+    assert end.session.rtt_at is None
 
 
 def test_an_answer_to_a_probe_that_the_peer_has_not_seen_measures_nothing() -> None:
@@ -262,7 +262,7 @@ def test_an_answer_to_a_probe_that_the_peer_has_not_seen_measures_nothing() -> N
     [(*_, value, _)] = said(end)
     for guess in (0, 1, value - 1):
         end.receive(frame(PING, ACK, 0, guess))
-    assert not end.session.rtt_measured
+    assert end.session.rtt_at is None
     end.clock.now += 0.5
     end.receive(frame(PING, ACK, 0, value))
     assert end.session.rtt_s == 0.5

@@ -33,9 +33,10 @@ def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_platform_that_cannot_open_relative_to_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     setting = real(tmp_path)
+    request.addfinalizer(setting.close)
     monkeypatch.setattr(module, "_HAS_DIR_FD", False)
     test_disk.test_no_symlink_leads_out_of_a_folder(setting)
     folder = setting.server.disk.open_folder(setting.folder, "top/a")

@@ -27,7 +27,7 @@ from warren.frontends.api.errors import (
 )
 from warren.frontends.api.guard import Guard
 from warren.frontends.api.names import with_names
-from warren.frontends.api.routes import dht, files, node, people
+from warren.frontends.api.routes import dht, files, node, peers, people, status
 from warren.frontends.api.schemas import Problem
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ in `api.json`. Long works answer with NDJSON: lines whose `event` is progress or
 """
 
 
-def create(warren_node: Node, *, token: str, config: ApiConfig, stop: Callable[[], None]) -> Guard:
-    """The guarded application. stop: asks the program around the node to end."""
+def create(
+    warren_node: Node, *, token: str, config: ApiConfig, stop: Callable[[], None], status_url: str = ""
+) -> Guard:
+    """The guarded application.
+
+    stop: asks the program around the node to end. status_url: where its status listener is, if it has one.
+    """
     app = FastAPI(
         title="Warren",
         version=warren.__version__,
@@ -53,7 +58,8 @@ def create(warren_node: Node, *, token: str, config: ApiConfig, stop: Callable[[
     )
     app.state.node = warren_node
     app.state.stop = stop
-    for part in (node, people, files, dht):
+    app.state.status_url = status_url
+    for part in (node, peers, people, files, dht, status):
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+from warren.frontends.api.schemas_discovery import Discovery
+from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 
 class _Request(BaseModel):
@@ -41,6 +42,9 @@ class Status(BaseModel):
     contacts: int
     shares: int
     download_dir: str
+    status: str = Field(description="Where the status listener is; empty: there is none")
+    damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
+    discovery: Discovery
 
 
 class Stopping(BaseModel):
@@ -72,7 +76,7 @@ class JoinRequest(_Request):
 
 
 class Peer(BaseModel):
-    """A contact, or a peer that is connected right now."""
+    """A peer, as it is right now."""
 
     peer_id: str
     name: str | None = Field(description="Petname: what you call it")
@@ -89,12 +93,6 @@ class KeptPeer(Peer):
     """A peer that is a contact now."""
 
     new: bool = Field(description="false: it was one before")
-
-
-class PeerList(BaseModel):
-    """All contacts and connected peers; contacts first, by name."""
-
-    items: list[Peer]
 
 
 class PeerRequest(_Request):
@@ -160,9 +158,9 @@ class ShareList(BaseModel):
 
 
 class RemovedPeer(BaseModel):
-    """The contact that was taken away."""
+    """Who was taken away."""
 
-    removed: str = Field(description="Its peer id")
+    removed: str = Field(description="Its peer id, or the imported address")
     called: str = Field(description="As messages name it")
 
 

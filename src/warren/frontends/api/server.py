@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from warren.config import ApiConfig
+from warren.config import ApiConfig, StatusConfig
 from warren.core.errors import ConfigError
 from warren.frontends.api.guard import App
 
@@ -48,18 +48,25 @@ class Listening:
 
 def bind(config: ApiConfig) -> socket.socket:
     """Take the port. Raises ConfigError if another program has it."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":  # elsewhere it would let another program take the port over
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((config.host, config.port))
+        return take_port(config.host, config.port)
     except OSError as error:
-        listener.close()
         raise ConfigError(
             f"the API cannot listen on {config.host} port {config.port}: {error.strerror}",
             hint="choose another port with WARREN_API_PORT or [api] port; 0 picks a free one",
         ) from error
+
+
+def take_port(host: str, port: int) -> socket.socket:
+    """A socket bound there. Raises OSError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let another program take the port over
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -70,10 +77,12 @@ def listening(listener: socket.socket) -> Listening:
 
 
 @contextlib.asynccontextmanager
-async def serve(app: App, listener: socket.socket, config: ApiConfig) -> AsyncIterator[None]:
+async def serve(
+    app: App, listener: socket.socket, config: ApiConfig | StatusConfig, name: str = "api"
+) -> AsyncIterator[None]:
     """Answer requests while the block runs. Takes `listener` over and closes it."""
     server = _Server(_uvicorn_config(app, config))
-    task = asyncio.create_task(server.serve([listener]), name="api")
+    task = asyncio.create_task(server.serve([listener]), name=name)
     try:
         await _ready(server, task)
         yield
@@ -82,7 +91,7 @@ async def serve(app: App, listener: socket.socket, config: ApiConfig) -> AsyncIt
         await task
 
 
-def _uvicorn_config(app: App, config: ApiConfig) -> uvicorn.Config:
+def _uvicorn_config(app: App, config: ApiConfig | StatusConfig) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=_protocol(config.requests_max * 2),

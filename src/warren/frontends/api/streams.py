@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -127,7 +127,7 @@ class ListResponse(Response):
 
 async def with_progress(
     work: Callable[[Callable[[T], None]], Awaitable[Document]], to_document: Callable[[T], Document]
-) -> AsyncIterator[Document]:
+) -> AsyncGenerator[Document, None]:
     """Run `work(report)` and yield its latest report now and then, and its result at the end.
 
     `report` may be called as often as one likes, from any thread: only the newest counts. Closing the

@@ -14,16 +14,9 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
     from warren.services.files.types import Audience, Fetched, FileEntry, Progress, Share, Skipped
-    from warren.services.speedtest import SpeedResult
+    from warren.services.peers.speedtest import SpeedProgress, SpeedResult
 
 Document = dict[str, Any]
-
-
-def known_peers(node: Node) -> list[PeerId]:
-    """Contacts by name, then whoever else is connected."""
-    contacts = [one.peer_id for one in node.contacts.all()]
-    kept = set(contacts)
-    return contacts + [peer for peer in node.network.peers() if peer not in kept]
 
 
 def peer(node: Node, peer_id: PeerId) -> Document:
@@ -56,6 +49,16 @@ def speed(one: SpeedResult) -> Document:
         "downloaded_bytes": one.downloaded_bytes,
         "uploaded_bytes": one.uploaded_bytes,
         "seconds": round(one.seconds, 3),
+    }
+
+
+def speed_progress(one: SpeedProgress) -> Document:
+    """How far a speed test is: the phase, the share of the whole, what the run under way moved."""
+    return {
+        "phase": one.phase,
+        "share": round(one.share, 3),
+        "moved_bytes": one.moved_bytes,
+        "bytes_per_s": round(one.bytes_per_s),
     }
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warren.core.errors import PeerUnknown
+from warren.core.errors import PeerUnknown, StorageError
 from warren.frontends.cli.called import as_called
 from warren.frontends.home import Home
 from warren.frontends.printable import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from warren.frontends.cli.client import Client
 
 EXITS = {
@@ -40,6 +42,7 @@ EXITS = {
 }
 _ALWAYS = (2, 70, 130)
 _WITH_NODE = (3,)
+_SENTENCE_MAX = 200
 
 
 @dataclass
@@ -146,6 +149,21 @@ class Group(click.Group):
         _take_shared(ctx)
         return super().invoke(ctx)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with the whole first sentence of its help: Click would cut that."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, one.get_short_help_str(_SENTENCE_MAX)) for name, one in commands if one]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{_did_you_mean(args[0], known)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def exits(self, ctx: click.Context) -> list[int]:
         """Every code that one of its commands may end with."""
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
@@ -161,6 +179,13 @@ def _take_shared(ctx: click.Context) -> dict[str, Any]:
     given: dict[str, Any] = ctx.meta.setdefault(__name__, {"home": None, "as_json": None, "debug": None})
     given |= {name: ctx.params.pop(name, None) or value for name, value in given.items()}
     return given
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _write_ends(formatter: click.HelpFormatter, examples: Sequence[str], exits: Iterable[int]) -> None:
@@ -185,6 +210,12 @@ def shared_options() -> list[click.Parameter]:
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
         click.Option(["--debug"], is_flag=True, help="Show tracebacks."),
     ]
+
+
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """What to raise where a file of the user's cannot be written."""
+    hint = "name a file in a folder that is there, and that you may write to"
+    return StorageError(f"cannot write {path}: {error.strerror}", hint=hint)
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:

@@ -17,7 +17,11 @@ from collections.abc import Sequence
 from warren.frontends.home import PROGRAM_VARIABLE
 
 _WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get"
-_GROUPS = "peer (?:list|show|add|rm)|config (?:show|check)"
+_GROUPS = (
+    "peer (?:list|show|add|rm|import|export|block|unblock|name)"
+    "|metadata (?:list|set|rm)|config (?:show|check)"
+    "|dht (?:put|get|list|rm|provide|find-providers|find-peer|status)"
+)
 _COMMAND = re.compile(rf"\bwarren ((?:{_GROUPS}|{_WORDS})\b)")
 # These ask no data folder.
 _PROGRAM = re.compile(r"\bwarren (?=(?:demo|completion|COMMAND)\b|--)")

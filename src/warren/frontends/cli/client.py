@@ -48,17 +48,21 @@ class Client:
         """POST a document."""
         return self._answer("POST", parts, body=body or {})
 
+    def patch(self, *parts: str, body: Any) -> Any:
+        """Change what is there."""
+        return self._answer("PATCH", parts, body=body)
+
     def delete(self, *parts: str) -> Any:
         """DELETE /v1/part/part."""
         return self._answer("DELETE", parts)
 
-    def stream(self, method: str, *parts: str, body: Any = None) -> Iterator[dict[str, Any]]:
+    def stream(self, method: str, *parts: str, body: Any = None, **query: str) -> Iterator[dict[str, Any]]:
         """The lines of an NDJSON answer, without those that only say that the node is alive.
 
         Raises the error that the node reports, before or within the stream; ConnectionClosed if it ends
         before its result.
         """
-        with self._sent(method, parts, None, body) as response:
+        with self._sent(method, parts, query, body) as response:
             while True:
                 document = self._line(response)
                 if document.get("event") == "error":

@@ -26,8 +26,13 @@ def start(home: Home, flags: Mapping[str, Any], *, debug: bool) -> dict[str, Any
     words = [sys.executable, "-P", "-m", "warren.frontends.cli", "up", "--detached", "--json"]
     words += ["--home", str(home.path)]
     words += ["--name", flags["name"]] if flags.get("name") else []
-    for address in flags.get("listen") or ():
-        words += ["--listen", address]
+    for name in ("listen", "discovery.bootstrap", "discovery.dns"):
+        for one in flags.get(name) or ():
+            words += [f"--{name.rpartition('.')[2]}", one]
+    if (mdns := flags.get("discovery.mdns")) is not None:
+        words += ["--mdns" if mdns else "--no-mdns"]
+    if (status := flags.get("status.listen")) is not None:
+        words += ["--status-listen", status]
     words += ["--debug"] if debug else []
     child = subprocess.Popen(  # noqa: S603  the program itself; its words are checked by its own parser
         words,

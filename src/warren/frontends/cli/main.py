@@ -42,7 +42,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "People": {
         "invite": ("people:invite", "Make a code that lets somebody become your contact."),
         "join": ("people:join", "Use a code that somebody gave you."),
-        "peer": ("peer:peer", "List, show, add and remove peers."),
+        "peer": ("peer:peer", "List, show, add, block and remove peers; import and export them."),
+        "metadata": ("metadata:metadata", "Say something of this node that all can read."),
         "ping": ("people:ping", "Measure the round trip to a peer."),
         "speedtest": ("people:speedtest", "Measure throughput to and from a peer."),
     },
@@ -80,24 +81,10 @@ class _Warren(Group):
     def exits(self, ctx: click.Context) -> list[int]:  # noqa: ARG002
         return list(EXITS)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{_did_you_mean(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, section in COMMANDS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, text) for name, (_, text) in section.items()])
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @click.group(

@@ -18,7 +18,7 @@ _TIMEOUT_S = 1.0
 
 def peers(ctx: click.Context, _param: click.Parameter, word: str) -> list[str]:
     """Contacts by petname."""
-    return _fitting(word, [one["name"] for one in _items(ctx, "peers") if one["name"]])
+    return _fitting(word, [one["name"] for one in _items(ctx, "peers", limit="200") if one["name"]])
 
 
 def shares(ctx: click.Context, _param: click.Parameter, word: str) -> list[str]:

@@ -6,7 +6,6 @@ Out: the document of its result. Progress never mixes with results: those go to 
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,18 +30,25 @@ def follow(lines: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
     return _with_bar(lines) if sys.stderr.isatty() else _with_lines(lines)
 
 
-def first_then_result(
-    lines: Iterator[dict[str, Any]], begin: Callable[[dict[str, Any]], None], seconds: float, *, quiet: bool
+def follow_share(
+    lines: Iterator[dict[str, Any]], begin: Callable[[dict[str, Any]], None], *, quiet: bool
 ) -> dict[str, Any]:
-    """Work that says once with what it begins, and then lasts about `seconds`. Returns its result."""
+    """Work that says with what it begins, and then which `share` of it is done. Returns its result."""
     line = next(lines, {})
     if line.get("event") != "progress":
         return line
     begin(line)
     if quiet or not sys.stderr.isatty():
         return _result(lines)
-    with _clock(seconds):
-        return _result(lines)
+    with _share_bar() as bar:
+        task = bar.add_task("waiting", total=1.0, speed="")
+        for line in lines:
+            if line.get("event") == "result":
+                return line
+            if line.get("event") == "progress":
+                speed = units.bit_rate(line["bytes_per_s"]) if line["bytes_per_s"] else ""
+                bar.update(task, description=line["phase"], completed=line["share"], speed=speed)
+    return {}
 
 
 def describe(progress: dict[str, Any], seconds: float) -> str:
@@ -133,17 +139,15 @@ def _bar() -> Progress:
     )
 
 
-@contextlib.contextmanager
-def _clock(seconds: float) -> Iterator[None]:
-    """A bar that fills with time."""
+def _share_bar() -> Progress:
     from rich.console import Console
-    from rich.progress import Progress, ProgressColumn, Task, TimeElapsedColumn
-    from rich.progress_bar import ProgressBar
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    class Time(ProgressColumn):
-        def render(self, task: Task) -> ProgressBar:
-            return ProgressBar(total=seconds, completed=min(seconds, task.elapsed or 0.0), width=40)
-
-    with Progress(Time(), TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
-        bar.add_task("measuring", total=None)
-        yield
+    return Progress(
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )

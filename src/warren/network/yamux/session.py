@@ -94,7 +94,7 @@ class YamuxSession:
         "clock",
         "closed",
         "ring",
-        "rtt_measured",
+        "rtt_at",
         "rtt_s",
         "sender",
         "sent_bytes",
@@ -120,7 +120,7 @@ class YamuxSession:
         self.ring = _NOTHING_QUEUED
         """Streams with something queued, in turns."""
         self.rtt_s = _RTT_UNKNOWN_S
-        self.rtt_measured = False
+        self.rtt_at: float | None = None
         self.closed = False
         self.activity = 0
         """Changes whenever data came or went: probes and window updates are no use of a connection."""
@@ -372,8 +372,8 @@ class YamuxSession:
         if flags & SYN:
             self.put_control(_PACK(0, PING, ACK, 0, value))
         elif self._ping_sent_at and value == self._ping_value:
-            self.rtt_s = max(self.clock() - self._ping_sent_at, 1e-6)
-            self.rtt_measured = True
+            self.rtt_at = self.clock()
+            self.rtt_s = max(self.rtt_at - self._ping_sent_at, 1e-6)
             self._ping_sent_at = 0.0
 
     def _on_go_away(self, code: int) -> None:

@@ -1,8 +1,8 @@
 """Connections made for look-ups: short-lived, few, and closed again when they rest.
 
 In:  peers to ask. Out: a socket for each: one that is there, or a new one. What was opened here is closed
-after a rest, or earlier when there are too many, unless somebody else asked for it meanwhile (`Socket.kept`),
-protects its peer or has a stream on it.
+after a rest, or earlier when there are too many, unless somebody else wants it (`Network.is_wanted`) or has a
+stream on it.
 """
 
 from __future__ import annotations
@@ -135,5 +135,5 @@ class Connections:
     def _end(self, peer: PeerId) -> None:
         """Let go of a connection that rests here, and close it if nobody else wants it."""
         socket = self._opened.pop(peer).socket
-        if not socket.kept and not self._network.is_protected(peer):
+        if not self._network.is_wanted(socket):
             socket.shut(Closed("it was made for a look-up, and rested"), GO_AWAY_NORMAL)

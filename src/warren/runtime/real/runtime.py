@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from warren.core.errors import Closed
 from warren.runtime.real.database import ThreadDatabase
 from warren.runtime.real.disk import RealDisk
+from warren.runtime.real.multicast import RealMulticast
 from warren.runtime.real.transport import RealTransport
 
 if TYPE_CHECKING:
@@ -61,12 +62,13 @@ class RealEntropy:
 class RealRuntime:
     """The world as it is. `offload_threads` bounds how many blocking jobs run at once."""
 
-    __slots__ = ("_jobs", "_pool", "clock", "disk", "entropy", "transport")
+    __slots__ = ("_jobs", "_pool", "clock", "disk", "entropy", "multicast", "transport")
 
     def __init__(self, *, transport: RealTransport | None = None, offload_threads: int = 4) -> None:
         self.clock = RealClock()
         self.entropy = RealEntropy()
         self.transport = transport or RealTransport()
+        self.multicast = RealMulticast(self.offload)
         self.disk = RealDisk()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(offload_threads, "warren-offload")
         self._jobs: set[Future[object]] = set()

@@ -1,7 +1,8 @@
 """`RealTransport`: TCP over IPv4 and IPv6 on whatever asyncio loop runs.
 
-In:  numeric addresses and protocol factories; names only in `resolve`. Out: asyncio transports, or an
-`OSError`. Refuses a name where an address is due, so that no dial ever waits for DNS unnoticed.
+In:  numeric addresses and protocol factories; names only in `resolve` and `resolve_txt`. Out: asyncio
+transports, or an `OSError`. Refuses a name where an address is due, so that no dial ever waits for DNS
+unnoticed.
 
 Every socket sends at once (TCP_NODELAY) and keeps little unsent data in the kernel (TCP_NOTSENT_LOWAT,
 https://lwn.net/Articles/560082/), so that what is urgent is not stuck behind megabytes of bulk.
@@ -21,13 +22,15 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warren.runtime.real.interfaces import interface_addresses
+from warren.runtime.real.names import look_up_txt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warren.runtime.seam import Admit, Family, Listener, ProtocolFactory
 
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +67,16 @@ class RealTransport:
     notsent_lowat_bytes: bytes written but not yet sent that the kernel holds per link before it reports it
         full. More smooths bulk on a fast link, less shortens the wait of a ping behind bulk on a slow one.
         0 leaves the system's default.
+    name_servers: numeric address and port of those to ask for TXT records; none: the system's.
     """
 
-    __slots__ = ("_notsent_lowat_bytes", "_resolves")
+    __slots__ = ("_name_servers", "_notsent_lowat_bytes", "_resolves")
 
-    def __init__(self, *, notsent_lowat_bytes: int = 128 * 1024) -> None:
+    def __init__(
+        self, *, notsent_lowat_bytes: int = 128 * 1024, name_servers: Sequence[tuple[str, int]] = ()
+    ) -> None:
         self._notsent_lowat_bytes = notsent_lowat_bytes
+        self._name_servers = tuple(name_servers)
         self._resolves = asyncio.Semaphore(RESOLVES_MAX)
 
     async def connect(
@@ -116,6 +123,10 @@ class RealTransport:
     async def resolve(self, name: str, family: Family = 0) -> list[str]:
         async with self._resolves:
             return await _in_daemon_thread(lambda: _look_up(name, family))
+
+    async def resolve_txt(self, name: str) -> list[bytes]:
+        async with self._resolves:
+            return await _in_daemon_thread(lambda: look_up_txt(name, self._name_servers))
 
     def interface_addresses(self) -> list[str]:
         return interface_addresses()
@@ -277,14 +288,14 @@ def _look_up(name: str, family: Family) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-async def _in_daemon_thread(fn: Callable[[], list[str]]) -> list[str]:
+async def _in_daemon_thread(fn: Callable[[], list[T]]) -> list[T]:
     """Run `fn` in a thread that does not keep the process alive: a hanging DNS server must not delay the
     exit.
     """
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[list[str]] = loop.create_future()
+    done: asyncio.Future[list[T]] = loop.create_future()
 
-    def settle(result: list[str] | None, error: Exception | None) -> None:
+    def settle(result: list[T] | None, error: Exception | None) -> None:
         if done.done():
             return
         if error is not None:

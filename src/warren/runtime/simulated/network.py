@@ -6,7 +6,8 @@ Out: when and whether what one host sends reaches another. `warren.runtime.simul
 
 The model is that of TCP as a program sees it: order is kept, nothing is lost or doubled on a connection
 that lives. In a partition packets vanish: connections stall and catch up after it heals, and dials time
-out. `cut` and short lives break connections, with a reset on both sides.
+out. `cut` and short lives break connections, with a reset on both sides. Multicast reaches the hosts of the
+same segment that no partition parts, at the moment.
 """
 
 from __future__ import annotations
@@ -133,6 +134,15 @@ class Path:
         """Call `fn(argument)` at the far host once a small packet has got there."""
         self.loop.at(self.loop.now + self.delay_s(), self._arrive, (fn, argument))
 
+    def cast(self, fn: Callable[[Any], object], argument: Any) -> None:
+        """The same for a datagram: who is parted when it is sent or would arrive never gets it."""
+        if not self.blocked:
+            self.loop.at(self.loop.now + self.delay_s(), self._land, (fn, argument))
+
+    def _land(self, datagram: tuple[Callable[[Any], object], Any]) -> None:
+        if not self.blocked:
+            datagram[0](datagram[1])
+
     def _arrive(self, packet: tuple[Callable[[Any], object], Any]) -> None:
         if self.void:
             return
@@ -158,16 +168,23 @@ class Host:
     Its name and addresses outlive the node that runs on it.
     """
 
-    __slots__ = ("_ports", "addresses", "downlink", "listeners", "name", "number", "uplink")
+    __slots__ = ("_ports", "addresses", "downlink", "ears", "listeners", "name", "number", "uplink")
 
     def __init__(self, name: str, number: int, addresses: Sequence[str]) -> None:
         self.name = name
         self.number = number
         self.addresses = tuple(addresses)
         self.listeners: dict[tuple[str, int], SimulatedListener] = {}
+        self.ears: list[Callable[[Any], object]] = []
+        """Who wants to hear what is said on the local links."""
         self.uplink: Pipe | None = None
         self.downlink: Pipe | None = None
         self._ports = count(_FIRST_EPHEMERAL_PORT)
+
+    def overhear(self, what: object) -> None:
+        """Something was said on a local link."""
+        for ear in list(self.ears):
+            ear(what)
 
     def free_port(self) -> int:
         # One number per connection, never reused: two runs differ in nothing, and no peer meets an old port
@@ -194,6 +211,8 @@ class SimulatedNetwork:
 
     def __init__(self, loop: VirtualLoop, seed: object) -> None:
         self.names: dict[str, list[str]] = {}
+        self.texts: dict[str, list[bytes]] = {}
+        """TXT records, by name."""
         self.deliveries = 0
         self._loop = loop
         self._seed = seed
@@ -203,6 +222,7 @@ class SimulatedNetwork:
         self._default = Quality()
         self._qualities: dict[tuple[int, int], Quality] = {}
         self._groups: dict[str, int] | None = None
+        self._segments: dict[str, tuple[str, ...]] = {}
         self._off: set[Host] = set()
         self._trace = blake2b(digest_size=16)
 
@@ -251,6 +271,22 @@ class SimulatedNetwork:
             path.blocked = self._is_parted(path)
             path.void = src in self._off or dst in self._off
         return path
+
+    # ------------------------------------------------------------ local links
+
+    def set_segment(self, segment: str, names: Iterable[str]) -> None:
+        """Put hosts on one local link, where they hear each other's multicast; a host may be on several.
+
+        Hosts on none hear themselves only. The latency between two hosts stays that of their path.
+        """
+        self._segments[segment] = tuple(self._hosts[name].name for name in names)
+
+    def hosts_on_link_with(self, host: Host) -> list[Host]:
+        """Return whom the multicast of a host reaches; itself first."""
+        names = [host.name]
+        for hosts in self._segments.values():
+            names += hosts if host.name in hosts else ()
+        return [self._hosts[name] for name in dict.fromkeys(names)]
 
     def release(self, path: Path) -> None:
         """Forget a path and the way back when nothing goes over them: each host meets thousands of others.

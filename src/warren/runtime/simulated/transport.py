@@ -97,6 +97,13 @@ class SimulatedTransport:
             raise socket.gaierror(socket.EAI_NONAME, f"no address for {name}")
         return found
 
+    async def resolve_txt(self, name: str) -> list[bytes]:
+        await asyncio.sleep(0)
+        found = self._network.texts.get(name)
+        if not found:
+            raise socket.gaierror(socket.EAI_NONAME, f"no TXT record for {name}")
+        return list(found)
+
     def interface_addresses(self) -> list[str]:
         return ["127.0.0.1", "::1", *self._host.addresses]
 

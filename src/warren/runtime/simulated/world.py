@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from warren.runtime.simulated.database import DatabasePool, DatabaseShelf
 from warren.runtime.simulated.disk import SimulatedDisk
 from warren.runtime.simulated.loop import virtual_loop
+from warren.runtime.simulated.multicast import SimulatedMulticast
 from warren.runtime.simulated.network import SimulatedNetwork
 from warren.runtime.simulated.transport import SimulatedTransport
 
@@ -89,7 +90,7 @@ class _Machine:
 class SimulatedRuntime:
     """See `seam.Runtime`; `disk` has faults to order, `name` is the host's."""
 
-    __slots__ = ("_databases", "clock", "disk", "entropy", "name", "transport")
+    __slots__ = ("_databases", "clock", "disk", "entropy", "multicast", "name", "transport")
 
     def __init__(self, machine: _Machine, clock: SimulatedClock, network: SimulatedNetwork) -> None:
         self.name = machine.host.name
@@ -97,6 +98,7 @@ class SimulatedRuntime:
         self.entropy = machine.entropy
         self.disk = machine.disk
         self.transport = SimulatedTransport(network, machine.host)
+        self.multicast = SimulatedMulticast(network, machine.host)
         self._databases = machine.databases
 
     async def offload(self, fn: Callable[..., T], *args: object) -> T:

@@ -49,6 +49,7 @@ class Contacts:
         "_database",
         "_emit",
         "_entropy",
+        "_follow",
         "_me",
         "_name",
         "_writes",
@@ -63,8 +64,12 @@ class Contacts:
         name: str,
         addresses: Callable[[], Sequence[Multiaddr]],
         emit: Callable[[object], None],
+        follow: Callable[[sqlite3.Connection, PeerId, Contact | None], None] = lambda *_: None,
     ) -> None:
-        """`addresses` says where others may reach this node now; `emit` takes the events."""
+        """`addresses` says where others may reach this node now; `emit` takes the events.
+
+        `follow` writes down elsewhere, within the same transaction, what a contact is now; None: no contact.
+        """
         self._database = database
         self._clock = clock
         self._entropy = entropy
@@ -72,6 +77,7 @@ class Contacts:
         self._name = name
         self._addresses = addresses
         self._emit = emit
+        self._follow = follow
         self._contacts: dict[PeerId, Contact] = {}
         self._writes: set[asyncio.Task[Contact | None]] = set()
 
@@ -250,7 +256,9 @@ class Contacts:
     async def _commit(self, peer: PeerId, change: Callable[[sqlite3.Connection], object]) -> Contact | None:
         def transaction(db: sqlite3.Connection) -> Contact | None:
             change(db)
-            return store.find(db, peer)
+            contact = store.find(db, peer)
+            self._follow(db, peer, contact)
+            return contact
 
         contact = await self._database.run(transaction)
         before = self._contacts.pop(peer, None)

@@ -49,6 +49,16 @@ def resolve_peer(
     return whole_peer_id(text) or _only(text, petnames, sorted({*petnames, *known}))
 
 
+def check_unambiguous(text: str, candidates: Sequence[object]) -> None:
+    """Raises Ambiguous if `text` fits several."""
+    if len(candidates) > 1:
+        raise Ambiguous(
+            f"{text!r} fits {len(candidates)} peers",
+            [str(one) for one in candidates[:CANDIDATES_MAX]],
+            hint="type more of the peer id, or a petname",
+        )
+
+
 def _numbered(number: int, listing: Sequence[PeerId]) -> PeerId:
     if 1 <= number <= len(listing):
         return listing[number - 1]
@@ -63,12 +73,7 @@ def _only(text: str, petnames: Mapping[PeerId, str], peers: Iterable[PeerId]) ->
     found = [peer for peer in peers if text and _fits(text, peer)]
     if len(found) == 1:
         return found[0]
-    if found:
-        raise Ambiguous(
-            f"{text!r} fits {len(found)} peers",
-            [_shown(peer, petnames) for peer in found[:CANDIDATES_MAX]],
-            hint="type more of the peer id, or a petname",
-        )
+    check_unambiguous(text, [_shown(peer, petnames) for peer in found])
     raise PeerUnknown(
         f"no peer goes by {text!r}", hint="warren peer list shows the contacts; warren join adds one"
     )

@@ -30,7 +30,7 @@ from warren.services.files.staging import make_places, make_target
 from warren.services.files.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -46,10 +46,18 @@ LISTED_MAX: Final = 200_000
 class Fetcher:
     """The fetches of one node."""
 
-    def __init__(self, runtime: Runtime, network: Network, config: FilesConfig) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        network: Network,
+        config: FilesConfig,
+        on_fetched: Callable[[Fetched], Awaitable[None]] | None = None,
+    ) -> None:
+        """on_fetched: told of each fetch that came to its end."""
         self._runtime = runtime
         self._network = network
         self._config = config
+        self._on_fetched = on_fetched
         self._places = make_places()
         self._transfers: set[Transfer] = set()
         self._under_way: set[tuple[str, Cid]] = set()
@@ -103,9 +111,12 @@ class Fetcher:
         self._under_way.add(key)
         try:
             fetch = Fetch(self._runtime, self._network, self._config, origin, folder, self._places, report)
-            return await fetch.run()
+            fetched = await fetch.run()
         finally:
             self._under_way.discard(key)
+        if self._on_fetched is not None:
+            await self._on_fetched(fetched)
+        return fetched
 
     @contextlib.asynccontextmanager
     async def _client(self, peer: PeerId) -> AsyncIterator[TransferClient]:

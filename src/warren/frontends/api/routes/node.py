@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +19,7 @@ router = APIRouter(tags=["node"])
 
 
 @router.get("/status", response_model=Status)
-async def show_status(node: NodeHere) -> dict[str, Any]:
+async def show_status(node: NodeHere, request: Request) -> dict[str, Any]:
     """Say who the node is, where it listens and how much it holds."""
     return {
         "name": node.name,
@@ -32,6 +33,9 @@ async def show_status(node: NodeHere) -> dict[str, Any]:
         "contacts": len(node.contacts.all()),
         "shares": len(node.shares()),
         "download_dir": str(node.config.download_dir),
+        "damage": node.damage,
+        "status": request.app.state.status_url,
+        "discovery": dataclasses.asdict(node.discovery.status()),
     }
 
 

@@ -1,9 +1,10 @@
-"""Peers and contacts: invite and join, keep and forget, measure."""
+"""Contacts: invite and join, keep; and measuring the way to a peer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -16,16 +17,14 @@ from warren.frontends.api.schemas import (
     InviteRequest,
     JoinRequest,
     KeptPeer,
-    Peer,
-    PeerList,
     PeerRequest,
     PingRequest,
     Pings,
-    RemovedPeer,
     Speed,
     SpeedtestRequest,
 )
-from warren.frontends.api.streams import ListResponse, NdjsonResponse
+from warren.frontends.api.streams import NdjsonResponse, with_progress
+from warren.services.peers.speedtest import SpeedProgress
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -49,12 +48,6 @@ async def join(wanted: JoinRequest, node: NodeHere) -> dict[str, Any]:
     return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
 
 
-@router.get("/peers", responses={200: {"model": PeerList}})
-async def list_peers(node: NodeHere) -> ListResponse:
-    """List contacts and connected peers."""
-    return ListResponse(views.known_peers(node), lambda peer_id: views.peer(node, peer_id))
-
-
 @router.post("/peers", response_model=KeptPeer, status_code=201)
 async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     """Keep a peer as a contact, or rename one. What is shared with contacts is open to it from then on."""
@@ -63,22 +56,6 @@ async def add_peer(wanted: PeerRequest, node: NodeHere) -> dict[str, Any]:
     if wanted.name is not None and contact.petname != wanted.name:
         await node.contacts.rename(contact.peer_id, wanted.name)
     return {**views.peer(node, contact.peer_id), "new": contact.peer_id not in before}
-
-
-@router.get("/peers/{peer:path}", response_model=Peer)
-async def show_peer(peer: str, node: NodeHere) -> dict[str, Any]:
-    """Show one peer by petname, id, or unique prefix of its id."""
-    peer_id = node.resolve_peer(peer)
-    return views.peer(node, peer_id)
-
-
-@router.delete("/peers/{peer:path}", response_model=RemovedPeer)
-async def remove_peer(peer: str, node: NodeHere) -> dict[str, Any]:
-    """Forget a contact. It loses what is shared with contacts, and its open sockets."""
-    peer_id = node.resolve_peer(peer)
-    shown = called(node, peer_id)
-    await node.contacts.remove(peer_id)
-    return {"removed": str(peer_id), "called": shown}
 
 
 @router.post("/ping", responses=streams(Pings))
@@ -105,13 +82,20 @@ async def ping(wanted: PingRequest, node: NodeHere) -> NdjsonResponse:
 
 @router.post("/speedtest", responses=streams(Speed))
 async def speedtest(wanted: SpeedtestRequest, node: NodeHere) -> NdjsonResponse:
-    """Measure throughput to and from a peer."""
+    """Measure throughput to and from a peer. Waits while another speed test is under way, here or there."""
 
     async def documents() -> AsyncIterator[dict[str, Any]]:
         peer_id = await _reach(node, wanted.peer)
         whom = {"peer_id": str(peer_id), "called": called(node, peer_id)}
-        yield {"event": "progress", "phase": "measuring", **whom}
-        yield {"event": "result", **views.speed(await node.speedtest(peer_id, seconds=wanted.seconds))}
+
+        async def work(report: Callable[[SpeedProgress], None]) -> dict[str, Any]:
+            return views.speed(await node.speedtest(peer_id, wanted.seconds, progress=report))
+
+        first = SpeedProgress("waiting", 0.0, 0, 0.0)
+        yield {"event": "progress", **whom, **views.speed_progress(first)}
+        async with contextlib.aclosing(with_progress(work, views.speed_progress)) as lines:
+            async for line in lines:
+                yield line
 
     return NdjsonResponse(documents())
 

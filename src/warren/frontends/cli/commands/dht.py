@@ -10,7 +10,7 @@ import click
 
 from warren.core.errors import ContentUnknown, InputError, PeerUnknown
 from warren.frontends.cli import octets, offers, units
-from warren.frontends.cli.base import Group, Session, columns
+from warren.frontends.cli.base import Group, Session, cannot_write, columns
 from warren.frontends.printable import printable
 
 _NAME_AS = click.option(
@@ -115,8 +115,7 @@ def get(session: Session, key: str, output: str | None, name_as: str, shown_as: 
     found = _look_up(session, key, name_as)
     content = base64.b64decode(found["value_base64"])
     if output not in (None, "-"):
-        with Path(str(output)).open("xb") as file:
-            file.write(content)
+        _write(Path(str(output)), content)
     if session.as_json:
         session.show_json(found)
     elif output in (None, "-"):
@@ -172,7 +171,12 @@ def provide(session: Session, cid: str) -> None:
 )
 @click.argument("cid")
 @click.option(
-    "--count", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many at most."
+    "--count",
+    metavar="N",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many at most.",
 )
 @click.pass_obj
 def find_providers(session: Session, cid: str, count: int) -> None:
@@ -262,6 +266,14 @@ def _whole_key(key: str, name_as: str) -> dict[str, str]:
         raise click.UsageError(f"{key} is not /warren/PEER-ID/NAME, whose NAME can be written as {name_as}")
     raw = "/".join(parts[:3]).encode() + b"/" + octets.decoded(parts[3], name_as, "NAME")
     return {"key_base64": octets.in_base64(raw)}
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _where(one: dict[str, Any]) -> list[str]:

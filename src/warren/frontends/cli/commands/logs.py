@@ -28,6 +28,7 @@ _BLOCK_BYTES = 64 * 1024
     "--lines",
     default=50,
     show_default=True,
+    metavar="N",
     type=click.IntRange(0, 1_000_000),
     help="Lines from the end.",
 )

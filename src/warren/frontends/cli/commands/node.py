@@ -11,19 +11,29 @@ from typing import Any
 import click
 
 from warren.core.errors import NodeNotRunning, RequestTimeout
-from warren.frontends.cli import units
+from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.home import Home
 
 _LOOK_EVERY_S = 0.02
 
 
-@click.command(cls=Command, examples=["warren status", "warren status --json"])
+@click.command(
+    cls=Command, examples=["warren status", "warren status --json", "warren status anna"], exits=(4, 5, 6)
+)
+@click.argument("peer", required=False, shell_complete=offers.peers)
 @click.pass_obj
-def status(session: Session) -> None:
-    """Show the running node: who it is, where it listens, how much it holds."""
-    found = session.client.get("status")
-    session.show(found, lambda: _lines(found))
+def status(session: Session, peer: str | None) -> None:
+    """Show the running node: who it is, where it listens, how much it holds.
+
+    With PEER: how that peer says it is doing, and how long it took to say so. Contacts tell more.
+    """
+    if peer is None:
+        found = session.client.get("status")
+        session.show(found, lambda: _lines(found))
+    else:
+        found = session.client.post("peer-status", body={"peer": session.peer(peer)})
+        session.show(found, lambda: _peer_lines(found))
 
 
 @click.command("id", cls=Command, examples=["warren id", "warren id --json"])
@@ -38,6 +48,7 @@ def peer_id(session: Session) -> None:
 @click.command(cls=Command, examples=["warren down", "warren down --timeout 60"], exits=(6,))
 @click.option(
     "--timeout",
+    metavar="SECONDS",
     default=20.0,
     show_default=True,
     type=click.FloatRange(0.1),
@@ -84,9 +95,47 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"peer id    {found['peer_id']}",
         f"up         {units.span(found['uptime_s'])}, process {found['pid']}, Warren {found['version']}",
         f"peers      {found['connected']} connected, {units.count(found['contacts'], 'contact')}",
+        *_discovery(found["discovery"]),
         f"shares     {found['shares']}",
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
     ]
+    if found["status"]:
+        lines.append(f"status     {found['status']}/server_info, /metrics, /healthz, /readyz")
+    if found["damage"]:
+        lines.append(f"damage     {found['damage']}")
     heads = ["listens on"] + [""] * len(found["listen"])
     return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]
+
+
+def _peer_lines(found: dict[str, Any]) -> list[str]:
+    """What a peer said of itself."""
+    lines = [
+        f"peer       {found['called']}",
+        f"answered   in {found['response_ms']:.2f} ms",
+        f"program    {found['agent']}",
+        f"roles      {', '.join(found['roles']) or 'none'}",
+        f"load       {found['load_percent']} % of its inbound connections are taken",
+    ]
+    details = found["details"]
+    if details is None:
+        return [*lines, "           (it tells more to its contacts)"]
+    sizes = units.size(details["bytes_in"]), units.size(details["bytes_out"])
+    streams = units.count(details["streams"], "stream")
+    return [
+        *lines,
+        f"up         {units.span(details['uptime_s'])}",
+        f"peers      {details['peers_connected']} connected, {details['peers_known']} known",
+        f"sockets    {details['inbound']} inbound, {details['outbound']} outbound, {streams}",
+        f"traffic    {sizes[0]} in, {sizes[1]} out",
+        f"dht        {details['dht_mode']}, {units.count(details['dht_peers'], 'peer')}",
+    ]
+
+
+def _discovery(found: dict[str, Any]) -> list[str]:
+    """Which discoveries do something, what came of it, and why the local network is left out if it is."""
+    active = [f"{one['name']} ({one['note']})" for one in found["sources"] if one["active"]]
+    counts = f"{found['found']} found, {found['met']} met in {units.count(found['tried'], 'dial')}"
+    lines = [f"discovery  {counts}", *(f"{'':11}by {one}" for one in active)]
+    silent = [one["note"] for one in found["sources"] if one["name"] == "mdns" and not one["active"]]
+    return lines + [f"{'':11}not by mdns: {note}" for note in silent]

@@ -11,7 +11,7 @@ import click
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.called import as_called
-from warren.services.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
+from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 # More than any code with its line breaks; the API takes no longer one.
 _CODE_CHARS_MAX = 8192
@@ -42,6 +42,7 @@ class Span(click.ParamType[float]):
 )
 @click.option(
     "--uses",
+    metavar="N",
     default=1,
     show_default=True,
     type=click.IntRange(1, 1000),
@@ -96,11 +97,18 @@ def kept(contact: dict[str, Any]) -> str:
 )
 @click.argument("peer", shell_complete=offers.peers)
 @click.option(
-    "-c", "--count", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many times."
+    "-c",
+    "--count",
+    metavar="N",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many times.",
 )
 @click.option(
     "-i",
     "--interval",
+    metavar="SECONDS",
     default=0.2,
     show_default=True,
     type=click.FloatRange(0, 3600),
@@ -131,6 +139,7 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
 @click.argument("peer", shell_complete=offers.peers)
 @click.option(
     "--seconds",
+    metavar="N",
     default=SECONDS_DEFAULT,
     show_default=True,
     type=click.FloatRange(SECONDS_MIN, SECONDS_MAX),
@@ -140,11 +149,12 @@ def ping(session: Session, peer: str, count: int, interval: float) -> None:
 def speedtest(session: Session, peer: str, seconds: float) -> None:
     """Measure throughput to and from a peer.
 
-    PEER as for ping. The other side must grant it: bulk tests cost bandwidth. Neither direction sends more
-    than 4 GiB at once, which ends a long test of a fast link early. What is shown as round trip is the least
-    of five on the idle link; ping shows the middle of many.
+    PEER as for ping. The other side must grant it: bulk tests cost bandwidth. While it is in another test,
+    this one waits. Neither direction sends more than 4 GiB at once, which ends a long test of a fast link
+    early. What is shown as round trip is the least of five on the idle link; ping shows the middle of many.
+    The peer table keeps what was found.
     """
-    from warren.frontends.cli.progress import first_then_result
+    from warren.frontends.cli.progress import follow_share
 
     wanted = {"peer": session.peer(peer), "seconds": seconds}
 
@@ -152,7 +162,7 @@ def speedtest(session: Session, peer: str, seconds: float) -> None:
         session.note(f"measuring to and from {line['called']} for {units.span(seconds)} ...")
 
     lines = session.client.stream("POST", "speedtest", body=wanted)
-    found = first_then_result(lines, begin, seconds, quiet=session.as_json)
+    found = follow_share(lines, begin, quiet=session.as_json)
     session.show(
         found,
         lambda: [

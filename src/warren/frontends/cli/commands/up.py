@@ -21,12 +21,15 @@ if TYPE_CHECKING:
         "warren up",
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
+        "warren up --status-listen 127.0.0.1:9101",
+        "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
     exits=(8,),
 )
 @click.option("-d", "--detach", is_flag=True, help="Run in the background; returns when the node is ready.")
 @click.option(
     "--name",
+    metavar="NAME",
     help="What the node calls itself towards its contacts; kept at the first start.  [default: USER@HOST]",
 )
 @click.option(
@@ -35,24 +38,72 @@ if TYPE_CHECKING:
     metavar="MULTIADDR",
     help="Address to listen on; repeatable.  [default: TCP port 4101, IPv4 and IPv6]",
 )
+@click.option(
+    "--bootstrap",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Address of a peer to begin with; repeatable.  [default: none]",
+)
+@click.option(
+    "--dns",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    help="DNS name that lists peers; with a port one of their addresses; repeatable.  [default: none]",
+)
+@click.option(
+    "--mdns/--no-mdns",
+    default=None,
+    help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
+)
+@click.option(
+    "--status-listen",
+    metavar="[HOST:]PORT",
+    help="Serve facts, metrics and health there, read-only; without HOST on loopback.  [default: nowhere]",
+)
 @click.option("--detached", is_flag=True, hidden=True)
 @click.pass_obj
-def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...], detached: bool) -> int:
+def up(
+    session: Session,
+    detach: bool,
+    name: str | None,
+    listen: tuple[str, ...],
+    bootstrap: tuple[str, ...],
+    dns: tuple[str, ...],
+    mdns: bool | None,
+    status_listen: str | None,
+    detached: bool,
+) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
 
     The first start asks for a name where somebody can answer. Every other setting has a default; see
     warren config show.
     """
+    # Collecting garbage while modules load finds none and takes an eighth of the start.
+    gc.disable()
+    flags: dict[str, Any] = {
+        "name": name,
+        "listen": listen or None,
+        "discovery.bootstrap": bootstrap or None,
+        "discovery.dns": dns or None,
+        "discovery.mdns": mdns,
+        "status.listen": status_listen,
+    }
+    may_ask = not detached and name is None and _somebody_can_answer(session)
+    if detach and not may_ask:  # the settings are read by the node itself: to load them here takes time
+        return _start(session, flags)
     from warren.frontends import settings
 
-    flags: dict[str, Any] = {"name": name, "listen": listen or None}
     loaded = settings.load(session.home.path, flags=flags)
-    if not detached and (asked := _ask_name(session, loaded)):
+    if may_ask and (asked := _ask_name(loaded)):
         flags["name"] = asked
         loaded = settings.load(session.home.path, flags=flags)
+    if detach:
+        return _start(session, flags)
     session.home.make()
-    if not detach:
-        return _run(session, loaded, detached=detached)
+    return _run(session, loaded, detached=detached)
+
+
+def _start(session: Session, flags: dict[str, Any]) -> int:
     from warren.frontends.cli.detach import start
 
     ready = start(session.home, flags, debug=session.debug)
@@ -60,29 +111,29 @@ def up(session: Session, detach: bool, name: str | None, listen: tuple[str, ...]
     return 0
 
 
-def _ask_name(session: Session, loaded: Loaded) -> str | None:
-    """Ask for the name at the first start, where somebody can answer.
+def _somebody_can_answer(session: Session) -> bool:
+    return not session.as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask_name(loaded: Loaded) -> str | None:
+    """Ask for the name at the first start.
 
     Nothing is made before the answer, and a start that fails removes nothing: meanwhile another one may have
     made its identity in the same folder.
     """
-    is_chosen = loaded.origins["name"].kind != "default"
-    if is_chosen or session.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if loaded.origins["name"].kind != "default":
         return None
     answer: str = click.prompt("What should your contacts see you as?", default=loaded.config.name, err=True)
     return answer
 
 
 def _run(session: Session, loaded: Loaded, *, detached: bool) -> int:
-    # Collecting garbage while modules load finds none and takes an eighth of the start. What is loaded stays
-    # for good, so it is left out of later collections too.
-    gc.disable()
     from warren.frontends import serve, settings
 
     def on_ready(ready: serve.Ready) -> None:
         if loaded.origins["name"].kind == "flag":
             settings.keep_name(session.home.path, loaded.config.name)
-        gc.freeze()
+        gc.freeze()  # what is loaded stays for good
         gc.enable()
         document = {"event": "ready", **ready.document()}
         session.show(document, _lines(document, "runs until Ctrl-C"))
@@ -101,4 +152,5 @@ def _lines(ready: dict[str, Any], last: str) -> list[str]:
         f"{ready['name']} is up (process {ready['pid']}); it {last}",
         f"peer id    {ready['peer_id']}",
         *(f"{head:<11}{address}" for head, address in zip(heads, ready["listen"], strict=False)),
+        *([f"status     {ready['status']}"] if ready["status"] else []),
     ]

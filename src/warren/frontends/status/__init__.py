@@ -1,0 +1,1 @@
+"""The status listener: facts, metrics and health of the node, read-only, for operators and their tools."""

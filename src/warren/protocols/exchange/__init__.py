@@ -1,0 +1,1 @@
+"""Peer exchange: signed records of peers, handed on to who does not know them yet."""

@@ -1,0 +1,1 @@
+"""libp2p over multicast DNS: what is said on the link, and who is still there."""

@@ -1,0 +1,1 @@
+"""What a node tells of how it is doing, from peer to peer."""

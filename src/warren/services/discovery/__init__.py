@@ -1,0 +1,1 @@
+"""Discovery: how nodes that do not know each other yet find each other."""

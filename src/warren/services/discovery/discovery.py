@@ -1,0 +1,184 @@
+"""`Discovery`: all discoveries of a node together.
+
+In:  advertisers and discoverers, a namespace. Out: this node can be found under the namespace by all of them;
+whoever they find goes to the finder, which dials; searches and advertisements of others' services, for who
+embeds a node. Each source runs on its own: one that fails is begun again and holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from warren.core.errors import InputError, WarrenError
+from warren.services.discovery.config import NAMESPACE_BYTES_MAX
+from warren.services.discovery.model import DiscoveryStatus, PeerVanished, Source
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+    from warren.core.peer_id import PeerId
+    from warren.services.discovery.finder import Finder
+    from warren.services.discovery.interfaces import Advertiser, Discoverer
+    from warren.services.discovery.model import Found
+
+AGAIN_S: Final = 30.0
+"""After a failure: to advertise, or of a source."""
+UNTAKEN_MAX: Final = 256
+"""What a search has found and nobody has taken: then its sources wait."""
+_log = logging.getLogger(__name__)
+
+
+class Runs(Protocol):
+    """Something that works in the background."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        ...
+
+
+class Discovery:
+    """Of one node. `run` as long as the node lives."""
+
+    def __init__(
+        self,
+        namespace: str,
+        finder: Finder,
+        *,
+        discoverers: Sequence[Discoverer] = (),
+        followed: Sequence[Discoverer] | None = None,
+        advertisers: Sequence[Advertiser] = (),
+        background: Iterable[Runs] = (),
+        emit: Callable[[object], None] = lambda _: None,
+    ) -> None:
+        """followed: those whose finds go to the finder by themselves, all unless said; others serve `find`.
+        background: what must run for them to work. emit takes the events.
+        """
+        self._namespace = namespace
+        self._finder = finder
+        self._discoverers = list(discoverers)
+        self._followed = self._discoverers if followed is None else list(followed)
+        self._advertisers = list(advertisers)
+        self._background = list(background)
+        self._emit = emit
+        self._advertised: dict[str, list[asyncio.Task[None]]] = {}
+
+    # --- for who embeds a node ----------------------------------------------------------------------------
+
+    async def advertise(self, namespace: str) -> None:
+        """Let this node be found under `namespace`, by all that can, until `withdraw` or its end.
+
+        Raises InputError for what is no namespace.
+        """
+        _check(namespace)
+        if namespace not in self._advertised:
+            said = [asyncio.Event() for _ in self._advertisers]
+            self._advertised[namespace] = [
+                asyncio.ensure_future(self._keep_advertised(one, namespace, first))
+                for one, first in zip(self._advertisers, said, strict=True)
+            ]
+            await asyncio.gather(*(first.wait() for first in said))
+
+    async def withdraw(self, namespace: str) -> None:
+        """Be found there no more. One that is not advertised is no error."""
+        tasks = self._advertised.pop(namespace, [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in self._advertisers:
+            if tasks:
+                await _tried(one.withdraw(namespace), "withdrawing")
+
+    async def find(self, namespace: str) -> AsyncIterator[Found]:
+        """Who is found under `namespace`, by all sources as they come; for as long as the caller iterates.
+
+        Nobody is dialled by this. Raises InputError for what is no namespace.
+        """
+        _check(namespace)
+        queue: asyncio.Queue[Found] = asyncio.Queue(UNTAKEN_MAX)
+        tasks = [asyncio.ensure_future(_follow(one, namespace, queue.put)) for one in self._discoverers]
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def status(self) -> DiscoveryStatus:
+        """What it does at the moment."""
+        finder = self._finder
+        sources = tuple(Source(one.name, *one.activity) for one in self._discoverers)
+        return DiscoveryStatus(
+            self._namespace, sources, finder.found, finder.tried, finder.met, finder.wanted
+        )
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Find and be found until cancelled. May be run again after a fault."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for one in (self._finder, *self._background):
+                    tasks.create_task(one.run())
+                for source in self._followed:
+                    tasks.create_task(_follow(source, self._namespace, self._finder.take))
+                await self.advertise(self._namespace)
+        finally:
+            await self._stop_advertising()
+
+    def vanished(self, peer: PeerId, source: str) -> None:
+        """A source says that a peer is gone."""
+        self._finder.vanished(peer, source)
+        self._emit(PeerVanished(peer, source))
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    async def _keep_advertised(self, one: Advertiser, namespace: str, said: asyncio.Event) -> None:
+        while True:
+            try:
+                holds_s = await one.advertise(namespace)
+            except (OSError, WarrenError) as error:
+                _log.debug("advertising %r failed: %s", namespace, error)
+                holds_s = 2 * AGAIN_S
+            finally:
+                said.set()
+            await asyncio.sleep(holds_s / 2)
+
+    async def _stop_advertising(self) -> None:
+        """At the end of a node; its goodbyes are said by who runs in the background."""
+        tasks = [task for tasks in self._advertised.values() for task in tasks]
+        self._advertised.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow(source: Discoverer, namespace: str, take: Callable[[Found], Awaitable[object]]) -> None:
+    """Hand on what one source finds; begin again when it fails."""
+    while True:
+        # Every source is an async generator: closing it is what ends a search.
+        search = cast("AsyncGenerator[Found, None]", source.find(namespace))
+        try:
+            async with aclosing(search):
+                async for found in search:
+                    await take(found)
+        except (OSError, WarrenError) as error:
+            _log.debug("finding by %s failed: %s", source.name, error)
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _tried(work: Awaitable[object], doing: str) -> None:
+    try:
+        await work
+    except (OSError, WarrenError) as error:
+        _log.debug("%s failed: %s", doing, error)
+
+
+def _check(namespace: str) -> None:
+    if not namespace.strip() or len(namespace.encode()) > NAMESPACE_BYTES_MAX:
+        raise InputError(
+            f"a namespace has 1 to {NAMESPACE_BYTES_MAX} bytes, not {namespace[:80]!r}", hint="name a service"
+        )

@@ -1,0 +1,110 @@
+"""`Book`: the peer table as peer exchange sees it: what peers signed, to be kept and passed on.
+
+In:  checked entries; what somebody knows already. Out: entries of peers that are neither blocked nor known to
+be unreachable, by lot where not all are wanted. Written soon, not at once: what is lost by a kill is told
+again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from warren.core.peer_id import PeerId
+from warren.protocols.exchange.entry import Entry, Listed, Version
+from warren.services.peers.table import DRAWS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from warren.runtime.seam import Entropy
+    from warren.services.peers.table import PeerTable
+
+TOLD: Final = "exchange"
+MET: Final = "identify"
+"""How those became known of whom others told us, and those who told of themselves."""
+LOOKED_AT_MAX: Final = 4096
+"""Peers looked at for one sample. Attack: who knows nearly all makes us search the whole table."""
+_SIGNED: Final = (
+    "SELECT peer_id, r.seq, r.envelope, m.seq, m.envelope FROM peers"
+    " LEFT JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
+    " WHERE coalesce(r.peer, m.peer) IS NOT NULL AND NOT blocked AND state <> 'unreachable'"
+)
+
+
+class Book:
+    """Over one table."""
+
+    __slots__ = ("_entropy", "_table")
+
+    def __init__(self, table: PeerTable, entropy: Entropy) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    async def take(self, one: Listed, source: PeerId) -> None:
+        """Keep what is newer than what is kept. Raises StorageError."""
+        if one.entry.record:
+            await self._table.note_record(one.entry.record, MET if source == one.peer else TOLD)
+        if one.entry.metadata:
+            await self._table.note_metadata(one.entry.metadata)
+
+    async def sample(
+        self, limit: int, exclude: Callable[[PeerId, Version], bool]
+    ) -> tuple[list[Listed], bool]:
+        """Up to `limit` that are not excluded, and whether there may be more."""
+        start = self._entropy.below(DRAWS)
+        found = await self._table.read(lambda db: _sample(db, start, limit + 1, exclude))
+        return found[:limit], len(found) > limit
+
+    async def newest(self, peers: Sequence[PeerId]) -> list[Listed]:
+        """What is kept of these peers, in their order."""
+        return await self._table.read(lambda db: list(_of(db, peers)))
+
+    async def versions(self, limit: int) -> list[tuple[PeerId, Version]]:
+        """How new what is kept is, of those heard of last."""
+        return await self._table.read(lambda db: _versions(db, limit))
+
+    def is_blocked(self, peer: PeerId) -> bool:
+        """Whether the user wants nothing to do with it."""
+        return self._table.is_blocked(peer)
+
+
+def _sample(
+    db: sqlite3.Connection, start: int, limit: int, exclude: Callable[[PeerId, Version], bool]
+) -> list[Listed]:
+    found: list[Listed] = []
+    for condition in ("draw >= ?", "draw < ?"):
+        rows = db.execute(f"{_SIGNED} AND {condition} ORDER BY draw, id LIMIT ?", (start, LOOKED_AT_MAX))
+        for row in rows:
+            one = _listed(row)
+            if not exclude(one.peer, one.version):
+                found.append(one)
+            if len(found) == limit:
+                return found
+    return found
+
+
+def _of(db: sqlite3.Connection, peers: Iterable[PeerId]) -> Iterable[Listed]:
+    for peer in peers:
+        row = db.execute(f"{_SIGNED} AND peer_id = ?", (peer.to_bytes(),)).fetchone()
+        if row is not None:
+            yield _listed(row)
+
+
+def _versions(db: sqlite3.Connection, limit: int) -> list[tuple[PeerId, Version]]:
+    rows = db.execute(
+        "SELECT peer_id, r.seq, m.seq FROM peers"
+        " LEFT JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
+        " WHERE coalesce(r.peer, m.peer) IS NOT NULL ORDER BY touched_at DESC LIMIT ?",
+        (limit,),
+    )
+    return [(PeerId(raw), _version(record, metadata)) for raw, record, metadata in rows]
+
+
+def _listed(row: Any) -> Listed:
+    raw, record_seq, record, metadata_seq, metadata = row
+    return Listed(PeerId(raw), _version(record_seq, metadata_seq), Entry(record or b"", metadata or b""))
+
+
+def _version(record: bytes | None, metadata: bytes | None) -> Version:
+    return Version(int.from_bytes(record or b""), int.from_bytes(metadata or b""))
