@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import math
 import random
 import statistics
@@ -41,6 +42,7 @@ LOOKUP_CONNECTIONS_MAX = 8
 BOOTSTRAPS = 8
 JOIN_TRIES = 20
 JOIN_WAIT_S = 2.0
+KEY_TRIES = 10_000
 LATENCY_S = 0.02
 SETTLED_AGE_S = 300.0
 """Whom a look-up may be expected to find: who has been there for five minutes."""
@@ -260,12 +262,13 @@ class Town:
         return [r for r in self.residents.values() if not r.lies and now - r.came_at >= SETTLED_AGE_S]
 
     def _key(self, near_liars: int) -> bytes:
-        while True:
+        for _ in range(KEY_TRIES):
             key = _SHA2_256 + self._chance.randbytes(32)
             place = position(key)
-            nearest = sorted(self.residents.values(), key=lambda r: r.place ^ place)[:20]
+            nearest = heapq.nsmallest(CLOSER_MAX, self.residents.values(), key=lambda r: r.place ^ place)
             if sum(resident.lies for resident in nearest) >= near_liars:
                 return key
+        raise LookupError(f"no key found with {near_liars} liars among the {CLOSER_MAX} nearest to it")
 
     def _liar_infos(self) -> Iterable[tuple[int, PeerInfo]]:
         for resident in self.residents.values():

@@ -46,12 +46,12 @@ def live(
 
 def test_at_rest_everybody_finds_everybody() -> None:
     async def look(town: Town) -> tuple[Tally, Tally, int]:
-        peers = await town.look_for_peers(100, LOOK_S)
+        peers = await town.look_for_peers(80, LOOK_S)
         providers = await town.look_for_providers(20, 0, LOOK_S)
         return peers, providers, max(len(r.node.network.sockets()) for r in town.residents.values())
 
-    (peers, providers, connections), _ = live(100, look)
-    assert peers.tried > 80
+    (peers, providers, connections), _ = live(80, look)
+    assert peers.tried > 60
     assert peers.success == providers.success == 1.0
     summary = peers.summary()
     assert summary["hops_median"] <= 1
@@ -71,31 +71,33 @@ def test_in_churn_who_stays_is_found() -> None:
         await asyncio.wait([churn])
         return peers, town.left
 
-    (peers, left), _ = live(60, look)
-    assert left > 60
+    (peers, left), _ = live(40, look)
+    assert left > 40
     assert peers.tried > 30
     assert peers.success > 0.97
 
 
 def test_liars_hide_no_provider() -> None:
-    """A fifth of the nodes lie, and hold eight of the twenty ids nearest to each key."""
+    """A fifth of the nodes lie, and hold six of the twenty ids nearest to each key: in a town so small few keys
+    have more around them by chance.
+    """
 
     async def look(town: Town) -> tuple[Tally, int]:
-        return await town.look_for_providers(40, 8, 60.0), sum(r.lies for r in town.residents.values())
+        return await town.look_for_providers(40, 6, 60.0), sum(r.lies for r in town.residents.values())
 
-    (providers, liars), _ = live(100, look, liars=0.2)
-    assert liars > 12
+    (providers, liars), _ = live(80, look, liars=0.2)
+    assert liars > 10
     assert providers.tried == 40
     assert providers.success >= 0.9
 
 
 def test_without_ciphers_a_town_is_the_same() -> None:
     async def look(town: Town) -> tuple[Tally, int]:
-        return await town.look_for_peers(40, LOOK_S), town.nodes.world.deliveries
+        return await town.look_for_peers(24, LOOK_S), town.nodes.world.deliveries
 
-    sealed, digest = live(40, look, encrypted=True)
-    plain, plain_digest = live(40, look, encrypted=False)
+    sealed, digest = live(24, look, encrypted=True)
+    plain, plain_digest = live(24, look, encrypted=False)
     assert plain == sealed
     assert plain_digest != digest
-    again, again_digest = live(40, look, encrypted=False)
+    again, again_digest = live(24, look, encrypted=False)
     assert (again, again_digest) == (plain, plain_digest)
