@@ -317,7 +317,7 @@ class Kad:
         return self._network.is_connected(peer)
 
     async def _reach_told(self, peer: PeerId, told: Sequence[Multiaddr]) -> bool:
-        """Whether a peer is where others say. One that is full turns somebody away, and has room for the next:
+        """Whether a peer is where others say. One that is full turns somebody away and has room for the next,
         so it is dialled once more, even if that failed a moment ago.
         """
         with contextlib.suppress(WarrenError, TimeoutError):
