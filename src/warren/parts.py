@@ -50,9 +50,10 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from warren.config import Config
+    from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.stack import Stack
-    from warren.runtime.seam import Runtime
+    from warren.runtime.seam import Database, Runtime
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
     from warren.services.discovery.discovery import Discovery
@@ -118,23 +119,8 @@ async def assemble(
     stack.push_async_callback(state.close)
     network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
-    events = network.events.emit
-    peers = PeerTable(state, runtime.clock, runtime.entropy, key, emit=events, expel=network.expel)
-    network.set_blocked(peers.is_blocked)
-    await peers.load()
-    stack.push_async_callback(peers.close)
-    contacts = Contacts(
-        state,
-        runtime.clock,
-        runtime.entropy,
-        key.peer_id,
-        config.name,
-        whereabouts.reachable,
-        events,
-        _in_table(peers, runtime),
-    )
-    await contacts.load()
-    stack.push_async_callback(contacts.close)
+    peers = await _open_peers(state, network, key, stack)
+    contacts = await _open_contacts(config.name, state, peers, whereabouts, network, stack)
     numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
     own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
     identify = Identify(network, agent, own_record.addresses, own_record.sealed)
@@ -202,6 +188,41 @@ async def assemble(
     keep_alive.start()
     stack.callback(keep_alive.stop)
     return parts
+
+
+async def _open_peers(state: Database, network: Network, key: PrivateKey, stack: AsyncExitStack) -> PeerTable:
+    runtime = network.runtime
+    peers = PeerTable(
+        state, runtime.clock, runtime.entropy, key, emit=network.events.emit, expel=network.expel
+    )
+    network.set_blocked(peers.is_blocked)
+    await peers.load()
+    stack.push_async_callback(peers.close)
+    return peers
+
+
+async def _open_contacts(
+    name: str,
+    state: Database,
+    peers: PeerTable,
+    whereabouts: Whereabouts,
+    network: Network,
+    stack: AsyncExitStack,
+) -> Contacts:
+    runtime = network.runtime
+    contacts = Contacts(
+        state,
+        runtime.clock,
+        runtime.entropy,
+        network.peer_id,
+        name,
+        whereabouts.reachable,
+        network.events.emit,
+        _in_table(peers, runtime),
+    )
+    await contacts.load()
+    stack.push_async_callback(contacts.close)
+    return contacts
 
 
 async def supervised(doing: str, work: Work) -> None:

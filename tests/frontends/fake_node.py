@@ -69,7 +69,7 @@ class FakeContacts:
 
     async def rename(self, peer: Any, name: str) -> None:
         if peer not in self.known:
-            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows the contacts")
+            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows who is known")
         self.known[peer] = replace(self.known[peer], petname=name)
 
     async def remove(self, peer: Any) -> None:
@@ -219,7 +219,7 @@ class FakeNode:
         if text == "12D3":
             raise Ambiguous("'12D3' fits 2 peers", [f"anna ({ANNA})", str(BEN)], hint="type more")
         if text not in known:
-            raise PeerUnknown(f"no peer goes by {text!r}", hint="warren peer list shows the contacts")
+            raise PeerUnknown(f"no peer goes by {text!r}", hint="warren peer list shows who is known")
         return known[text]
 
     async def connect(self, target: Any) -> Any:

@@ -238,7 +238,7 @@ class Contacts:
 
     def _must_know(self, peer: PeerId) -> None:
         if peer not in self._contacts:
-            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows the contacts")
+            raise PeerUnknown(f"{peer} is no contact", hint="warren peer list shows who is known")
 
     async def _expect(self, peer: PeerId, change: Callable[[sqlite3.Connection], object]) -> Contact:
         contact = await self._write(peer, change)

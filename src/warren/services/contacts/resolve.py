@@ -75,7 +75,7 @@ def _only(text: str, petnames: Mapping[PeerId, str], peers: Iterable[PeerId]) ->
         return found[0]
     check_unambiguous(text, [_shown(peer, petnames) for peer in found])
     raise PeerUnknown(
-        f"no peer goes by {text!r}", hint="warren peer list shows the contacts; warren join adds one"
+        f"no peer goes by {text!r}", hint="warren peer list shows who is known; warren join adds one"
     )
 
 
