@@ -163,8 +163,8 @@ class Town:
     async def _arrive(self) -> Resident:
         number = next(self._numbers)
         node = await self.nodes.start(number)
-        # That everybody announces itself under one name is not what is measured, and would cost as much as all
-        # the rest of coming.
+        # That everybody announces itself under one name is not what is measured, and would cost half as
+        # much as all the rest of coming.
         await asyncio.sleep(TURN_S)
         await node.discovery.withdraw(node.config.discovery.namespace)
         lies = number >= BOOTSTRAPS and self._chance.random() < self._liars

@@ -78,8 +78,8 @@ def test_in_churn_who_stays_is_found() -> None:
 
 
 def test_liars_hide_no_provider() -> None:
-    """A fifth of the nodes lie, and hold six of the twenty ids nearest to each key: in a town so small few keys
-    have more around them by chance.
+    """A fifth of the nodes lie, and hold six of the twenty ids nearest to each key: in a town so small few
+    keys have more around them by chance.
     """
 
     async def look(town: Town) -> tuple[Tally, int]:
