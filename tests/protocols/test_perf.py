@@ -269,7 +269,7 @@ def test_the_header_is_understood_in_any_chunking(head: bytes, upload: bytes, cu
 
     async def main() -> None:
         stream: Any = Wire()
-        ServedRun(stream, bytes(64), lambda: 0.0).begin(1000)
+        ServedRun(stream, lambda: 0.0).begin(1000)
         for start, end in pairwise(edges):
             stream.on_data(memoryview(data)[start:end])
         stream.on_end(None)

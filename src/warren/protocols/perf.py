@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PROTOCOL_ID: Final = "/perf/1.0.0"
 BLOCK_BYTES: Final = 16 * BODY_BYTES_MAX
 """A whole number of full frames."""
+_BLOCK: Final = bytes(BLOCK_BYTES)
 STALL_S: Final = 30.0
 """A served measurement in which no byte moved for so long is reset; its header is due by then, too.
 Stops peers that open streams and say, send or take nothing. A link of 5 kB/s still moves a window by then."""
@@ -61,13 +62,10 @@ class Gate(Protocol):
 class _BlockSender:
     """Sends `count` bytes of a constant block as fast as the stream takes them, without a task."""
 
-    __slots__ = ("_block", "_left", "_on_moved", "_stream")
+    __slots__ = ("_left", "_on_moved", "_stream")
 
-    def __init__(
-        self, stream: Stream, block: bytes, count: int, on_moved: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, stream: Stream, count: int, on_moved: Callable[[int], None] | None = None) -> None:
         self._stream = stream
-        self._block = block
         self._left = count
         self._on_moved = on_moved
 
@@ -81,13 +79,13 @@ class _BlockSender:
         self._send()
 
     def _send(self) -> None:
-        block, stream = self._block, self._stream
+        stream = self._stream
         while self._left:
-            size = min(self._left, len(block))
+            size = min(self._left, BLOCK_BYTES)
             self._left -= size
             if self._on_moved is not None:
                 self._on_moved(size)
-            if not stream.write_nowait(block if size == len(block) else block[:size]):
+            if not stream.write_nowait(_BLOCK if size == BLOCK_BYTES else _BLOCK[:size]):
                 if self._left:
                     return
                 break
@@ -103,7 +101,6 @@ class Perf:
         self._network = network
         self._gate = gate
         self._bytes_max = bytes_max
-        self._block = bytes(BLOCK_BYTES)
         network.handle_stream_inline(PROTOCOL_ID, self._serve)
 
     async def measure(
@@ -144,7 +141,7 @@ class Perf:
         try:
             async with asyncio.timeout(timeout_s):
                 stream.write_nowait(_COUNT.pack(want))
-                _BlockSender(stream, self._block, upload_bytes, on_moved).start()
+                _BlockSender(stream, upload_bytes, on_moved).start()
                 outcome = await finished
             if outcome is not None:
                 raise outcome
@@ -160,7 +157,7 @@ class Perf:
         return PerfResult(upload_bytes, download_bytes, clock() - began)
 
     def _serve(self, stream: Stream) -> None:
-        run = ServedRun(stream, self._block, self._network.clock)
+        run = ServedRun(stream, self._network.clock)
         if self._gate is not None:
             self._gate.ask(run)
         else:
@@ -176,7 +173,6 @@ class ServedRun:
 
     __slots__ = (
         "_began",
-        "_block",
         "_bytes_max",
         "_clock",
         "_head",
@@ -190,10 +186,9 @@ class ServedRun:
         "peer_id",
     )
 
-    def __init__(self, stream: Stream, block: bytes, clock: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
         self.peer_id = stream.peer_id
         self._stream = stream
-        self._block = block
         self._clock = clock
         self._head = b""
         self._bytes_max = self._left = self._wanted = 0
@@ -239,7 +234,7 @@ class ServedRun:
             self._stream.reset()
             return
         self._wanted = _COUNT.unpack(self._head)[0]
-        self._sender = _BlockSender(self._stream, self._block, self._wanted)
+        self._sender = _BlockSender(self._stream, self._wanted)
         self._sender.start()
 
     def _progress(self) -> tuple[int, int]:
