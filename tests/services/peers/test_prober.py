@@ -15,7 +15,7 @@ from warren.network.events import EventBus, PeerConnected, PeerDisconnected
 from warren.network.race import REFUSED_REASON
 from warren.services.peers.config import PeersConfig
 from warren.services.peers.latencies import FIRST_SAMPLES
-from warren.services.peers.model import Peer, PeerBlocked
+from warren.services.peers.model import Peer, PeerBlocked, PeerForgotten
 from warren.services.peers.probe_policy import ProbePolicy
 from warren.services.peers.prober import LAG_S, WITNESS_S, Prober
 from warren.testing import run
@@ -381,7 +381,7 @@ def test_lost_events_are_made_up_for() -> None:
             await asyncio.sleep(61)
             world.of_peer.clear()
             for _ in range(5000):  # more than a subscription holds: that Anna went is not told
-                world.events.emit(object())
+                world.events.emit(PeerForgotten(BEN))
             await asyncio.sleep(POLICY.settle_s + 1)
             assert world.dialled == [ANNA]
 

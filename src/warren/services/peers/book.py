@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.peer_id import PeerId
@@ -25,6 +26,8 @@ MET: Final = "identify"
 """How those became known of whom others told us, and those who told of themselves."""
 LOOKED_AT_MAX: Final = 4096
 """Peers looked at for one sample. Attack: who knows nearly all makes us search the whole table."""
+VERSIONS_AT_ONCE: Final = 1024
+"""Read in one go: whoever asks the table meanwhile waits for no more."""
 _SIGNED: Final = (
     "SELECT peer_id, r.seq, r.envelope, m.seq, m.envelope FROM peers"
     " LEFT JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
@@ -61,8 +64,14 @@ class Book:
         return await self._table.read(lambda db: list(_of(db, peers)))
 
     async def versions(self, limit: int) -> list[tuple[PeerId, Version]]:
-        """How new what is kept is, of those heard of last."""
-        return await self._table.read(lambda db: _versions(db, limit))
+        """How new what is kept is, of those met last."""
+        found: list[tuple[PeerId, Version]] = []
+        while (room := min(limit - len(found), VERSIONS_AT_ONCE)) > 0:
+            page = await self._table.read(partial(_versions, limit=room, offset=len(found)))
+            found += page
+            if len(page) < room:
+                break
+        return found
 
     def is_blocked(self, peer: PeerId) -> bool:
         """Whether the user wants nothing to do with it."""
@@ -91,12 +100,12 @@ def _of(db: sqlite3.Connection, peers: Iterable[PeerId]) -> Iterable[Listed]:
             yield _listed(row)
 
 
-def _versions(db: sqlite3.Connection, limit: int) -> list[tuple[PeerId, Version]]:
+def _versions(db: sqlite3.Connection, limit: int, offset: int) -> list[tuple[PeerId, Version]]:
     rows = db.execute(
         "SELECT peer_id, r.seq, m.seq FROM peers"
         " LEFT JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
-        " WHERE coalesce(r.peer, m.peer) IS NOT NULL ORDER BY touched_at DESC LIMIT ?",
-        (limit,),
+        " WHERE coalesce(r.peer, m.peer) IS NOT NULL ORDER BY last_seen DESC, id LIMIT ? OFFSET ?",
+        (limit, offset),
     )
     return [(PeerId(raw), _version(record, metadata)) for raw, record, metadata in rows]
 

@@ -36,6 +36,7 @@ CREATE INDEX peers_by_download ON peers (download DESC, id);
 CREATE INDEX peers_by_upload ON peers (upload DESC, id);
 CREATE INDEX peers_by_draw ON peers (draw, id);
 CREATE INDEX peers_by_host ON peers (host, touched_at) WHERE host IS NOT NULL;
+CREATE INDEX peers_in_doubt ON peers (draw, id) WHERE state IN ('suspect', 'unreachable');
 CREATE INDEX peers_blocked ON peers (peer_id) WHERE blocked;
 -- What a peer is worth when room is needed, the least first: store.py has the same words.
 CREATE INDEX peers_by_worth ON peers (
