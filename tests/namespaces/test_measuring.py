@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.namespaces.link import Link
 
 
-# A machine that is busy answers late: so the node may look again soon, and what it shows is the truth in the end.
+# A busy machine answers late: the node looks again soon, and what it shows is the truth in the end.
 OFTEN = {"WARREN_PEERS_LATENCY_INTERVAL_S": "3"}
 
 
