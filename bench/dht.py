@@ -233,7 +233,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.row is not None:
         print(json.dumps(run_row(Plan(**json.loads(args.row)))))
         return 0
-    rows, differ = [], False
+    rows: list[dict[str, Any]] = []
+    differ = False
     for plan in plans(args):
         row = run_apart(plan)
         print(json.dumps(row), file=sys.stderr, flush=True)

@@ -63,7 +63,7 @@ def _panel(
     across: Callable[[float], float],
     top: float,
 ) -> list[str]:
-    highest = max(row[line.column] for line in lines for row in rows)
+    highest = max(float(row[line.column]) for line in lines for row in rows)
     step = _step(highest)
     most = step * max(math.ceil(highest / step), 1)
     bottom = top + PANEL_HEIGHT
