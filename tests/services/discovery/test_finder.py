@@ -9,6 +9,7 @@ from warren import testing
 from warren.core.errors import StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.network.events import PeerConnected
 from warren.network.network import Network
 from warren.runtime.simulated import World
 from warren.services.discovery.choice import ChoicePolicy
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 PEER = PrivateKey.from_seed(b"p" * 32).peer_id
+OTHER = PrivateKey.from_seed(b"o" * 32).peer_id
 GOOD = Multiaddr.parse("/ip4/10.0.0.2/tcp/4101")
 LOOPBACK = Multiaddr.parse("/ip4/127.0.0.1/tcp/5432")
 
@@ -144,5 +146,26 @@ def test_a_full_disk_does_not_keep_it_from_dialling() -> None:
         assert PEER in one.doubted
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+    run(main)
+
+
+def test_who_left_unnoticed_is_dialled_again() -> None:
+    async def main(one: Setting) -> None:
+        choice = one.finder._choice
+        await one.finder.take(Found(PEER, (GOOD,), "mdns"))
+        choice.connected(PEER)  # before a fault ended `run`, which therefore never heard that it left
+        following = asyncio.create_task(one.finder.run())
+        await asyncio.sleep(60)
+        tried = one.finder.tried
+        assert tried
+        choice.connected(PEER)
+        await asyncio.sleep(3600)
+        assert one.finder.tried == tried
+        for _ in range(5000):  # more than a subscription holds: that PEER left is among what is lost
+            one.network.events.emit(PeerConnected(OTHER))
+        await asyncio.sleep(60)
+        assert one.finder.tried > tried
+        following.cancel()
 
     run(main)

@@ -170,6 +170,11 @@ class Choice:
                 candidate.peer = None
                 self._due_within(candidate, now, self._policy.first_s)
 
+    def standing(self) -> list[PeerId]:
+        """With whom a connection is thought to stand."""
+        met = [candidate.peer for candidate in self._candidates.values() if candidate.due is None]
+        return [peer for peer in met if peer is not None]
+
     def next(self, now: float, connections: int) -> Dial | Wait:
         """What to do now, with so many peers connected."""
         policy = self._policy

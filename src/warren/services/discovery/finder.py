@@ -124,14 +124,26 @@ class Finder:
         """Dial what is due until cancelled. May be run again after a fault."""
         events = self._network.events.subscribe(PeerConnected, PeerDisconnected)
         try:
-            for peer in self._network.peers():
-                self._choice.connected(peer)
+            self._look_at_all()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._dial_when_due(tasks))
+                dropped = 0
                 async for event in events:
                     self._on_event(event)
+                    if events.dropped != dropped:
+                        dropped = events.dropped
+                        self._look_at_all()
         finally:
             events.close()
+
+    def _look_at_all(self) -> None:
+        """Bring the choice in line with what is, at the start and after events were lost."""
+        for peer in self._network.peers():
+            self._choice.connected(peer)
+        for peer in self._choice.standing():
+            if not self._network.is_connected(peer):
+                self._choice.lost(peer, self._clock.now())
+        self._changed.set()
 
     def _on_event(self, event: object) -> None:
         match event:
