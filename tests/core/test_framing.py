@@ -87,3 +87,13 @@ def test_a_view_may_change_after_the_call() -> None:
     assert frames == [b"one"]
     assert decoder.receive(memoryview(b"fold")) == [b"twofold"]
     assert decoder.pending == 0
+
+
+def test_what_will_not_be_completed_is_dropped() -> None:
+    decoder = FrameDecoder(1000)
+    whole = frame(b"x" * 500)
+    assert decoder.receive(whole[:300]) == []
+    assert decoder.pending == 300
+    decoder.drop()
+    assert decoder.pending == 0
+    assert decoder.receive(whole) == [b"x" * 500]

@@ -61,7 +61,13 @@ def test_what_is_imported_is_what_is_asked_for() -> None:
         for name in imported_names(node)
     }
     foreign = imported - set(sys.stdlib_module_names) - {"warren"}
-    distributions = {"google": "protobuf", "starlette": "fastapi"}  # fastapi is starlette with types
+    # fastapi is starlette with types
+    distributions = {
+        "dns": "dnspython",
+        "google": "protobuf",
+        "prometheus_client": "prometheus-client",
+        "starlette": "fastapi",
+    }
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     assert {distributions.get(name, name) for name in foreign} == {Requirement(line).name for line in asked}
 

@@ -38,6 +38,11 @@ class FrameDecoder:
         """Bytes held of a frame that is not complete."""
         return len(self._buffer)
 
+    def drop(self) -> None:
+        """Forget an incomplete message: the rest of it will not come."""
+        self._buffer = bytearray()
+        self._wanted = 1
+
     def receive(self, data: bytes | bytearray | memoryview) -> list[bytes]:
         """Take the next chunk and return the payloads it completes.
 

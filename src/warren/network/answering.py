@@ -99,7 +99,8 @@ class Answering:
             # Handlers that run go on, and what they were given is still held.
             self._under_way -= sum(map(_cost, self._waiting))
             self._waiting.clear()
-        self._count_held()  # half a request will not be completed
+        self._decoder.drop()  # half a request will not be completed, and the stream may be known for long
+        self._count_held()
         self._close_if_done()
 
     def _count_held(self) -> None:
