@@ -37,6 +37,8 @@ class Upkeep:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.again = False
+        """Of the last look-up of ourselves."""
         self.table = RoutingTable(peer(0), CONFIG.table)
         self.maintenance = Maintenance(self.table, CONFIG, Middle(), self.now)
 
@@ -59,8 +61,9 @@ class Upkeep:
 
     def until_self(self) -> float:
         """Let everything pass up to the next look-up of ourselves; return when that is."""
-        while self.step() != LookUpSelf():
+        while not isinstance(step := self.step(), LookUpSelf):
             pass
+        self.again = step.again
         return self.now
 
     def found(self, *numbers: int) -> None:
@@ -77,7 +80,7 @@ def test_without_anybody_there_is_nothing_to_do() -> None:
 def test_who_meets_the_first_peer_looks_itself_up_soon() -> None:
     upkeep = Upkeep()
     upkeep.meet(1)
-    assert upkeep.step() == LookUpSelf()
+    assert upkeep.step() == LookUpSelf(again=False)
     assert upkeep.now <= 2
 
 
@@ -87,9 +90,11 @@ def test_while_others_are_found_each_time_it_looks_again_but_not_for_ever() -> N
     times = []
     for number in range(CONFIG.join_lookups_max):
         times.append(upkeep.until_self())
+        assert upkeep.again == (number > 0)
         upkeep.found(1, 2 + number)
     assert max(after - before for before, after in pairwise(times)) <= JOIN_WAIT_S
     assert upkeep.until_self() - times[-1] >= CONFIG.self_every_s / 2
+    assert not upkeep.again, "later ones are whole"
 
 
 def test_when_only_those_are_found_who_are_known_it_has_joined() -> None:
@@ -131,16 +136,16 @@ def test_those_heard_of_are_met_one_at_a_time() -> None:
 def test_sparse_buckets_are_refreshed_one_after_the_other() -> None:
     upkeep = Upkeep()
     upkeep.meet(*range(1, 200))
-    assert upkeep.step() == LookUpSelf()
-    assert upkeep.maintenance.next(upkeep.now) != LookUpSelf()
+    assert isinstance(upkeep.step(), LookUpSelf)
+    assert not isinstance(upkeep.maintenance.next(upkeep.now), LookUpSelf)
     refreshed, times = [], []
     while isinstance(step := upkeep.step(), Refresh):
         refreshed.append(step.bucket)
         times.append(upkeep.now)
     sizes = upkeep.table.sizes()
-    half = CONFIG.table.bucket_peers_max // 2
-    assert refreshed == [n for n in range(max(sizes) + 1) if sizes.get(n, 0) < half]
-    assert all(after - before >= 2 for before, after in pairwise(times))
+    enough = CONFIG.table.lively_peers
+    assert refreshed == [n for n in range(max(sizes) + 1) if sizes.get(n, 0) < enough]
+    assert all(after - before >= 5 for before, after in pairwise(times))
 
 
 def test_the_stale_are_tested_one_at_a_time() -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 OWN = peer(0)
-SMALL = TableConfig(bucket_peers_max=4, cache_peers_max=2, subnet_bucket_max=3, subnet_table_max=5)
+SMALL = TableConfig(
+    bucket_peers_max=4, cache_peers_max=2, subnet_bucket_max=3, subnet_table_max=5, lively_peers=2
+)
 
 
 def place(number: int) -> int:
@@ -169,7 +171,7 @@ def test_buckets_are_refreshed_unless_they_are_lively_or_were_looked_up() -> Non
     assert table.refresh_due(0.0) == 0
     for number in in_bucket(0, 2):
         meet(table, number)
-    assert table.refresh_due(0.0) == 1, "half a bucket was heard of"
+    assert table.refresh_due(0.0) == 1, "enough of a bucket were heard of"
     table.refreshed(1, 0.0)
     table.looked_up(position(key_near(table.own_position, 2, b"")), 0.0)
     assert table.refresh_due(0.0) == 2, "a bucket that is not there is not made by a look-up"
@@ -204,7 +206,7 @@ def test_those_heard_of_are_met_where_more_are_wanted_the_nearest_first() -> Non
     assert table.unmet() == info(far[0])
     meet(table, far[0])
     meet(table, far[1])
-    assert table.unmet() is None, "of a far bucket half will do"
+    assert table.unmet() is None, "of a far bucket some will do"
     table.heard_of(info(far[4]))
     assert table.unmet() is None
 

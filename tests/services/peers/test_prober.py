@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from warren.core.errors import Closed, DialFailed, DiskFull, LimitReached, RequestTimeout
@@ -17,7 +17,7 @@ from warren.services.peers.config import PeersConfig
 from warren.services.peers.latencies import FIRST_SAMPLES
 from warren.services.peers.model import Peer, PeerBlocked, PeerForgotten
 from warren.services.peers.probe_policy import ProbePolicy
-from warren.services.peers.prober import LAG_S, WITNESS_S, Prober
+from warren.services.peers.prober import LAG_S, PASSING_S, WITNESS_S, Prober
 from warren.testing import run
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class FakeSocket:
     rtt_s: float | None = None
     rtt_at: float | None = None
     last_read_at: float = 0.0
+    opened_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     bytes_in: int = 0
     bytes_out: int = 0
     probes: int = 0
@@ -113,10 +114,10 @@ class World:
         failure = self.failure.get(peer)
         if failure is not None:
             raise failure if isinstance(failure, Exception) else failure()
-        return self.meet(peer, str(addresses[0].host if addresses else "100.0.0.9"))
+        return self.meet(peer, str(addresses[0].host if addresses else "100.0.0.9"), kept=False)
 
-    def meet(self, peer: PeerId, host: str) -> FakeSocket:
-        socket = FakeSocket(peer, at(host))
+    def meet(self, peer: PeerId, host: str, *, kept: bool = True) -> FakeSocket:
+        socket = FakeSocket(peer, at(host), kept=kept)
         self.of_peer.setdefault(peer, []).append(socket)
         self.events.emit(PeerConnected(peer))
         return socket
@@ -202,6 +203,26 @@ def test_round_trips_of_the_connected_are_noted_soon_and_then_now_and_then() -> 
             assert FIRST_SAMPLES <= socket.probes <= FIRST_SAMPLES + 1
             await asyncio.sleep(100)
             assert 5 <= socket.probes <= 13  # nobody else asks here: it must do so itself
+
+    run(main())
+
+
+def test_who_comes_for_an_errand_is_measured_only_if_it_stays() -> None:
+    async def main() -> None:
+        world = World()
+        async with probing(world, replace(CONFIG, latency_interval_s=600)):
+            passing, staying = (
+                world.meet(peer, host, kept=False) for peer, host in ((ANNA, "100.0.0.2"), (BEN, "100.0.0.3"))
+            )
+            passing.outbound = staying.outbound = False
+            await asyncio.sleep(PASSING_S - 1)
+            assert passing.probes == staying.probes == 0
+            world.lose(ANNA)
+            await asyncio.sleep(2)
+            assert passing.probes == 0
+            assert staying.probes >= 1
+            await asyncio.sleep(3)
+            assert world.latency == {BEN: 0.05}
 
     run(main())
 

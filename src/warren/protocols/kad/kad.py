@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 REFRESH_ENOUGH: Final = 3
 """A bucket is refreshed by asking the nearest three that are found: to meet some, not to find all."""
+AGAIN_ENOUGH: Final = 5
+"""So many of the nearest that are found tell whether there are others that were not known."""
 _EXPIRE_EVERY_S: Final = 600.0
 _SEED_BYTES: Final = 16
 _log = logging.getLogger(__name__)
@@ -259,14 +261,10 @@ class Kad:
 
     async def _take(self, step: LookUpSelf | Refresh | Check | Wait) -> None:
         match step:
-            case LookUpSelf():
-                found = await self._closest(self._network.peer_id.to_bytes(), paths=self.config.paths)
-                nearest, now = [info.peer for info in found.peers], self._network.clock()
-                self._table.looked_up_self(nearest, now)
-                self._maintenance.found_self(nearest, now)
+            case LookUpSelf(again):
+                await self._look_up_self(again=again)
             case Refresh(bucket):
-                seed = self._network.random_bytes(_SEED_BYTES)
-                await self._closest(key_near(self._table.own_position, bucket, seed), enough=REFRESH_ENOUGH)
+                await self._refresh(bucket)
             case Check(info):
                 await self._queries.ask(info, Message(Kind.PING))
             case Wait(until):
@@ -274,6 +272,24 @@ class Kad:
                     async with asyncio.timeout(max(until - self._network.clock(), 0.0)):
                         await self._met.wait()
                 self._met.clear()
+
+    async def _look_up_self(self, *, again: bool) -> None:
+        enough, paths = (AGAIN_ENOUGH, 1) if again else (None, self.config.paths)
+        found = await self._closest(self._network.peer_id.to_bytes(), enough=enough, paths=paths)
+        nearest, now = [info.peer for info in found.peers], self._network.clock()
+        if not again:
+            self._table.looked_up_self(nearest, now)
+        self._maintenance.found_self(nearest, now)
+
+    async def _refresh(self, bucket: int) -> None:
+        """Meet some whose place is in a bucket, until there are enough."""
+        seed = self._network.random_bytes(_SEED_BYTES)
+        key = key_near(self._table.own_position, bucket, seed)
+        lookup = self._queries.begin(key, enough=REFRESH_ENOUGH)
+        async with aclosing(self._queries.run(lookup, Message(Kind.FIND_NODE, key))) as answers:
+            async for _ in answers:
+                if self._table.is_lively(bucket, self._network.clock()):
+                    lookup.finish()
 
     def _serves(self) -> bool:
         mode, addresses = self.config.mode, self._reachable()

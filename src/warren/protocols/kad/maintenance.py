@@ -24,7 +24,7 @@ LOOK_EVERY_S: Final = 30.0
 """Nothing is due: look again after so long."""
 FIRST_WAIT_S: Final = 1.0
 """From the first peer to the first look-up of ourselves, so that who comes at the same time is known, too."""
-BETWEEN_REFRESHES_S: Final = 5.0
+BETWEEN_REFRESHES_S: Final = 10.0
 JOIN_WAIT_S: Final = 8.0
 """Between the look-ups of who joins: the connections of the last one are still open."""
 MEET_EVERY_S: Final = 1.0
@@ -38,7 +38,12 @@ class Chance(Protocol):
 
 
 class LookUpSelf(NamedTuple):
-    """Look our own id up, and say by `found_self` what came of it."""
+    """Look our own id up, and say by `found_self` what came of it.
+
+    again: look only whether the nearest know of others since the last time.
+    """
+
+    again: bool
 
 
 class Refresh(NamedTuple):
@@ -102,7 +107,8 @@ class Maintenance:
         if now >= self._self_at:
             self._self_at = self._after(now, self._config.self_every_s)
             self._known |= {entry.peer for entry in self._table.entries()}
-            return LookUpSelf()
+            again = 0 < self._joining < self._config.join_lookups_max
+            return LookUpSelf(again)
         return self._meet(now) or self._refresh(now) or self._test(now) or self._wait(now)
 
     def found_self(self, nearest: Sequence[PeerId], now: float) -> None:

@@ -46,6 +46,9 @@ class TableConfig:
     refresh_s: float = 3600.0
     """A bucket of which little was heard, and in which nothing was looked up, for so long is due for a
     refresh."""
+    lively_peers: int = 4
+    """So many of a bucket outside our neighbourhood, heard of within `refresh_s`, will do: more come by
+    themselves. To meet each one costs a connection, and a node that joins has many buckets."""
 
     def __post_init__(self) -> None:
         check_settings(self, "dht.table.")
@@ -251,9 +254,16 @@ class RoutingTable:
         """
         deepest = min(max(self._buckets, default=-1), KNOWN_PREFIX_BITS_MAX - 1)
         bound = now - self._config.refresh_s
-        due = [(self._looked_up_at(n), n) for n in range(deepest + 1) if not self._is_lively(n, bound)]
+        due = [(self._looked_up_at(n), n) for n in range(deepest + 1) if not self.is_lively(n, now)]
         oldest = min(due, default=None)
         return oldest[1] if oldest is not None and oldest[0] <= bound else None
+
+    def is_lively(self, number: int, now: float) -> bool:
+        """Whether enough of a bucket was heard of lately: use keeps it fresh."""
+        bound, bucket = now - self._config.refresh_s, self._buckets.get(number)
+        live = bucket.live.values() if bucket is not None else ()
+        heard = sum(entry.seen_at > bound and not entry.failures for entry in live)
+        return heard >= self._config.lively_peers
 
     def refreshed(self, number: int, now: float) -> None:
         """A refresh of this bucket was tried, whatever came of it."""
@@ -268,17 +278,11 @@ class RoutingTable:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _is_lively(self, number: int, bound: float) -> bool:
-        """Whether half of what a bucket holds was heard of since `bound`: use keeps it fresh."""
-        bucket = self._buckets.get(number)
-        live = bucket.live.values() if bucket is not None else ()
-        heard = sum(entry.seen_at > bound and not entry.failures for entry in live)
-        return 2 * heard >= self._config.bucket_peers_max
-
     def _wants_more(self, number: int) -> bool:
-        """Of our neighbourhood all are wanted, of a bucket further away half of what it holds will do."""
-        bucket, most = self._buckets.get(number), self._config.bucket_peers_max
-        return bucket is None or len(bucket.live) < (most if number >= self.depth else most // 2)
+        """Of our neighbourhood all are wanted, of a bucket further away some will do."""
+        bucket, config = self._buckets.get(number), self._config
+        enough = config.bucket_peers_max if number >= self.depth else config.lively_peers
+        return bucket is None or len(bucket.live) < enough
 
     def _bucket_of(self, peer: PeerId) -> _Bucket | None:
         return self._buckets.get(shared_bits(self.own_position, position(peer.to_bytes())))

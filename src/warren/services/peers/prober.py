@@ -49,6 +49,9 @@ WITNESS_S: Final = 2.0
 WITNESSES_ASKED: Final = 3
 FIRST_LOOK_S: Final = 2.0
 """From a new connection to the first figure, and from that to those that make it sure."""
+PASSING_S: Final = 30.0
+"""A connection that nobody here asked for is measured when it has lasted so long: those that others make for
+a look-up come by the hundred, and to measure them would cost as much as the look-up."""
 FEELER_DRAW: Final = 256
 """Candidates of a feeler: enough that the few of a network that an attacker does not fill are among them."""
 REFILL_S: Final = 3600.0
@@ -155,11 +158,10 @@ class Prober:
         sockets = self._network.sockets(peer)
         came = not any(socket.outbound for socket in sockets)
         self._probing.met(peer, self._place_of_sockets(peer), now, came=came)
-        for socket in sockets:
+        staying = [socket for socket in sockets if self._stays(socket, now)]
+        for socket in staying:
             _ask(socket)
-        if now + FIRST_LOOK_S < self._look_at:
-            self._look_at = now + FIRST_LOOK_S
-            self._look_sooner.set()
+        self._look_by(now + (FIRST_LOOK_S if staying else PASSING_S))
         self._changed.set()
 
     def _on_lost(self, peer: PeerId, *, ours: bool = False) -> None:
@@ -171,6 +173,15 @@ class Prober:
         self._changed.set()
 
     # --- the connected --------------------------------------------------------------------------------------
+
+    def _stays(self, socket: Socket, now: float) -> bool:
+        """Whether a connection is more than one that others make for an errand, and close again."""
+        return self._network.is_wanted(socket) or now - socket.opened_at >= PASSING_S
+
+    def _look_by(self, at: float) -> None:
+        if at < self._look_at:
+            self._look_at = at
+            self._look_sooner.set()
 
     async def _measure_when_due(self) -> None:
         interval_s = self._config.latency_interval_s
@@ -187,10 +198,13 @@ class Prober:
     async def _measure(self, now: float) -> None:
         old = now - self._config.latency_interval_s
         for peer in self._network.peers():
-            sockets = self._network.sockets(peer)
+            sockets = [socket for socket in self._network.sockets(peer) if self._stays(socket, now)]
+            if not sockets:
+                self._look_at = min(self._look_at, now + PASSING_S)
+                continue
             figure = self._latencies.look(peer, sockets, now)
             fresh = self._latencies.is_fresh(peer)
-            if fresh:
+            if fresh or any(socket.rtt_at is None for socket in sockets):
                 self._look_at = min(self._look_at, now + FIRST_LOOK_S)
             for socket in sockets:
                 if fresh or socket.rtt_at is None or socket.rtt_at < old:
