@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # An open one costs 70 KiB and more.
-AWAKE_MAX = 256
+AWAKE_MAX = 2048
 # The least that SQLite knows: most tables of most hosts hold next to nothing.
 _PAGE_BYTES = 512
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WRITE_AFTER_S: Final = 5.0
+WRITE_AFTER_S: Final = 30.0
 """What was noted is on disk after so long at the latest; a kill loses no more of it."""
 NOTES_MAX: Final = 1024
 """Peers of which something waits. Fault: a disk that is full for hours. The oldest are dropped."""
