@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench.dht import COLUMNS, Plan, agree, table
+from bench.dht import COLUMNS, Plan, agree, missed, table
 from bench.dht_plot import svg
 from bench.dht_town import Tally, quantile
 
@@ -52,6 +52,30 @@ def test_runs_agree_when_only_their_ciphers_and_what_they_cost_differ() -> None:
     one = row(1000, cipher="noise", wall_s=9.0, peak_mib=900)
     assert agree(one, row(1000)) == []
     assert agree(one, row(1000, hops_p99=4, deliveries=1)) == ["hops_p99"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"success": 0.98}, ["find 99 % of peers"]),
+        ({"success": 0.98, "churn_minutes": 60.0}, []),
+        ({"success": 0.96, "churn_minutes": 60.0}, ["find 97 % of peers"]),
+        ({"success": 0.5, "liars": 0.2}, []),
+        ({"providers_success": 0.89}, ["find 90 % of providers"]),
+        ({"providers_success": float("nan")}, []),
+        (
+            {"hops_median": 3, "hops_p99": 5},
+            ["take 2 hops at most in the median", "take 4 hops at most in 99 of 100"],
+        ),
+        ({"connections_most": 33}, ["have 32 connections at most"]),
+        ({"peak_mib": 20_000}, ["fit in 16 GiB"]),
+        ({"wall_s": 1900.0}, ["be done in 30 minutes"]),
+        ({"wall_s": 1900.0, "cipher": "noise"}, []),
+    ],
+)
+def test_a_row_that_misses_a_bound_says_which(changes: dict[str, Any], said: list[str]) -> None:
+    assert missed(row(1000, **changes)) == said
 
 
 @pytest.mark.parametrize(("part", "expected"), [(0.5, 51), (0.99, 100), (0.0, 1)])
