@@ -158,11 +158,9 @@ class PeerExchange:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tell_when_due(tasks))
                 tasks.create_task(self._ask_when_due(tasks))
-                dropped = 0
                 async for event in events:
                     await self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         await self._look_at_all()
         finally:
             events.close()

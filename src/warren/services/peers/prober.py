@@ -120,11 +120,9 @@ class Prober:
                 tasks.create_task(self._measure_when_due())
                 tasks.create_task(self._feel())
                 tasks.create_task(self._refill())
-                dropped = 0
                 async for event in events:
                     self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         self._look_at_all()
         finally:
             events.close()
