@@ -254,8 +254,8 @@ def test_content_and_peers_are_found(pair: tuple[Machine, Machine]) -> None:
 
     anna, ben = pair
     digest = hashlib.sha256(b"content").digest()
-    raw, node = Cid.raw_sha256(digest), Cid.dag_pb_sha256(digest)
-    old = Cid(0, DAG_PB, raw.multihash)
+    raw = Cid.raw_sha256(digest)
+    node, old = Cid(1, DAG_PB, raw.multihash), Cid(0, DAG_PB, raw.multihash)
     anna.ok("dht", "provide", raw)
     me = anna.json("status")
     for cid in (raw, node, old):

@@ -150,7 +150,7 @@ def test_what_was_put_by_a_process_that_was_killed_is_there_again() -> None:
 
 
 def test_each_id_of_the_same_content_finds_its_providers() -> None:
-    forms: list[Cid] = [Cid(0, DAG_PB, HASH), Cid.dag_pb_sha256(HASH[2:]), Cid.raw_sha256(HASH[2:])]
+    forms: list[Cid] = [Cid(0, DAG_PB, HASH), Cid(1, DAG_PB, HASH), Cid.raw_sha256(HASH[2:])]
 
     async def main(anna: Node, ben: Node) -> None:
         put = await anna.dht.provide(forms[0])
