@@ -133,11 +133,6 @@ class PeerExchange:
         self._asks = asyncio.Event()
         network.handle_stream(PROTOCOL, self._serve)
 
-    @property
-    def known(self) -> int:
-        """How many peers this node has heard of, as far as is remembered."""
-        return len(self._spread)
-
     def announce(self) -> None:
         """This node signed something new of itself: tell neighbours."""
         own = self._own()
