@@ -93,20 +93,6 @@ def test_the_newest_value_is_got_and_who_holds_an_old_one_is_told() -> None:
     run_net(6, main)
 
 
-def test_a_quorum_ends_the_look_up_early() -> None:
-    async def main(nodes: Sequence[KadNode]) -> None:
-        key, value = nodes[0].signed(b"name", 1, b"value")
-        await nodes[0].kad.put_value(key, value)
-        asker = nodes[-1]
-        before = asker.kad.stats.sent.get("GET_VALUE", 0)
-        assert await asker.kad.get_value(key, quorum=2) == value
-        some = asker.kad.stats.sent["GET_VALUE"] - before
-        assert await asker.kad.get_value(key) == value
-        assert some < asker.kad.stats.sent["GET_VALUE"] - some - before
-
-    run_net(40, main, config=SMALL)
-
-
 def test_values_and_providers_are_where_they_belong() -> None:
     async def main(nodes: Sequence[KadNode]) -> None:
         alice, bob = nodes[3], nodes[-1]

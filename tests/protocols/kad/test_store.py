@@ -36,7 +36,7 @@ class TestRecords:
         assert records.get(b"k", 5.0 + 2 * DAY) is None
         assert records.expire(5.0 + 2 * DAY - 1) == 0
         assert records.expire(5.0 + 2 * DAY) == 1
-        assert len(records) == records.bytes_for_others == 0
+        assert len(records) == records._shares.used == 0
 
     def test_putting_again_renews(self) -> None:
         records = Records()
@@ -83,7 +83,7 @@ class TestRecords:
             records.put(bytes((number,)), bytes(500), 0.0)
         records.put(b"x", b"", 1.0, peer=ANNA, subnet="net")
         assert len(records) == 11
-        assert records.bytes_for_others == OVERHEAD_BYTES + 1
+        assert records._shares.used == OVERHEAD_BYTES + 1
 
     def test_repeating_the_nodes_own_record_does_not_make_it_somebody_elses(self) -> None:
         records = Records()
@@ -281,7 +281,7 @@ class Whole(RuleBasedStateMachine):
         records, providers, config = self.records, self.providers, self.config
         kept = {key: one for key in records._kept if (one := records.kept(key)) is not None}
         costs = {key: len(key) + len(one.value) + OVERHEAD_BYTES for key, one in kept.items() if one.peer}
-        assert records.bytes_for_others == sum(costs.values()) <= config.records_bytes_max
+        assert records._shares.used == sum(costs.values()) <= config.records_bytes_max
         for peer in (ANNA, BERT, CARA):
             mine = sum(costs[key] for key, one in kept.items() if one.peer == peer)
             assert mine == records._bytes_by_peer.get(peer, 0) <= config.records_bytes_per_peer_max

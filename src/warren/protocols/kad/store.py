@@ -85,11 +85,6 @@ class Records:
     def __len__(self) -> int:
         return len(self._kept)
 
-    @property
-    def bytes_for_others(self) -> int:
-        """What others' records take."""
-        return self._shares.used
-
     def get(self, key: bytes, now: float) -> Record | None:
         """What is kept under `key`."""
         kept = self._kept.get(key)
