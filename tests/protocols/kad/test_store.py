@@ -63,6 +63,43 @@ class TestRecords:
         records.put(b"2", bytes(9), 0.0, peer=BERT, subnet="net")
         records.put(b"4", bytes(9), 0.0, peer=ANNA, subnet="net")
 
+    def test_a_record_is_no_younger_for_a_put_that_was_refused(self) -> None:
+        config = StoreConfig(records_bytes_per_peer_max=2 * (OVERHEAD_BYTES + 10))
+        records = Records(config)
+        records.put(b"1", bytes(9), 0.0, peer=ANNA, subnet="net")
+        records.put(b"2", bytes(9), DAY, peer=ANNA, subnet="net")
+        with pytest.raises(LimitReached):
+            records.put(b"1", bytes(10), DAY, peer=ANNA, subnet="net")
+        assert records.expire(2 * DAY) == 1
+        assert records.kept(b"1") is None
+        assert len(records) == 1
+
+    def test_the_oldest_makes_room_though_its_peer_tried_to_renew_it(self) -> None:
+        config = StoreConfig(records_bytes_max=3 * (OVERHEAD_BYTES + 1))
+        records = Records(config)
+        for now, key in enumerate((b"1", b"2", b"3")):
+            records.put(key, b"", now, peer=ANNA, subnet="crowd")
+        with pytest.raises(LimitReached):  # nobody else has anything that could go
+            records.put(b"1", b"longer", 3.0, peer=ANNA, subnet="crowd")
+        records.put(b"4", b"", 4.0, peer=BERT, subnet="village")
+        assert [records.kept(key) is not None for key in (b"1", b"2", b"3", b"4")] == [
+            False,
+            True,
+            True,
+            True,
+        ]
+
+    def test_what_is_replaced_does_not_make_room_twice(self) -> None:
+        records = Records(StoreConfig(records_bytes_max=3 * (OVERHEAD_BYTES + 1)))
+        for now, key in enumerate((b"1", b"2", b"3")):
+            records.put(key, b"", now, peer=ANNA, subnet="crowd")
+        gone: list[bytes] = []
+        records.changed = gone.append
+        records.put(b"1", b"", 3.0, peer=BERT, subnet="village")
+        assert gone == [b"1"]
+        records.put(b"1", b"*", 4.0, peer=CARA, subnet="elsewhere")
+        assert gone == [b"1", b"2", b"1"]
+
     def test_the_neighbourhood_that_fills_most_makes_room(self) -> None:
         records = Records(StoreConfig(records_bytes_max=3 * (OVERHEAD_BYTES + 1)))
         gone: list[bytes] = []
@@ -282,6 +319,11 @@ class Whole(RuleBasedStateMachine):
         kept = {key: one for key in records._kept if (one := records.kept(key)) is not None}
         costs = {key: len(key) + len(one.value) + OVERHEAD_BYTES for key, one in kept.items() if one.peer}
         assert records._shares.used == sum(costs.values()) <= config.records_bytes_max
+        times = [one.time_received for one in kept.values()]
+        assert times == sorted(times)
+        for subnet, share in records._shares._by_owner.items():
+            assert share.things == {key: cost for key, cost in costs.items() if kept[key].subnet == subnet}
+            assert list(share.things) == [key for key in costs if kept[key].subnet == subnet]
         for peer in (ANNA, BERT, CARA):
             mine = sum(costs[key] for key, one in kept.items() if one.peer == peer)
             assert mine == records._bytes_by_peer.get(peer, 0) <= config.records_bytes_per_peer_max

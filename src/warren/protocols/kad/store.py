@@ -24,7 +24,7 @@ from warren.protocols.kad.records import Record
 from warren.protocols.kad.shares import Full, Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -106,13 +106,9 @@ class Records:
         old = self._kept.get(key)
         if old is not None and old.peer is None and old.value == value:
             peer = None  # what is ours does not become somebody else's when he repeats it
+        with self._as_if_gone(key, old):
+            self._make_room(key, value, peer, subnet, old)
         self._drop(key)
-        try:
-            self._make_room(key, value, peer, subnet)
-        except LimitReached:
-            if old is not None:
-                self._keep(key, old)
-            raise
         self._keep(key, KeptRecord(value, now, peer, subnet))
         self._tell(key)
 
@@ -147,16 +143,34 @@ class Records:
     def _is_old(self, kept: KeptRecord, now: float) -> bool:
         return now - kept.time_received >= self._config.record_expiry_s
 
-    def _make_room(self, key: bytes, value: bytes, peer: PeerId | None, subnet: str) -> None:
+    @contextlib.contextmanager
+    def _as_if_gone(self, key: bytes, old: KeptRecord | None) -> Iterator[None]:
+        """What is to be replaced takes no room meanwhile. It keeps its place: should the new one be refused,
+        it is no younger than before.
+        """
+        if old is None or old.peer is None:
+            yield
+            return
+        self._shares.weigh(old.subnet, key, 0)
+        try:
+            yield
+        finally:
+            self._shares.weigh(old.subnet, key, _cost(key, old.value))
+
+    def _make_room(
+        self, key: bytes, value: bytes, peer: PeerId | None, subnet: str, old: KeptRecord | None = None
+    ) -> None:
         if peer is None:
             return
         cost, own = _cost(key, value), self._bytes_by_peer.get(peer, 0)
+        if old is not None and old.peer == peer:
+            own -= _cost(key, old.value)
         if own + cost > self._config.records_bytes_per_peer_max:
             raise LimitReached(
                 "dht.store.records_bytes_per_peer_max", f"{peer} has put {own} bytes of records here already"
             )
         try:
-            while (victim := self._shares.in_the_way(subnet, cost)) is not None:
+            while (victim := self._shares.in_the_way(subnet, cost, sparing=key)) is not None:
                 self.remove(victim)
         except Full:
             raise LimitReached("dht.store.records_bytes_max", "there is no room for this record") from None
