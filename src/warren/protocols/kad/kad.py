@@ -112,7 +112,7 @@ class Kad:
         self._network = network
         self._reachable = reachable
         self._table = RoutingTable(network.peer_id, config.table)
-        self._keeping = Keeping(records, providers, namespaces, network.runtime.clock.wall)
+        self._keeping = Keeping(records, providers, namespaces, network.runtime.clock)
         self._connections = Connections(network, config.connections_max, config.connection_idle_s)
         client = Client(network, self._connections, config.protocol)
         self._queries = Queries(network, config, client, self._table)

@@ -1,7 +1,7 @@
 """What a node keeps of the DHT for others, in memory: records, and who provides what. Pure.
 
-In:  what was put, by whom, and the time (Unix seconds, because what is kept outlives the process). Out: what
-is kept and not too old. https://github.com/libp2p/specs/blob/master/kad-dht/README.md
+In:  what was put, by whom, and the time (monotonic seconds: a clock on the wall that is set makes nothing
+older). Out: what is kept and not too old. https://github.com/libp2p/specs/blob/master/kad-dht/README.md
 
 Whether a record proves itself, and which of two is better, was decided before it comes here. What the node
 itself puts counts against no limit. What others put counts against the peer that put it, and for the room as
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from warren.core.bounds import check_settings
 from warren.core.errors import LimitReached
-from warren.protocols.kad.records import Record
 from warren.protocols.kad.shares import Full, Shares
 
 if TYPE_CHECKING:
@@ -61,7 +60,10 @@ class StoreConfig:
 
 
 class KeptRecord(NamedTuple):
-    """A record as it is kept: when it came, from whom (None: this node itself), from which neighbourhood."""
+    """A record as it is kept: when it came, from whom (None: this node itself), from which neighbourhood.
+
+    time_received: monotonic seconds, below zero where that was before this start.
+    """
 
     value: bytes
     time_received: float
@@ -85,15 +87,13 @@ class Records:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: bytes, now: float) -> Record | None:
-        """What is kept under `key`."""
+    def get(self, key: bytes, now: float) -> KeptRecord | None:
+        """What is kept under `key`, unless it is too old."""
         kept = self._kept.get(key)
-        if kept is None or self._is_old(kept, now):
-            return None
-        return Record(key, kept.value, kept.time_received)
+        return None if kept is None or self._is_old(kept, now) else kept
 
     def kept(self, key: bytes) -> KeptRecord | None:
-        """The same with all there is to say, be it old or not."""
+        """The same, be it old or not."""
         return self._kept.get(key)
 
     def put(
@@ -130,7 +130,7 @@ class Records:
 
     def load(self, rows: Iterable[tuple[bytes, KeptRecord]], now: float) -> None:
         """Take in what was kept before, oldest first; what is too old or too much is left out. A time that
-        has not come yet, because the clock was wrong, becomes this one.
+        has not come yet, because a clock was wrong, becomes this one.
         """
         for key, kept in rows:
             kept = kept._replace(time_received=min(kept.time_received, now))
@@ -195,8 +195,8 @@ class Records:
 
 
 class KeptProvider(NamedTuple):
-    """A provider of a key as it is kept: when it said so, and the neighbourhood it was in; None: this node
-    itself, wherever it is.
+    """A provider of a key as it is kept: when it said so (as of records), and the neighbourhood it was in;
+    None: this node itself, wherever it is.
     """
 
     time_received: float
