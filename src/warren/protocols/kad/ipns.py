@@ -19,6 +19,7 @@ from warren.core.keys import PublicKey
 from warren.core.peer_id import PeerId
 from warren.protocols.kad import dag_cbor, rfc3339
 from warren.protocols.kad.proto import ipns_pb2 as pb
+from warren.protocols.kad.records import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +128,7 @@ def _name_of(key: bytes) -> PeerId:
     try:
         return PeerId(key.removeprefix(PREFIX))
     except InvalidPeerId as error:
-        raise InvalidRecord(f"key {key[:40]!r} is no IPNS name: {error}") from error
+        raise InvalidRecord(f"key '{shown(key)}' is no IPNS name: {error}") from error
 
 
 def _key_for(name: PeerId, entry: pb.IpnsEntry) -> PublicKey:
