@@ -239,7 +239,7 @@ def test_the_end_of_a_node_ends_what_it_advertised() -> None:
     testing.run(main())
 
 
-@pytest.mark.parametrize("namespace", ["", " ", "ü" * 128])
+@pytest.mark.parametrize("namespace", ["", " ", "ü" * 128, "\udcff"])
 def test_what_is_no_namespace_is_refused(namespace: str) -> None:
     async def main() -> None:
         discovery, _ = made()

@@ -234,7 +234,11 @@ async def _tried(work: Awaitable[object], doing: str) -> None:
 
 
 def _check(namespace: str) -> None:
-    if not namespace.strip() or len(namespace.encode()) > NAMESPACE_BYTES_MAX:
+    try:
+        size_bytes = len(namespace.strip() and namespace.encode())
+    except UnicodeEncodeError:  # half a character
+        size_bytes = 0
+    if not 0 < size_bytes <= NAMESPACE_BYTES_MAX:
         raise InputError(
             f"a namespace has 1 to {NAMESPACE_BYTES_MAX} bytes, not {namespace[:80]!r}", hint="name a service"
         )
