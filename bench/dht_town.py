@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from warren import testing
-from warren.core import envelope, keys, multiaddr, peer_record
+from warren.core import envelope, keys, multiaddr
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
 from warren.protocols.kad import addresses, messages
@@ -52,7 +52,6 @@ _SHA2_256 = b"\x12\x20"
 
 _MEMORIES = (
     (envelope, "_open_and_remember"),
-    (peer_record, "_read_and_remember"),
     (keys, "_load"),
     (multiaddr, "_split"),
     (multiaddr, "_ip_of"),

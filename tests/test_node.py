@@ -322,6 +322,20 @@ def test_ping_speedtest_and_what_the_other_runs() -> None:
     run(main())
 
 
+def test_what_is_pinged_is_what_the_table_shows() -> None:
+    async def main() -> None:
+        async with testing.network(2, latency_s=0.03) as nodes:
+            anna, ben = nodes
+            times = await anna.ping(ben.peer_id, 8)
+            shown = await anna.peers.get(ben.peer_id)
+            assert shown is not None
+            assert shown.latency is not None
+            assert shown.latency.value == pytest.approx(0.06, rel=0.1)
+            assert shown.latency.value == pytest.approx(min(times), rel=0.1)
+
+    testing.run(main())
+
+
 def test_events_tell_what_happens_and_end_with_the_node() -> None:
     async def main() -> list[object]:
         async with node("anna") as anna:

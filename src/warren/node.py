@@ -267,12 +267,17 @@ class Node:
         return await self._running.status.ask(await self._met(peer))
 
     async def ping(self, peer: PeerId | str, count: int = 1, *, interval_s: float = 0.0) -> list[float]:
-        """Round trips in seconds. Raises RequestTimeout, and what connecting raises."""
+        """Round trips in seconds; they count for what the peer table shows, too.
+
+        Raises RequestTimeout, and what connecting raises.
+        """
         peer_id, times = await self._met(peer), []
+        running = self._running
         for number in range(count):
             if number and interval_s:
                 await asyncio.sleep(interval_s)
-            times.append(await self._running.ping.ping(peer_id))
+            times.append(await running.ping.ping(peer_id))
+            await running.measuring.prober.pinged(peer_id, times[-1])
         return times
 
     async def speedtest(

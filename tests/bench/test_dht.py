@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench import dht_town
 from bench.dht import COLUMNS, Plan, agree, missed, table
 from bench.dht_plot import svg
 from bench.dht_town import Tally, quantile
@@ -94,3 +95,11 @@ def test_a_tally_sums_up() -> None:
         "took_s_median": 0.2,
     }
     assert Plan(100).cipher == "plain"
+
+
+def test_a_process_may_remember_as_much_as_its_nodes_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in dht_town._MEMORIES:
+        monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
+    dht_town.remember(8, 100)
+    sizes = {getattr(module, name).cache_parameters()["maxsize"] for module, name in dht_town._MEMORIES}
+    assert sizes == {800}

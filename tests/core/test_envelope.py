@@ -8,7 +8,8 @@ from tests.core import vectors
 from warren.core import envelope
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import MisuseError, ProtocolViolation
-from warren.core.keys import PrivateKey
+from warren.core.keys import PrivateKey, PublicKey
+from warren.core.peer_record import PeerRecord
 
 KEY = PrivateKey.from_seed(bytes(range(32)))
 
@@ -74,3 +75,20 @@ def test_large_envelopes_open_and_oversized_ones_do_not() -> None:
 def test_a_domain_is_needed() -> None:
     with pytest.raises(MisuseError):
         SignedEnvelope.seal(KEY, "", b"", b"")
+
+
+def test_an_envelope_is_checked_once_however_often_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[bytes] = []
+    verify = PublicKey.verify
+
+    def counted(key: PublicKey, signature: bytes, data: bytes) -> bool:
+        checked.append(signature)
+        return verify(key, signature, data)
+
+    monkeypatch.setattr(PublicKey, "verify", counted)
+    record = PeerRecord(KEY.peer_id, 77, ()).seal(KEY)
+    assert PeerRecord.open(record) == PeerRecord.open(record)
+    assert len(checked) == 1
+    large = SignedEnvelope.seal(KEY, "domain", b"", bytes(envelope.REMEMBERED_BYTES_MAX)).to_bytes()
+    assert SignedEnvelope.open(large, "domain") == SignedEnvelope.open(large, "domain")
+    assert len(checked) == 3

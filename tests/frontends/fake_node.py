@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from warren.core.errors import (
     BadContent,
     ConnectionFailed,
     ContentUnknown,
+    InputError,
     InvalidCode,
     PeerUnknown,
     SourceVanished,
@@ -31,7 +34,7 @@ from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
 from warren.services.dht.publisher import Published
-from warren.services.discovery.model import DiscoveryStatus, Source
+from warren.services.discovery.model import DiscoveryStatus, Found, Source
 from warren.services.files.types import (
     Audience,
     Fetched,
@@ -118,7 +121,46 @@ class FakeTransfer:
 
 
 class FakeDiscovery:
-    """One that found somebody on a bootstrap list, and has no local link."""
+    """One that found somebody on a bootstrap list, and has no local link. Under `alone` nobody is there.
+
+    advertised_now: namespaces, as long as somebody wants them. searches: those that are open. idle: neither.
+    """
+
+    def __init__(self) -> None:
+        self.advertised_now: list[str] = []
+        self.searches = 0
+        self.idle = threading.Event()
+
+    def sources(self, namespace: str) -> Any:
+        if not namespace.strip():
+            raise InputError("a namespace has 1 to 255 bytes", hint="name a service")
+        looking = (Source("mdns", False, "listens on no local link"), Source("dht", True, "provider records"))
+        return (*self.status().sources[:1], *looking) if namespace == "warren" else looking
+
+    @asynccontextmanager
+    async def advertised(self, namespace: str) -> Any:
+        self.advertised_now.append(namespace)
+        try:
+            yield
+        finally:
+            self.advertised_now.remove(namespace)
+            self._look_idle()
+
+    async def find(self, namespace: str) -> Any:
+        self.searches += 1
+        try:
+            if namespace != "alone":
+                yield Found(ANNA, (ADDRESS,), "dht")
+                yield Found(BEN, (ADDRESS,), "mdns")
+                yield Found(None, (ADDRESS,), "dns")
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.searches -= 1
+            self._look_idle()
+
+    def _look_idle(self) -> None:
+        if not self.searches and not self.advertised_now:
+            self.idle.set()
 
     def status(self) -> DiscoveryStatus:
         sources = (Source("bootstrap", True, "1 address"), Source("mdns", False, "listens on no local link"))

@@ -84,6 +84,23 @@ def test_who_does_not_keep_up_loses_the_oldest_and_sees_how_many() -> None:
     run(main())
 
 
+def test_who_missed_events_is_told_so_once() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        subscription = bus.subscribe()
+        for number in range(QUEUE_EVENTS_MAX):
+            bus.emit(number)
+        assert not subscription.missed()
+        for number in range(2):
+            bus.emit(number)
+        assert subscription.missed()
+        assert not subscription.missed()
+        bus.emit("one more")
+        assert subscription.missed()
+
+    run(main())
+
+
 def test_a_wait_that_was_given_up_loses_nothing() -> None:
     async def main() -> None:
         bus = EventBus()

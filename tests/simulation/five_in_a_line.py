@@ -47,11 +47,11 @@ async def until_all_know_all(nodes: Sequence[Node], limit_s: float) -> list[set[
 async def _known(node: Node, nodes: Sequence[Node]) -> set[int]:
     numbers = {one.peer_id: number for number, one in enumerate(nodes)}
     found = set()
-    for envelope, _ in await node.peers.records(100):
-        record = PeerRecord.open(envelope)
-        peer = await node.peers.get(record.peer_id)
-        if peer is not None and _dialable(record.addrs) and set(record.addrs) <= set(peer.addresses):
-            found.add(numbers[record.peer_id])
+    kept, _ = await node.peers.kept_after(0, 100)
+    for one in kept:
+        addresses = PeerRecord.open(one.record).addrs if one.record is not None else ()
+        if _dialable(addresses) and set(addresses) <= set(one.peer.addresses):
+            found.add(numbers[one.peer.peer_id])
     return found
 
 

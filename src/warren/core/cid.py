@@ -54,11 +54,6 @@ class Cid:
         return cls(1, RAW, _SHA2_256_PREFIX + digest)
 
     @classmethod
-    def dag_pb_sha256(cls, digest: bytes) -> Cid:
-        """Version 1, a dag-pb node, by its 32-byte SHA2-256 digest."""
-        return cls(1, DAG_PB, _SHA2_256_PREFIX + digest)
-
-    @classmethod
     def from_bytes(cls, raw: bytes) -> Cid:
         """Read the binary form, all of it. Raises `InvalidCid`."""
         if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:

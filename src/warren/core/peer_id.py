@@ -8,7 +8,6 @@ https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md
 
 from __future__ import annotations
 
-import hashlib
 from functools import total_ordering
 from typing import TYPE_CHECKING, Final
 
@@ -42,8 +41,8 @@ class PeerId:
     def of_key(cls, protobuf: bytes) -> PeerId:
         """The id of a public key in its canonical protobuf form."""
         if len(protobuf) <= INLINE_KEY_BYTES_MAX:
-            return cls(bytes((multihash.IDENTITY, len(protobuf))) + protobuf)
-        return cls(_SHA2_256_PREFIX + hashlib.sha256(protobuf).digest())
+            return cls(multihash.encode(multihash.IDENTITY, protobuf))
+        return cls(multihash.sha2_256(protobuf))
 
     @classmethod
     def parse(cls, text: str) -> PeerId:

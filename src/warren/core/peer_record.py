@@ -10,12 +10,11 @@ that the implementations share.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
-from warren.core.envelope import ENVELOPE_BYTES_MAX, REMEMBERED_BYTES_MAX, SignedEnvelope
+from warren.core.envelope import ENVELOPE_BYTES_MAX, SignedEnvelope
 from warren.core.errors import InvalidMultiaddr, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
@@ -55,8 +54,7 @@ class PeerRecord:
     @staticmethod
     def open(data: bytes) -> PeerRecord:
         """Check and read a sealed record. Raises `ProtocolViolation`."""
-        envelope = SignedEnvelope.open(data, DOMAIN)
-        return _read_and_remember(envelope) if len(data) <= REMEMBERED_BYTES_MAX else _read(envelope)
+        return _read(SignedEnvelope.open(data, DOMAIN))
 
 
 def _read(envelope: SignedEnvelope) -> PeerRecord:
@@ -72,10 +70,6 @@ def _read(envelope: SignedEnvelope) -> PeerRecord:
     if len(message.addresses) > ADDRESSES_MAX:
         raise ProtocolViolation(f"peer record holds over {ADDRESSES_MAX} addresses")
     return PeerRecord(peer, message.seq, tuple(_readable(message)))
-
-
-# As the envelopes are remembered, so is what is in them: peers send it on each connection.
-_read_and_remember = lru_cache(maxsize=256)(_read)
 
 
 def claimed(data: bytes) -> tuple[PeerId, int]:

@@ -115,7 +115,7 @@ class Subscription:
     It ends with the network, by `close`, or when nobody refers to it any more, iterated or not.
     """
 
-    __slots__ = ("_bus", "_closed", "_inbox")
+    __slots__ = ("_bus", "_closed", "_inbox", "_missed")
 
     def __init__(
         self, bus: EventBus, kinds: tuple[type, ...], where: Callable[[Any], bool] | None = None
@@ -123,6 +123,7 @@ class Subscription:
         self._bus = bus
         self._inbox = _Inbox(kinds, where)
         self._closed = False
+        self._missed = 0
         bus.add(self._inbox)
 
     def __aiter__(self) -> AsyncIterator[object]:
@@ -150,6 +151,11 @@ class Subscription:
     def dropped(self) -> int:
         """Events lost because the subscriber did not keep up."""
         return self._inbox.dropped
+
+    def missed(self) -> bool:
+        """Whether events were lost since this was last asked: look at what is, not at what was told alone."""
+        before, self._missed = self._missed, self._inbox.dropped
+        return self._missed != before
 
     def close(self) -> None:
         """End the iteration after what is queued."""

@@ -249,13 +249,26 @@ def test_what_is_too_large_or_nowhere_is_told(pair: tuple[Machine, Machine], tmp
     assert "nobody has a value under /warren/" in said.stderr
 
 
+def test_a_record_that_is_none_is_told_in_words(alone: Machine) -> None:
+    alone.start()
+    for key, said in (
+        ("/nowhere/key", "key '/nowhere/key' is in no namespace that is kept here: /pk/, /ipns/, /warren/"),
+        ("/ipns/somebody", "key '/ipns/somebody' is no IPNS name"),
+        ("/warren/somebody", "key '/warren/somebody' is not /warren/PEER-ID/NAME"),
+    ):
+        done = alone.warren("dht", "put", "--record", key, "value")
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "b'" not in done.stderr
+
+
 def test_content_and_peers_are_found(pair: tuple[Machine, Machine]) -> None:
     from warren.core.cid import DAG_PB, Cid
 
     anna, ben = pair
     digest = hashlib.sha256(b"content").digest()
-    raw, node = Cid.raw_sha256(digest), Cid.dag_pb_sha256(digest)
-    old = Cid(0, DAG_PB, raw.multihash)
+    raw = Cid.raw_sha256(digest)
+    node, old = Cid(1, DAG_PB, raw.multihash), Cid(0, DAG_PB, raw.multihash)
     anna.ok("dht", "provide", raw)
     me = anna.json("status")
     for cid in (raw, node, old):

@@ -152,7 +152,6 @@ def test_what_was_learnt_longest_ago_is_forgotten() -> None:
     for number, subject in enumerate((A, B, A, C, D)):
         made.learn(subject, Version(number + 1), None, 0.0)
     assert [peer for peer, _ in made.newest()] == [D, C, A]
-    assert len(made) == 3
     assert made.version(B) == Version()
     assert made.next(9.0) == Wait(None)
 

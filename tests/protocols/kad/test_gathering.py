@@ -37,7 +37,7 @@ def test_the_best_value_wins_and_who_holds_a_worse_one_is_told() -> None:
     found = best()
     for number, value in enumerate([b"2", b"1", b"2", b"3", b"3"]):
         found.offer(Record(KEY, value), info(number))
-    assert (found.value, found.count) == (b"3", 5)
+    assert found.value == b"3"
     assert {one.peer for one in found.behind} == {peer(0), peer(1), peer(2)}
 
 
@@ -45,14 +45,14 @@ def test_what_does_not_prove_itself_is_nothing() -> None:
     found = best()
     found.offer(Record(KEY, b"lie"), info(1))
     found.offer(Record(b"/n/other", b"9"), info(2))
-    assert (found.value, found.count, found.behind) == (None, 0, [])
+    assert (found.value, found.behind) == (None, [])
 
 
 def test_our_own_value_counts_and_need_not_be_corrected() -> None:
     found = best(b"1")
-    assert (found.value, found.count) == (b"1", 1)
+    assert found.value == b"1"
     found.offer(Record(KEY, b"2"), info(1))
-    assert (found.value, found.count, found.behind) == (b"2", 2, [])
+    assert (found.value, found.behind) == (b"2", [])
 
 
 def provider(number: int) -> Provider:

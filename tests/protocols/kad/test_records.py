@@ -69,3 +69,18 @@ def test_the_public_dht_keeps_no_names_of_ours(protocol: str, names: tuple[str, 
     else:
         with pytest.raises(InvalidRecord):
             namespaces.validate(SIGNED.key, SIGNED.seal(KEY))
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (b"/none/caf\xc3\xa9", "/none/caf\u00e9"),
+        (b"/none/\xff\x1b[2J\n", r"/none/\xff\x1b[2J\n"),
+        ("/none/\u202e".encode(), r"/none/\u202e"),
+        (b"/none/" + b"x" * 500, "/none/" + "x" * 74),
+    ],
+)
+def test_a_key_is_told_as_text_that_a_terminal_bears(key: bytes, told: str) -> None:
+    with pytest.raises(InvalidRecord) as caught:
+        namespaces_of("/warren/kad/1.0.0", lambda: 0.0).validate(key, b"v")
+    assert str(caught.value).startswith(f"key '{told}' is in no namespace that is kept here: /pk/")

@@ -45,6 +45,20 @@ def test_what_is_larger_than_the_room_never_fits() -> None:
         fit(shares, "a", 1, 4)
 
 
+def test_what_is_spared_does_not_go_and_stays_as_old_as_it_is() -> None:
+    shares: Shares[int] = Shares(4)
+    for number in range(4):
+        fit(shares, "a", number, 1)
+    shares.weigh("a", 0, 0)
+    assert shares.in_the_way("b", 1, sparing=0) is None
+    assert shares.in_the_way("b", 2, sparing=0) == 1
+    with pytest.raises(Full):
+        shares.in_the_way("b", 4, sparing=0)
+    shares.weigh("a", 0, 1)
+    assert shares.used == 4
+    assert shares.in_the_way("b", 1) == 0
+
+
 def test_a_crowd_of_owners_costs_little_memory() -> None:
     shares: Shares[int] = Shares(10**9)
     for number in range(5000):

@@ -24,6 +24,7 @@ from warren.protocols.kad.config import KadConfig
 from warren.protocols.kad.ipns import IpnsRecord
 from warren.protocols.kad.signed import CONTENT_BYTES_MAX
 from warren.protocols.kad.store import StoreConfig
+from warren.runtime.simulated.world import SimulatedClock
 from warren.services.dht.keys import shown
 from warren.services.discovery.model import DEFAULT_NAMESPACE
 
@@ -115,6 +116,24 @@ class _Early:
         return 0.0
 
 
+def test_clocks_that_are_set_ahead_cost_nothing_that_is_kept_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wall, ahead_s = SimulatedClock.wall, 0.0
+    monkeypatch.setattr(SimulatedClock, "wall", lambda clock: wall(clock) + ahead_s)
+
+    async def main(anna: Node, ben: Node) -> None:
+        nonlocal ahead_s
+        put = await anna.dht.put("n", b"v")
+        await anna.dht.provide(Cid(0, DAG_PB, HASH))
+        ahead_s = 30 * DAY
+        await asyncio.sleep(3600)  # they look for what is too old every ten minutes
+        assert ben.dht.status.records == provided(ben) == 1
+        assert (await anna.dht.get(put.key)).value == b"v"
+
+    two(main)
+
+
 def test_what_is_published_outlives_its_expiry_and_a_restart_of_all() -> None:
     async def inside() -> None:
         store = StoreConfig(record_expiry_s=0.95 * DAY, provider_expiry_s=0.95 * DAY)
@@ -150,7 +169,7 @@ def test_what_was_put_by_a_process_that_was_killed_is_there_again() -> None:
 
 
 def test_each_id_of_the_same_content_finds_its_providers() -> None:
-    forms: list[Cid] = [Cid(0, DAG_PB, HASH), Cid.dag_pb_sha256(HASH[2:]), Cid.raw_sha256(HASH[2:])]
+    forms: list[Cid] = [Cid(0, DAG_PB, HASH), Cid(1, DAG_PB, HASH), Cid.raw_sha256(HASH[2:])]
 
     async def main(anna: Node, ben: Node) -> None:
         put = await anna.dht.provide(forms[0])

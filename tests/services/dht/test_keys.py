@@ -67,7 +67,7 @@ def test_text_that_was_no_utf_8_on_the_command_line_keeps_its_bytes() -> None:
 def test_each_id_of_the_same_content_is_looked_up_alike(data: bytes) -> None:
     digest = hashlib.sha256(data).digest()
     wanted = sha2_256(data)
-    forms = [Cid(0, DAG_PB, wanted), Cid.dag_pb_sha256(digest), Cid.raw_sha256(digest)]
+    forms = [Cid(0, DAG_PB, wanted), Cid(1, DAG_PB, wanted), Cid.raw_sha256(digest)]
     assert {multihash_of(form) for form in forms} == {multihash_of(str(form)) for form in forms} == {wanted}
     assert multihash_of(wanted) == wanted
 

@@ -106,7 +106,7 @@ def test_a_restart_goes_on_where_it_was() -> None:
             await one.publisher.provide(HASH, CID)
             await asyncio.sleep(10 * HOUR)
         async with bench(runtime) as one:
-            now = runtime.clock.wall()
+            now = runtime.clock.now()
             assert one.records.get(b"k", now) is not None
             assert [peer for peer, _ in one.providers.get(HASH, now)] == [ME]
             await asyncio.sleep(5 * HOUR)
@@ -194,7 +194,7 @@ def test_what_was_taken_back_is_put_no_more() -> None:
             await one.publisher.put(b"k", b"v")
             await one.publisher.provide(HASH, CID)
             assert [item.key for item in one.publisher.all()] == [b"k", HASH]
-            one.records.put(b"k", b"v", runtime.clock.wall())
+            one.records.put(b"k", b"v", runtime.clock.now())
             assert await one.publisher.take_back(b"k")
             assert await one.publisher.stop_providing(HASH)
             assert not await one.publisher.take_back(b"k")

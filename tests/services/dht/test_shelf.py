@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.protocols.kad.store import KeptRecord, Providers, Records
@@ -24,8 +26,6 @@ from warren.services.dht.shelf import WRITE_EVERY_S, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
-
-    import pytest
 
     from warren.runtime.seam import Runtime
     from warren.runtime.simulated.world import SimulatedRuntime
@@ -61,7 +61,7 @@ def in_world(main: Callable[[SimulatedRuntime], Coroutine[Any, Any, None]]) -> N
 
 def test_what_was_kept_is_there_after_a_restart() -> None:
     async def main(runtime: SimulatedRuntime) -> None:
-        now = runtime.clock.wall()
+        now = runtime.clock.now()
         async with bench(runtime) as one:
             for number in range(120):  # more than one page
                 one.records.put(b"%d" % number, b"value", now, peer=ANNA, subnet="net")
@@ -73,8 +73,12 @@ def test_what_was_kept_is_there_after_a_restart() -> None:
             one.providers.remove(b"8", BERT)
         async with bench(runtime) as one:
             assert len(one.records) == 120
-            assert one.records.kept(b"own") == KeptRecord(b"\0", now, None, "")
-            assert one.records.kept(b"3") == KeptRecord(b"value", now, ANNA, "net")
+            own, other = one.records.kept(b"own"), one.records.kept(b"3")
+            assert own is not None
+            assert other is not None
+            assert own.time_received == other.time_received == pytest.approx(now, abs=1e-3)
+            assert own == KeptRecord(b"\0", own.time_received, None, "")
+            assert other == KeptRecord(b"value", own.time_received, ANNA, "net")
             assert one.records.kept(b"7") is None
             assert len(one.providers) == 1200
             assert one.providers.get(b"k", now) == [(ANNA, ())]
@@ -83,9 +87,48 @@ def test_what_was_kept_is_there_after_a_restart() -> None:
     in_world(main)
 
 
+class Clock:
+    """Monotonic seconds and those on the wall, each set as one likes."""
+
+    def __init__(self, now: float, wall: float) -> None:
+        self._now, self._wall = now, wall
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return self._wall
+
+    def set(self, now: float, wall: float) -> None:
+        self._now, self._wall = now, wall
+
+
+def test_the_age_goes_on_over_a_restart_whatever_the_clocks_were_set_to_before() -> None:
+    async def main(runtime: SimulatedRuntime) -> None:
+        clock = Clock(now=1000.0, wall=10 * DAY)
+        runtime.clock = clock  # type: ignore[assignment]
+        async with bench(runtime) as one:
+            one.records.put(b"k", b"v", 1000.0, peer=ANNA, subnet="net")
+            one.providers.add(b"k", ANNA, HOME, 1000.0, subnet="net")
+            clock.set(now=4000.0, wall=20_000 * DAY)  # it was wrong, and is put right
+        clock.set(now=7.0, wall=20_001 * DAY)  # the computer starts anew, a day later
+        async with bench(runtime) as one:
+            record, provider = one.records.kept(b"k"), one.providers.kept(b"k", ANNA)
+            assert record is not None
+            assert provider is not None
+            assert (
+                record.time_received == provider.time_received == pytest.approx(7.0 - 3000.0 - DAY, abs=1e-3)
+            )
+        clock.set(now=7.0, wall=19_000 * DAY)  # set back: nothing comes from the future
+        async with bench(runtime) as one:
+            assert one.records.kept(b"k") == KeptRecord(b"v", 7.0, ANNA, "net")
+
+    in_world(main)
+
+
 def test_changes_are_written_some_seconds_later_and_only_once() -> None:
     async def main(runtime: SimulatedRuntime) -> None:
-        now = runtime.clock.wall()
+        now = runtime.clock.now()
         async with bench(runtime) as one:
             for number in range(100):
                 one.records.put(b"k", b"%d" % number, now, peer=ANNA, subnet="net")
@@ -100,8 +143,8 @@ def test_changes_are_written_some_seconds_later_and_only_once() -> None:
 def test_what_is_too_old_at_the_start_goes_from_the_disk_too() -> None:
     async def main(runtime: SimulatedRuntime) -> None:
         async with bench(runtime) as one:
-            one.records.put(b"k", b"v", runtime.clock.wall(), peer=ANNA, subnet="net")
-            one.providers.add(b"k", ANNA, HOME, runtime.clock.wall(), subnet="net")
+            one.records.put(b"k", b"v", runtime.clock.now(), peer=ANNA, subnet="net")
+            one.providers.add(b"k", ANNA, HOME, runtime.clock.now(), subnet="net")
         await asyncio.sleep(2 * DAY)
         for _ in range(2):
             async with bench(runtime) as one:
@@ -117,14 +160,14 @@ def test_a_disk_that_refuses_is_tried_again(caplog: pytest.LogCaptureFixture) ->
     async def main(runtime: SimulatedRuntime) -> None:
         async with bench(runtime) as one:
             runtime.disk.fail_next("database", errno.ENOSPC)
-            one.records.put(b"k", b"v", runtime.clock.wall(), peer=ANNA, subnet="net")
-            one.providers.add(b"k", ANNA, HOME, runtime.clock.wall(), subnet="net")
+            one.records.put(b"k", b"v", runtime.clock.now(), peer=ANNA, subnet="net")
+            one.providers.add(b"k", ANNA, HOME, runtime.clock.now(), subnet="net")
             await asyncio.sleep(WRITE_EVERY_S + 1)
             assert one.shelf._changed_records
             await asyncio.sleep(WRITE_EVERY_S + 1)
             assert not one.shelf._changed_records
             runtime.disk.fail_next("database", errno.EIO)
-            one.records.put(b"j", b"v", runtime.clock.wall(), peer=ANNA, subnet="net")
+            one.records.put(b"j", b"v", runtime.clock.now(), peer=ANNA, subnet="net")
         async with bench(runtime) as one:
             assert one.records.kept(b"k") is not None
             assert one.records.kept(b"j") is None
@@ -145,7 +188,7 @@ def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
         runtime = RealRuntime()
         try:
             async with bench(runtime, path) as one:
-                one.records.put(b"k", b"v", runtime.clock.wall(), peer=ANNA, subnet="net")
+                one.records.put(b"k", b"v", runtime.clock.now(), peer=ANNA, subnet="net")
             async with bench(runtime, path) as one:
                 assert one.records.kept(b"k") is not None
         finally:
@@ -168,8 +211,8 @@ async def main():
         while True:
             for _ in range(100):
                 number += 1
-                one.records.put(b"%d" % number, bytes(100), runtime.clock.wall(), peer=ANNA, subnet="net")
-                one.providers.add(b"%d" % number, ANNA, HOME, runtime.clock.wall(), subnet="net")
+                one.records.put(b"%d" % number, bytes(100), runtime.clock.now(), peer=ANNA, subnet="net")
+                one.providers.add(b"%d" % number, ANNA, HOME, runtime.clock.now(), subnet="net")
             await one.shelf.write()
             print(number, flush=True)
 

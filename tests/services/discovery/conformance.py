@@ -171,6 +171,7 @@ def test_namespaces_are_told_apart_where_they_can_be(case: Case) -> None:
     async def main() -> None:
         await case.put(PEERS[0], place(1), DEFAULT_NAMESPACE)
         await case.put(PEERS[1], place(2), "chess")
+        assert case.discoverer.separates is case.separates
         found = set(await take_all(case.discoverer, "chess"))
         assert found == ({said(case, 1)} if case.separates else {said(case, 0), said(case, 1)})
 

@@ -46,8 +46,9 @@ class FakeFinder:
 class FakeSource:
     """Names one peer, or fails so many times before it does; remembers what it was told to advertise."""
 
-    def __init__(self, name: str, *, failures: int = 0) -> None:
+    def __init__(self, name: str, *, failures: int = 0, separates: bool = True) -> None:
         self.name = name
+        self.separates = separates
         self.failures = failures
         self.open_searches = 0
         self.advertised: list[str] = []
@@ -159,6 +160,66 @@ def test_a_search_joins_all_sources_and_leaves_nothing_when_it_ends() -> None:
     testing.run(main())
 
 
+def test_a_list_counts_for_the_network_of_the_node_alone() -> None:
+    async def sources(discovery: Discovery, namespace: str) -> set[str]:
+        found: set[str] = set()
+        async with aclosing(cast("AsyncGenerator[Found, None]", discovery.find(namespace))) as search:
+            for _ in discovery.sources(namespace):
+                found.add((await anext(search)).source)
+        return found
+
+    async def main() -> None:
+        listed, told = FakeSource("list", separates=False), FakeSource("told")
+        discovery, _ = made(listed, told)
+        assert await sources(discovery, "warren") == {"list", "told"}
+        assert await sources(discovery, "chess") == {"told"}
+        assert discovery.sources("chess") == (Source("told", True, "for a test"),)
+        discovery, _ = made(listed)
+        for doing in (lambda: discovery.sources("chess"), lambda: anext(discovery.find("chess"))):
+            with pytest.raises(InputError, match="nothing here can look for 'chess'") as caught:
+                await cast("Any", doing())
+            assert "discovery.mdns" in caught.value.hint
+
+    testing.run(main())
+
+
+def test_it_is_advertised_as_long_as_anybody_wants_that() -> None:
+    async def main() -> None:
+        source = FakeSource("one")
+        discovery, _ = made(source)
+        before = asyncio.all_tasks()
+        async with discovery.advertised("chess"):
+            async with discovery.advertised("chess"):
+                await asyncio.sleep(1.0)
+                assert source.advertised == ["chess"]
+            assert source.withdrawn == []
+            await asyncio.sleep(99.0)
+            assert source.advertised == ["chess"] * 2
+        assert source.withdrawn == ["chess"]
+        await discovery.advertise("chess")
+        async with discovery.advertised("chess"):
+            pass
+        assert source.withdrawn == ["chess"]
+        async with discovery.advertised("chess"):
+            await discovery.withdraw("chess")
+            assert source.withdrawn == ["chess"]
+        assert source.withdrawn == ["chess"] * 2
+        assert asyncio.all_tasks() == before
+
+    testing.run(main())
+
+
+def test_where_nothing_can_say_it_that_is_told() -> None:
+    async def main() -> None:
+        discovery, _ = made()
+        await discovery.advertise("chess")  # as a node does under its own name, whatever it has
+        with pytest.raises(InputError, match="nothing here lets this node be found under 'chess'"):
+            async with discovery.advertised("chess"):
+                pass
+
+    testing.run(main())
+
+
 def test_the_end_of_a_node_ends_what_it_advertised() -> None:
     async def main() -> None:
         source = FakeSource("one")
@@ -170,11 +231,15 @@ def test_the_end_of_a_node_ends_what_it_advertised() -> None:
         assert source.advertised == ["warren", "chess"]
         await stop(running)
         assert asyncio.all_tasks() == before
+        running = asyncio.ensure_future(discovery.run())  # again, after a fault
+        await asyncio.sleep(1.0)
+        assert sorted(source.advertised[2:]) == ["chess", "warren"]
+        await stop(running)
 
     testing.run(main())
 
 
-@pytest.mark.parametrize("namespace", ["", " ", "ü" * 128])
+@pytest.mark.parametrize("namespace", ["", " ", "ü" * 128, "\udcff"])
 def test_what_is_no_namespace_is_refused(namespace: str) -> None:
     async def main() -> None:
         discovery, _ = made()
@@ -182,6 +247,11 @@ def test_what_is_no_namespace_is_refused(namespace: str) -> None:
             await discovery.advertise(namespace)
         with pytest.raises(InputError):
             await anext(discovery.find(namespace))
+        with pytest.raises(InputError):
+            discovery.sources(namespace)
+        with pytest.raises(InputError):
+            async with discovery.advertised(namespace):
+                pass
 
     testing.run(main())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import sqlite3
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,9 @@ from warren import Config, Node
 from warren.core.errors import StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.network.events import PeerConnected
 from warren.runtime.real.runtime import RealRuntime
+from warren.services.discovery.config import DiscoveryConfig
 from warren.services.identity.state import open_state
 
 if TYPE_CHECKING:
@@ -155,6 +159,38 @@ def test_what_is_no_database_is_set_aside_each_time_under_another_name(tmp_path:
             (home / f"state.db{ending}").unlink(missing_ok=True)
         assert run(_look(home))["damage"]
     assert len(list(home.glob("state.db.damaged-*"))) >= 3
+
+
+def test_a_node_whose_state_is_garbage_says_so_and_meets_its_bootstrap_peer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, garbage = tmp_path / "ben", random.Random(1).randbytes(50_000)
+
+    async def main() -> None:
+        async with Node(config(tmp_path / "anna")) as anna:
+            met = anna.network.events.subscribe(PeerConnected)
+            (where,) = anna.addresses()
+            found = DiscoveryConfig(mdns=False, bootstrap=(str(where),))
+            async with Node(replace(config(home), discovery=found)) as ben:
+                me = ben.peer_id
+                assert await anext(met) == PeerConnected(me)
+            for path in home.glob("state.db*"):
+                path.write_bytes(garbage)
+            async with Node(replace(config(home), discovery=found)) as ben:
+                [aside] = home.glob("state.db.damaged-*[0-9]")
+                assert aside.read_bytes() == garbage
+                assert f"it lies in {aside}; read again: nothing" in ben.damage
+                assert ben.damage in [record.getMessage() for record in caplog.records]
+                assert await anext(met) == PeerConnected(me)
+                # The identity is a file of its own.
+                assert ben.peer_id == me
+                assert await ben.ping(anna.peer_id)
+                assert await ben.peers.get(anna.peer_id) is not None
+            async with Node(replace(config(home), discovery=found)) as ben:
+                assert ben.damage == ""
+
+    with caplog.at_level(logging.ERROR):
+        run(main())
 
 
 def test_a_newer_or_forbidden_file_is_no_damage(tmp_path: Path) -> None:

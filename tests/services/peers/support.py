@@ -40,6 +40,12 @@ def metadata(key: PrivateKey, seq: int, **entries: str) -> bytes:
     return PeerMetadata(key.peer_id, seq, entries).seal(key)
 
 
+async def records(peers: PeerTable) -> list[tuple[bytes | None, bytes | None]]:
+    """What each peer of the table signed of where it is and of itself."""
+    kept, _ = await peers.kept_after(0, 10_000)
+    return [(one.record, one.metadata) for one in kept]
+
+
 def database() -> sqlite3.Connection:
     """A connection with all tables, in a transaction that never ends."""
     connection = sqlite3.connect(":memory:", isolation_level=None)

@@ -23,11 +23,11 @@ FILE = Path("/home/warren") / FILE_NAME
 
 
 def anchors_of(made: Stage, number: int) -> set[str]:
-    """Names of hosts whose nodes are anchors of this one, as its protection shows."""
-    parts = made.nodes[number]._parts
-    assert parts is not None
-    anchoring = parts.measuring.anchoring
-    return {f"node{n}" for n, node in made.nodes.items() if anchoring.is_anchor(node.peer_id)}
+    """Names of hosts whose nodes are anchors of this one: those that are protected and no contacts."""
+    here = made.nodes[number]
+    contacts = {one.peer_id for one in here.contacts.all()}
+    protected = {n for n, node in made.nodes.items() if here.network.is_protected(node.peer_id)}
+    return {f"node{n}" for n in protected if made.nodes[n].peer_id not in contacts}
 
 
 def test_what_this_node_dialled_and_had_for_long_becomes_an_anchor() -> None:

@@ -19,6 +19,7 @@ from tests.services.peers.support import (
     key_of,
     metadata,
     record,
+    records,
     table,
 )
 from warren import testing
@@ -157,8 +158,8 @@ async def fill(peers: PeerTable) -> None:
     await peers.note_latency(ANNA, 0.02, 0.001)
     await peers.note_speed(ANNA, 1e6, 2e6)
     await peers.note_identity(ANNA, "warren/1", ("dht",))
-    await peers.take_record(record(anna, 7, HOME, CAFE), "identify")
-    await peers.take_metadata(metadata(anna, 8, region="nörth"))
+    await peers.note_record(record(anna, 7, HOME, CAFE), "identify")
+    await peers.note_metadata(metadata(anna, 8, region="nörth"))
     await peers.heard(BOB, [Multiaddr.parse("/ip6/2001:db8::1/tcp/1")], "mdns")
     await peers.seen(CEM, OFFICE, proven=True)
     await peers.block(CEM)
@@ -197,7 +198,7 @@ def test_the_full_form_holds_all_and_says_it_elsewhere() -> None:
                     theirs.metadata,
                     theirs.public,
                 )
-            assert await others.records(9) == await peers.records(9)
+            assert await records(others) == await records(peers)
             once, none = await written(elsewhere, "full")
             assert not none
             await elsewhere.import_bytes(once)
@@ -213,8 +214,8 @@ def test_older_knowledge_changes_nothing() -> None:
         anna = key_of(ANNA)
         await peers.seen(BOB, HOME, proven=True)
         await peers.note_latency(ANNA, 0.9, None)
-        await peers.take_record(record(anna, 9, OFFICE), "identify")
-        await peers.take_metadata(metadata(anna, 9, region="south"))
+        await peers.note_record(record(anna, 9, OFFICE), "identify")
+        await peers.note_metadata(metadata(anna, 9, region="south"))
         before = [await peers.get(peer) for peer in (ANNA, BOB)]
         old = text.replace(b"1767225600", b"1767225599")
         assert (await files.import_bytes(old)).known == 3

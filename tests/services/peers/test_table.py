@@ -27,6 +27,7 @@ from tests.services.peers.support import (
     key_of,
     metadata,
     record,
+    records,
     table,
 )
 from warren import testing
@@ -74,7 +75,6 @@ def test_what_was_noted_is_read_at_once() -> None:
         await peers.note_speed(ANNA, 1e6, None)
         await peers.note_speed(ANNA, None, 2e6)
         await peers.note_identity(ANNA, "warren/1", ("dht", "relay"))
-        await peers.note_public(ANNA, public=False)
         one = await found(peers, ANNA)
         assert (one.addresses, one.state, one.sources, one.agent) == (
             (HOME,),
@@ -87,7 +87,7 @@ def test_what_was_noted_is_read_at_once() -> None:
         assert (one.latency.value, one.jitter_s) == (0.02, 0.001)
         assert one.download == Figure(1e6, one.first_seen + 1)
         assert one.upload == Figure(2e6, one.first_seen + 1)
-        assert (one.roles, one.public, one.blocked) == (("dht", "relay"), False, False)
+        assert (one.roles, one.public, one.blocked) == (("dht", "relay"), None, False)
         assert await peers.count() == 1
 
     run(work)
@@ -107,7 +107,7 @@ def test_this_node_is_not_in_its_table() -> None:
     async def work(peers: PeerTable) -> None:
         await peers.seen(ME.peer_id)
         await peers.heard(ME.peer_id, [HOME], "exchange")
-        assert not await peers.take_record(record(ME, 1, HOME), "exchange")
+        await peers.note_record(record(ME, 1, HOME), "exchange")
         assert await peers.count() == 0
         with pytest.raises(InputError):
             await peers.block(ME.peer_id)
@@ -180,14 +180,14 @@ def test_a_global_address_that_we_dialled_makes_a_peer_public() -> None:
 def test_the_record_with_the_highest_number_holds() -> None:
     async def work(peers: PeerTable) -> None:
         anna = key_of(ANNA)
-        assert await peers.take_record(record(anna, 5, HOME), "exchange")
-        assert not await peers.take_record(record(anna, 5, CAFE), "exchange")
-        assert not await peers.take_record(record(anna, 4, CAFE), "exchange")
+        for older in (record(anna, 5, HOME), record(anna, 5, CAFE), record(anna, 4, CAFE)):
+            await peers.note_record(older, "exchange")
+            assert await records(peers) == [(record(anna, 5, HOME), None)]
         assert (await found(peers, ANNA)).addresses == (HOME,)
-        assert await peers.take_record(record(anna, 1 << 63, CAFE, OFFICE), "exchange")
+        await peers.note_record(record(anna, 1 << 63, CAFE, OFFICE), "exchange")
         assert set((await found(peers, ANNA)).addresses) == {CAFE, OFFICE}
-        assert not await peers.take_record(record(anna, 6, HOME), "exchange")
-        assert await peers.records(10) == [(record(anna, 1 << 63, CAFE, OFFICE), None)]
+        await peers.note_record(record(anna, 6, HOME), "exchange")
+        assert await records(peers) == [(record(anna, 1 << 63, CAFE, OFFICE), None)]
         assert (await found(peers, ANNA)).last_seen is None
 
     run(work)
@@ -200,28 +200,12 @@ def test_records_in_any_order_leave_the_newest_of_each(order: list[tuple[int, in
         highest: dict[PeerId, int] = {}
         for who, seq, at_once in order:
             key = OTHERS[who]
-            sealed = record(key, seq, HOME)
+            await peers.note_record(record(key, seq, HOME), "exchange")
+            highest[key.peer_id] = max(highest.get(key.peer_id, 0), seq)
             if at_once:
-                await peers.note_record(sealed, "identify")
-                highest[key.peer_id] = max(highest.get(key.peer_id, 0), seq)
-                continue
-            pending = highest.get(key.peer_id, -1)
-            assert await peers.take_record(sealed, "exchange") == (seq > pending)
-            highest[key.peer_id] = max(pending, seq)
+                await peers.commit()
         expected = {record(key_of(peer), seq, HOME) for peer, seq in highest.items()}
-        assert {sealed for sealed, _ in await peers.records(100)} == expected
-
-    run(work)
-
-
-def test_many_records_at_once_share_a_commit() -> None:
-    async def work(peers: PeerTable) -> None:
-        taken = await asyncio.gather(
-            *(peers.take_record(record(stranger(n), 1, HOME), "exchange") for n in range(50)),
-            *(peers.take_record(record(stranger(0), seq, HOME), "exchange") for seq in (3, 2)),
-        )
-        assert taken[1:] == [True] * 50 + [False]
-        assert await peers.count() == 50
+        assert {sealed for sealed, _ in await records(peers)} == expected
 
     run(work)
 
@@ -230,11 +214,11 @@ def test_nobody_changes_the_record_of_another() -> None:
     async def work(peers: PeerTable) -> None:
         forged = record(key_of(ANNA), 9, HOME).replace(HOME.to_bytes(), CAFE.to_bytes())
         with pytest.raises(ProtocolViolation):
-            await peers.take_record(forged, "exchange")
+            await peers.note_record(forged, "exchange")
         with pytest.raises(ProtocolViolation):
-            await peers.take_record(metadata(key_of(ANNA), 9, a="b"), "exchange")
+            await peers.note_record(metadata(key_of(ANNA), 9, a="b"), "exchange")
         with pytest.raises(ProtocolViolation):
-            await peers.take_metadata(record(key_of(ANNA), 9, HOME))
+            await peers.note_metadata(record(key_of(ANNA), 9, HOME))
         assert await peers.count() == 0
 
     run(work)
@@ -245,7 +229,7 @@ def test_a_huge_record_is_not_kept() -> None:
         many = [Multiaddr.tcp("2001:db8::1", port) for port in range(1, 200)]
         huge = record(key_of(ANNA), 1, *many)
         assert len(huge) > store.RECORD_BYTES_MAX
-        assert not await peers.take_record(huge, "exchange")
+        await peers.note_record(huge, "exchange")
         assert await peers.count() == 0
 
     run(work)
@@ -254,27 +238,14 @@ def test_a_huge_record_is_not_kept() -> None:
 def test_metadata_are_kept_of_peers_that_are_known() -> None:
     async def work(peers: PeerTable) -> None:
         anna = key_of(ANNA)
-        assert not await peers.take_metadata(metadata(anna, 1, region="north"))
-        await peers.take_record(record(anna, 1, HOME), "exchange")
-        assert await peers.take_metadata(metadata(anna, 2, region="north"))
-        assert not await peers.take_metadata(metadata(anna, 1, region="south"))
+        await peers.note_metadata(metadata(anna, 3, region="east"))
+        assert await peers.count() == 0
+        await peers.note_record(record(anna, 1, HOME), "exchange")
+        await peers.note_metadata(metadata(anna, 2, region="north"))
         assert (await found(peers, ANNA)).metadata == {"region": "north"}
-        assert await peers.records(5) == [(record(anna, 1, HOME), metadata(anna, 2, region="north"))]
-
-    run(work)
-
-
-def test_records_to_pass_on_leave_out_whoever_is_no_use() -> None:
-    async def work(peers: PeerTable) -> None:
-        for peer in (ANNA, BOB, CEM, DAN):
-            await peers.take_record(record(key_of(peer), 1, HOME), "exchange")
-        await peers.block(BOB)
-        await peers.note_state(CEM, "unreachable")
-        assert await peers.records(10, exclude=[DAN]) == [(record(key_of(ANNA), 1, HOME), None)]
-        both = {record(key_of(ANNA), 1, HOME), record(key_of(DAN), 1, HOME)}
-        drawn = [(await peers.records(1))[0][0] for _ in range(40)]
-        assert set(drawn) == both
-        assert {one for one, _ in await peers.records(2)} == both
+        await peers.note_metadata(metadata(anna, 1, region="south"))
+        assert (await found(peers, ANNA)).metadata == {"region": "north"}
+        assert await records(peers) == [(record(anna, 1, HOME), metadata(anna, 2, region="north"))]
 
     run(work)
 
@@ -375,7 +346,7 @@ def test_a_block_holds_over_a_restart() -> None:
             before = await found(peers, ANNA)
             await peers.seen(ANNA)
             await peers.note_latency(ANNA, 1.0, None)
-            assert not await peers.take_record(record(key_of(ANNA), 1, CAFE), "exchange")
+            await peers.note_record(record(key_of(ANNA), 1, CAFE), "exchange")
             assert await found(peers, ANNA) == before
         assert events == [PeerBlocked(ANNA), PeerBlocked(BOB)]
         assert events.expelled == [ANNA, BOB, BOB]
@@ -447,7 +418,8 @@ def test_a_flood_of_strangers_drives_out_only_strangers() -> None:
         await peers.block(CEM)
         await peers.transact(lambda db, room: store.follow_contact(db, DAN, "dan", [OFFICE], 0.0, room))
         for number in range(300):
-            await peers.take_record(record(stranger(number), 1, CAFE), "exchange")
+            await peers.note_record(record(stranger(number), 1, CAFE), "exchange")
+            await peers.commit()
         assert await peers.count() <= 100
         assert await peers.get(stranger(299).peer_id) is not None
         assert await peers.get(stranger(0).peer_id) is None
@@ -533,15 +505,16 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged_and_lets_everybody_read
         world = World(0, loop=_loop())
         disk = world.runtime("node").disk
         async with table(world) as peers:
-            assert await peers.take_record(record(key_of(ANNA), 1, HOME), "exchange")
+            await peers.block(ANNA)
             await peers.seen(BOB)
+            await peers.note_record(record(key_of(CEM), 1, HOME), "exchange")
             disk.fail_next("database", errno.ENOSPC)
             with pytest.raises(StorageError):
-                await peers.take_record(record(key_of(CEM), 1, HOME), "exchange")
+                await peers.commit()
             disk.fail_next("database", errno.ENOSPC)
             assert await peers.count() == 1  # without the news
             assert await peers.count() == 3  # which came through in the end
-            assert not await peers.take_record(record(key_of(CEM), 1, HOME), "exchange")
+            assert (record(key_of(CEM), 1, HOME), None) in await records(peers)
         world.close()
 
     testing.run(main())
@@ -571,7 +544,7 @@ def test_many_tasks_at_once_lose_nothing() -> None:
         async def one(number: int) -> None:
             key = stranger(number)
             await peers.seen(key.peer_id, HOME)
-            assert await peers.take_record(record(key, 1, CAFE), "identify")
+            await peers.note_record(record(key, 1, CAFE), "identify")
             await peers.note_latency(key.peer_id, number / 1000, None)
             if number % 5 == 0:
                 await peers.block(key.peer_id)
@@ -590,6 +563,7 @@ def test_many_tasks_at_once_lose_nothing() -> None:
                 assert known is not None
                 assert known.latency is not None
                 assert known.latency.value == number / 1000
+                assert known.addresses == (CAFE, HOME)
 
     run(work)
 
@@ -598,10 +572,10 @@ def test_whoever_gives_up_leaves_the_commit_to_the_others() -> None:
     async def work(peers: PeerTable) -> None:
         await peers.seen(BOB)
         hasty = asyncio.ensure_future(peers.block(CEM))
-        patient = asyncio.ensure_future(peers.take_record(record(key_of(ANNA), 1, HOME), "exchange"))
+        patient = asyncio.ensure_future(peers.block(DAN))
         await asyncio.sleep(0)
         hasty.cancel()
-        assert await patient
+        await patient
         assert await peers.count() == 3
 
     run(work)

@@ -141,8 +141,9 @@ def test_a_node_whose_clock_went_back_is_believed_after_its_restart() -> None:
                 await ben.connect(anna.addresses()[0])
                 await asyncio.sleep(2)
                 after = await anna.peers.get(ben.peer_id)
-                envelopes = await anna.peers.records(9)
-                (first,) = [PeerRecord.open(record) for record, _ in envelopes]
+                (kept,), _ = await anna.peers.kept_after(0, 9)
+                assert kept.record is not None
+                first = PeerRecord.open(kept.record)
                 assert first.addrs == tuple(address.without_peer() for address in ben.addresses())
             assert before is not None
             assert after is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+SECONDS_MAX = 366 * 86_400.0
 
 
 class DiscoverySource(BaseModel):
@@ -22,3 +24,25 @@ class Discovery(BaseModel):
     tried: int = Field(description="Dials that it began")
     met: int = Field(description="Dials at which a peer was met")
     wanted: int = Field(description="Connections up to which it dials")
+
+
+class DiscoverRequest(BaseModel):
+    """Whom to look for, and how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    namespace: str | None = Field(
+        default=None, max_length=1024, description="The name of a service; null: the network of the node"
+    )
+    advertise: bool = Field(default=False, description="Let this node be found there, too, meanwhile")
+    seconds: float | None = Field(default=None, gt=0, le=SECONDS_MAX, description="null: until you go")
+
+
+class Discovered(BaseModel):
+    """The last line, once the seconds are over. The first was `begin`, with the namespace and the sources
+    that look; then each that was found came on a line: peer_id and called (null where only an address is
+    known), addresses, source.
+    """
+
+    namespace: str
+    count: int

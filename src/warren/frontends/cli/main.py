@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("get:get", "Fetch a file or folder, verified."),
     },
     "The network": {
+        "discover": ("discover:discover", "Print who is found under the name of a service."),
         "dht": ("dht:dht", "Put and get values, find content and peers."),
     },
     "More": {

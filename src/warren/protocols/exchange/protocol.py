@@ -133,11 +133,6 @@ class PeerExchange:
         self._asks = asyncio.Event()
         network.handle_stream(PROTOCOL, self._serve)
 
-    @property
-    def known(self) -> int:
-        """How many peers this node has heard of, as far as is remembered."""
-        return len(self._spread)
-
     def announce(self) -> None:
         """This node signed something new of itself: tell neighbours."""
         own = self._own()
@@ -158,11 +153,9 @@ class PeerExchange:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tell_when_due(tasks))
                 tasks.create_task(self._ask_when_due(tasks))
-                dropped = 0
                 async for event in events:
                     await self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         await self._look_at_all()
         finally:
             events.close()

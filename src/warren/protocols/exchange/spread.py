@@ -109,9 +109,6 @@ class Spread:
         self._late: dict[PeerId, tuple[float, PeerId | None]] = {}
         """Subjects that signed again too soon: when they may be told of, and who said so last."""
 
-    def __len__(self) -> int:
-        return len(self._subjects)
-
     def join(self, peer: PeerId, now: float) -> None:
         """It can be told news from now on."""
         if peer not in self._neighbours:

@@ -30,14 +30,13 @@ class Provider(NamedTuple):
 class Best:
     """The best of the values that come."""
 
-    __slots__ = ("_holders", "_key", "_namespaces", "behind", "count", "value")
+    __slots__ = ("_holders", "_key", "_namespaces", "behind", "value")
 
     def __init__(self, namespaces: Namespaces, key: bytes, own: bytes | None) -> None:
         self._namespaces = namespaces
         self._key = key
         self._holders: list[PeerInfo] = []
         self.value = own
-        self.count = 0 if own is None else 1
         self.behind: list[PeerInfo] = []
         """Who holds a worse one."""
 
@@ -50,7 +49,6 @@ class Best:
             self._compare(record.value, holder)
 
     def _compare(self, value: bytes, holder: PeerInfo) -> None:
-        self.count += 1
         if self.value is None or value == self.value:
             self.value = value
             self._holders.append(holder)

@@ -19,6 +19,7 @@ from warren.core.keys import PublicKey
 from warren.core.peer_id import PeerId
 from warren.protocols.kad import dag_cbor, rfc3339
 from warren.protocols.kad.proto import ipns_pb2 as pb
+from warren.protocols.kad.records import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,11 +47,8 @@ class IpnsRecord:
     ends_ns: int
     ttl_ns: int = TTL_DEFAULT_NS
 
-    def seal(self, key: PrivateKey, *, with_v1: bool = False) -> bytes:
-        """The record under a signature; with_v1: with what only readers from before 2021 need.
-
-        Raises `InputError` for a record over 10 KiB.
-        """
+    def seal(self, key: PrivateKey) -> bytes:
+        """The record under a signature. Raises `InputError` for a record over 10 KiB."""
         validity = rfc3339.show(self.ends_ns).encode()
         data = dag_cbor.encode(
             {
@@ -62,10 +60,6 @@ class IpnsRecord:
             }
         )
         entry = pb.IpnsEntry(signature_v2=key.sign(_SIGNED_PREFIX + data), data=data)
-        if with_v1:
-            entry.value, entry.validity, entry.validity_type = self.value, validity, _EOL
-            entry.sequence, entry.ttl = self.sequence, self.ttl_ns
-            entry.signature_v1 = key.sign(self.value + validity + b"EOL")
         raw = entry.SerializeToString(deterministic=True)
         if len(raw) > IPNS_BYTES_MAX:
             raise InputError(f"an IPNS record has {IPNS_BYTES_MAX} bytes at most, not {len(raw)}")
@@ -134,7 +128,7 @@ def _name_of(key: bytes) -> PeerId:
     try:
         return PeerId(key.removeprefix(PREFIX))
     except InvalidPeerId as error:
-        raise InvalidRecord(f"key {key[:40]!r} is no IPNS name: {error}") from error
+        raise InvalidRecord(f"key '{shown(key)}' is no IPNS name: {error}") from error
 
 
 def _key_for(name: PeerId, entry: pb.IpnsEntry) -> PublicKey:

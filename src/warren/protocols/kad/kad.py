@@ -114,7 +114,7 @@ class Kad:
         self._network = network
         self._reachable = reachable
         self._table = RoutingTable(network.peer_id, config.table)
-        self._keeping = Keeping(records, providers, namespaces, network.runtime.clock.wall)
+        self._keeping = Keeping(records, providers, namespaces, network.runtime.clock)
         self._connections = Connections(network, config.connections_max, config.connection_idle_s)
         client = Client(network, self._connections, config.protocol)
         self._queries = Queries(network, config, client, self._table)
@@ -182,11 +182,10 @@ class Kad:
         record = self._keeping.keep_record(key, value)
         return await self._spread(Message(Kind.PUT_VALUE, key, Record(key, record.value)))
 
-    async def get_value(self, key: bytes, *, quorum: int = 0) -> bytes:
-        """The best value under `key`. Peers that hold a worse one are sent it.
+    async def get_value(self, key: bytes) -> bytes:
+        """The best value under `key` of those that the nearest peers have. Who holds a worse one is sent it.
 
-        quorum: enough values to compare; 0: those of all the nearest peers. Raises `ContentUnknown` when
-        nobody has one that proves itself.
+        Raises `ContentUnknown` when nobody has one that proves itself.
         """
         own = self._keeping.record(key)
         best = Best(self.namespaces, key, own.value if own is not None else None)
@@ -195,8 +194,6 @@ class Kad:
             async for peer, answer in answers:
                 if answer is not None and answer.message.record is not None:
                     best.offer(answer.message.record, PeerInfo(peer))
-                if quorum and best.count >= quorum:
-                    lookup.finish()
         if best.value is None:
             raise ContentUnknown("nobody has a value under this key", hint="put it first, or check the key")
         await self._correct(best.value, best.behind, key)

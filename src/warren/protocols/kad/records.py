@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEY_BYTES_MAX: Final = 1024
 # Attack: others' disks as a free file store. An envelope takes no more either.
 VALUE_BYTES_MAX: Final = 64 * 1024
+_SHOWN_BYTES_MAX: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +86,11 @@ class Namespaces:
         validator = self._validators.get(parts[1]) if len(parts) == 3 and not parts[0] else None
         if validator is None:
             known = ", ".join(f"/{name}/" for name in self.names)
-            raise InvalidRecord(f"key {key[:40]!r} is in no namespace that is kept here: {known}")
+            raise InvalidRecord(f"key '{shown(key)}' is in no namespace that is kept here: {known}")
         return validator
+
+
+def shown(raw: bytes) -> str:
+    """Foreign bytes as an error says them: the beginning, with escapes for what cannot be printed."""
+    text = raw[:_SHOWN_BYTES_MAX].decode(errors="backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

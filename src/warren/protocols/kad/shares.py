@@ -57,10 +57,20 @@ class Shares(Generic[T]):
         else:
             del self._by_owner[owner]
 
-    def in_the_way(self, owner: str, cost: int) -> T | None:
+    def weigh(self, owner: str, thing: T, cost: int) -> None:
+        """Count a thing at another cost; it stays as old as it is."""
+        share = self._by_owner[owner]
+        more = cost - share.things[thing]
+        share.things[thing] = cost
+        share.used += more
+        self.used += more
+        self._note(owner, share)
+
+    def in_the_way(self, owner: str, cost: int, *, sparing: T | None = None) -> T | None:
         """What has to go before a thing of `owner` fits; ask again when it is gone. None: it fits.
 
-        Raises `Full` where nobody has more than that owner would have then.
+        sparing: what must not go; it counts nothing. Raises `Full` where nobody has more than that owner
+        would have then.
         """
         if self.used + cost <= self.room:
             return None
@@ -68,7 +78,7 @@ class Shares(Generic[T]):
         largest = self._largest()
         if largest is None or largest.used < (own.used if own is not None else 0) + cost:
             raise Full
-        return next(iter(largest.things))
+        return next(thing for thing in largest.things if thing != sparing)
 
     def _note(self, owner: str, share: _Share[T]) -> None:
         heapq.heappush(self._by_size, (-share.used, owner))

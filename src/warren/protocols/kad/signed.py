@@ -18,6 +18,7 @@ from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidPeerId, InvalidRecord, ProtocolViolation
 from warren.core.peer_id import PeerId
 from warren.protocols.kad.proto import signed_pb2 as pb
+from warren.protocols.kad.records import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ class SignedRecord:
         except (ProtocolViolation, DecodeError) as error:
             raise InvalidRecord(f"not a signed record: {error}") from error
         if envelope.payload_type != PAYLOAD_TYPE:
-            raise InvalidRecord(f"payload type {envelope.payload_type[:40]!r} is not a record of the DHT")
+            raise InvalidRecord(f"payload type '{shown(envelope.payload_type)}' is not a record of the DHT")
         if envelope.public_key.peer_id != peer:
             raise InvalidRecord(f"{envelope.public_key.peer_id} signed a record under a name of {peer}")
         if message.name != name:
@@ -107,14 +108,14 @@ def split_key(key: bytes) -> tuple[PeerId, bytes]:
     """Whose name it is, and which. Raises `InvalidRecord`."""
     parts = key.removeprefix(_PREFIX).split(b"/", 1)
     if not key.startswith(_PREFIX) or len(parts) < 2 or not 1 <= len(parts[1]) <= NAME_BYTES_MAX:
-        raise InvalidRecord(f"key {key[:80]!r} is not /warren/PEER-ID/NAME")
+        raise InvalidRecord(f"key '{shown(key)}' is not /warren/PEER-ID/NAME")
     try:
         peer = PeerId.parse(parts[0].decode("ascii"))
     except (InvalidPeerId, UnicodeDecodeError) as error:
-        raise InvalidRecord(f"key {key[:80]!r} names no peer: {error}") from error
+        raise InvalidRecord(f"key '{shown(key)}' names no peer: {error}") from error
     if str(peer).encode() != parts[0]:
         # One name has one key, or a newer value could hide under another spelling.
-        raise InvalidRecord(f"key {key[:80]!r} must name the peer as {peer}")
+        raise InvalidRecord(f"key '{shown(key)}' must name the peer as {peer}")
     return peer, parts[1]
 
 

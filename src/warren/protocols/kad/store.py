@@ -1,7 +1,7 @@
 """What a node keeps of the DHT for others, in memory: records, and who provides what. Pure.
 
-In:  what was put, by whom, and the time (Unix seconds, because what is kept outlives the process). Out: what
-is kept and not too old. https://github.com/libp2p/specs/blob/master/kad-dht/README.md
+In:  what was put, by whom, and the time (monotonic seconds: a clock on the wall that is set makes nothing
+older). Out: what is kept and not too old. https://github.com/libp2p/specs/blob/master/kad-dht/README.md
 
 Whether a record proves itself, and which of two is better, was decided before it comes here. What the node
 itself puts counts against no limit. What others put counts against the peer that put it, and for the room as
@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from warren.core.bounds import check_settings
 from warren.core.errors import LimitReached
-from warren.protocols.kad.records import Record
 from warren.protocols.kad.shares import Full, Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -61,7 +60,10 @@ class StoreConfig:
 
 
 class KeptRecord(NamedTuple):
-    """A record as it is kept: when it came, from whom (None: this node itself), from which neighbourhood."""
+    """A record as it is kept: when it came, from whom (None: this node itself), from which neighbourhood.
+
+    time_received: monotonic seconds, below zero where that was before this start.
+    """
 
     value: bytes
     time_received: float
@@ -85,20 +87,13 @@ class Records:
     def __len__(self) -> int:
         return len(self._kept)
 
-    @property
-    def bytes_for_others(self) -> int:
-        """What others' records take."""
-        return self._shares.used
-
-    def get(self, key: bytes, now: float) -> Record | None:
-        """What is kept under `key`."""
+    def get(self, key: bytes, now: float) -> KeptRecord | None:
+        """What is kept under `key`, unless it is too old."""
         kept = self._kept.get(key)
-        if kept is None or self._is_old(kept, now):
-            return None
-        return Record(key, kept.value, kept.time_received)
+        return None if kept is None or self._is_old(kept, now) else kept
 
     def kept(self, key: bytes) -> KeptRecord | None:
-        """The same with all there is to say, be it old or not."""
+        """The same, be it old or not."""
         return self._kept.get(key)
 
     def put(
@@ -111,13 +106,9 @@ class Records:
         old = self._kept.get(key)
         if old is not None and old.peer is None and old.value == value:
             peer = None  # what is ours does not become somebody else's when he repeats it
+        with self._as_if_gone(key, old):
+            self._make_room(key, value, peer, subnet, old)
         self._drop(key)
-        try:
-            self._make_room(key, value, peer, subnet)
-        except LimitReached:
-            if old is not None:
-                self._keep(key, old)
-            raise
         self._keep(key, KeptRecord(value, now, peer, subnet))
         self._tell(key)
 
@@ -139,7 +130,7 @@ class Records:
 
     def load(self, rows: Iterable[tuple[bytes, KeptRecord]], now: float) -> None:
         """Take in what was kept before, oldest first; what is too old or too much is left out. A time that
-        has not come yet, because the clock was wrong, becomes this one.
+        has not come yet, because a clock was wrong, becomes this one.
         """
         for key, kept in rows:
             kept = kept._replace(time_received=min(kept.time_received, now))
@@ -152,16 +143,34 @@ class Records:
     def _is_old(self, kept: KeptRecord, now: float) -> bool:
         return now - kept.time_received >= self._config.record_expiry_s
 
-    def _make_room(self, key: bytes, value: bytes, peer: PeerId | None, subnet: str) -> None:
+    @contextlib.contextmanager
+    def _as_if_gone(self, key: bytes, old: KeptRecord | None) -> Iterator[None]:
+        """What is to be replaced takes no room meanwhile. It keeps its place: should the new one be refused,
+        it is no younger than before.
+        """
+        if old is None or old.peer is None:
+            yield
+            return
+        self._shares.weigh(old.subnet, key, 0)
+        try:
+            yield
+        finally:
+            self._shares.weigh(old.subnet, key, _cost(key, old.value))
+
+    def _make_room(
+        self, key: bytes, value: bytes, peer: PeerId | None, subnet: str, old: KeptRecord | None = None
+    ) -> None:
         if peer is None:
             return
         cost, own = _cost(key, value), self._bytes_by_peer.get(peer, 0)
+        if old is not None and old.peer == peer:
+            own -= _cost(key, old.value)
         if own + cost > self._config.records_bytes_per_peer_max:
             raise LimitReached(
                 "dht.store.records_bytes_per_peer_max", f"{peer} has put {own} bytes of records here already"
             )
         try:
-            while (victim := self._shares.in_the_way(subnet, cost)) is not None:
+            while (victim := self._shares.in_the_way(subnet, cost, sparing=key)) is not None:
                 self.remove(victim)
         except Full:
             raise LimitReached("dht.store.records_bytes_max", "there is no room for this record") from None
@@ -186,8 +195,8 @@ class Records:
 
 
 class KeptProvider(NamedTuple):
-    """A provider of a key as it is kept: when it said so, and the neighbourhood it was in; None: this node
-    itself, wherever it is.
+    """A provider of a key as it is kept: when it said so (as of records), and the neighbourhood it was in;
+    None: this node itself, wherever it is.
     """
 
     time_received: float

@@ -66,11 +66,9 @@ class Keeper:
             self._look_at_all()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._dial_when_due(tasks))
-                dropped = 0
                 async for event in events:
                     await self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         self._look_at_all()
         finally:
             events.close()

@@ -115,12 +115,12 @@ class Publisher:
                 continue
             self._values[key] = value
             self._take_up(_Item(key, is_content=False), put_at, now, wall)
-            if self._records.get(key, wall) is None:
-                self._records.put(key, value, wall)
+            if self._records.get(key, now) is None:
+                self._records.put(key, value, now)
         for multihash, cid, put_at in await self._state.run(published.load_provided):
             self._content[multihash] = cid
             self._take_up(_Item(multihash, is_content=True), put_at, now, wall)
-            self._providers.add(multihash, self._me, (), wall)
+            self._providers.add(multihash, self._me, (), now)
 
     async def run(self) -> None:
         """Put again what is due, until cancelled. May be run again after a fault."""

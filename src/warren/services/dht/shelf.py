@@ -3,6 +3,9 @@
 In:  the stores in memory, a database. Out: rows in the database, some seconds after each change; the stores
 filled again at the start. A crash loses the last seconds, which costs the DHT nothing: each record is at some
 20 peers, and is put again every day. A disk that refuses is said in the log, and tried again.
+
+The database has times by the clock on the wall, which is the one that goes on between two starts; the stores
+have them by the monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core.errors import StorageError
+from warren.protocols.kad.store import KeptProvider, KeptRecord
 from warren.services.dht import kept
 from warren.services.dht.kept import Place
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Clock, Database
 
 K = TypeVar("K")
+R = TypeVar("R", KeptRecord, KeptProvider)
 
 # Changes of so many seconds are written in one go.
 WRITE_EVERY_S: Final = 10.0
@@ -62,18 +67,18 @@ class Shelf:
 
     async def load(self) -> None:
         """Fill the stores, and follow them from now on. Raises `StorageError`."""
-        now, run = self._clock.wall(), self._database.run
+        now, run, ahead_s = self._clock.now(), self._database.run, self._wall_ahead_s()
         place: Place | None = Place()
         while place is not None:
             records, place = await run(partial(kept.read_records, after=place, limit=_RECORDS_A_STEP))
-            self._records.load(records, now)
+            self._records.load([(key, _moved(one, -ahead_s)) for key, one in records], now)
             for key, _ in records:
                 if self._records.kept(key) is None:  # it is too old, or too much
                     self._on_record(key)
         place = Place()
         while place is not None:
             providers, place = await run(partial(kept.read_providers, after=place, limit=_PROVIDERS_A_STEP))
-            self._providers.load(providers, now)
+            self._providers.load([(key, peer, _moved(one, -ahead_s)) for key, peer, one in providers], now)
             for key, peer, _ in providers:
                 if self._providers.kept(key, peer) is None:
                     self._on_provider(key, peer)
@@ -104,12 +109,12 @@ class Shelf:
 
     async def write(self) -> None:
         """Write all changes so far. Raises `StorageError`; what was not written stays to be."""
-        records, providers = self._changed_records, self._changed_providers
+        records, providers, ahead_s = self._changed_records, self._changed_providers, self._wall_ahead_s()
         while keys := list(islice(records, _RECORDS_A_STEP)):
-            rows = [(key, self._records.kept(key)) for key in keys]
+            rows = [(key, _dated(self._records.kept(key), ahead_s)) for key in keys]
             await self._write(records, keys, partial(kept.write_records, rows=rows))
         while pairs := list(islice(providers, _PROVIDERS_A_STEP)):
-            named = [(key, peer, self._providers.kept(key, peer)) for key, peer in pairs]
+            named = [(key, peer, _dated(self._providers.kept(key, peer), ahead_s)) for key, peer in pairs]
             await self._write(providers, pairs, partial(kept.write_providers, rows=named))
 
     async def _write(
@@ -123,6 +128,9 @@ class Shelf:
             changed |= dict.fromkeys(some)
             raise
 
+    def _wall_ahead_s(self) -> float:
+        return self._clock.wall() - self._clock.now()
+
     def _on_record(self, key: bytes) -> None:
         self._note(self._changed_records, key)
 
@@ -133,3 +141,12 @@ class Shelf:
         if len(changed) < CHANGES_MAX:
             changed[what] = None
         self._some_changed.set()
+
+
+def _moved(kept: R, ahead_s: float) -> R:
+    """The same by a clock that is so much ahead."""
+    return kept._replace(time_received=kept.time_received + ahead_s)
+
+
+def _dated(kept: R | None, ahead_s: float) -> R | None:
+    return None if kept is None else _moved(kept, ahead_s)

@@ -63,6 +63,7 @@ class Acquaintances:
     __slots__ = ("_chance", "_table")
 
     name = NAME
+    separates = False
 
     def __init__(self, table: Known, chance: Chance) -> None:
         self._table = table

@@ -2,7 +2,7 @@
 
 In:  addresses, with or without the peer id; name servers. Out: `Found` for each. Names in them (`/dns4/...`)
 are looked up by the dial itself; `/dnsaddr/...` is looked up here, again and again, with back-off.
-A list says nothing of namespaces: everybody on it is found under each.
+A list says nothing of namespaces: whoever is on it is in the node's own network.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Bootstrap:
     __slots__ = ("_addresses", "_chance", "_names")
 
     name = NAME
+    separates = False
 
     def __init__(self, addresses: Sequence[Multiaddr], names: Texts, chance: Chance) -> None:
         self._addresses = tuple(addresses)

@@ -86,6 +86,7 @@ class DhtRouting:
     __slots__ = ("_chance", "_dht", "_me")
 
     name = NAME
+    separates = True
 
     def __init__(self, dht: Providing, me: PeerId, chance: Chance) -> None:
         self._dht = dht

@@ -48,6 +48,7 @@ class Dns:
     __slots__ = ("_chance", "_listed", "_resolver")
 
     name = NAME
+    separates = False
 
     def __init__(self, names: Sequence[tuple[str, int | None]], resolver: Names, chance: Chance) -> None:
         self._listed = tuple(names)

@@ -38,6 +38,13 @@ class Discoverer(Protocol):
         ...
 
     @property
+    def separates(self) -> bool:
+        """Whether it tells namespaces apart: whom it finds has said to be there under that very name. Lists
+        of addresses do not; whom they name is in the node's own network, and nothing more is known.
+        """
+        ...
+
+    @property
     def activity(self) -> tuple[bool, str]:
         """Whether it does anything, and what, or why not, in words for the status of a node."""
         ...
@@ -46,7 +53,7 @@ class Discoverer(Protocol):
         """Who is found under `namespace`: at first all that are there, then each that comes, for as long as
         the caller iterates; it never ends by itself, and a failure on the way is tried again with back-off.
 
-        Whoever was named before is named again only with what has changed. A list of addresses cannot tell
-        namespaces apart; then everybody on it is found under each.
+        Whoever was named before is named again only with what has changed. One that does not separate
+        namespaces names everybody under each, and so is asked for the node's own alone.
         """
         ...

@@ -84,6 +84,7 @@ class Mdns:
     """
 
     name = NAME
+    separates = True
 
     def __init__(
         self,

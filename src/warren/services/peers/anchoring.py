@@ -47,10 +47,6 @@ class Anchoring:
         self._path = path
         self._anchors: list[Anchor] = []
 
-    def is_anchor(self, peer: PeerId) -> bool:
-        """Whether a connection with this peer is kept."""
-        return any(one.peer == peer for one in self._anchors)
-
     async def run(self) -> None:
         """Dial the anchors of the last time, then keep them, and choose new ones, until cancelled."""
         if not self._config.anchors:

@@ -1,7 +1,7 @@
 """What speed tests may cost, and whose turn it is. Pure: times in monotonic seconds are arguments.
 
-In:  who wants to test or to be tested, and what tests moved. Out: how many bytes one may move, whether it may
-begin now, when to ask again.
+In:  who wants to test or to be tested, and what tests moved. Out: how many bytes one may move, and
+whether it may begin now.
 
 `Budget` counts tests and bytes of the last 24 hours, per peer and in all. `Turns` sees to it that a node is
 in one speed test at most, be it its own or a peer's: two at once would share the link, and both be wrong.
@@ -82,13 +82,6 @@ class Budget:
                 self._bytes_of[peer] += moved_bytes
                 return
 
-    def free_at(self, peer: PeerId, now: float) -> float:
-        """When `left_bytes` may have become more than it is: the oldest test that counts is a day old."""
-        self._let_go(now)
-        in_all = len(self._tests) >= self._total.tests or self._bytes >= self._total.bytes
-        counting = (test.began_at for test in self._tests if in_all or test.peer == peer)
-        return next(counting, now - DAY_S) + DAY_S
-
     def _let_go(self, now: float) -> None:
         while self._tests and self._tests[0].began_at <= now - DAY_S:
             self._drop_oldest()
@@ -118,11 +111,6 @@ class Turns:
         self._since = 0.0
         self._leased_until = 0.0
         self._waiting: dict[PeerId, float] = {}
-
-    @property
-    def busy_with(self) -> PeerId | None:
-        """The other side of the test under way, or of the last one."""
-        return self._testing or self._served
 
     def may_test(self, peer: PeerId, now: float) -> bool:
         """Whether our own test of `peer` may begin now.

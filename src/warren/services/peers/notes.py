@@ -20,17 +20,14 @@ if TYPE_CHECKING:
 ADDRESSES_MAX: Final = 16
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed envelope that waits; already verified. addresses, entries: what is in it. accepted: it is
-    written, as it was newer than what was there.
-    """
+    """A signed envelope that waits; already verified. addresses, entries: what is in it."""
 
     seq: int
     envelope: bytes
     addresses: tuple[Multiaddr, ...] = ()
     entries: Mapping[str, str] = field(default_factory=dict)
-    accepted: bool = False
 
 
 @dataclass(slots=True)

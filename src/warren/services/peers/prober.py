@@ -123,14 +123,16 @@ class Prober:
                 tasks.create_task(self._measure_when_due())
                 tasks.create_task(self._feel())
                 tasks.create_task(self._refill())
-                dropped = 0
                 async for event in events:
                     self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         self._look_at_all()
         finally:
             events.close()
+
+    async def pinged(self, peer: PeerId, rtt_s: float) -> None:
+        """A round trip was measured just now, in seconds, by whomever: one more sample."""
+        await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
 
     # --- what happens ---------------------------------------------------------------------------------------
 
@@ -265,7 +267,7 @@ class Prober:
             self._probing.met(peer, self._place_of_sockets(peer), self._clock.now())
             rtt_s = await self._ping.ping(socket, timeout_s=self._config.probe_timeout_s)
             await socket.wait_open()
-        await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
+        await self.pinged(peer, rtt_s)
         if socket.outbound and not was_connected:
             # One stream is that of the ping.
             await let_go(self._network, socket, own_streams=1, on_end=lambda: self._probing.released(peer))

@@ -1,4 +1,4 @@
-"""The tables of peers, read: pages, single peers, who is worth a dial, what to pass on.
+"""The tables of peers, read: pages, single peers, who is worth a dial.
 
 In:  a connection inside a transaction, and what to look for. Out: values. Each order has an index, so the
 first page of a hundred thousand peers costs no more than that of a hundred.
@@ -97,23 +97,6 @@ def candidates(
             more = f"{fit} AND draw < ? ORDER BY draw, id"
             rows += _some(db, more, (start,), limit - len(rows), exclude)
     return _peers(db, rows)
-
-
-def records(
-    db: sqlite3.Connection, limit: int, exclude: Collection[PeerId], start: int
-) -> list[tuple[bytes, bytes | None]]:
-    """Signed records of peers that may be reached, each with its peer's metadata, from `start` on."""
-    found: list[tuple[bytes, bytes | None]] = []
-    left_out = {peer.to_bytes() for peer in exclude}
-    for condition in ("draw >= ?", "draw < ?"):
-        rows = db.execute(
-            "SELECT peer_id, r.envelope, m.envelope FROM peers"  # noqa: S608
-            " JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
-            f" WHERE NOT blocked AND state <> 'unreachable' AND {condition} ORDER BY draw, id LIMIT ?",
-            (start, limit + len(left_out)),
-        )
-        found += [(record, metadata) for raw, record, metadata in rows if raw not in left_out]
-    return found[:limit]
 
 
 def kept_after(db: sqlite3.Connection, number: int, limit: int) -> tuple[list[Kept], int]:

@@ -81,9 +81,8 @@ class Room:
         return self._count < self._peers_max
 
 
-def apply(db: sqlite3.Connection, notes: Mapping[PeerId, Note], room: Room) -> list[Signed]:
-    """Write what was noted; return the envelopes that were new."""
-    accepted: list[Signed] = []
+def apply(db: sqlite3.Connection, notes: Mapping[PeerId, Note], room: Room) -> None:
+    """Write what was noted."""
     for peer, note in notes.items():
         row = db.execute(
             "SELECT id, blocked, sources, host FROM peers WHERE peer_id = ?", (peer.to_bytes(),)
@@ -98,8 +97,7 @@ def apply(db: sqlite3.Connection, notes: Mapping[PeerId, Note], room: Room) -> l
         _write_addresses(db, number, note)
         if note.host and note.host != host:
             _keep_host_small(db, note.host)
-        accepted += _write_signed(db, number, note)
-    return accepted
+        _write_signed(db, number, note)
 
 
 def block(db: sqlite3.Connection, peer: PeerId, now: float, room: Room) -> None:
@@ -289,15 +287,11 @@ def _keep_host_small(db: sqlite3.Connection, host: str) -> None:
     )
 
 
-def _write_signed(db: sqlite3.Connection, number: int, note: Note) -> list[Signed]:
-    accepted = []
+def _write_signed(db: sqlite3.Connection, number: int, note: Note) -> None:
     if note.record is not None and is_newer(db, "peer_records", number, note.record.seq):
         write_record(db, number, note.record, note.touched_at)
-        accepted.append(note.record)
     if note.metadata is not None and is_newer(db, "peer_metadata", number, note.metadata.seq):
         write_metadata(db, number, note.metadata)
-        accepted.append(note.metadata)
-    return accepted
 
 
 def is_newer(db: sqlite3.Connection, table: str, number: int, seq: int) -> bool:

@@ -1,13 +1,12 @@
 """`PeerTable`: who is out there, where, how near and how fast. The facade over the tables of store.py.
 
 In:  what the network, the measurements and others tell; what the user decides. Out: peers, by page, by id or
-as candidates for a dial; their signed records, to be passed on; events: `PeerBlocked`, `PeerUnblocked`,
-`PeerForgotten`.
+as candidates for a dial; events: `PeerBlocked`, `PeerUnblocked`, `PeerForgotten`.
 
 One entry for each peer id. An address belongs to whoever last proved it by a handshake. Of signed records the
-one with the highest number holds, and nobody else can change it. What the user or another peer is told was
-done is committed before (records, blocks, removals, imports). Figures, addresses and times of meeting wait
-for up to `WRITE_AFTER_S` and are written together; whoever reads sees them at once.
+one with the highest number holds, and nobody else can change it. What the user is told was done is committed
+before (blocks, removals, imports). Figures, addresses, signed records and times of meeting wait for up to
+`WRITE_AFTER_S` and are written together; whoever reads sees them at once.
 
 Refuses what store.py has no room for, and news of this node itself or of blocked peers.
 """
@@ -134,14 +133,6 @@ class PeerTable:
         start = self._entropy.below(DRAWS) if at_random else None
         return await self.read(lambda db: reading.candidates(db, limit, states, exclude, start))
 
-    async def records(self, limit: int, exclude: Collection[PeerId] = ()) -> list[tuple[bytes, bytes | None]]:
-        """Signed records to pass on, drawn at random, each with the signed metadata of its peer.
-
-        Of nobody who is blocked or unreachable; this node's own are not among them.
-        """
-        start = self._entropy.below(DRAWS)
-        return await self.read(lambda db: reading.records(db, limit, exclude, start))
-
     async def kept_after(self, number: int, limit: int) -> tuple[list[Kept], int]:
         """All that is kept of some peers, from the oldest entry on; and the number to go on after."""
         return await self.read(lambda db: reading.kept_after(db, number, limit))
@@ -240,36 +231,30 @@ class PeerTable:
             await self._make_room()
 
     async def note_record(self, envelope: bytes, source: str) -> None:
-        """Its signed record, if it is newer than what is known. Raises ProtocolViolation as `take_record`."""
-        self._noted_record(envelope, source)
-        await self._make_room()
+        """Its signed record, which is kept if it is newer than what is known.
+
+        Raises ProtocolViolation for a record that its peer did not sign.
+        """
+        if len(envelope) > store.RECORD_BYTES_MAX:
+            return
+        record = PeerRecord.open(envelope)
+        note = self._note(record.peer_id)
+        if note is not None:
+            useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
+            note.introduces = True
+            note.record = offer(note.record, Signed(record.seq, envelope, addresses=useful))
+            note.add_source(source)
+            await self._make_room()
 
     async def note_metadata(self, envelope: bytes) -> None:
-        """The same for what it says of itself. Raises ProtocolViolation as `take_metadata`."""
-        self._noted_metadata(envelope)
-        await self._make_room()
-
-    async def note_public(self, peer: PeerId, *, public: bool) -> None:
-        """Whether anyone may dial it."""
-        note = self._note(peer)
+        """The same for what it says of itself. Only of peers that the table holds."""
+        metadata = PeerMetadata.open(envelope)
+        note = self._note(metadata.peer_id)
         if note is not None:
-            note.public = public
+            note.metadata = offer(note.metadata, Signed(metadata.seq, envelope, entries=metadata.entries))
             await self._make_room()
 
     # --- committed when they return -----------------------------------------------------------------------
-
-    async def take_record(self, envelope: bytes, source: str) -> bool:
-        """Keep a peer's signed record if it is newer than what is known; True if so.
-
-        Raises ProtocolViolation for a record that its peer did not sign. Many at once share one commit.
-        """
-        signed = self._noted_record(envelope, source)
-        return signed is not None and await self._is_accepted(signed)
-
-    async def take_metadata(self, envelope: bytes) -> bool:
-        """The same for what a peer says of itself. Only of peers that the table holds."""
-        signed = self._noted_metadata(envelope)
-        return signed is not None and await self._is_accepted(signed)
 
     async def forget(self, peer: PeerId) -> bool:
         """Drop what is known of a peer; a block and a contact stay. False if there was nothing."""
@@ -340,18 +325,16 @@ class PeerTable:
         async with self._writing:
             taken = self._notes.take()
 
-            def work(db: sqlite3.Connection) -> tuple[list[Signed], T]:
+            def work(db: sqlite3.Connection) -> T:
                 room = self.room(db)
-                return store.apply(db, taken, room), fn(db, room)
+                store.apply(db, taken, room)
+                return fn(db, room)
 
             try:
-                accepted, result = await self._database.run(work)
+                return await self._database.run(work)
             except WarrenError:
                 self._notes.put_back(taken)
                 raise
-            for signed in accepted:
-                signed.accepted = True
-        return result
 
     def _wrote(self, write: asyncio.Task[Any]) -> None:
         self._writes.discard(write)
@@ -364,35 +347,6 @@ class PeerTable:
             return None
         self._noted.set()
         return self._notes.of(peer, self._clock.wall())
-
-    def _noted_record(self, envelope: bytes, source: str) -> Signed | None:
-        """The record as it waits to be written; None if it is of no concern."""
-        if len(envelope) > store.RECORD_BYTES_MAX:
-            return None
-        record = PeerRecord.open(envelope)
-        note = self._note(record.peer_id)
-        if note is None:
-            return None
-        useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
-        signed = Signed(record.seq, envelope, addresses=useful)
-        note.introduces = True
-        note.record = offer(note.record, signed)
-        note.add_source(source)
-        return signed if note.record is signed else None
-
-    def _noted_metadata(self, envelope: bytes) -> Signed | None:
-        """The metadata as they wait to be written; None if they are of no concern."""
-        metadata = PeerMetadata.open(envelope)
-        note = self._note(metadata.peer_id)
-        if note is None:
-            return None
-        signed = Signed(metadata.seq, envelope, entries=metadata.entries)
-        note.metadata = offer(note.metadata, signed)
-        return signed if note.metadata is signed else None
-
-    async def _is_accepted(self, signed: Signed) -> bool:
-        await self.commit()
-        return signed.accepted
 
     async def _make_room(self) -> None:
         if len(self._notes) >= NOTES_MAX:

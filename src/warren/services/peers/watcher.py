@@ -46,11 +46,9 @@ class Watcher:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._see_all_again())
                 await self._look_at_all()
-                dropped = 0
                 async for event in events:
                     await self._on_event(event)
-                    if events.dropped != dropped:
-                        dropped = events.dropped
+                    if events.missed():
                         await self._look_at_all()
         finally:
             events.close()
