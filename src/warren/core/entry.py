@@ -1,0 +1,85 @@
+"""What a node lets others find: entries of its shares, and what is said of them.
+
+In:  paths, content ids, metadata. Out: frozen values; bounds are checked when they are made. How they travel
+is for `protocols.directory` to say, and who may see which is decided where they are given out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from warren.core.errors import InputError
+
+if TYPE_CHECKING:
+    from warren.core.cid import Cid
+
+EntryKind: TypeAlias = Literal["file", "dir"]
+
+# Attack: metadata that everybody must keep and pass on, as long as somebody likes.
+TITLE_CHARS_MAX: Final = 300
+ABSTRACT_CHARS_MAX: Final = 4000
+LICENCE_CHARS_MAX: Final = 100
+NAME_CHARS_MAX: Final = 120
+"""Of one author, knowledge domain or tag."""
+NAMES_MAX: Final = 32
+"""Authors; knowledge domains; tags: so many of each."""
+PATH_BYTES_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What somebody says of a file or folder. Empty: nothing. Raises `InputError` beyond the bounds.
+
+    domains: knowledge domains, like "botany". licence: an SPDX identifier or a few words.
+    """
+
+    title: str = ""
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        for name, text, most in (
+            ("title", self.title, TITLE_CHARS_MAX),
+            ("abstract", self.abstract, ABSTRACT_CHARS_MAX),
+            ("licence", self.licence, LICENCE_CHARS_MAX),
+        ):
+            if len(text) > most:
+                raise InputError(f"a {name} has {most} characters at most, not {len(text)}")
+        for name, several in (("authors", self.authors), ("domains", self.domains), ("tags", self.tags)):
+            if len(several) > NAMES_MAX:
+                raise InputError(f"there are {NAMES_MAX} {name} at most, not {len(several)}")
+            if any(not 0 < len(one) <= NAME_CHARS_MAX for one in several):
+                raise InputError(f"each of the {name} has 1 to {NAME_CHARS_MAX} characters")
+
+    def __bool__(self) -> bool:
+        return bool(self.title or self.abstract or self.authors or self.domains or self.tags or self.licence)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder that can be found.
+
+    path: SHARE/FOLDER/NAME, as in listings: of one owner it is unique. size: bytes of content, of a folder
+    those of all in it. metadata: of itself, else of the share for its topmost entry only.
+    """
+
+    path: str
+    kind: EntryKind
+    size: int
+    cid: Cid
+    metadata: Metadata = Metadata()
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """What kind of file the name says it is: `pdf`, without dot and case; empty where it says nothing."""
+        stem, dot, suffix = self.name.rpartition(".")
+        return suffix.lower() if self.kind == "file" and dot and stem else ""
