@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 GROW_S = 300.0
 """In this much virtual time all nodes of a town come, but not more than the bootstrap nodes have room for."""
 ARRIVALS_PER_S_MAX = 10.0
-UPKEEP_S = 600.0
+UPKEEP_S = 300.0
 """So long it is watched what nodes do while nobody looks for anything."""
 LOOK_S = 120.0
 """Look-ups are spread over so much virtual time."""

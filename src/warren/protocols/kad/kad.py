@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 REFRESH_ENOUGH: Final = 3
 """A bucket is refreshed by asking the nearest three that are found: to meet some, not to find all."""
-AGAIN_ENOUGH: Final = 5
+AGAIN_ENOUGH: Final = 3
 """So many of the nearest that are found tell whether there are others that were not known."""
 _EXPIRE_EVERY_S: Final = 600.0
 _SEED_BYTES: Final = 16

@@ -46,7 +46,7 @@ class TableConfig:
     refresh_s: float = 3600.0
     """A bucket of which little was heard, and in which nothing was looked up, for so long is due for a
     refresh."""
-    lively_peers: int = 4
+    lively_peers: int = 3
     """So many of a bucket outside our neighbourhood, heard of within `refresh_s`, will do: more come by
     themselves. To meet each one costs a connection, and a node that joins has many buckets."""
 
@@ -279,9 +279,11 @@ class RoutingTable:
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _wants_more(self, number: int) -> bool:
-        """Of our neighbourhood all are wanted, of a bucket further away some will do."""
+        """Of our neighbourhood all are wanted, of a bucket further away some will do. Looking ourselves up has
+        found those of its furthest bucket that are our neighbours.
+        """
         bucket, config = self._buckets.get(number), self._config
-        enough = config.bucket_peers_max if number >= self.depth else config.lively_peers
+        enough = config.bucket_peers_max if number > self.depth else config.lively_peers
         return bucket is None or len(bucket.live) < enough
 
     def _bucket_of(self, peer: PeerId) -> _Bucket | None:

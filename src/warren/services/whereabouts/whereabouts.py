@@ -31,12 +31,13 @@ _log = logging.getLogger(__name__)
 class Whereabouts:
     """Of one network."""
 
-    __slots__ = ("_found", "_listened", "_looked_at", "_network")
+    __slots__ = ("_found", "_interfaces", "_listened", "_looked_at", "_network")
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._looked_at = 0.0
         self._listened: list[Multiaddr] = []
+        self._interfaces: list[str] = []
         self._found: list[Multiaddr] = []
 
     def reachable(self) -> list[Multiaddr]:
@@ -44,8 +45,9 @@ class Whereabouts:
         now, listen = self._network.clock(), self._network.listen_addrs
         if self._listened != listen or now - self._looked_at > INTERFACES_FRESH_S:
             interfaces = self._network.runtime.transport.interface_addresses()
-            self._found = reachable(listen, interfaces)
-            self._looked_at, self._listened = now, listen
+            if self._listened != listen or self._interfaces != interfaces:
+                self._found = reachable(listen, interfaces)
+            self._looked_at, self._listened, self._interfaces = now, listen, interfaces
         return self._found
 
     async def listen(self, addresses: Sequence[Multiaddr]) -> None:
