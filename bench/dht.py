@@ -53,7 +53,7 @@ PROVIDERS_MIN = 0.9
 HOPS_MEDIAN_MAX = 2
 HOPS_P99_MAX = 4
 MEMORY_MIB_MAX = 16 * 1024
-WALL_S_MAX = 1800.0
+CPU_S_MAX = 1800.0
 LIMIT_S = 86_400.0
 REMEMBERED = 8
 """Of each kind, times the nodes."""
@@ -72,10 +72,11 @@ COLUMNS = (
     ("messages per node and min", "upkeep_messages"),
     ("connections at most", "connections_most"),
     ("virtual min", "virtual_minutes"),
+    ("CPU s", "cpu_s"),
     ("wall s", "wall_s"),
     ("peak MiB", "peak_mib"),
 )
-_COUNTED_APART = ("cipher", "wall_s", "peak_mib")
+_COUNTED_APART = ("cipher", "cpu_s", "wall_s", "peak_mib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ def run_row(plan: Plan) -> dict[str, Any]:
     began = time.monotonic()
     facts = testing.run(live(plan), limit_s=LIMIT_S)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {**asdict(plan), **facts, "wall_s": round(time.monotonic() - began, 1), "peak_mib": peak_mib}
+    spent = {"cpu_s": round(time.process_time(), 1), "wall_s": round(time.monotonic() - began, 1)}
+    return {**asdict(plan), **facts, **spent, "peak_mib": peak_mib}
 
 
 def run_apart(plan: Plan) -> dict[str, Any]:
@@ -193,7 +195,8 @@ def missed(row: dict[str, Any]) -> list[str]:
         f"take {HOPS_P99_MAX} hops at most in 99 of 100": row["hops_p99"] <= HOPS_P99_MAX,
         f"have {CONNECTIONS_MAX} connections at most": row["connections_most"] <= CONNECTIONS_MAX,
         f"fit in {MEMORY_MIB_MAX // 1024} GiB": row["peak_mib"] <= MEMORY_MIB_MAX,
-        f"be done in {WALL_S_MAX / 60:g} minutes": row["cipher"] == "noise" or row["wall_s"] <= WALL_S_MAX,
+        f"be done in {CPU_S_MAX / 60:g} minutes of a core": row["cipher"] == "noise"
+        or row["cpu_s"] <= CPU_S_MAX,
     }
     return [what for what, holds in kept.items() if not holds]
 

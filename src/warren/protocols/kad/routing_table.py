@@ -279,8 +279,9 @@ class RoutingTable:
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _wants_more(self, number: int) -> bool:
-        """Of our neighbourhood all are wanted, of a bucket further away some will do. Looking ourselves up has
-        found those of its furthest bucket that are our neighbours.
+        """Of our neighbourhood all are wanted, of a bucket further away some will do.
+
+        Those of its furthest bucket that are our neighbours were found when we looked ourselves up.
         """
         bucket, config = self._buckets.get(number), self._config
         enough = config.bucket_peers_max if number > self.depth else config.lively_peers
