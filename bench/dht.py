@@ -111,7 +111,7 @@ async def live(plan: Plan) -> dict[str, Any]:
 
 
 async def _measure(town: Town, plan: Plan) -> dict[str, Any]:
-    await town.grow(plan.nodes, min(plan.nodes / GROW_S, ARRIVALS_PER_S_MAX))
+    await town.grow(plan.nodes, min(plan.nodes / GROW_S, ARRIVALS_PER_S_MAX), _progress)
     _progress("all have come")
     await asyncio.sleep(SETTLED_AGE_S)
     before = _work(town)

@@ -141,11 +141,13 @@ class Town:
 
     # --- coming and going ---------------------------------------------------------------------------------
 
-    async def grow(self, wanted: int, per_s: float) -> None:
+    async def grow(self, wanted: int, per_s: float, progress: Callable[[str], None] = lambda _: None) -> None:
         """Let nodes come at this pace until there are so many; return when the last has asked its way."""
         async with asyncio.TaskGroup() as tasks:
             while len(self.residents) < wanted:
                 tasks.create_task(self._join(await self._arrive()))
+                if len(self.residents) % 1000 == 0:
+                    progress(f"{len(self.residents):,} have come")
                 await asyncio.sleep(1 / per_s)
 
     async def churn(self, median_session_s: float) -> None:

@@ -5,7 +5,7 @@ The database lives under the inode of a file on the simulated disk: it goes when
 there again when a node starts a second time. Faults are ordered on the disk, as `fail_next("database",
 errno)`.
 
-A world may have ten thousand hosts: only the databases used last are open in SQLite, the others are asleep as
+A world may have very many hosts: only the databases used last are open in SQLite, the others are asleep as
 the bytes that their files would have. Equal new ones share these bytes, and are not even opened before their
 first use.
 """
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# An open one costs 70 KiB and more.
-AWAKE_MAX = 2048
+# An open one costs 70 KiB more than one asleep, and to wake it more than most of what is done with it.
+AWAKE_MAX = 16_384
 # The least that SQLite knows: most tables of most hosts hold next to nothing.
 _PAGE_BYTES = 512
 
