@@ -6,9 +6,8 @@ the internet may name addresses of the internet only; a neighbour in the local n
 on the same link those of the link too; a program on this machine loopback ones too. Else anyone could make us
 knock on the doors of our own network. Of several who tell of one address the nearest counts.
 
-What the user says, and where this node itself has met a peer, needs no belief and does not come here.
-
-Believed from nobody: names (they could resolve to anything), relayed addresses and addresses without a port.
+What the user says, and where this node itself has met a peer, is believed anyway. From nobody else are names
+(they could resolve to anything), relayed addresses and those without a port.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Reach(IntEnum):
     """
 
     NOWHERE = 0
-    """An address that does not tell."""
+    """An address that does not tell. Of who tells: the user, or who has sifted before; believed about all."""
     LOOPBACK = 1
     """This machine."""
     LINK = 2
@@ -48,7 +47,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def believable(addresses: Sequence[Multiaddr], teller: Reach) -> tuple[Multiaddr, ...]:
-    """Those of `addresses` that somebody who speaks from `teller` (not `NOWHERE`) may tell of."""
+    """Those of `addresses` that somebody who speaks from `teller` may tell of."""
     for address in addresses:
         if _reach(address) < teller:
             return tuple([address for address in addresses if _reach(address) >= teller])

@@ -63,7 +63,7 @@ class NetworkConfig:
     0: all at once."""
     dial_addresses_max: int = 16
     """Attempts for each who asks: stops records with thousands of addresses from making us a scanner."""
-    hearsay_per_host_max: int = 16
+    hearsay_per_host_max: int = 8
     """Attempts at one host (IPv4 address, IPv6 /64; not loopback) at addresses that only others told of, by
     discovery, look-ups and probes together; those that meet their peer do not count. Stops many liars who
     name one machine from making us hammer it."""

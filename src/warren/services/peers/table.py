@@ -5,7 +5,8 @@ as candidates for a dial; their signed records, to be passed on; events: `PeerBl
 `PeerForgotten`.
 
 One entry for each peer id. An address belongs to whoever last proved it by a handshake. Of signed records the
-one with the highest number holds, and nobody else can change it. What the user or another peer is told was
+one with the highest number holds, and nobody else can change it. Addresses are taken in from whoever may tell
+of them (`core/reach.py`), so all that are read here may be dialled. What the user or another peer is told was
 done is committed before (records, blocks, removals, imports). Figures, addresses and times of meeting wait
 for up to `WRITE_AFTER_S` and are written together; whoever reads sees them at once.
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from warren.core.errors import InputError, StorageError, WarrenError
 from warren.core.peer_metadata import PeerMetadata
 from warren.core.peer_record import PeerRecord
+from warren.core.reach import Reach, believable
 from warren.network.limits import ip_group
 from warren.services.peers import reading, store
 from warren.services.peers.leads import Leads
@@ -189,12 +191,17 @@ class PeerTable:
             note.seen_at = note.touched_at
             await self._make_room()
 
-    async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
-        """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that."""
+    async def heard(
+        self, peer: PeerId, addresses: Iterable[Multiaddr], source: str, teller: Reach = Reach.PUBLIC
+    ) -> None:
+        """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that.
+
+        teller: how near that one speaks from.
+        """
         note = self._note(peer)
         if note is not None:
             note.introduces = True
-            note.tell(addresses, note.touched_at)
+            note.tell(believable(tuple(addresses), teller), note.touched_at)
             note.add_source(source)
             await self._make_room()
 
@@ -239,10 +246,14 @@ class PeerTable:
             note.agent, note.roles = agent, tuple(roles)
             await self._make_room()
 
-    async def note_record(self, envelope: bytes, source: str) -> None:
-        """Its signed record, if it is newer than what is known. Raises ProtocolViolation as `take_record`."""
-        self._noted_record(envelope, source)
+    async def note_record(self, envelope: bytes, source: str, teller: Reach = Reach.PUBLIC) -> bool:
+        """Its signed record, if it is newer than what is known; teller: how near whoever told speaks from.
+
+        False if it names addresses that somebody nearer may tell of. Raises as `take_record` does.
+        """
+        signed = self._noted_record(envelope, source, teller)
         await self._make_room()
+        return signed is None or signed.believed.issuperset(believable(signed.addresses, Reach.LOOPBACK))
 
     async def note_metadata(self, envelope: bytes) -> None:
         """The same for what it says of itself. Raises ProtocolViolation as `take_metadata`."""
@@ -258,12 +269,12 @@ class PeerTable:
 
     # --- committed when they return -----------------------------------------------------------------------
 
-    async def take_record(self, envelope: bytes, source: str) -> bool:
-        """Keep a peer's signed record if it is newer than what is known; True if so.
+    async def take_record(self, envelope: bytes, source: str, teller: Reach = Reach.PUBLIC) -> bool:
+        """Keep a peer's signed record if it is newer than what is known; True if so. teller: see above.
 
         Raises ProtocolViolation for a record that its peer did not sign. Many at once share one commit.
         """
-        signed = self._noted_record(envelope, source)
+        signed = self._noted_record(envelope, source, teller)
         return signed is not None and await self._is_accepted(signed)
 
     async def take_metadata(self, envelope: bytes) -> bool:
@@ -365,8 +376,8 @@ class PeerTable:
         self._noted.set()
         return self._notes.of(peer, self._clock.wall())
 
-    def _noted_record(self, envelope: bytes, source: str) -> Signed | None:
-        """The record as it waits to be written; None if it is of no concern."""
+    def _noted_record(self, envelope: bytes, source: str, teller: Reach) -> Signed | None:
+        """The record as it may be written; None if it is of no concern."""
         if len(envelope) > store.RECORD_BYTES_MAX:
             return None
         record = PeerRecord.open(envelope)
@@ -374,11 +385,11 @@ class PeerTable:
         if note is None:
             return None
         useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
-        signed = Signed(record.seq, envelope, addresses=useful)
+        signed = Signed(record.seq, envelope, addresses=useful, told_from=teller)
         note.introduces = True
         note.record = offer(note.record, signed)
         note.add_source(source)
-        return signed if note.record is signed else None
+        return signed
 
     def _noted_metadata(self, envelope: bytes) -> Signed | None:
         """The metadata as they wait to be written; None if they are of no concern."""
