@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from warren import testing
-from warren.core import envelope, keys, multiaddr
+from warren.core import envelope, keys, multiaddr, reach
 from warren.core.errors import WarrenError
 from warren.network.config import NetworkConfig
 from warren.protocols.kad import addresses, messages
@@ -56,7 +56,7 @@ _MEMORIES = (
     (multiaddr, "_split"),
     (multiaddr, "_ip_of"),
     (multiaddr, "_is_private"),
-    (addresses, "_reach"),
+    (reach, "_reach"),
     (addresses, "_subnet"),
     (messages, "_peer"),
     (messages, "_address"),

@@ -106,3 +106,18 @@ def test_connected_peers_take_no_place_of_those_that_are_away() -> None:
     assert book.get(PEERS[0], 0.0) == [address(2), address(3)]
     book.on_disconnected(PEERS[0], 0.0)
     assert [bool(book.get(peer, 0.0)) for peer in PEERS[:3]] == [True, True, False]
+
+
+def test_where_a_peer_was_met_is_known_apart_and_goes_last() -> None:
+    book = AddressBook(2, 8)
+    book.add(PEER, [address(1)], 0.0, 10.0, met=True)
+    book.add(PEER, [address(1), address(2)], 0.0, 50.0)
+    book.add(PEER, [address(3)], 0.0, 40.0)
+    assert book.get(PEER, 0.0) == [address(1), address(2)]
+    assert book.met_at(PEER, 0.0) == [address(1)]
+    book.on_connected(PEER, 0.0)
+    assert book.met_at(PEER, 100.0) == [address(1)]
+    book.on_disconnected(PEER, 100.0)
+    assert book.met_at(PEER, 149.0) == [address(1)]
+    assert book.met_at(PEER, 150.0) == []
+    assert book.met_at(PEERS[1], 0.0) == []

@@ -21,11 +21,12 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.network.dialer import Dialer
+from warren.network.hearsay import Hearsay
 from warren.network.race import reason_of
 from warren.runtime.simulated import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from warren.core.peer_id import PeerId
 
@@ -48,8 +49,9 @@ class FakeSocket:
 class FakeHost:
     """Answers each address after so many seconds: with a socket, or with an error."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], config: NetworkConfig) -> None:
         self.clock = clock
+        self.hearsay = Hearsay(config.hearsay_per_host_max, config.hearsay_per_host_every_s)
         self.answers: dict[Multiaddr, tuple[float, Exception | None]] = {}
         self.names: dict[Multiaddr, tuple[float, list[Multiaddr] | OSError]] = {}
         self.dialled: list[tuple[float, Multiaddr]] = []
@@ -65,7 +67,7 @@ class FakeHost:
         return found
 
     async def dial_address(self, address: Multiaddr, expected: PeerId | None) -> Any:
-        assert expected in (ALICE, BOB)
+        assert expected in (ALICE, BOB, None)
         self.dialled.append((self.clock(), address))
         delay_s, error = self.answers.get(address, (0.01, ConnectionRefusedError()))
         try:
@@ -90,7 +92,7 @@ class FakeHost:
 
 class Bench:
     def __init__(self, world: World, config: NetworkConfig) -> None:
-        self.host = FakeHost(world.clock.now)
+        self.host = FakeHost(world.clock.now, config)
         host: Any = self.host
         self.dialer = Dialer(host, config)
 
@@ -102,8 +104,15 @@ class Bench:
             self.host.gates[address] = event
         return event
 
-    async def dial(self, *addresses: Multiaddr, peer: PeerId = ALICE, forced: bool = False) -> Any:
-        return await self.dialer.dial(peer, addresses, forced=forced)
+    async def dial(
+        self,
+        *addresses: Multiaddr,
+        peer: PeerId = ALICE,
+        forced: bool = False,
+        hearsay: Sequence[Multiaddr] = (),
+    ) -> Any:
+        wanted = [*addresses, *hearsay]
+        return await self.dialer.dial(peer, wanted, forced=forced, hearsay=hearsay)
 
 
 def simulate(test: Callable[[Bench], Coroutine[Any, Any, None]], config: NetworkConfig = CONFIG) -> None:
@@ -534,3 +543,92 @@ def test_a_reason_of_the_system_is_told_in_its_words() -> None:
     error = OSError(errno.EHOSTUNREACH, "Connect call failed ('192.0.2.7', 4101)")
     assert reason_of(error) == os.strerror(errno.EHOSTUNREACH)
     assert reason_of(OSError("it names no address")) == "it names no address"
+
+
+# ---------------------------------------------------------------- what nobody stands for
+
+ONCE = NetworkConfig(hearsay_per_host_max=1, hearsay_per_host_every_s=100.0)
+
+
+def test_a_host_is_tried_on_the_word_of_others_as_often_as_is_allowed_whoever_is_said_to_be_there() -> None:
+    async def main(bench: Bench) -> None:
+        with pytest.raises(DialFailed):
+            await bench.dial(hearsay=FAR[:1])
+        with pytest.raises(LimitReached, match="too often") as caught:
+            await bench.dial(hearsay=[Multiaddr.tcp(FAR[0].host or "", 22)], peer=BOB)
+        assert caught.value.limit == "hearsay_per_host_max"
+        with pytest.raises(LimitReached):
+            await bench.dialer.dial_unproven(FAR[0], hearsay=True)
+        assert bench.host.dialled == [(0.0, FAR[0])]
+        await asyncio.sleep(100.0)
+        with pytest.raises(DialFailed):
+            await bench.dialer.dial_unproven(FAR[0], hearsay=True)
+        assert len(bench.host.dialled) == 2
+
+    simulate(main, ONCE)
+
+
+def test_all_addresses_of_a_dial_are_counted_and_the_others_are_tried() -> None:
+    async def main(bench: Bench) -> None:
+        same = [Multiaddr.tcp(FAR[0].host or "", port) for port in range(1, 5)]
+        bench.host.good(FAR[1], delay_s=0.05)
+        socket = await bench.dial(hearsay=[*same, FAR[1]])
+        assert socket.address == FAR[1]
+        assert [address for _, address in bench.host.dialled] == [same[0], FAR[1]]
+
+    simulate(main, ONCE)
+
+
+def test_who_meets_the_peer_may_come_again() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.good(FAR[0])
+        for _ in range(5):
+            await bench.dial(hearsay=FAR[:1])
+            await bench.dialer.dial_unproven(FAR[0], hearsay=True)
+        assert len(bench.host.dialled) == 10
+
+    simulate(main, ONCE)
+
+
+def test_an_attempt_that_another_one_overtook_is_not_given_back() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.bad(FAR[0], delay_s=9.0, error=TimeoutError())
+        bench.host.good(FAR[1])
+        await bench.dial(hearsay=FAR[:2])
+        await bench.dial(hearsay=FAR[:2], peer=BOB)
+        assert [address for _, address in bench.host.dialled].count(FAR[0]) == 1
+
+    simulate(main, ONCE)
+
+
+def test_what_somebody_stands_for_is_not_counted_also_where_others_tell_of_it() -> None:
+    async def main(bench: Bench) -> None:
+        for _ in range(3):
+            with pytest.raises(DialFailed):
+                await bench.dial(FAR[0], forced=True)
+        with pytest.raises(DialFailed):
+            await bench.dial(hearsay=FAR[:1], forced=True)
+        with pytest.raises(LimitReached):
+            await bench.dial(hearsay=FAR[:1], forced=True)
+        bench.host.bad(FAR[1], delay_s=9.0)
+        doubtful = asyncio.ensure_future(bench.dial(hearsay=FAR[:2], forced=True))
+        await asyncio.sleep(1.0)
+        bench.host.good(FAR[0])
+        assert (await bench.dial(FAR[0], forced=True)).address == FAR[0]
+        assert (await doubtful).address == FAR[0]
+
+    simulate(main, ONCE)
+
+
+def test_who_stands_for_a_name_stands_for_what_it_leads_to() -> None:
+    async def main(bench: Bench) -> None:
+        bench.host.names[NAME] = (0.1, FAR[:1])
+        for _ in range(2):
+            with pytest.raises(DialFailed):
+                await bench.dial(NAME, forced=True)
+        with pytest.raises(DialFailed):
+            await bench.dial(hearsay=[NAME], forced=True)
+        with pytest.raises(LimitReached):
+            await bench.dial(hearsay=[NAME], forced=True)
+
+    simulate(main, ONCE)

@@ -7,7 +7,18 @@ import contextlib
 
 import pytest
 
-from tests.network.nodes import LIMIT_S, LOOPBACK, connect, event, key, make, nodes, silent_address, until
+from tests.network.nodes import (
+    LIMIT_S,
+    LOOPBACK,
+    connect,
+    event,
+    key,
+    make,
+    nodes,
+    silent_address,
+    until,
+    until_true,
+)
 from tests.support import run
 from warren.core.errors import (
     Blocked,
@@ -24,6 +35,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.events import ListenStarted, ListenStopped, PeerConnected, PeerDisconnected, SocketMoved
 from warren.network.states import SocketState
 from warren.runtime.real import RealRuntime
+from warren.runtime.simulated import World
 
 LOOPBACK6 = Multiaddr.parse("/ip6/::1/tcp/0")
 NOBODY = Multiaddr.parse("/ip4/127.0.0.1/tcp/1")
@@ -465,3 +477,56 @@ def test_a_dial_that_runs_is_helped_by_who_knows_better() -> None:
                 assert await first is second
 
     run(main())
+
+
+# ---------------------------------------------------------------- on the word of others
+
+
+def test_where_a_peer_was_met_is_remembered_and_not_counted_as_hearsay() -> None:
+    async def main(world: World) -> None:
+        alice = make(1, world.runtime("alice", "60.0.0.1"), identify=False, hearsay_per_host_max=1)
+        bob = make(2, world.runtime("bob", "60.0.0.2"), identify=False)
+        here = Multiaddr.tcp("60.0.0.2", 4101)
+        await bob.listen([here])
+        await alice.connect(bob.peer_id, [here])
+        await bob.stop()
+        await until_true(lambda: not alice.is_connected(bob.peer_id))
+        assert alice.addresses(bob.peer_id) == [here]
+        for _ in range(3):
+            with pytest.raises(DialFailed):
+                await alice.connect(bob.peer_id, hearsay=[here], forced=True)
+        elsewhere = [Multiaddr.tcp("60.0.0.2", 22)]
+        with pytest.raises(DialFailed):
+            await alice.connect(key(3).peer_id, hearsay=elsewhere, forced=True)
+        with pytest.raises(LimitReached):
+            await alice.connect(key(3).peer_id, hearsay=elsewhere, forced=True)
+        await alice.stop()
+
+    with World() as world:
+        world.run(main(world))
+
+
+def test_what_the_address_book_has_from_others_is_hearsay_for_who_says_so() -> None:
+    async def main(world: World) -> None:
+        alice = make(1, world.runtime("alice", "60.0.0.1"), identify=False, hearsay_per_host_max=1)
+        world.runtime("bob", "60.0.0.2")
+        alice.add_addresses(key(2).peer_id, [Multiaddr.tcp("60.0.0.2", port) for port in (22, 25)])
+        with pytest.raises(DialFailed, match="too often"):
+            await alice.connect(key(2).peer_id, hearsay=[])
+        with pytest.raises(LimitReached):
+            await alice.connect_unproven(Multiaddr.tcp("60.0.0.2", 80), hearsay=True)
+        with pytest.raises(LimitReached):
+            await alice.connect_unproven(
+                Multiaddr.tcp("60.0.0.2", 80).with_peer(key(3).peer_id), hearsay=True
+            )
+        with pytest.raises(DialFailed) as caught:
+            await alice.connect(key(2).peer_id, forced=True)
+        assert len(caught.value.attempts) == 2
+        assert "too often" not in str(caught.value)
+        await asyncio.sleep(alice.config.hearsay_per_host_every_s)
+        with pytest.raises(DialFailed):
+            await alice.connect_unproven(Multiaddr.tcp("60.0.0.2", 80), hearsay=True)
+        await alice.stop()
+
+    with World() as world:
+        world.run(main(world))

@@ -104,6 +104,40 @@ def test_the_common_part_is_made_once_and_anew_when_something_changed() -> None:
     run(main())
 
 
+TOLD = [Multiaddr.tcp(host, 9) for host in ("127.0.0.1", "169.254.0.9", "10.9.9.9", "61.9.9.9")]
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "believed"),
+    [
+        ("60.0.0.1", "60.0.0.2", TOLD[3:]),
+        ("10.0.0.1", "10.0.0.2", TOLD[2:]),
+        ("10.0.0.1", "169.254.0.2", TOLD[1:]),
+        ("127.0.0.1", "127.0.0.1", TOLD),
+    ],
+)
+def test_nobody_is_believed_about_a_network_nearer_than_its_own(
+    ours: str, theirs: str, believed: list[Multiaddr], *, outbound: bool
+) -> None:
+    async def main(world: World) -> None:
+        here = world.runtime("alice", () if ours == theirs else ours)
+        alice = make(1, here)
+        bob = make(2, here if ours == theirs else world.runtime("bob", theirs), identify=False)
+        Identify(bob, "test", lambda: TOLD)
+        one, other, host = (alice, bob, theirs) if outbound else (bob, alice, ours)
+        where = Multiaddr.tcp(host, 4101)
+        await other.listen([where])
+        await one.connect(other.peer_id, [where])
+        await event(alice.events.subscribe(), PeerIdentified)
+        assert alice.addresses(bob.peer_id) == ([where, *believed] if outbound else believed)
+        await alice.stop()
+        await bob.stop()
+
+    with World() as world:
+        world.run(main(world))
+
+
 def test_a_push_tells_what_changed() -> None:
     async def main() -> None:
         async with nodes(1) as (alice,):

@@ -16,6 +16,7 @@ from warren.config import Config
 from warren.core.multiaddr import Multiaddr
 from warren.node import Node
 from warren.protocols.exchange.config import ExchangeConfig
+from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Quality, World
 from warren.services.discovery.config import DiscoveryConfig
 
@@ -30,12 +31,13 @@ ALL_KNOW_ALL = [set(range(COUNT)) - {number} for number in range(COUNT)]
 FAMILIES = {"ipv4": ("/ip4/0.0.0.0/tcp/4101", "192.0.2."), "ipv6": ("/ip6/::/tcp/4101", "2001:db8:")}
 
 
-# Nobody dials on the word of a discovery: the line stays one, and only the exchange makes known.
+# Nobody dials for a discovery or a look-up: the line stays one, and only the exchange makes known.
 KEPT_IN_LINE = DiscoveryConfig(mdns=False, connections=0)
+NO_DHT = KadConfig(mode="off")
 
 
 def config(listen: str, number: int, **more: Any) -> Config:
-    settings = {"home": Path("/home/warren"), "discovery": KEPT_IN_LINE, **more}
+    settings = {"home": Path("/home/warren"), "discovery": KEPT_IN_LINE, "dht": NO_DHT, **more}
     return Config(name=f"node{number}", listen=(listen,), **settings)
 
 
@@ -88,7 +90,8 @@ def test_with_discovery_as_it_is_all_know_all_too(family: str) -> None:
             nodes = []
             for number, host in enumerate(hosts):
                 before = (str(Multiaddr.tcp(hosts[number - 1], 4101)),) if number else ()
-                found = config(listen, number, discovery=DiscoveryConfig(bootstrap=before, mdns=False))
+                discovery = DiscoveryConfig(bootstrap=before, mdns=False)
+                found = config(listen, number, discovery=discovery, dht=KadConfig())
                 node = Node(found, runtime=world.runtime(f"n{number}", host))
                 nodes.append(await stack.enter_async_context(node))
             return await until_all_know_all(nodes, PROMISED_S)

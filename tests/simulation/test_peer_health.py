@@ -14,6 +14,7 @@ from warren import testing
 from warren.config import Config
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach
 from warren.network.events import PeerConnected
 from warren.runtime.simulated import Quality
 from warren.services.discovery.config import DiscoveryConfig
@@ -149,7 +150,7 @@ def test_one_hung_peer_among_fifty_delays_nobody() -> None:
             hung = made.world.runtime("hung", "100.99.0.1")
             listener = await hung.transport.listen(Mute, "100.99.0.1", 4101)
             node = made.nodes[0]
-            await node.peers.heard(stranger(7), [Multiaddr.tcp("100.99.0.1", 4101)], "test")
+            await node.peers.heard(stranger(7), [Multiaddr.tcp("100.99.0.1", 4101)], "test", Reach.PRIVATE)
             await made.tell(node, *range(1, 50))
             others = [made.nodes[number].peer_id for number in range(1, 50)]
 

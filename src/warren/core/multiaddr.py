@@ -204,13 +204,13 @@ class Multiaddr:
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine itself."""
-        ip = self._ip()
+        ip = self.ip
         return ip.is_loopback if ip else self.host == "localhost"
 
     @property
     def is_unspecified(self) -> bool:
         """Whether the host stands for all interfaces (`0.0.0.0`, `::`)."""
-        ip = self._ip()
+        ip = self.ip
         return ip is not None and ip.is_unspecified
 
     @property
@@ -222,10 +222,12 @@ class Multiaddr:
     @property
     def is_global(self) -> bool:
         """Whether the host is an IP that the whole internet can route to."""
-        ip = self._ip()
+        ip = self.ip
         return ip is not None and ip.is_global and not ip.is_multicast
 
-    def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    @property
+    def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The IP of the host, one mapped into IPv6 as the IPv4 that it is; None for a name."""
         value = self._ip_value()
         return _ip_of(value) if value is not None else None
 

@@ -63,6 +63,12 @@ class NetworkConfig:
     0: all at once."""
     dial_addresses_max: int = 16
     """Attempts for each who asks: stops records with thousands of addresses from making us a scanner."""
+    hearsay_per_host_max: int = 8
+    """Attempts at one host (IPv4 address, IPv6 /64; not loopback) at addresses that only others told of, by
+    discovery, look-ups and probes together; those that meet their peer do not count. Stops many liars who
+    name one machine from making us hammer it."""
+    hearsay_per_host_every_s: float = 60.0
+    """Until one host may be tried once more on the word of others."""
     addresses_per_peer_max: int = 16
     """Remembered addresses of one peer."""
     address_peers_max: int = 4096

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from warren.core.errors import Closed, DialFailed
 from warren.network.backoff import Backoff
-from warren.network.race import NOT_REACHED_CURE, Race, reason_of
+from warren.network.race import NOT_REACHED_CURE, Race, reason_of, tried_too_often
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -45,15 +45,23 @@ class Dialer:
         self._backoff = Backoff(config.backoff_first_s, config.backoff_max_s, config.backoff_addresses_max)
         self._running: dict[PeerId, _Dial] = {}
 
-    async def dial(self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool) -> Socket:
+    async def dial(
+        self,
+        peer: PeerId,
+        addresses: Sequence[Multiaddr],
+        *,
+        forced: bool,
+        hearsay: Collection[Multiaddr] = (),
+    ) -> Socket:
         """Connect to `peer`; who asks while a dial runs adds its addresses to that one, and waits for it.
 
-        `forced` ignores back-off, also of addresses that the running dial has tried.
+        `forced` ignores back-off, also of addresses that the running dial has tried. hearsay: those of
+        `addresses` that only others told of.
         """
         dial = self._running.get(peer)
         if dial is None or dial.race.over:
             dial = self._begin(peer)
-        dial.race.extend(addresses, forced=forced)
+        dial.race.extend(addresses, forced=forced, hearsay=hearsay)
         dial.askers += 1
         try:
             return await asyncio.shield(dial.task)
@@ -68,10 +76,11 @@ class Dialer:
                 self._forget(peer, dial)
                 dial.task.cancel()
 
-    async def dial_unproven(self, address: Multiaddr) -> Socket:
+    async def dial_unproven(self, address: Multiaddr, *, hearsay: bool = False) -> Socket:
         """Connect to whoever is at `address`, which may be a name: its addresses are tried one by one.
 
-        Raises `DialFailed` when nobody is reached, and what a handshake raises.
+        hearsay: only others told of it. Raises `DialFailed` when nobody is reached, and what a handshake
+        raises.
         """
         problem: OSError | None = None
         try:
@@ -79,10 +88,16 @@ class Dialer:
         except OSError as error:
             candidates, problem = [], error
         for candidate in candidates:
+            if hearsay and not self._host.hearsay.take(candidate, self._host.clock()):
+                raise tried_too_often(candidate)
             try:
-                return await self._host.dial_address(candidate, None)
+                socket = await self._host.dial_address(candidate, None)
             except OSError as error:
                 problem = error
+            else:
+                if hearsay:
+                    self._host.hearsay.give_back(candidate, self._host.clock())
+                return socket
         reason = reason_of(problem) if problem else "it names no address"
         raise DialFailed(
             f"could not reach {address} ({reason})", [(str(address), reason)], hint=NOT_REACHED_CURE

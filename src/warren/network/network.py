@@ -23,6 +23,7 @@ from warren.network.counts import counts_of
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped
+from warren.network.hearsay import Hearsay
 from warren.network.messages import BroadcastReport, Messenger
 from warren.network.partial import longest_incomplete
 from warren.network.registry import SocketRegistry
@@ -83,6 +84,8 @@ class Network:
         self._messenger = Messenger(self.router, self.config)
         self._transport = Transports([make(runtime.transport) for make in stack.transports])
         self._addresses = AddressBook(self.config.addresses_per_peer_max, self.config.address_peers_max)
+        self.hearsay = Hearsay(self.config.hearsay_per_host_max, self.config.hearsay_per_host_every_s)
+        """How often hosts are tried on the word of others, whoever dials."""
         self._dialer = Dialer(self, self.config)
         self._listeners: list[LinkListener] = []
         self._tick_handle: asyncio.TimerHandle | None = None
@@ -138,6 +141,7 @@ class Network:
         addresses: Sequence[Multiaddr] = (),
         *,
         timeout_s: float | None = None,
+        hearsay: Sequence[Multiaddr] | None = None,
         forced: bool = False,
         passing: bool = False,
     ) -> Socket:
@@ -146,13 +150,22 @@ class Network:
         Raises `DialFailed` (each address with its reason), `PeerIdMismatch`, `LimitReached`, `Blocked`,
         `RequestTimeout`. `forced` dials addresses that failed a moment ago, too. `passing`: for an errand,
         after which the caller may close what it opened unless somebody else has asked for the connection.
+        hearsay: for a caller that nobody asked to connect. It stands for `addresses` alone (the user gave
+        them, or the peer was met there); these, of which only others told, and those that are known by
+        hearsay are tried as `hearsay_per_host_max` allows.
         """
-        socket = await self._connect(peer, addresses, timeout_s, forced=forced)
+        socket = await self._connect(peer, addresses, timeout_s, hearsay=hearsay, forced=forced)
         socket.kept = socket.kept or not passing
         return socket
 
     async def _connect(
-        self, peer: PeerId, addresses: Sequence[Multiaddr], timeout_s: float | None, *, forced: bool = False
+        self,
+        peer: PeerId,
+        addresses: Sequence[Multiaddr],
+        timeout_s: float | None,
+        *,
+        hearsay: Sequence[Multiaddr] | None,
+        forced: bool,
     ) -> Socket:
         self._check_running()
         self._registry.refuse_blocked(peer)
@@ -161,24 +174,36 @@ class Network:
             return socket
         if peer == self.peer_id:
             raise InvalidMultiaddr("that is this node itself", hint="name another peer")
-        known = self._addresses.get(peer, self.clock())
-        wanted = [a for a in dict.fromkeys([*addresses, *known]) if self._transport.can_dial(a)]
-        dial = self._dialer.dial(peer, wanted, forced=forced)
+        now, book = self.clock(), self._addresses
+        told = [*(hearsay or ()), *book.get(peer, now)]
+        wanted = [a for a in dict.fromkeys([*addresses, *told]) if self._transport.can_dial(a)]
+        doubtful = set(told).difference(addresses, book.met_at(peer, now)) if hearsay is not None else ()
+        dial = self._dialer.dial(peer, wanted, forced=forced, hearsay=doubtful)
         dialled = await within(timeout_s, dial, "connecting to", peer)
         # The peer may have dialled as well, and the two nodes have settled on its socket since.
         return self._registry.best(peer) or dialled
 
     async def connect_unproven(
-        self, address: Multiaddr, *, timeout_s: float | None = None, passing: bool = False
+        self,
+        address: Multiaddr,
+        *,
+        timeout_s: float | None = None,
+        hearsay: bool = False,
+        passing: bool = False,
     ) -> Socket:
         """Dial an address of which nobody knows the peer; the key met there counts as unproven.
 
-        An address that names its peer is dialled as `connect` does. passing: see there.
+        An address that names its peer is dialled as `connect` does. passing: see there. hearsay: others told
+        of it, not the user.
         """
         self._check_running()
         if address.peer_id is not None:
-            return await self.connect(address.peer_id, [address], timeout_s=timeout_s, passing=passing)
-        socket = await within(timeout_s, self._dialer.dial_unproven(address), "connecting to", address)
+            given, told = ((), [address]) if hearsay else ([address], None)
+            return await self.connect(
+                address.peer_id, given, timeout_s=timeout_s, hearsay=told, passing=passing
+            )
+        dial = self._dialer.dial_unproven(address, hearsay=hearsay)
+        socket = await within(timeout_s, dial, "connecting to", address)
         socket.kept = not passing
         return socket
 
@@ -390,6 +415,9 @@ class Network:
         self._registry.on_moved(socket, old, new)
         if new is SocketState.CONNECTED:
             self._addresses.on_connected(socket.peer_id, self.clock())
+            if socket.outbound and socket.remote_addr is not None:
+                met_at = [socket.remote_addr]
+                self._addresses.add(socket.peer_id, met_at, self.clock(), ADDRESS_TTL_S, met=True)
             if self.on_connected is not None:
                 self.on_connected(socket)
             else:

@@ -3,7 +3,8 @@
 In: the addresses that each asker brings.  Out: the `Socket` that connected first, or an error with the reason
 for each address.  Numeric addresses are dialled while names are still looked up.  What an asker brings begins
 apart from the attempt before it and waits for none that is due later; nothing is tried twice at once.
-The order and the distances are decided in `ranking`, what may not be dialled yet in `backoff`.
+The order and the distances are decided in `ranking`, what may not be dialled yet in `backoff`, how often a
+host is tried for which no asker stands in `hearsay`.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from warren.core.errors import ConnectionFailed, DialFailed, LimitReached, WarrenError
 from warren.network.ranking import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.backoff import Backoff
     from warren.network.config import NetworkConfig
+    from warren.network.hearsay import Hearsay
     from warren.network.socket import Socket
-
 
 NOT_REACHED_CURE: Final = "is it running, and is the address right?"
 REFUSED_REASON: Final = "nobody listens there"
@@ -35,6 +36,7 @@ class DialHost(Protocol):
     """What a race needs of the network."""
 
     clock: Callable[[], float]
+    hearsay: Hearsay
 
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Numeric addresses of an address."""
@@ -68,6 +70,7 @@ class Race:
         "_peer",
         "_started_at",
         "_tasks",
+        "_vouched",
         "_waiting",
         "_winner",
         "over",
@@ -83,6 +86,8 @@ class Race:
         self._waiting: list[tuple[float, Multiaddr]] = []
         """Addresses to try, each with the time at which it begins at the latest; the next one first."""
         self._attempting: set[Multiaddr] = set()
+        self._vouched: set[Multiaddr] = set()
+        """Addresses and names that an asker stands for; the others are tried as `hearsay` allows."""
         self._started_at = -math.inf
         self._failures: dict[str, Exception] = {}
         """Why each address was of no use."""
@@ -93,11 +98,18 @@ class Race:
         self.over = False
         """True once every address has failed: what comes now must race anew."""
 
-    def extend(self, addresses: Iterable[Multiaddr], *, forced: bool) -> None:
-        """Try `addresses` as well, at most `dial_addresses_max` of them; `forced` ignores back-off."""
+    def extend(
+        self, addresses: Iterable[Multiaddr], *, forced: bool, hearsay: Collection[Multiaddr] = ()
+    ) -> None:
+        """Try `addresses` as well, at most `dial_addresses_max` of them; `forced` ignores back-off.
+
+        hearsay: those of them that only others told of.
+        """
         share = _Share(self._config.dial_addresses_max, self._next_start())
         numeric = []
         for address in addresses:
+            if address not in hearsay:
+                self._vouched.add(address.without_peer())
             if not address.protocols[0].startswith("dns"):
                 numeric.append(address.without_peer())
             elif address in self._names:
@@ -136,6 +148,8 @@ class Race:
         except (OSError, WarrenError) as error:
             self._failures[str(name)] = error
             found = []
+        if name.without_peer() in self._vouched:
+            self._vouched.update(found)
         self._offer(found, share, forced=self._names.pop(name))
 
     def _offer(self, addresses: Iterable[Multiaddr], share: _Share, *, forced: bool) -> None:
@@ -170,11 +184,16 @@ class Race:
         """Start the attempts whose time has come, and the next one early when all before it have failed."""
         while self._waiting and (not self._attempting or self._waiting[0][0] <= self._host.clock()):
             _, address = self._waiting.pop(0)
-            self._started_at = self._host.clock()
+            now = self._host.clock()
+            if address not in self._vouched and not self._host.hearsay.take(address, now):
+                self._failures[str(address)] = tried_too_often(address)
+                continue
+            self._started_at = now
             self._attempting.add(address)
             self._spawn(self._attempt(address))
 
     async def _attempt(self, address: Multiaddr) -> None:
+        counted = address not in self._vouched
         try:
             socket = await self._host.dial_address(address, self._peer)
         except (OSError, WarrenError) as error:
@@ -184,6 +203,8 @@ class Race:
             self._failures[str(address)] = error
         else:
             self._backoff.on_success((self._peer, address))
+            if counted:
+                self._host.hearsay.give_back(address, self._host.clock())
             if self._winner is None:
                 self._winner = socket
             else:
@@ -233,11 +254,22 @@ def reason_of(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def tried_too_often(address: Multiaddr) -> LimitReached:
+    """What to say of an address that is not tried, because its host was on the word of others alone."""
+    return LimitReached(
+        "hearsay_per_host_max",
+        f"{address.host} was tried too often on the word of others",
+        hint="name the address yourself: warren peer add",
+    )
+
+
 def _failure(peer: PeerId, failures: dict[str, Exception]) -> WarrenError:
     """What to tell the caller: the one reason itself when there is only one, else all of them."""
     reasons: Sequence[Exception] = list(failures.values())
     if len(reasons) == 1 and isinstance(reasons[0], WarrenError):
         return reasons[0]
+    if reasons and all(isinstance(reason, LimitReached) for reason in reasons):
+        return cast("LimitReached", reasons[0])  # nothing was tried: that says nothing of the peer
     if not reasons:
         return DialFailed(f"no address of {peer} is known", hint="name one: /ip4/ADDRESS/tcp/PORT/p2p/PEER")
     attempts = [(address, reason_of(error)) for address, error in failures.items()]

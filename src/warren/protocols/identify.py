@@ -1,8 +1,8 @@
 """identify and identify/push: who a peer is, where it listens and what it speaks.
 
-In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`, addresses in the
-address book. The question goes out on every socket, both ways; while it is under way the socket may be used
-already.
+In: a socket that reached `connected`.  Out: `IdentifyInfo` on the socket, `PeerIdentified`; addresses in the
+address book, without those nearer than the peer itself (`core/reach.py`). The question goes out on every
+socket, both ways; while it is under way the socket may be used already.
 A push may tell a part only: what it leaves out stays as it was.
 Refuses: messages over 16 KiB, a public key that is not the one of the handshake, records signed by someone
 else, peers that neither go on nor end; more than the first 64 addresses and 512 protocols are dropped.
@@ -24,6 +24,7 @@ from warren.core.framing import FrameDecoder, frame
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.core.peer_record import PeerRecord
+from warren.core.reach import believable, teller_at
 from warren.network.events import PeerIdentified
 from warren.network.states import USABLE
 from warren.protocols.proto.identify_pb2 import Identify as Message
@@ -152,7 +153,7 @@ class Identify:
             info = socket.identity.updated(info)
         socket.identity = info
         network, peer = self._network, socket.peer_id
-        network.add_addresses(peer, info.listen_addrs)
+        network.add_addresses(peer, believable(info.listen_addrs, teller_at(socket.remote_addr)))
         if info.is_warren:
             network.settle(peer)
         if network.events.wants(PeerIdentified):

@@ -8,6 +8,7 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_metadata import PeerMetadata
 from warren.core.peer_record import PeerRecord
+from warren.core.reach import believable, teller_of
 from warren.protocols.exchange.entry import Entry, Listed, Version
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 WALL_MS = 1_767_225_600_000
 """When simulated worlds begin."""
-ADDRESS = Multiaddr.parse("/ip4/192.0.2.1/tcp/4101")
+ADDRESS = Multiaddr.parse("/ip4/60.0.2.1/tcp/4101")
 
 
 def key(number: int) -> PrivateKey:
@@ -46,12 +47,16 @@ class MemoryBook:
     def put(self, *some: Listed) -> None:
         self.kept |= {one.peer: one for one in some}
 
-    async def take(self, one: Listed, source: PeerId) -> None:
+    async def take(self, one: Listed, source: PeerId) -> bool:
         self.took.append((one.peer, one.version, source))
         old = self.kept.get(one.peer) or Listed(one.peer, Version(), Entry())
         record = one.entry.record if one.version.record > old.version.record else old.entry.record
         metadata = one.entry.metadata if one.version.metadata > old.version.metadata else old.entry.metadata
-        self.kept[one.peer] = Listed(one.peer, old.version.joined(one.version), Entry(record, metadata))
+        entry = Entry(record, metadata, one.entry.told_from)
+        self.kept[one.peer] = Listed(one.peer, old.version.joined(one.version), entry)
+        named = PeerRecord.open(one.entry.record).addrs if one.entry.record else ()
+        believed = believable(named, teller_of(one.entry.told_from))
+        return len(believed) == len(named)
 
     async def sample(
         self, limit: int, exclude: Callable[[PeerId, Version], bool]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from warren.core.errors import DiskFull, StreamReset
 from warren.core.framing import frame
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_record import PeerRecord
+from warren.core.reach import Reach
 from warren.network.network import Network
-from warren.protocols.exchange.entry import AGE_MAX_S, Entry, Version
+from warren.protocols.exchange.entry import AGE_MAX_S, Entry, Listed, Version
 from warren.protocols.exchange.known import Known
 from warren.protocols.exchange.messages import (
     ANSWER_BYTES_MAX,
@@ -39,9 +41,9 @@ from warren.runtime.simulated import World
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
-    from warren.protocols.exchange.entry import Listed
 
 PORT = 4101
 SUBJECTS = [key(number) for number in range(100, 100 + 400)]
@@ -50,10 +52,11 @@ SUBJECTS = [key(number) for number in range(100, 100 + 400)]
 class One:
     """A network with the exchange, its book, and its own record."""
 
-    def __init__(self, world: World, number: int, *, speaks: bool) -> None:
+    def __init__(self, world: World, number: int, host: str = "", *, speaks: bool) -> None:
         self.key = key(number)
-        self.address = Multiaddr.tcp(f"192.0.2.{number}", PORT)
-        self.network = Network(world.runtime(f"n{number}", f"192.0.2.{number}"), self.key)
+        host = host or f"192.0.2.{number}"
+        self.address = Multiaddr.tcp(host, PORT)
+        self.network = Network(world.runtime(f"n{number}", host), self.key)
         self.own = Entry()
         self.book = MemoryBook()
         self.wall = world.clock.wall
@@ -101,21 +104,30 @@ async def _rest(stream: Stream) -> bytes:
     return b"".join(parts)
 
 
-def play(count: int, main: Callable[..., Awaitable[None]], *, mute: Sequence[int] = ()) -> World:
+def play(
+    count: int,
+    main: Callable[..., Awaitable[None]],
+    *,
+    mute: Sequence[int] = (),
+    hosts: Sequence[str] = (),
+    line: bool = True,
+) -> World:
     """Run `main` with networks in a line, each connected with the one before it; the world, when it is over.
 
-    mute: the numbers of those that do not speak the protocol.
+    mute: the numbers of those that do not speak the protocol. hosts: where they are, in place of one local
+    network. line: False leaves it to `main` who is connected.
     """
 
     async def running(world: World) -> None:
-        ones = [One(world, number, speaks=number not in mute) for number in range(1, count + 1)]
+        where = hosts or [""] * count
+        ones = [One(world, at + 1, host, speaks=at + 1 not in mute) for at, host in enumerate(where)]
         async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             exchanges = [tasks.create_task(one.exchange.run()) for one in ones if one.exchange is not None]
             for one in ones:
                 await one.network.listen([one.address])
                 stack.push_async_callback(one.network.stop)
                 one.sign()
-            for one, other in pairwise(ones):
+            for one, other in pairwise(ones if line else ()):
                 await other.connect(one)
             await main(*ones)
             for task in exchanges:
@@ -124,6 +136,110 @@ def play(count: int, main: Callable[..., Awaitable[None]], *, mute: Sequence[int
     with World() as world:
         world.run(running(world))
         return world
+
+
+# ---------------------------------------------------------------- from how near
+LAN, LAN_TOO, FAR, FAR_TOO = "10.0.0.1", "10.0.0.2", "60.0.0.3", "60.0.0.4"
+
+
+def told_from(one: One, *others: One) -> list[int]:
+    return [one.book.kept[other.peer_id].entry.told_from for other in others]
+
+
+def test_a_record_counts_as_told_by_the_farthest_through_whom_it_came() -> None:
+    async def main(a: One, b: One, c: One) -> None:
+        await asyncio.sleep(5)
+        assert told_from(a, b, c) == [Reach.PRIVATE, Reach.PUBLIC]
+        assert told_from(b, a, c) == [Reach.PRIVATE, Reach.PUBLIC]
+        assert told_from(c, a) == [Reach.PUBLIC]
+
+    play(3, main, hosts=[LAN, LAN_TOO, FAR])
+
+
+def test_in_one_network_all_are_told_from_there() -> None:
+    async def main(*ones: One) -> None:
+        await asyncio.sleep(5)
+        for one in ones:
+            assert set(told_from(one, *(other for other in ones if other is not one))) == {Reach.PRIVATE}
+
+    play(5, main)
+
+
+def test_nobody_learns_that_somebody_else_is_near() -> None:
+    async def main(a: One, b: One, c: One) -> None:
+        await asyncio.sleep(5)
+        for asker, expected in ((a, {b: Reach.PUBLIC, c: Reach.PUBLIC}), (c, {a: Reach.PUBLIC})):
+            stream = await asker.network.open_stream(b.peer_id, PROTOCOL)
+            stream.write_nowait(frame(Ask(Known()).to_bytes()))
+            answer = Answer.from_bytes(await stream.read_frame(ANSWER_BYTES_MAX))
+            said = {PeerRecord.open(one.record).peer_id: one.told_from for one in answer.entries}
+            assert {peer: said[peer.peer_id] for peer in expected} == expected
+            stream.close_nowait()
+
+    play(3, main, hosts=[LAN, LAN_TOO, FAR])
+
+
+@pytest.mark.parametrize("claim", [0, 1, 3, 4, 9])
+@pytest.mark.parametrize(("teller", "most"), [(LAN_TOO, Reach.PRIVATE), (FAR, Reach.PUBLIC)])
+def test_nobody_makes_a_record_nearer_than_it_is_itself(teller: str, most: Reach, claim: int) -> None:
+    async def main(a: One, b: One) -> None:
+        await asyncio.sleep(5)
+        subject = SUBJECTS[0]
+        one = replace(entry(subject, WALL_MS), told_from=claim)
+        await b.call(a, frame(News((one,)).to_bytes()))
+        expected = most if claim in (1, 3) else Reach.PUBLIC
+        assert a.book.kept[subject.peer_id].entry.told_from == expected
+
+    play(2, main, hosts=[LAN, teller])
+
+
+def test_what_is_in_doubt_is_asked_of_a_nearer_neighbour_once_and_taken_again_from_it() -> None:
+    subject, doubtful, settled = SUBJECTS[0], SUBJECTS[1], SUBJECTS[2]
+
+    def known(one: One, told_from: Reach, *subjects: PrivateKey) -> None:
+        for each in subjects:
+            addresses = (ADDRESS,) if each is settled else (ADDRESS, Multiaddr.tcp("10.0.0.9", 9))
+            record = PeerRecord(each.peer_id, WALL_MS, addresses).seal(each)
+            kept = Listed(each.peer_id, Version(WALL_MS), Entry(record, told_from=told_from))
+            one.book.put(kept)
+
+    async def main(a: One, b: One, c: One, d: One) -> None:
+        known(c, Reach.PUBLIC, subject, doubtful, settled)
+        known(b, Reach.PRIVATE, subject, settled)
+        known(b, Reach.PUBLIC, doubtful)
+        await a.connect(c)
+        await asyncio.sleep(5)
+        assert told_from(a, c) == [Reach.PUBLIC]
+        before = len(a.book.took)
+        await a.connect(d)  # as far away
+        await asyncio.sleep(5)
+        assert subject.peer_id not in [peer for peer, _, _ in a.book.took[before:]]
+        await a.connect(b)
+        await asyncio.sleep(5)
+        assert a.book.kept[subject.peer_id].entry.told_from == Reach.PRIVATE
+        assert a.book.kept[doubtful.peer_id].entry.told_from == Reach.PUBLIC
+        took = [(peer, source) for peer, _, source in a.book.took]
+        assert took.count((subject.peer_id, b.peer_id)) == 1
+        assert took.count((settled.peer_id, b.peer_id)) == 0
+        b.book.put(*(listed(one) for one in SUBJECTS[3:6]))
+        await asyncio.sleep(3600)
+        assert [(peer, source) for peer, _, source in a.book.took].count((subject.peer_id, b.peer_id)) == 1
+        assert SUBJECTS[3].peer_id in a.knows  # it was asked again meanwhile
+
+    play(4, main, hosts=[LAN, LAN_TOO, FAR, FAR_TOO], line=False)
+
+
+def test_a_peer_that_comes_nearer_settles_its_own_record() -> None:
+    async def main(a: One, b: One, c: One) -> None:
+        await a.connect(c)
+        await b.connect(c)
+        await asyncio.sleep(5)
+        assert told_from(a, b) == [Reach.PUBLIC]
+        await a.connect(b)
+        await asyncio.sleep(5)
+        assert told_from(a, b) == [Reach.PRIVATE]
+
+    play(3, main, hosts=[LAN, LAN_TOO, FAR], line=False)
 
 
 # ---------------------------------------------------------------- spreading
@@ -375,10 +491,10 @@ def test_a_book_that_fails_loses_what_came_and_nothing_else() -> None:
         class Broken(MemoryBook):
             full = True
 
-            async def take(self, one: Listed, source: PeerId) -> None:
+            async def take(self, one: Listed, source: PeerId) -> bool:
                 if self.full:
                     raise DiskFull("full", hint="make room")
-                await super().take(one, source)
+                return await super().take(one, source)
 
         b.network.remove_handler(PROTOCOL)
         book = Broken()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SECRET = bytes(range(16))
 PORT = 4101
-BOB = Introduction("bob", (Multiaddr.parse("/ip4/192.0.2.1/tcp/1"),))
+BOB = Introduction("bob", (Multiaddr.parse("/ip4/60.0.2.1/tcp/1"),))
 
 
 class Desk:
@@ -35,6 +35,7 @@ class Desk:
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.came: list[tuple[PeerId, Introduction]] = []
+        self.anna = Introduction("anna")
         self.delay_s = delay_s
 
     async def redeem(self, token: bytes, peer: PeerId, introduction: Introduction) -> Introduction:
@@ -42,7 +43,7 @@ class Desk:
         if token != token_of(SECRET):
             raise Declined(Reason.UNKNOWN)
         self.came.append((peer, introduction))
-        return Introduction("anna")
+        return self.anna
 
 
 class Scene:
@@ -80,6 +81,23 @@ async def scene(
     await made.anna.listen([Multiaddr.tcp("192.0.2.1", PORT)])
     yield made
     await made.close()
+
+
+def test_nobody_is_believed_about_a_network_nearer_than_its_own() -> None:
+    loopback, private, public = (Multiaddr.tcp(host, 9) for host in ("127.0.0.1", "10.9.9.9", "61.9.9.9"))
+    all_of_them = (loopback, private, public)
+
+    async def main(world: World) -> None:
+        async with scene(world) as here:
+            here.desk.anna = Introduction("anna", all_of_them)
+            _, invites = here.joiner()  # on the internet; Anna is in a local network
+            answer = await invites.claim(here.code(), Introduction("bob", all_of_them))
+            assert answer == Introduction("anna", (private, public))
+            [(_, came)] = here.desk.came
+            assert came == Introduction("bob", (public,))
+
+    with World() as world:
+        world.run(main(world))
 
 
 def test_both_learn_who_the_other_is() -> None:

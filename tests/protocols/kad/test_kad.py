@@ -156,6 +156,25 @@ def test_who_has_left_is_not_found_and_does_not_hold_others_up_for_long() -> Non
     run_net(20, main, config=SMALL)
 
 
+def test_a_host_that_liars_have_spent_costs_nobody_his_place_in_the_table() -> None:
+    async def main(nodes: Sequence[KadNode]) -> None:
+        alice, bob = nodes
+        await bob.network.stop()  # who had come by himself
+        here = bob.advertised[0]
+        while alice.network.hearsay.take(here, alice.network.clock()):
+            pass
+        for _ in range(5):
+            assert (await alice.kad.closest(b"key")).failures == 1
+        entry = alice.kad.table.get(bob.peer)
+        assert entry is not None
+        assert entry.failures == 0
+        await asyncio.sleep(alice.network.config.hearsay_per_host_every_s)
+        await alice.kad.closest(b"key")
+        assert entry.failures == 1
+
+    run_net(2, main, settle_s=0.5)
+
+
 def test_a_client_asks_and_is_not_asked() -> None:
     async def main(nodes: Sequence[KadNode]) -> None:
         *servers, client = nodes

@@ -12,6 +12,7 @@ from tests.support import run
 from warren.core.errors import Closed, InputError, InvalidCode, PeerUnknown, StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach
 from warren.protocols.invite.code import InviteCode
 from warren.protocols.invite.messages import Declined, Introduction, Reason
 from warren.protocols.invite.proof import token_of
@@ -75,8 +76,8 @@ def test_each_change_is_told_once(tmp_path: Path) -> None:
             await contacts.add(ANNA, "anna")
             await contacts.add(ANNA, "other")
             await contacts.rename(ANNA, "Anna B")
-            await contacts.told(ANNA, [HOME])
-            await contacts.told(ANNA, [HOME])
+            await contacts.told(ANNA, [HOME], Reach.PRIVATE)
+            await contacts.told(ANNA, [HOME], Reach.PRIVATE)
             await contacts.proved(ANNA, HOME.with_peer(ANNA))
             await contacts.remove(ANNA)
             assert [type(event) for event in one.events] == [
@@ -91,10 +92,37 @@ def test_each_change_is_told_once(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_contact_is_believed_about_no_nearer_network_than_its_own() -> None:
+    far, near = Multiaddr.tcp("60.0.0.1", 1), Multiaddr.tcp("10.0.0.1", 1)
+
+    async def main() -> None:
+        async with bench() as one:
+            contacts = one.contacts
+            await contacts.add(ANNA, "anna", [CAFE])
+            for told, teller, believed in (
+                ([far, near, HOME.with_peer(ANNA)], Reach.PUBLIC, {far}),
+                ([far, near, CAFE], Reach.PRIVATE, {far, near, CAFE}),
+                ([far, near, HOME], Reach.PUBLIC, {far, near}),  # what it still names
+                ([far], Reach.PUBLIC, {far}),
+                ([near], Reach.PUBLIC, set()),
+            ):
+                await contacts.told(ANNA, told, teller)
+                anna = contacts.get(ANNA)
+                assert anna is not None
+                assert set(anna.addresses) == believed
+            await contacts.proved(ANNA, near)
+            await contacts.told(ANNA, [], Reach.PUBLIC)
+            anna = contacts.get(ANNA)
+            assert anna is not None
+            assert anna.addresses == (near,)
+
+    run(main())
+
+
 def test_strangers_teach_nothing_and_cannot_be_changed() -> None:
     async def main() -> None:
         async with bench() as one:
-            await one.contacts.told(ANNA, [HOME])
+            await one.contacts.told(ANNA, [HOME], Reach.PRIVATE)
             await one.contacts.proved(ANNA, HOME)
             for change in (one.contacts.remove(ANNA), one.contacts.rename(ANNA, "x")):
                 with pytest.raises(PeerUnknown):

@@ -11,6 +11,7 @@ from tests.support import run
 from warren.core.errors import DialFailed, DiskFull
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach
 from warren.network.events import EventBus, PeerConnected, PeerDisconnected, PeerIdentified
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.model import Contact, ContactAdded, ContactRemoved
@@ -91,8 +92,8 @@ class Fakes:
         if self.store_failure is not None:
             raise self.store_failure
 
-    async def told(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> None:
-        self.note("told", peer, tuple(addresses))
+    async def told(self, peer: PeerId, addresses: Sequence[Multiaddr], teller: Reach) -> None:
+        self.note("told", peer, tuple(addresses), teller)
         if self.store_failure is not None:
             raise self.store_failure
 
@@ -216,7 +217,8 @@ def test_addresses_are_learnt_from_proven_sockets_alone() -> None:
             fakes.events.emit(identified(FakeSocket(), CAFE, LOOPBACK, ANY))
             fakes.events.emit(identified(FakeSocket(remote_addr=LOOPBACK), CAFE, LOOPBACK, ANY))
             await fakes.until(lambda: len(fakes.did("told")) == 2)
-            assert fakes.did("told") == [((CAFE,),), ((CAFE, LOOPBACK),)]
+            said = CAFE, LOOPBACK, ANY
+            assert fakes.did("told") == [(said, Reach.PRIVATE), (said, Reach.LOOPBACK)]
 
     run(main())
 

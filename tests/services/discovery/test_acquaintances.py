@@ -25,4 +25,4 @@ PEER = PrivateKey.from_seed(b"p" * 32).peer_id
 def test_what_a_liar_announced_does_not_come_back_from_the_table(
     last_seen: float | None, sources: tuple[str, ...], named: bool
 ) -> None:
-    assert is_vouched_for(Entry(PEER, (), last_seen, sources)) is named
+    assert is_vouched_for(Entry(PEER, (), last_seen, sources=sources)) is named

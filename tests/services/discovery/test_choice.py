@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
+from warren.network.hearsay import Hearsay
 from warren.services.discovery.choice import Choice, ChoicePolicy, Dial, Wait
 from warren.services.discovery.model import Found
 
@@ -26,8 +27,11 @@ def peer(number: int, *addresses: Multiaddr, source: str = "mdns") -> Found:
     return Found(PEERS[number], addresses or (at(number),), source)
 
 
-def made(policy: ChoicePolicy = POLICY, seed: int = 1) -> Choice:
-    return Choice(policy, _Chance(seed), 0.0)
+HOST_BURST, HOST_EVERY_S = 6, 60.0
+
+
+def made(policy: ChoicePolicy = POLICY, seed: int = 1, hosts: Hearsay | None = None) -> Choice:
+    return Choice(policy, _Chance(seed), 0.0, hosts or Hearsay(HOST_BURST, HOST_EVERY_S))
 
 
 class _Chance:
@@ -88,7 +92,7 @@ def test_who_is_found_is_dialled_once() -> None:
     assert choice.add(peer(0), 0.0)
     assert not choice.add(peer(0), 0.0)
     assert dials(choice, 0.0) == [Dial(PEERS[0], (at(0),))]
-    choice.met(PEERS[0], PEERS[0], 0.1)
+    choice.met(PEERS[0], PEERS[0])
     assert choice.next(1e6, 1) == Wait(None)
 
 
@@ -96,7 +100,7 @@ def test_addresses_without_a_peer_are_targets_of_their_own() -> None:
     choice = made()
     assert choice.add(Found(None, (at(1), at(2)), "dns"), 0.0)
     assert {one.target for one in dials(choice, 0.0)} == {at(1), at(2)}
-    choice.met(at(1), PEERS[1], 0.0)
+    choice.met(at(1), PEERS[1])
     choice.missed(at(2), 0.0)
     choice.lost(PEERS[1], 100.0)
     again = dials(choice, 103.1)
@@ -117,7 +121,7 @@ def test_a_failure_doubles_the_wait_and_a_meeting_ends_that() -> None:
         now = step.until + 3600.0  # beyond what the purses delay
     assert all(2**n <= wait <= 2 ** (n + 1) * 1.5 for n, wait in enumerate(waits))
     [dial] = dials(choice, now)
-    choice.met(dial.target, PEERS[0], now)
+    choice.met(dial.target, PEERS[0])
     choice.lost(PEERS[0], now)
     assert dials(choice, now + 3.1) == [Dial(PEERS[0], (at(0),))]
 
@@ -149,7 +153,7 @@ def test_honest_peers_are_all_met_without_delay() -> None:
     met = 0
     while isinstance(step := choice.next(0.0, met), Dial):
         assert isinstance(step.target, PeerId)
-        choice.met(step.target, step.target, 0.0)
+        choice.met(step.target, step.target)
         met += 1
     assert met == 60
 
@@ -169,15 +173,47 @@ def test_what_a_source_causes_is_bounded_and_takes_nothing_from_another() -> Non
 
 
 def test_one_host_is_not_made_a_target_whoever_is_said_to_be_there() -> None:
-    choice = made()
+    hosts = Hearsay(HOST_BURST, HOST_EVERY_S)
+    choice = made(hosts=hosts)
     for number in range(200):
-        choice.add(peer(number, at(7, 1000 + number), source=f"source-{number % 5}"), 0.0)
+        addresses = at(7, 1000 + number), at(7, 2000 + number)
+        choice.add(peer(number, *addresses, source=f"source-{number % 5}"), 0.0)
     tried = 0
     for second in range(60):
-        for dial in dials(choice, float(second)):
-            tried += len(dial.addresses)
-            choice.missed(dial.target, float(second))
-    assert tried <= POLICY.host_burst + 1
+        while isinstance(step := choice.next(float(second), 0), Dial):
+            tried += sum(hosts.take(address, float(second)) for address in step.addresses)
+            choice.missed(step.target, float(second))
+        assert step.until is None or step.until > second
+    assert tried == HOST_BURST
+    assert not isinstance(choice.next(59.9, 0), Dial)
+    assert isinstance(choice.next(60.0, 0), Dial)
+
+
+def test_a_host_that_others_have_spent_waits_and_the_other_addresses_do_not() -> None:
+    hosts = Hearsay(1, HOST_EVERY_S)
+    assert hosts.take(at(7, 22), 0.0)
+    choice = made(hosts=hosts)
+    choice.add(peer(0, at(7)), 0.0)
+    choice.add(peer(1, at(7), at(8)), 0.0)
+    assert dials(choice, 0.0) == [Dial(PEERS[1], (at(8),))]
+    assert choice.next(0.0, 0) == Wait(60.0)
+    assert dials(choice, 60.0) == [Dial(PEERS[0], (at(7),))]
+
+
+def test_what_is_known_first_hand_is_not_counted_and_pushed_out_by_nothing() -> None:
+    hosts = Hearsay(1, HOST_EVERY_S)
+    assert hosts.take(at(7, 22), 0.0)
+    choice = made(hosts=hosts)
+    choice.add(Found(PEERS[0], (at(7),), "bootstrap", (at(7),)), 0.0)
+    choice.add(peer(0, *(at(number) for number in range(100, 120))), 0.0)
+    [dial] = dials(choice, 0.0)
+    assert dial.first_hand == ()  # the newest first
+    choice.missed(PEERS[0], 0.0)
+    [dial] = dials(choice, 10.0)
+    assert (dial.addresses[-1], dial.first_hand) == (at(7), (at(7),))
+    choice = made(hosts=hosts)
+    choice.add(Found(None, (at(7), at(8)), "bootstrap", (at(7), at(8))), 0.0)
+    assert {one.first_hand for one in dials(choice, 0.0)} == {(at(7),), (at(8),)}
 
 
 def test_names_without_end_push_out_neither_the_met_nor_those_of_other_sources() -> None:
@@ -195,7 +231,7 @@ def test_names_without_end_push_out_neither_the_met_nor_those_of_other_sources()
         for dial in dials(choice, float(now)):
             targets.add(dial.target)
             assert isinstance(dial.target, PeerId)
-            choice.met(dial.target, dial.target, float(now))
+            choice.met(dial.target, dial.target)
     assert {PEERS[0], PEERS[1]} <= targets
 
 
@@ -252,8 +288,9 @@ NUMBERS = st.integers(0, 11)
 def test_whatever_happens_no_purse_is_overdrawn(
     seed: int, happenings: list[tuple[str, int, int, float]]
 ) -> None:
-    policy = ChoicePolicy(at_once=3, source_burst=5, host_burst=3, total_burst=8, targets_max=6)
-    choice, now, tried = made(policy, seed), 0.0, 0
+    policy = ChoicePolicy(at_once=3, source_burst=5, total_burst=8, targets_max=6)
+    hosts = Hearsay(3, HOST_EVERY_S)
+    choice, now, tried = made(policy, seed, hosts), 0.0, 0
     under_way: list[Dial] = []
     for what, who, where, pause in happenings:
         now += pause
@@ -270,6 +307,7 @@ def test_whatever_happens_no_purse_is_overdrawn(
         while isinstance(step := choice.next(now, 0), Dial):
             assert step.addresses
             tried += len(step.addresses)
+            assert all(hosts.take(address, now) for address in step.addresses)
             under_way.append(step)
         assert len(under_way) <= policy.at_once
         assert step.until is None or step.until > now

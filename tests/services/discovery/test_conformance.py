@@ -150,6 +150,7 @@ class Entry(NamedTuple):
     peer_id: PeerId
     addresses: tuple[Multiaddr, ...]
     last_seen: float | None = None
+    first_hand: tuple[Multiaddr, ...] = ()
     sources: tuple[str, ...] = ("exchange",)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from warren import testing
 from warren.core.errors import StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach
 from warren.network.events import PeerConnected
 from warren.network.network import Network
 from warren.runtime.simulated import World
@@ -35,7 +38,8 @@ class FakeTable:
         self.blocked: set[PeerId] = set()
         self.full = False
 
-    async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
+    async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str, teller: Reach) -> None:
+        assert teller is Reach.NOWHERE  # the finder has sifted
         if self.full:
             raise StorageError("the disk is full")
         self.told.append((peer, tuple(addresses), source))
@@ -100,7 +104,7 @@ def test_what_is_of_no_use_is_not_taken_in() -> None:
             Multiaddr.parse("/ip4/0.0.0.0/tcp/1"),
             Multiaddr.parse("/ip4/10.0.0.2/udp/4101/quic-v1"),
         ):
-            await one.finder.take(Found(PEER, (useless,), "dht"))
+            await one.finder.take(Found(PEER, (useless,), "mdns"))
             await one.finder.take(Found(None, (useless,), "dns"))
         assert one.finder.found == 0
         assert one.table.told == []
@@ -120,6 +124,52 @@ def test_loopback_is_taken_from_the_user_and_by_who_has_nothing_else() -> None:
         assert one.finder.found == 1
 
     run(alone, own="/ip4/127.0.0.1/tcp/4101")
+
+
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("bootstrap", "127.0.0.1 169.254.0.9 10.0.0.9 60.0.0.9 name.org"),
+        ("dns", "10.0.0.9 60.0.0.9 name.org"),
+        ("mdns", "169.254.0.9 10.0.0.9 60.0.0.9 name.org"),
+        ("dht", "127.0.0.1 169.254.0.9 10.0.0.9 60.0.0.9 name.org"),  # sifted by who heard it
+    ],
+)
+def test_how_near_what_a_source_names_may_be(source: str, taken: str) -> None:
+    async def main(one: Setting) -> None:
+        hosts = ["127.0.0.1", "169.254.0.9", "10.0.0.9", "60.0.0.9", "name.org"]
+        await one.finder.take(Found(PEER, tuple(Multiaddr.tcp(host, 9) for host in hosts), source))
+        [(_, addresses, _)] = one.table.told
+        assert [address.host for address in addresses] == taken.split()
+
+    run(main)
+
+
+def test_who_listens_nowhere_is_not_at_home_on_loopback() -> None:
+    async def main(one: Setting) -> None:
+        one.finder._where = list
+        await one.finder.take(Found(None, (LOOPBACK,), "dns"))
+        assert one.finder.found == 0
+
+    run(main)
+
+
+def test_a_dial_counts_where_only_others_say_that_somebody_is() -> None:
+    async def main(one: Setting) -> None:
+        hearsay, left = one.network.hearsay, one.network.config.hearsay_per_host_max
+        addresses = tuple(Multiaddr.tcp(f"60.0.0.{number}", 9) for number in range(1, 5))
+        await one.finder.take(Found(PEER, addresses[:2], "peers", addresses[:1]))
+        await one.finder.take(Found(None, addresses[2:3], "bootstrap"))
+        await one.finder.take(Found(None, addresses[3:], "dns"))
+        running = asyncio.ensure_future(one.finder.run())
+        await asyncio.sleep(1.0)
+        assert one.finder.tried == 3
+        spent = [left - hearsay.left(address, one.network.clock()) for address in addresses]
+        assert spent == [0, 1, 0, 1]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    run(main)
 
 
 def test_a_liar_fills_neither_the_table_nor_the_address_book() -> None:

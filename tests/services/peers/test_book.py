@@ -8,8 +8,11 @@ import pytest
 
 from tests.protocols.exchange.book import WALL_MS, entry, key, listed
 from warren.core.errors import ProtocolViolation
+from warren.core.multiaddr import Multiaddr
+from warren.core.peer_record import PeerRecord
+from warren.core.reach import Reach
 from warren.parts import OWNERS_OF_STATE
-from warren.protocols.exchange.entry import Entry, Version
+from warren.protocols.exchange.entry import Entry, Listed, Version
 from warren.runtime.migrations import numbered_scripts
 from warren.runtime.simulated import World
 from warren.services.peers.book import Book
@@ -17,6 +20,8 @@ from warren.services.peers.table import PeerTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from warren.core.keys import PrivateKey
 
 ME, ALICE, BOB, CAROL, SOURCE = (key(number) for number in range(1, 6))
 
@@ -38,6 +43,32 @@ def play(main: Callable[[Book, PeerTable], Awaitable[Any]]) -> None:
 async def sampled(book: Book, limit: int = 99, *known: Any) -> set[Any]:
     found, _ = await book.sample(limit, lambda peer, version: (peer, version) in known)
     return {one.peer for one in found}
+
+
+def at_home(reach: Reach, who: PrivateKey, number: int) -> Listed:
+    """A record with an address of a local network, told from that far."""
+    record = PeerRecord(who.peer_id, number, (Multiaddr.tcp("10.0.0.9", 9),)).seal(who)
+    return Listed(who.peer_id, Version(number), Entry(record, told_from=reach))
+
+
+def test_from_how_near_it_was_told_is_kept_and_the_nearest_holds() -> None:
+    async def main(book: Book, table: PeerTable) -> None:
+        assert not await book.take(at_home(Reach.NOWHERE, ALICE, 5), SOURCE.peer_id)  # nobody says: from far
+        assert not await book.take(at_home(Reach.PUBLIC, BOB, 5), SOURCE.peer_id)
+        for reach, expected in ((Reach.PRIVATE, Reach.PRIVATE), (Reach.PUBLIC, Reach.PRIVATE)):
+            whole = await book.take(at_home(reach, ALICE, 5), SOURCE.peer_id)
+            assert whole == (reach is Reach.PRIVATE)
+            kept = {one.peer: one.entry.told_from for one in await book.newest([ALICE.peer_id, BOB.peer_id])}
+            assert kept == {ALICE.peer_id: expected, BOB.peer_id: Reach.PUBLIC}
+        [alice] = [one for one in (await book.sample(9, lambda *_: False))[0] if one.peer == ALICE.peer_id]
+        assert alice.entry.told_from == Reach.PRIVATE
+        for peer, count in ((ALICE, 1), (BOB, 0)):
+            one = await table.get(peer.peer_id)
+            assert one is not None
+            assert len(one.addresses) == count
+        assert await book.take(listed(CAROL, 0, 5), SOURCE.peer_id)
+
+    play(main)
 
 
 def test_what_is_taken_is_there_at_once_and_the_newest_of_each_half_stays() -> None:

@@ -99,7 +99,9 @@ async def whole(node: Node, entries: dict[PeerId, Kept]) -> int:
         some, number = page
         for one in some:
             told = entries[one.peer.peer_id]
-            assert one.peer == replace(told.peer, sources=("import",), addresses=one.peer.addresses)
+            assert one.peer == replace(
+                told.peer, sources=("import",), addresses=one.peer.addresses, first_hand=one.peer.first_hand
+            )
             assert set(one.peer.addresses) == set(told.peer.addresses)
             assert (one.proven, one.record, one.metadata) == (told.proven, told.record, told.metadata)
         count += len(some)

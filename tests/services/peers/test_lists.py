@@ -26,6 +26,7 @@ from warren import testing
 from warren.core.errors import InputError, StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach
 from warren.services.peers import lists
 from warren.services.peers.lists import LeftOut, PeerLists, ends
 from warren.services.peers.model import Figure
@@ -158,9 +159,9 @@ async def fill(peers: PeerTable) -> None:
     await peers.note_latency(ANNA, 0.02, 0.001)
     await peers.note_speed(ANNA, 1e6, 2e6)
     await peers.note_identity(ANNA, "warren/1", ("dht",))
-    await peers.note_record(record(anna, 7, HOME, CAFE), "identify")
+    await peers.note_record(record(anna, 7, HOME, CAFE), "identify", Reach.PRIVATE)
     await peers.note_metadata(metadata(anna, 8, region="nörth"))
-    await peers.heard(BOB, [Multiaddr.parse("/ip6/2001:db8::1/tcp/1")], "mdns")
+    await peers.heard(BOB, [Multiaddr.parse("/ip6/2001:db8::1/tcp/1")], "mdns", Reach.LINK)
     await peers.seen(CEM, OFFICE, proven=True)
     await peers.block(CEM)
 

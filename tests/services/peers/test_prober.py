@@ -81,6 +81,8 @@ class World:
         self.states: dict[PeerId, str] = {}
         self.latency: dict[PeerId, float] = {}
         self.dialled: list[PeerId] = []
+        self.at: list[tuple[tuple[Multiaddr, ...], tuple[Multiaddr, ...]]] = []
+        """Where: the addresses that the prober stands for, and those of which others told."""
         self.store_failure: WarrenError | None = None
         self.kept: set[PeerId] = set()
 
@@ -107,10 +109,18 @@ class World:
         return [socket for sockets in self.of_peer.values() for socket in sockets]
 
     async def connect(
-        self, peer: PeerId, addresses: Sequence[Multiaddr], *, forced: bool, passing: bool
+        self,
+        peer: PeerId,
+        addresses: Sequence[Multiaddr],
+        *,
+        hearsay: Sequence[Multiaddr],
+        forced: bool,
+        passing: bool,
     ) -> FakeSocket:
         assert passing
         self.dialled.append(peer)
+        self.at.append((tuple(addresses), tuple(hearsay)))
+        addresses = [*addresses, *hearsay]
         failure = self.failure.get(peer)
         if failure is not None:
             raise failure if isinstance(failure, Exception) else failure()
@@ -296,7 +306,7 @@ def test_a_peer_that_hangs_ends_with_its_deadline() -> None:
             for peer in (BEN, CARL, DORA):
                 world.meet(peer, "100.0.1.1")
 
-            async def hang(peer: PeerId, addresses: object, *, forced: bool, passing: bool) -> FakeSocket:
+            async def hang(peer: PeerId, addresses: object, **_: object) -> FakeSocket:
                 world.dialled.append(peer)
                 await asyncio.get_running_loop().create_future()
                 raise AssertionError
@@ -375,6 +385,18 @@ def test_who_was_unreachable_before_the_start_is_tried_again() -> None:
             await asyncio.sleep(POLICY.backoff_first_s + WITNESS_S + 1)
             assert world.dialled == [ANNA]
             assert world.states[ANNA] == "forgotten"  # it was away for thirty years, and was tried once more
+
+    run(main())
+
+
+def test_it_stands_for_what_is_known_first_hand_alone() -> None:
+    async def main() -> None:
+        world = World()
+        known = at("100.0.0.2"), at("100.0.0.3")
+        world.known = {ANNA: Peer(ANNA, known, first_hand=known[:1], state="suspect")}
+        async with probing(world):
+            await asyncio.sleep(60)
+            assert world.at == [(known[:1], known)]
 
     run(main())
 

@@ -5,6 +5,7 @@ that strangers cannot take, and nothing acknowledged that is lost.
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,12 @@ from warren import testing
 from warren.core.errors import InputError, LimitReached, ProtocolViolation, StorageError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach, believable
 from warren.runtime.simulated import World
 from warren.services.peers import store
-from warren.services.peers.model import SORTS, Figure, PeerBlocked, PeerForgotten, PeerUnblocked
+from warren.services.peers.full_form import read_entry
+from warren.services.peers.merge import merge_peer
+from warren.services.peers.model import SORTS, Figure, Kept, PeerBlocked, PeerForgotten, PeerUnblocked
 from warren.services.peers.table import NOTES_MAX, WRITE_AFTER_S
 
 if TYPE_CHECKING:
@@ -133,13 +137,13 @@ def test_the_last_state_holds() -> None:
 
 def test_an_address_belongs_to_whoever_proved_it_last() -> None:
     async def work(peers: PeerTable) -> None:
-        await peers.heard(ANNA, [CAFE, HOME], "mdns")
+        await peers.heard(ANNA, [CAFE, HOME], "mdns", Reach.LINK)
         await peers.seen(ANNA, HOME, proven=True)
         await peers.commit()
         assert (await found(peers, ANNA)).addresses == (HOME, CAFE)
         await asyncio.sleep(1)
         await peers.seen(BOB, HOME, proven=True)
-        await peers.heard(BOB, [OFFICE], "mdns")
+        await peers.heard(BOB, [OFFICE], "mdns", Reach.LINK)
         assert (await found(peers, BOB)).addresses == (HOME, OFFICE)
         kept, _ = await peers.kept_after(0, 10)
         assert [list(one.proven) for one in kept] == [[], [HOME]]
@@ -154,7 +158,7 @@ def test_a_boaster_keeps_few_addresses_and_the_proven_ones() -> None:
     async def work(peers: PeerTable) -> None:
         await peers.seen(ANNA, HOME, proven=True)
         for port in range(100):
-            await peers.heard(ANNA, [Multiaddr.tcp("192.0.2.9", 1 + port)], "exchange")
+            await peers.heard(ANNA, [Multiaddr.tcp("60.0.2.9", 1 + port)], "exchange")
             if port % 10 == 0:
                 await peers.commit()
         addresses = (await found(peers, ANNA)).addresses
@@ -174,6 +178,153 @@ def test_a_global_address_that_we_dialled_makes_a_peer_public() -> None:
     run(work)
 
 
+# --- whom to believe ------------------------------------------------------------------------------------
+
+LOOPBACK, LINK, PRIVATE, PUBLIC = TOLD = tuple(
+    Multiaddr.tcp(host, 9) for host in ("127.0.0.1", "169.254.0.9", "10.0.0.9", "61.0.0.9")
+)
+TELLERS = [Reach.LOOPBACK, Reach.LINK, Reach.PRIVATE, Reach.PUBLIC]
+
+
+async def take_in(peers: PeerTable, entry: dict[str, object]) -> None:
+    """Import it."""
+    kept, _ = read_entry(entry)
+    assert isinstance(kept, Kept)
+    await peers.transact(lambda db, room: merge_peer(db, kept, 0.0, room))
+
+
+async def believed(peers: PeerTable, peer: PeerId) -> set[Multiaddr]:
+    return set((await found(peers, peer)).addresses)
+
+
+@pytest.mark.parametrize("teller", TELLERS)
+def test_who_tells_is_believed_about_no_nearer_network_than_its_own(teller: Reach) -> None:
+    async def work(peers: PeerTable) -> None:
+        expected = set(TOLD[teller - 1 :])
+        await peers.heard(ANNA, TOLD, "dht", teller)
+        assert await believed(peers, ANNA) == expected
+        whole = await peers.note_record(record(key_of(BOB), 1, *TOLD), "exchange", teller)
+        assert whole == (teller is Reach.LOOPBACK)
+        assert await believed(peers, BOB) == expected
+        await peers.note_record(record(key_of(CEM), 1, *TOLD), "exchange", teller)
+        assert await believed(peers, CEM) == expected
+
+    run(work)
+
+
+def test_who_does_not_say_where_from_is_far() -> None:
+    async def work(peers: PeerTable) -> None:
+        await peers.heard(ANNA, TOLD, "dht")
+        await peers.note_record(record(key_of(BOB), 1, *TOLD), "exchange")
+        await peers.note_record(record(key_of(CEM), 1, *TOLD), "exchange")
+        for peer in (ANNA, BOB, CEM):
+            assert await believed(peers, peer) == {PUBLIC}
+
+    run(work)
+
+
+def test_names_are_believed_from_the_user_alone() -> None:
+    name = Multiaddr.parse("/dns4/example.org/tcp/9")
+
+    async def work(peers: PeerTable) -> None:
+        await peers.heard(ANNA, [name, PUBLIC], "dht", Reach.LOOPBACK)
+        assert await peers.note_record(record(key_of(BOB), 1, name, PUBLIC), "exchange", Reach.LOOPBACK)
+        await peers.heard(CEM, [name, PUBLIC], "bootstrap", Reach.NOWHERE)
+        assert await believed(peers, ANNA) == await believed(peers, BOB) == {PUBLIC}
+        assert await believed(peers, CEM) == {name, PUBLIC}
+
+    run(work)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3),
+            st.sampled_from(TELLERS),
+            st.sets(st.sampled_from(TOLD)),
+            st.booleans(),
+        ),
+        max_size=8,
+    )
+)
+def test_of_all_who_tell_the_nearest_is_believed(
+    told: list[tuple[int, Reach, set[Multiaddr], bool]],
+) -> None:
+    """Whether they tell before or after it was written, and of which version."""
+    sealed: dict[int, tuple[set[Multiaddr], bytes]] = {}
+
+    async def work(peers: PeerTable) -> None:
+        newest, expected = 0, set[Multiaddr]()
+        for number, teller, addresses, written in told:
+            named, envelope = sealed.setdefault(
+                number, (addresses, record(key_of(ANNA), number, *sorted(addresses)))
+            )
+            if number > newest:
+                newest, expected = number, expected & named
+            if number == newest:
+                expected |= set(believable(tuple(named), teller))
+            await peers.note_record(envelope, "exchange", teller)
+            if written:
+                await peers.commit()
+        if told:
+            assert await believed(peers, ANNA) == expected
+            assert await records(peers) == [(sealed[newest][1], None)]
+
+    run(work)
+
+
+def test_another_record_of_the_same_number_brings_nothing_nearer() -> None:
+    async def work(peers: PeerTable) -> None:
+        anna = key_of(ANNA)
+        for commit in (peers.commit, lambda: asyncio.sleep(0)):
+            await peers.note_record(record(anna, 1, PUBLIC), "exchange", Reach.PUBLIC)
+            await commit()
+            await peers.note_record(record(anna, 1, PUBLIC, PRIVATE), "exchange", Reach.PRIVATE)
+            assert await believed(peers, ANNA) == {PUBLIC}
+            await peers.forget(ANNA)
+
+    run(work)
+
+
+def test_where_a_peer_was_met_it_is_believed_to_be_whoever_tells() -> None:
+    async def work(peers: PeerTable) -> None:
+        await peers.seen(ANNA, PRIVATE, proven=True)
+        for number in (1, 2):
+            await peers.note_record(record(key_of(ANNA), number, PRIVATE, LINK, PUBLIC), "exchange")
+        one = await found(peers, ANNA)
+        assert one.addresses == (PRIVATE, PUBLIC)
+        assert one.first_hand == (PRIVATE,)
+        await peers.seen(BOB, PRIVATE, proven=True)
+        assert await believed(peers, ANNA) == {PUBLIC}
+
+    run(work)
+
+
+def test_all_that_the_user_put_here_is_known_first_hand() -> None:
+    async def work(peers: PeerTable) -> None:
+        await take_in(peers, {"peer_id": str(ANNA), "addresses": [str(LOOPBACK), str(PUBLIC)]})
+        await peers.note_record(record(key_of(ANNA), 1, *TOLD), "exchange")
+        one = await found(peers, ANNA)
+        assert set(one.first_hand) == set(one.addresses) == {LOOPBACK, PUBLIC}
+        await peers.transact(lambda db, room: store.follow_contact(db, BOB, "bob", TOLD, 0.0, room))
+        one = await found(peers, BOB)
+        assert set(one.first_hand) == set(one.addresses) == set(TOLD)
+        await peers.heard(CEM, [PUBLIC], "mdns")
+        assert (await found(peers, CEM)).first_hand == ()
+
+    run(work)
+
+
+def test_an_imported_record_is_the_word_of_a_stranger() -> None:
+    async def work(peers: PeerTable) -> None:
+        sealed = base64.b64encode(record(key_of(ANNA), 1, *TOLD)).decode()
+        await take_in(peers, {"peer_id": str(ANNA), "addresses": [str(LINK)], "record": sealed})
+        assert await believed(peers, ANNA) == {LINK, PUBLIC}
+
+    run(work)
+
+
 # --- records --------------------------------------------------------------------------------------------
 
 
@@ -181,10 +332,10 @@ def test_the_record_with_the_highest_number_holds() -> None:
     async def work(peers: PeerTable) -> None:
         anna = key_of(ANNA)
         for older in (record(anna, 5, HOME), record(anna, 5, CAFE), record(anna, 4, CAFE)):
-            await peers.note_record(older, "exchange")
+            await peers.note_record(older, "exchange", Reach.PRIVATE)
             assert await records(peers) == [(record(anna, 5, HOME), None)]
         assert (await found(peers, ANNA)).addresses == (HOME,)
-        await peers.note_record(record(anna, 1 << 63, CAFE, OFFICE), "exchange")
+        await peers.note_record(record(anna, 1 << 63, CAFE, OFFICE), "exchange", Reach.PRIVATE)
         assert set((await found(peers, ANNA)).addresses) == {CAFE, OFFICE}
         await peers.note_record(record(anna, 6, HOME), "exchange")
         assert await records(peers) == [(record(anna, 1 << 63, CAFE, OFFICE), None)]
@@ -309,8 +460,8 @@ def test_candidates_can_be_dialled() -> None:
         await asyncio.sleep(1)
         await peers.seen(BOB, CAFE, proven=True)
         await peers.seen(CEM)
-        await peers.heard(DAN, [OFFICE], "mdns")
-        await peers.heard(EVE, [OFFICE], "mdns")
+        await peers.heard(DAN, [OFFICE], "mdns", Reach.LINK)
+        await peers.heard(EVE, [OFFICE], "mdns", Reach.LINK)
         await peers.block(EVE)
 
         async def ids(limit: int = 9, **options: object) -> list[PeerId]:
@@ -544,7 +695,7 @@ def test_many_tasks_at_once_lose_nothing() -> None:
         async def one(number: int) -> None:
             key = stranger(number)
             await peers.seen(key.peer_id, HOME)
-            await peers.note_record(record(key, 1, CAFE), "identify")
+            await peers.note_record(record(key, 1, CAFE), "identify", Reach.PRIVATE)
             await peers.note_latency(key.peer_id, number / 1000, None)
             if number % 5 == 0:
                 await peers.block(key.peer_id)

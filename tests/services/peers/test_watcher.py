@@ -10,8 +10,7 @@ import pytest
 from warren import testing
 from warren.core.errors import Ambiguous, PeerUnknown
 from warren.core.keys import PrivateKey
-from warren.core.multiaddr import Multiaddr
-from warren.services.peers.watcher import SEEN_EVERY_S, _useful
+from warren.services.peers.watcher import SEEN_EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -142,15 +141,3 @@ def test_a_contact_stands_in_the_table_by_its_name() -> None:
         assert await one.peers.get(other.peer_id) is None
 
     run(work, degree=0)
-
-
-def test_places_that_are_none_teach_nothing() -> None:
-    class Socket:
-        remote_addr = Multiaddr.parse("/ip4/192.0.2.1/tcp/1")
-
-    class Near:
-        remote_addr = Multiaddr.parse("/ip4/127.0.0.1/tcp/1")
-
-    told = [Multiaddr.parse(f"/ip4/{host}/tcp/1") for host in ("0.0.0.0", "127.0.0.1", "10.0.0.1")]
-    assert _useful(told, Socket()) == told[2:]  # type: ignore[arg-type]
-    assert _useful(told, Near()) == told[1:]  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ hold, entries whose two halves are of different peers, and empty ones.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.errors import ProtocolViolation
@@ -56,10 +56,13 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Two envelopes, one of which may be empty."""
+    """Two envelopes, one of which may be empty. told_from: a `Reach`, from how near the record was told; 0:
+    nobody says.
+    """
 
     record: bytes = b""
     metadata: bytes = b""
+    told_from: int = field(default=0, compare=False)
 
     @property
     def size(self) -> int:
@@ -107,4 +110,4 @@ def check(entry: Entry, known: Version) -> Listed | None:
     if metadata:
         PeerMetadata.open(metadata)
     version = Version(claim.record if record else 0, claim.metadata if metadata else 0)
-    return Listed(peer, version, Entry(record, metadata))
+    return Listed(peer, version, Entry(record, metadata, entry.told_from))

@@ -111,10 +111,10 @@ def fit(entries: Iterable[Entry], count_max: int, bytes_max: int) -> tuple[Entry
 
 
 def _message(entry: Entry) -> exchange_pb2.Entry:
-    return exchange_pb2.Entry(record=entry.record, metadata=entry.metadata)
+    return exchange_pb2.Entry(record=entry.record, metadata=entry.metadata, told_from=entry.told_from)
 
 
 def _entries(messages: Sequence[exchange_pb2.Entry], count_max: int) -> tuple[Entry, ...]:
     if len(messages) > count_max:
         raise ProtocolViolation(f"peer exchange: {len(messages)} entries (at most {count_max} are allowed)")
-    return tuple(Entry(one.record, one.metadata) for one in messages)
+    return tuple(Entry(one.record, one.metadata, one.told_from) for one in messages)

@@ -7,7 +7,9 @@ Spec: docs/protocols/peers.md.
 On a new connection each side asks the other for peers that it does not know; what is news then goes to other
 connected peers at once. Who is told what:
 - Only peers with whom there is a connection, and who speak this protocol, are told anything.
-- What is told is what its owner signed, as it is; nothing that we measured or noticed ourselves.
+- What is told is what its owner signed, as it is, and from how near we were told, but no nearer than whoever
+  hears it now; nothing that we measured or noticed ourselves. So an address counts as told by the farthest
+  through whom it came, and nobody makes a neighbour believe what a stranger on the internet says.
 - Not told are records of blocked peers; and those that were signed over two days ago, unless we are connected
   with their owner.
 
@@ -21,12 +23,15 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
 from warren.core.framing import frame
+from warren.core.reach import teller_at, teller_of
 from warren.network.events import PeerDisconnected, PeerIdentified
 from warren.protocols.exchange.allowance import Allowances, Rate
+from warren.protocols.exchange.doubts import Doubts
 from warren.protocols.exchange.entry import RECORD_BYTES_MAX, Entry, Listed, Version, check, read_claim
 from warren.protocols.exchange.known import SALT_BYTES, Known
 from warren.protocols.exchange.messages import (
@@ -44,9 +49,10 @@ from warren.protocols.exchange.schedule import AskNow, Schedule, SchedulePolicy
 from warren.protocols.exchange.spread import Send, Spread, SpreadLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
+    from warren.core.reach import Reach
     from warren.network.network import Network
     from warren.network.socket import Socket
     from warren.network.stream import Stream
@@ -77,8 +83,11 @@ logger = logging.getLogger(__name__)
 class RecordBook(Protocol):
     """Who keeps what peers signed."""
 
-    async def take(self, one: Listed, source: PeerId) -> None:
-        """Keep what is newer than what is kept. Its signatures were checked. source: who told of it."""
+    async def take(self, one: Listed, source: PeerId) -> bool:
+        """Keep what is newer than what is kept. Its signatures were checked. source: who told of it.
+
+        False if the record names addresses that somebody nearer than its `told_from` may tell of.
+        """
         ...
 
     async def sample(
@@ -126,6 +135,7 @@ class PeerExchange:
         self._schedule = Schedule(self._policy, self._entropy, now)
         self._checks = Allowances(CHECKS, CHECKS_ALL, PEERS_MAX, now)
         self._answers = Allowances(ANSWERS, ANSWERS_ALL, PEERS_MAX, now)
+        self._doubts = Doubts()
         self._recent: OrderedDict[PeerId, Entry] = OrderedDict()
         """What was learnt last, whole as it came: most of it is told to others in a moment."""
         self._serving: Counter[Socket] = Counter()
@@ -169,18 +179,18 @@ class PeerExchange:
                 self._leave(peer)
         for socket in self._network.sockets():
             if socket.identity is not None:
-                await self._meet(socket.peer_id, socket.identity)
+                await self._meet(socket.peer_id, socket, socket.identity)
 
     async def _on_event(self, event: object) -> None:
         match event:
-            case PeerIdentified(peer, _, info):
-                await self._meet(peer, info)
+            case PeerIdentified(peer, socket, info):
+                await self._meet(peer, socket, info)
             case PeerDisconnected(peer, _):
                 self._leave(peer)
             case _:
                 pass
 
-    async def _meet(self, peer: PeerId, info: object) -> None:
+    async def _meet(self, peer: PeerId, socket: Socket, info: object) -> None:
         """A peer said what it is; its record was checked when it came."""
         if self._book.is_blocked(peer):
             self._leave(peer)
@@ -192,13 +202,16 @@ class PeerExchange:
         else:
             self._leave(peer)
         record: bytes = getattr(info, "signed_record", b"")
-        version = Version(record=getattr(info, "record_seq", 0))
-        if record and len(record) <= RECORD_BYTES_MAX and version.has_news_for(self._spread.version(peer)):
-            await self._keep([Listed(peer, version, Entry(record))], peer)
+        version, teller = Version(record=getattr(info, "record_seq", 0)), teller_at(socket.remote_addr)
+        known = self._spread.version(peer)
+        wanted = version.has_news_for(known) or self._doubts.are_settled_by(teller, peer)
+        if record and len(record) <= RECORD_BYTES_MAX and wanted:
+            await self._keep([Listed(peer, version, Entry(record, told_from=teller))], peer)
 
     def _leave(self, peer: PeerId) -> None:
         self._spread.leave(peer)
         self._schedule.leave(peer)
+        self._doubts.leave(peer)
 
     def _socket(self, peer: PeerId) -> Socket | None:
         return next((socket for socket in self._network.sockets(peer) if socket.usable), None)
@@ -224,7 +237,7 @@ class PeerExchange:
             socket = self._socket(due.peer)
             if entries and socket is not None:
                 stream = await self._network.open_stream(socket, PROTOCOL, timeout_s=TIMEOUT_S)
-                stream.write_nowait(frame(News(entries).to_bytes()))
+                stream.write_nowait(frame(News(_told_to(socket, entries)).to_bytes()))
                 await stream.close()
         self._spread.sent(due.peer)
         self._wake()
@@ -259,18 +272,19 @@ class PeerExchange:
 
     async def _ask(self, peer: PeerId) -> None:
         with _logged("asking", peer):
-            answer = await self._exchange(peer)
-            gained = await self._take(answer.entries, peer) if answer is not None else 0
+            socket = self._socket(peer)
+            teller = teller_at(socket.remote_addr if socket is not None else None)
+            answer = await self._exchange(socket, teller) if socket is not None else None
+            gained = await self._take(answer.entries, peer, teller) if answer is not None else 0
             more = answer is not None and answer.more and gained > 0
             self._schedule.answered(peer, self._network.clock(), more=more)
         self._schedule.failed(peer)
         self._asks.set()
 
-    async def _exchange(self, peer: PeerId) -> Answer | None:
-        socket = self._socket(peer)
-        if socket is None:
-            return None
-        known = Known.of(self._spread.newest(), self._entropy.bytes(SALT_BYTES))
+    async def _exchange(self, socket: Socket, teller: Reach) -> Answer:
+        doubtful = self._doubts.asks(socket.peer_id, teller)
+        newest = [(peer, version) for peer, version in self._spread.newest() if peer not in doubtful]
+        known = Known.of(newest, self._entropy.bytes(SALT_BYTES))
         stream = await self._network.open_stream(socket, PROTOCOL, timeout_s=TIMEOUT_S)
         try:
             stream.write_nowait(frame(Ask(known).to_bytes()))
@@ -291,7 +305,7 @@ class PeerExchange:
             if isinstance(call, Ask):
                 await self._answer(stream, call)
             else:
-                await self._take(call.entries, stream.peer_id)
+                await self._take(call.entries, stream.peer_id, teller_at(socket.remote_addr))
         finally:
             self._serving[socket] -= 1
             if not self._serving[socket]:
@@ -309,7 +323,8 @@ class PeerExchange:
         listed, more = await self._book.sample(min(ask.limit, ANSWER_MAX), exclude)
         entries = [*self._own_unless(ask.known), *(one.entry for one in listed)]
         told = fit(entries, ask.limit, ANSWER_BYTES_MAX - _FRAME_BYTES)
-        stream.write_nowait(frame(Answer(told, more or len(told) < len(entries)).to_bytes()))
+        answer = Answer(_told_to(stream.socket, told), more or len(told) < len(entries))
+        stream.write_nowait(frame(answer.to_bytes()))
 
     def _own_unless(self, known: Known) -> Iterator[Entry]:
         own = self._own()
@@ -318,15 +333,15 @@ class PeerExchange:
 
     # --- taking -------------------------------------------------------------------------------------------
 
-    async def _take(self, entries: Sequence[Entry], source: PeerId) -> int:
-        """Keep and hand on what is new; return how much was. Raises `ProtocolViolation` for bad ones, after
-        the good ones were taken.
+    async def _take(self, entries: Sequence[Entry], source: PeerId, teller: Reach) -> int:
+        """Keep and hand on what is new; return how much was. teller: how near `source` is. Raises
+        `ProtocolViolation` for bad ones, after the good ones were taken.
         """
         fresh: list[Listed] = []
         bad: ProtocolViolation | None = None
         for number, entry in enumerate(entries, 1):
             try:
-                one = self._fresh(entry, source)
+                one = self._fresh(entry, source, teller)
             except ProtocolViolation as error:
                 bad = bad or error
                 continue
@@ -339,19 +354,24 @@ class PeerExchange:
             raise bad
         return len(fresh)
 
-    def _fresh(self, entry: Entry, source: PeerId) -> Listed | None:
+    def _fresh(self, entry: Entry, source: PeerId, teller: Reach) -> Listed | None:
         """What is new of an entry. Only what claims to be new is checked, and only within the allowance."""
         peer, claim = read_claim(entry)
         known = self._spread.version(peer)
+        told_from = teller if peer == source else max(teller, teller_of(entry.told_from))
+        if claim.record == known.record and self._doubts.are_settled_by(told_from, peer):
+            known = known._replace(record=0)  # the same, from nearer
         if peer == self._network.peer_id or not claim.has_news_for(known):
             return None
         if self._book.is_blocked(peer) or not self._checks.take(source, self._network.clock()):
             return None
-        return check(entry, known)
+        return check(replace(entry, told_from=told_from), known)
 
     async def _keep(self, fresh: Sequence[Listed], source: PeerId) -> None:
         for one in fresh:
-            await self._book.take(one, source)
+            whole = await self._book.take(one, source)
+            if one.entry.record:
+                self._doubts.kept(one.peer, teller_of(one.entry.told_from), whole=whole)
             self._remember(one)
             self._spread.learn(one.peer, one.version, source, self._network.clock())
         self._wake()
@@ -363,6 +383,12 @@ class PeerExchange:
             self._recent[one.peer] = one.entry
         if len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
+
+
+def _told_to(socket: Socket, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """As they are told to that peer: from how near, but no nearer than it is itself."""
+    listener = teller_at(socket.remote_addr)
+    return tuple(replace(one, told_from=max(listener, teller_of(one.told_from))) for one in entries)
 
 
 async def _read(stream: Stream, bytes_max: int) -> bytes:

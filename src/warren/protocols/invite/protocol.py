@@ -2,7 +2,8 @@
 names.
 
 In:  on one side a code; on the other a stream of a peer that Noise has authenticated.
-Out: the `Introduction` of the other side, once the inviter has committed the new contact.
+Out: the `Introduction` of the other side, once the inviter has committed the new contact; without the
+addresses in it that are nearer than the peer itself (`core/reach.py`).
 Spec: docs/protocols/invite.md.
 
 Refuses wrong, expired and used-up invitations with their reason, peers that were wrong too often, late and
@@ -12,10 +13,12 @@ oversized messages. What an invitation is worth is the desk's decision, in one t
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from warren.core.errors import ConnectionClosed, ProtocolNotSupported, ProtocolViolation, RequestTimeout
 from warren.core.framing import frame
+from warren.core.reach import believable, teller_at
 from warren.protocols.invite.guesses import Guesses, GuessLimits
 from warren.protocols.invite.messages import (
     MESSAGE_BYTES_MAX,
@@ -97,7 +100,7 @@ class InviteProtocol:
             stream.reset()
             raise
         await stream.close()
-        return read_answer(answer)
+        return _believed(read_answer(answer), stream)
 
     async def _serve(self, stream: Stream) -> None:
         peer = stream.peer_id
@@ -106,7 +109,7 @@ class InviteProtocol:
             return
         claim = Claim.from_bytes(await self._read(stream))
         try:
-            introduction = await self._honour(peer, claim)
+            introduction = await self._honour(peer, claim, stream)
         except Declined as declined:
             if not self._guesses.wrong(peer, self._clock.now()):
                 stream.socket.abort()
@@ -115,10 +118,10 @@ class InviteProtocol:
         else:
             await self._say(stream, welcome(introduction))
 
-    async def _honour(self, peer: PeerId, claim: Claim) -> Introduction:
+    async def _honour(self, peer: PeerId, claim: Claim, stream: Stream) -> Introduction:
         if not proves(claim.token, claim.proof, self._network.peer_id, peer):
             raise Declined(Reason.UNKNOWN)
-        return await self._desk.redeem(claim.token, peer, claim.introduction)
+        return await self._desk.redeem(claim.token, peer, _believed(claim.introduction, stream))
 
     async def _read(self, stream: Stream) -> bytes:
         try:
@@ -131,3 +134,8 @@ class InviteProtocol:
         # Far below what a stream takes without waiting for the peer.
         await stream.write(frame(answer))
         await stream.close()
+
+
+def _believed(introduction: Introduction, stream: Stream) -> Introduction:
+    place = stream.socket.remote_addr
+    return replace(introduction, addresses=believable(introduction.addresses, teller_at(place)))

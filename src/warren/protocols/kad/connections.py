@@ -86,7 +86,7 @@ class Connections:
         self._dialling += 1
         try:
             self._make_room()
-            socket = await self._network.connect(peer, addresses, passing=True, forced=forced)
+            socket = await self._network.connect(peer, hearsay=addresses, passing=True, forced=forced)
         finally:
             self._dialling -= 1
             # Also of what is not handed out: a dial may end in the very turn in which nobody wants it any

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from warren.core.errors import ProtocolNotSupported, WarrenError
+from warren.core.errors import LimitReached, ProtocolNotSupported, WarrenError
 from warren.protocols.kad.addresses import believable, subnet
 from warren.protocols.kad.keyspace import position
 from warren.protocols.kad.lookup import Ask, Done, Lookup, Wait
@@ -131,7 +131,7 @@ class Queries:
             self.failed[message.kind] += 1
             if isinstance(error, ProtocolNotSupported):
                 self._table.remove(peer)
-            else:
+            elif not isinstance(error, LimitReached):  # which is ours, and says nothing of the peer
                 self._table.failed(peer)
             return None
         self.answered[message.kind] += 1

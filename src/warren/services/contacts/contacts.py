@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.core.errors import InputError, InvalidCode, LimitReached, PeerUnknown
+from warren.core.reach import believable
 from warren.protocols.invite.code import ADDRESS_BYTES_MAX, ADDRESSES_MAX, SECRET_BYTES, InviteCode, fit
 from warren.protocols.invite.messages import Declined, Introduction, Reason
 from warren.protocols.invite.proof import token_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
+    from warren.core.reach import Reach
     from warren.runtime.seam import Clock, Database, Entropy
     from warren.services.contacts.model import Contact
 
@@ -218,10 +220,17 @@ class Contacts:
             raise Declined(Reason.NO_ROOM) from error
         return self.introduction()
 
-    async def told(self, peer: PeerId, addresses: Iterable[Multiaddr]) -> None:
-        """A contact said on an authenticated connection where it may be reached: believed of itself only."""
-        if peer in self._contacts:
-            named = [address.without_peer() for address in addresses]
+    async def told(self, peer: PeerId, addresses: Iterable[Multiaddr], teller: Reach) -> None:
+        """A contact said on an authenticated connection where it may be reached: believed of itself only.
+
+        teller: how near it spoke from. Of what it may not tell of from there that stays which is known and
+        which it still names.
+        """
+        contact = self._contacts.get(peer)
+        if contact is not None:
+            bare = tuple(address.without_peer() for address in addresses)
+            believed = {*believable(bare, teller), *contact.addresses}
+            named = [address for address in bare if address in believed]
             await self._write(peer, lambda db: store.tell(db, peer, named, self._clock.wall()))
 
     async def proved(self, peer: PeerId, address: Multiaddr) -> None:

@@ -16,6 +16,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from warren.core.errors import Closed, WarrenError
+from warren.core.reach import teller_at
 from warren.network.events import PeerConnected, PeerDisconnected, PeerIdentified
 from warren.network.yamux.frames import GO_AWAY_NORMAL
 from warren.services.contacts.model import ContactAdded, ContactRemoved
@@ -132,10 +133,8 @@ class Keeper:
 
     async def _learn(self, peer: PeerId, socket: Socket, addresses: Iterable[Multiaddr]) -> None:
         if socket.proven:
-            nearby = socket.remote_addr is not None and socket.remote_addr.is_loopback
-            useful = [one for one in addresses if not one.is_unspecified and (nearby or not one.is_loopback)]
             with _logged("storing the addresses of a contact"):
-                await self._contacts.told(peer, useful)
+                await self._contacts.told(peer, addresses, teller_at(socket.remote_addr))
 
     async def _dial_when_due(self, tasks: asyncio.TaskGroup) -> None:
         while True:

@@ -1,9 +1,9 @@
 """`Acquaintances`: peers that the peer table knows, from before or because others told of them.
 
-In:  the peer table, which peer exchange, identify and earlier runs fill. Out: `Found` for peers that are
-worth a dial, drawn at random, and those that became known meanwhile. What others tell has no namespace.
-Left out are those whom nobody but a discovery has named and nobody has met: what a liar announces shall not
-come back from the table as if it were known there.
+In:  the peer table, which peer exchange, identify and earlier runs fill, with what is believed of them. Out:
+`Found` for peers that are worth a dial, drawn at random, and those that became known meanwhile. What others
+tell has no namespace. Left out are those whom nobody but a discovery has named and nobody has met: what a
+liar announces shall not come back from the table as if it were known there.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class Acquaintance(Protocol):
 
     @property
     def addresses(self) -> Sequence[Multiaddr]: ...
+
+    @property
+    def first_hand(self) -> Sequence[Multiaddr]:
+        """Those that the user gave, or where it was met."""
+        ...
 
     @property
     def last_seen(self) -> float | None:
@@ -79,7 +84,7 @@ class Acquaintances:
     async def _look(self) -> AsyncIterator[Found]:
         for peer in await self._table.candidates(AT_ONCE, at_random=True):
             if peer.addresses and is_vouched_for(peer):
-                yield Found(peer.peer_id, tuple(peer.addresses), NAME)
+                yield Found(peer.peer_id, tuple(peer.addresses), NAME, tuple(peer.first_hand))
 
 
 def is_vouched_for(peer: Acquaintance) -> bool:

@@ -2,9 +2,10 @@
 
 In:  `Found`, what became of dials and connections. Out: `Dial(target, addresses)` or `Wait(until)`.
 
-Everybody may name anything, so nothing that is named costs much: attempts are paid for from three purses, of
-the source that named it, of the host (IPv4 address, IPv6 /64) it leads to, and of all together. A dial that
-meets its peer gets its price back, so that many honest peers are met quickly and a liar's purse stays empty.
+Everybody may name anything, so nothing that is named costs much: attempts are paid for from two purses, of
+the source that named it and of all together. A dial that meets its peer gets its price back, so that many
+honest peers are met quickly and a liar's purse stays empty. How often each host is tried is counted where
+others than discovery dial, too (`network/hearsay.py`); not at addresses that are known first-hand.
 Within a source those are dialled first that were never tried, in an order that only chance knows; sources
 take turns, and whom several named has its turn with each. Each target has a back-off of its own that doubles,
 drawn from half to one and a half of its length; a new address ends it, and so does a source that names the
@@ -13,7 +14,7 @@ target anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from warren.core.peer_id import PeerId
@@ -21,8 +22,6 @@ from warren.network.limits import ip_group
 from warren.services.discovery.purse import Purse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from warren.core.multiaddr import Multiaddr
     from warren.services.discovery.model import Found
 
@@ -36,6 +35,18 @@ class Chance(Protocol):
     def uniform(self, low: float, high: float) -> float: ...
 
     def below(self, n: int) -> int: ...
+
+
+class Hosts(Protocol):
+    """How often the host of an address may be tried. Whoever dials takes the attempts."""
+
+    def left(self, address: Multiaddr, now: float) -> int:
+        """How often now."""
+        ...
+
+    def ready_at(self, address: Multiaddr, now: float) -> float:
+        """When once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +74,19 @@ class ChoicePolicy:
     a scanner."""
     source_every_s: float = 10.0
     """Until a source may cause one attempt more."""
-    host_burst: int = 6
-    """The purse of a host. Attack: as many peers are said to be at one address, which is made a target."""
-    host_every_s: float = 60.0
-    """Until a host may be tried once more."""
     total_burst: int = 32
     """The purse of all together. Attack: several liars at once."""
     total_every_s: float = 2.0
     """Until all together may cause one attempt more."""
-    hosts_max: int = 1024
-    """Purses of hosts that are kept: bounded memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Dial this one now, then report `met` or `missed`."""
+    """Dial this one now, then report `met` or `missed`. first_hand: as in `Found`."""
 
     target: Target
     addresses: tuple[Multiaddr, ...]
+    first_hand: tuple[Multiaddr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,24 @@ class Wait:
 
 
 class _Candidate:
-    __slots__ = ("addresses", "due", "failures", "met", "paid", "payer", "peer", "rank", "sources")
+    __slots__ = (
+        "addresses",
+        "due",
+        "failures",
+        "first_hand",
+        "met",
+        "paid",
+        "payer",
+        "peer",
+        "rank",
+        "sources",
+    )
 
     def __init__(self, rank: float, now: float) -> None:
         self.sources: set[str] = set()
         self.rank = rank
         self.addresses: list[Multiaddr] = []
+        self.first_hand: set[Multiaddr] = set()
         self.due: float | None = now  # None: connected, or a dial is under way
         self.failures = 0
         self.met = False
@@ -110,12 +128,13 @@ class Choice:
 
     __slots__ = ("_candidates", "_chance", "_dialling", "_hosts", "_policy", "_served", "_sources", "_total")
 
-    def __init__(self, policy: ChoicePolicy, chance: Chance, now: float) -> None:
+    def __init__(self, policy: ChoicePolicy, chance: Chance, now: float, hosts: Hosts) -> None:
+        """hosts: how often each may be tried on the word of others."""
         self._policy = policy
         self._chance = chance
+        self._hosts = hosts
         self._candidates: dict[Target, _Candidate] = {}
         self._dialling: set[Target] = set()
-        self._hosts: dict[str, Purse] = {}
         self._sources: dict[str, Purse] = {}
         self._served: list[str] = []  # sources, who was served longest ago first
         self._total = Purse(policy.total_burst, policy.total_every_s, now)
@@ -131,8 +150,9 @@ class Choice:
         if not found.addresses:
             return False
         if found.peer is not None:
-            return self._add(found.peer, found.addresses, found.source, now, connected)
-        news = [self._add(one, [one], found.source, now, connected) for one in found.addresses]
+            return self._add(found.peer, found, now, connected)
+        ones = (replace(found, addresses=(one,)) for one in found.addresses)
+        news = [self._add(one.addresses[0], one, now, connected) for one in ones]
         return any(news)
 
     def remove(self, peer: PeerId, source: str) -> None:
@@ -141,11 +161,11 @@ class Choice:
         if candidate is not None:
             self._disown(peer, candidate, source)
 
-    def met(self, target: Target, peer: PeerId, now: float) -> None:
+    def met(self, target: Target, peer: PeerId) -> None:
         """A dial that `next` asked for met `peer`, and the connection stands."""
         candidate = self._end(target)
         if candidate is not None:
-            self._pay(candidate.payer, candidate.paid, -1, now)
+            self._pay(candidate.payer, candidate.paid, -1)
             candidate.failures, candidate.met, candidate.peer = 0, True, peer
 
     def missed(self, target: Target, now: float) -> None:
@@ -196,9 +216,8 @@ class Choice:
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _add(
-        self, target: Target, addresses: Iterable[Multiaddr], source: str, now: float, connected: bool
-    ) -> bool:
+    def _add(self, target: Target, found: Found, now: float, connected: bool) -> bool:
+        source = found.source
         candidate = self._candidates.get(target)
         if candidate is None:
             candidate = _Candidate(self._chance.uniform(0.0, 1.0), now)
@@ -210,13 +229,23 @@ class Choice:
             self._candidates[target] = candidate
             candidate.sources.add(source)
             self._open_purse(source, now)
-        known = candidate.addresses
-        news = [one for one in dict.fromkeys(addresses) if one not in known]
-        # The newest first: where somebody was is no more than where it is said to be now.
-        candidate.addresses = (news + known)[: self._policy.addresses_max]
+        news = self._learn(candidate, found)
         if (news or anew) and candidate.due is not None:
             candidate.due, candidate.failures = now, 0
-        return anew or bool(news)
+        return anew or news
+
+    def _learn(self, candidate: _Candidate, found: Found) -> bool:
+        """Whether an address is new. The newest first: where somebody was is no more than where it is said to
+        be now. What is known first-hand is pushed out by nothing that others say.
+        """
+        candidate.first_hand.update(found.first_hand)
+        known = candidate.addresses
+        news = [one for one in dict.fromkeys(found.addresses) if one not in known]
+        ranked = sorted(news + known, key=lambda one: one not in candidate.first_hand)
+        kept = set(ranked[: self._policy.addresses_max])
+        candidate.addresses = [one for one in news + known if one in kept]
+        candidate.first_hand &= kept
+        return bool(news)
 
     def _open_purse(self, source: str, now: float) -> None:
         if source not in self._sources:
@@ -261,42 +290,35 @@ class Choice:
         candidate = self._candidates[target]
         candidate.due, candidate.payer, candidate.paid = None, source, addresses
         self._dialling.add(target)
-        self._pay(source, addresses, 1, now)
-        return Dial(target, addresses)
+        self._pay(source, addresses, 1)
+        return Dial(target, addresses, tuple(one for one in addresses if one in candidate.first_hand))
 
     def _affordable(
         self, candidate: _Candidate, source: str, now: float, wakes: list[float]
     ) -> tuple[Multiaddr, ...]:
-        """The addresses that all purses can pay for."""
+        """The addresses that the purses can pay for, and that may be tried."""
         most = min(self._policy.addresses_at_once, self._total.left(now), self._sources[source].left(now))
         left: dict[str, int] = {}
         chosen: list[Multiaddr] = []
         # After a failure it is the turn of the next ones.
         start = candidate.failures * self._policy.addresses_at_once % max(len(candidate.addresses), 1)
         for address in candidate.addresses[start:] + candidate.addresses[:start]:
+            if len(chosen) == most:
+                break
             host = ip_group(address.host or "")
-            purse = self._hosts.get(host)
-            remaining = left.setdefault(host, purse.left(now) if purse else self._policy.host_burst)
-            if remaining and len(chosen) < most:
+            remaining = left.setdefault(host, self._hosts.left(address, now))
+            if address in candidate.first_hand:
+                chosen.append(address)
+            elif remaining:
                 left[host] -= 1
                 chosen.append(address)
-            elif not remaining and purse is not None:
-                wakes.append(purse.ready_at(now))
+            else:
+                wakes.append(self._hosts.ready_at(address, now))
         return tuple(chosen)
 
-    def _pay(self, source: str, addresses: tuple[Multiaddr, ...], sign: int, now: float) -> None:
+    def _pay(self, source: str, addresses: tuple[Multiaddr, ...], sign: int) -> None:
         self._total.pay(sign * len(addresses))
         self._sources[source].pay(sign * len(addresses))
-        for address in addresses:
-            self._purse_of(ip_group(address.host or ""), now).pay(sign)
-
-    def _purse_of(self, host: str, now: float) -> Purse:
-        purse = self._hosts.pop(host, None) or Purse(self._policy.host_burst, self._policy.host_every_s, now)
-        purse.left(now)
-        while len(self._hosts) >= self._policy.hosts_max:
-            del self._hosts[next(iter(self._hosts))]
-        self._hosts[host] = purse
-        return purse
 
     def _end(self, target: Target) -> _Candidate | None:
         self._dialling.discard(target)

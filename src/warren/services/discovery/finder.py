@@ -5,8 +5,8 @@ In:  `Found` from every discovery; events of the network. Out: dials; what was f
 
 An address without a peer id is dialled as such, and the key that is met there counts as unproven: it never
 stands in for a named peer. Refused before anything is remembered: addresses that this node cannot dial or has
-itself, and loopback addresses that come from elsewhere than this machine, behind which a liar would have us
-knock at our own services; a node that is itself on loopback alone has no others.
+itself, and those nearer than their source may name (`core/reach.py`), behind which a liar would have us knock
+at our own services; a node that is itself on loopback alone has no others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import WarrenError
 from warren.core.multiaddr import Multiaddr
+from warren.core.reach import Reach, reach_of
 from warren.network.events import PeerConnected, PeerDisconnected
 from warren.services.discovery.choice import Choice, Dial, Wait
 from warren.services.discovery.model import Found, PeerDiscovered
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.runtime.seam import Clock, Entropy
-    from warren.services.discovery.choice import ChoicePolicy, Target
+    from warren.services.discovery.choice import ChoicePolicy
 
 TRUSTED: Final = frozenset({"bootstrap"})
-"""Sources that may name loopback addresses: what the user wrote."""
+"""Sources that are the user's own word."""
+NEAREST: Final = {"mdns": Reach.LINK, "dns": Reach.PRIVATE}
+"""How near the numeric addresses of a source may be. A name that the user configured may stand for machines
+of the local network, as in a cluster. What other peers told was sifted by who heard it (`dht`, `peers`)."""
 NOTES_BURST: Final = 64
 """Peers named by one source that the table is told of at once. Attack: a liar who names peers without end
 fills it. Those that are met are told of by whoever watches the network."""
@@ -46,8 +50,10 @@ _log = logging.getLogger(__name__)
 class Table(Protocol):
     """What is needed of the peer table."""
 
-    async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
-        """A discovery said that `peer` may be reached there. Raises WarrenError."""
+    async def heard(
+        self, peer: PeerId, addresses: Iterable[Multiaddr], source: str, teller: Reach, /
+    ) -> None:
+        """A discovery said that `peer` may be reached there; teller: how near it is. Raises WarrenError."""
         ...
 
     def is_blocked(self, peer: PeerId) -> bool:
@@ -81,7 +87,7 @@ class Finder:
         self._policy = policy
         self._on_doubt = on_doubt
         self._on_met = on_met
-        self._choice = Choice(policy, entropy, clock.now())
+        self._choice = Choice(policy, entropy, clock.now(), network.hearsay)
         self._changed = asyncio.Event()
         self._notes: dict[str, Purse] = {}
         self.tried = 0
@@ -103,7 +109,8 @@ class Finder:
         addresses = self._useful(found)
         if not addresses or peer == self._network.peer_id or (peer and self._table.is_blocked(peer)):
             return
-        useful = Found(peer, addresses, found.source)
+        first_hand = addresses if found.source in TRUSTED else found.first_hand
+        useful = Found(peer, addresses, found.source, first_hand)
         connected = peer is not None and bool(self._network.sockets(peer))
         if not self._choice.add(useful, self._clock.now(), connected=connected):
             return
@@ -112,7 +119,7 @@ class Finder:
         if peer is not None and self._may_note(found.source):
             self._network.add_addresses(peer, addresses, REMEMBERED_S)
             try:
-                await self._table.heard(peer, addresses, found.source)
+                await self._table.heard(peer, addresses, found.source, Reach.NOWHERE)
             except WarrenError as error:
                 _log.warning("noting where %s may be failed: %s", peer, error)
 
@@ -159,21 +166,25 @@ class Finder:
         while True:
             self._changed.clear()
             match self._choice.next(self._clock.now(), len(self._network.peers())):
-                case Dial(target, addresses):
+                case Dial() as dial:
                     self.tried += 1
-                    tasks.create_task(self._dial(target, addresses))
+                    tasks.create_task(self._dial(dial))
                 case Wait(until):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout_at(until):
                             await self._changed.wait()
 
-    async def _dial(self, target: Target, addresses: Sequence[Multiaddr]) -> None:
+    async def _dial(self, dial: Dial) -> None:
+        target = dial.target
         try:
             if isinstance(target, Multiaddr):
-                socket = await self._network.connect_unproven(target, timeout_s=DIAL_S)
+                doubtful = target not in dial.first_hand
+                socket = await self._network.connect_unproven(target, timeout_s=DIAL_S, hearsay=doubtful)
             else:
                 # `choice` has back-offs of its own, which end when somebody is found again.
-                socket = await self._network.connect(target, addresses, timeout_s=DIAL_S, forced=True)
+                socket = await self._network.connect(
+                    target, dial.first_hand, timeout_s=DIAL_S, hearsay=dial.addresses, forced=True
+                )
         except WarrenError as error:
             _log.debug("%s, who was found, is not reachable: %s", target, error)
             self._choice.missed(target, self._clock.now())
@@ -181,7 +192,7 @@ class Finder:
                 self._on_doubt(target)
         else:
             self.met += 1
-            self._choice.met(target, socket.peer_id, self._clock.now())
+            self._choice.met(target, socket.peer_id)
         self._changed.set()
 
     def _may_note(self, source: str) -> bool:
@@ -194,13 +205,12 @@ class Finder:
 
     def _useful(self, found: Found) -> tuple[Multiaddr, ...]:
         own = set(self._where())
-        may_be_here = found.source in TRUSTED or all(one.is_loopback for one in own)
+        nearest = NEAREST.get(found.source, Reach.LOOPBACK)
+        if own and all(one.is_loopback for one in own):
+            nearest = Reach.LOOPBACK
         bare = (one.without_peer() for one in found.addresses)
         return tuple(
             one
             for one in bare
-            if self._network.can_dial(one)
-            and one not in own
-            and not one.is_unspecified
-            and (may_be_here or not one.is_loopback)
+            if self._network.can_dial(one) and one not in own and (one.ip is None or reach_of(one) >= nearest)
         )

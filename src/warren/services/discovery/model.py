@@ -18,12 +18,14 @@ class Found:
     """Somebody may be reached there; nothing of it is proven.
 
     peer: None where only the address is known. addresses: without the peer id, one at least. source: a word
-    for who says so (`bootstrap`, `dns`, `mdns`, `dht`, `peers`).
+    for who says so (`bootstrap`, `dns`, `mdns`, `dht`, `peers`). first_hand: those of the addresses that the
+    user gave, or where this node has met the peer.
     """
 
     peer: PeerId | None
     addresses: tuple[Multiaddr, ...]
     source: str
+    first_hand: tuple[Multiaddr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

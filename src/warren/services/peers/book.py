@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.peer_id import PeerId
+from warren.core.reach import teller_of
 from warren.protocols.exchange.entry import Entry, Listed, Version
 from warren.services.peers.table import DRAWS
 
@@ -29,7 +30,7 @@ LOOKED_AT_MAX: Final = 4096
 VERSIONS_AT_ONCE: Final = 1024
 """Read in one go: whoever asks the table meanwhile waits for no more."""
 _SIGNED: Final = (
-    "SELECT peer_id, r.seq, r.envelope, m.seq, m.envelope FROM peers"
+    "SELECT peer_id, r.seq, r.envelope, coalesce(r.told_from, 0), m.seq, m.envelope FROM peers"
     " LEFT JOIN peer_records r ON r.peer = id LEFT JOIN peer_metadata m ON m.peer = id"
     " WHERE coalesce(r.peer, m.peer) IS NOT NULL AND NOT blocked AND state <> 'unreachable'"
 )
@@ -44,12 +45,18 @@ class Book:
         self._table = table
         self._entropy = entropy
 
-    async def take(self, one: Listed, source: PeerId) -> None:
-        """Keep what is newer than what is kept. Raises StorageError."""
+    async def take(self, one: Listed, source: PeerId) -> bool:
+        """Keep what is newer than what is kept. Raises StorageError.
+
+        False if the record names addresses that somebody nearer than `told_from` may tell of.
+        """
+        whole = True
         if one.entry.record:
-            await self._table.note_record(one.entry.record, MET if source == one.peer else TOLD)
+            word, teller = MET if source == one.peer else TOLD, teller_of(one.entry.told_from)
+            whole = await self._table.note_record(one.entry.record, word, teller)
         if one.entry.metadata:
             await self._table.note_metadata(one.entry.metadata)
+        return whole
 
     async def sample(
         self, limit: int, exclude: Callable[[PeerId, Version], bool]
@@ -111,8 +118,9 @@ def _versions(db: sqlite3.Connection, limit: int, offset: int) -> list[tuple[Pee
 
 
 def _listed(row: Any) -> Listed:
-    raw, record_seq, record, metadata_seq, metadata = row
-    return Listed(PeerId(raw), _version(record_seq, metadata_seq), Entry(record or b"", metadata or b""))
+    raw, record_seq, record, told_from, metadata_seq, metadata = row
+    entry = Entry(record or b"", metadata or b"", told_from)
+    return Listed(PeerId(raw), _version(record_seq, metadata_seq), entry)
 
 
 def _version(record: bytes | None, metadata: bytes | None) -> Version:

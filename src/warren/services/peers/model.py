@@ -34,16 +34,18 @@ class Figure:
 class Peer:
     """What the table holds of one peer. Times are Unix seconds.
 
-    addresses: without `/p2p`; those at which a handshake met its key first, latest first. first_seen:
-    when it was first heard of. last_seen: when it was last met; None: never. latency: seconds, smoothed.
-    jitter_s: the mean deviation. response: seconds that it took to answer a question, once it was
-    connected. download, upload: bytes per second, from it and to it. public: whether anyone may dial it;
+    addresses: without `/p2p`; those at which a handshake met its key first, latest first. first_hand: those
+    of them where this node has met it, and all of one that the user put here. first_seen: when it was first
+    heard of. last_seen: when it was last met; None: never. latency: seconds, smoothed. jitter_s: the mean
+    deviation. response: seconds that it took to answer a question, once it was connected. download,
+    upload: bytes per second, from it and to it. public: whether anyone may dial it;
     None: not known. roles: what it does for others, by its protocols. metadata: what it says of itself,
     signed. agent: the program that it says it runs. sources: how it became known.
     """
 
     peer_id: PeerId
     addresses: tuple[Multiaddr, ...] = ()
+    first_hand: tuple[Multiaddr, ...] = ()
     first_seen: float = 0.0
     last_seen: float | None = None
     latency: Figure | None = None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from warren.core.reach import Reach, believable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -20,14 +22,28 @@ if TYPE_CHECKING:
 ADDRESSES_MAX: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Signed:
-    """A signed envelope that waits; already verified. addresses, entries: what is in it."""
+    """A signed envelope that waits; already verified. addresses, entries: what is in it. told_from: from how
+    near it was told.
+    """
 
     seq: int
     envelope: bytes
     addresses: tuple[Multiaddr, ...] = ()
     entries: Mapping[str, str] = field(default_factory=dict)
+    told_from: Reach = Reach.PUBLIC
+    believed: set[Multiaddr] = field(init=False)
+    """Those of the addresses that somebody told of who may."""
+
+    def __post_init__(self) -> None:
+        self.believed = set(believable(self.addresses, self.told_from))
+
+    def also_told(self, before: Signed) -> None:
+        """Somebody told of `before`, too, which is older or the same: whoever is nearest is believed."""
+        self.believed |= before.believed.intersection(self.addresses)
+        if before.envelope == self.envelope:
+            self.told_from = min(self.told_from, before.told_from)
 
 
 @dataclass(slots=True)
@@ -138,8 +154,18 @@ class Notes:
 
 
 def offer(waiting: Signed | None, new: Signed) -> Signed:
-    """Which of two envelopes of one peer waits on: the higher number; of equal ones the first."""
-    return new if waiting is None or new.seq > waiting.seq else waiting
+    """Which of two envelopes of one peer waits on: the higher number; of equal ones the first.
+
+    What was believed of the other one's addresses stays believed where this one names them as well.
+    """
+    if waiting is None:
+        return new
+    if new.seq > waiting.seq:
+        new.also_told(waiting)
+        return new
+    if new.envelope == waiting.envelope:
+        waiting.also_told(new)
+    return waiting
 
 
 def _higher(older: Signed | None, newer: Signed | None) -> Signed | None:

@@ -25,7 +25,8 @@ class ProbePolicy:
     hold_s: how long a failure waits for a witness.
     probes_max: under way at once. (Attack: peers that accept and hang; each occupies one for its deadline.)
     gap_s: between any two. (Attack: a table filled by others makes this node a scanner.)
-    host_gap_s: between two to one host. (Attack: many peer ids at a victim's address, for all to dial.)
+    host_gap_s: between two to one host, that of the best address. (Attack: many peer ids at a victim's
+        address, for all to dial.) How often any address of theirs is tried is counted by `network.hearsay`.
     peers_max: kept here. (Attack: identities that cost nothing; about 300 bytes each.)
     """
 

@@ -260,10 +260,10 @@ class Prober:
             self._probing.unwatch(peer)
             self._probing.failed(peer, self._clock.now())
             return
-        addresses = known.addresses if known is not None else ()
+        sure, told = (known.first_hand, known.addresses) if known is not None else ((), ())
         was_connected = self._network.is_connected(peer)
         async with asyncio.timeout(self._config.probe_timeout_s):
-            socket = await self._network.connect(peer, addresses, forced=True, passing=True)
+            socket = await self._network.connect(peer, sure, hearsay=told, forced=True, passing=True)
             self._probing.met(peer, self._place_of_sockets(peer), self._clock.now())
             rtt_s = await self._ping.ping(socket, timeout_s=self._config.probe_timeout_s)
             await socket.wait_open()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "id, peer_id, first_seen, last_seen, latency, latency_at, jitter, response, response_at, download,"
-    " download_at, upload, upload_at, state, public, agent, roles, sources, blocked"
+    " download_at, upload, upload_at, state, public, agent, roles, sources, blocked,"
+    " name_key IS NOT NULL OR kept"
 )
 _AMONG: Final = "peer IN (SELECT value FROM json_each(?))"
 _BY_NAME: Final = "name_key IS NULL, name_key, last_seen DESC, id"
@@ -147,23 +148,32 @@ def _some(
 def _peers(db: sqlite3.Connection, rows: Sequence[Any]) -> list[Peer]:
     numbers = json.dumps([row[0] for row in rows])
     addresses: dict[int, list[Multiaddr]] = {}
-    for owner, raw in db.execute(
-        f"SELECT peer, address FROM peer_addresses WHERE {_AMONG}"  # noqa: S608
+    met_at: dict[int, list[Multiaddr]] = {}
+    for owner, raw, proven in db.execute(
+        f"SELECT peer, address, proven_at IS NOT NULL FROM peer_addresses WHERE {_AMONG}"  # noqa: S608
         " ORDER BY peer, proven_at DESC, signed DESC, told_at DESC, address",
         (numbers,),
     ):
-        addresses.setdefault(owner, []).append(Multiaddr.from_bytes(raw))
+        address = Multiaddr.from_bytes(raw)
+        addresses.setdefault(owner, []).append(address)
+        if proven:
+            met_at.setdefault(owner, []).append(address)
     told = f"SELECT peer, entries FROM peer_metadata WHERE {_AMONG}"  # noqa: S608
     metadata = dict(db.execute(told, (numbers,)))
-    return [_peer(row, addresses.get(row[0], ()), metadata.get(row[0], "{}")) for row in rows]
+    return [
+        _peer(row, addresses.get(row[0], ()), met_at.get(row[0], ()), metadata.get(row[0], "{}"))
+        for row in rows
+    ]
 
 
-def _peer(row: Any, addresses: Sequence[Multiaddr], metadata: str) -> Peer:
+def _peer(row: Any, addresses: Sequence[Multiaddr], met_at: Sequence[Multiaddr], metadata: str) -> Peer:
     _, raw, first_seen, last_seen, latency, latency_at, jitter, response, response_at = row[:9]
-    download, download_at, upload, upload_at, state, public, agent, roles, sources, is_blocked = row[9:]
+    download, download_at, upload, upload_at, state, public, agent, roles, sources = row[9:18]
+    is_blocked, is_the_users = row[18:]
     return Peer(
         peer_id=PeerId(raw),
         addresses=tuple(addresses),
+        first_hand=tuple(addresses if is_the_users else met_at),
         first_seen=first_seen,
         last_seen=last_seen,
         latency=_figure(latency, latency_at),

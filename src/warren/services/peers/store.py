@@ -19,7 +19,7 @@ from warren.services.peers.notes import ADDRESSES_MAX, Note
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -288,8 +288,11 @@ def _keep_host_small(db: sqlite3.Connection, host: str) -> None:
 
 
 def _write_signed(db: sqlite3.Connection, number: int, note: Note) -> None:
-    if note.record is not None and is_newer(db, "peer_records", number, note.record.seq):
-        write_record(db, number, note.record, note.touched_at)
+    if note.record is not None:
+        if is_newer(db, "peer_records", number, note.record.seq):
+            write_record(db, number, note.record, note.touched_at)
+        else:
+            _bring_nearer(db, number, note.record, note.touched_at)
     if note.metadata is not None and is_newer(db, "peer_metadata", number, note.metadata.seq):
         write_metadata(db, number, note.metadata)
 
@@ -301,19 +304,42 @@ def is_newer(db: sqlite3.Connection, table: str, number: int, seq: int) -> bool:
 
 
 def write_record(db: sqlite3.Connection, number: int, record: Signed, now: float) -> None:
-    """Keep a record instead of the last one; addresses that only the last one named go."""
+    """Keep a record instead of the last one; addresses that only the last one named go.
+
+    Of those that it names this node remembers the ones that are believed; and those that were before, when
+    somebody nearer told of the last record.
+    """
+    before = db.execute("SELECT address FROM peer_addresses WHERE peer = ? AND signed", (number,)).fetchall()
+    known = {raw for (raw,) in before}
     db.execute("DELETE FROM peer_addresses WHERE peer = ? AND signed AND proven_at IS NULL", (number,))
     db.execute("UPDATE peer_addresses SET signed = 0, told_at = NULL WHERE peer = ? AND signed", (number,))
+    named = [one for one in record.addresses if one in record.believed or one.to_bytes() in known]
+    _write_signed_addresses(db, number, named, now)
+    db.execute(
+        "INSERT OR REPLACE INTO peer_records (peer, seq, envelope, told_from) VALUES (?, ?, ?, ?)",
+        (number, record.seq.to_bytes(8), record.envelope, record.told_from),
+    )
+
+
+def _bring_nearer(db: sqlite3.Connection, number: int, record: Signed, now: float) -> None:
+    """Somebody told again of the record that is kept: if he is nearer, more of it is believed."""
+    changed = db.execute(
+        "UPDATE peer_records SET told_from = ? WHERE peer = ? AND told_from > ? AND envelope = ?",
+        (record.told_from, number, record.told_from, record.envelope),
+    ).rowcount
+    if changed:
+        _write_signed_addresses(db, number, [one for one in record.addresses if one in record.believed], now)
+
+
+def _write_signed_addresses(
+    db: sqlite3.Connection, number: int, addresses: Sequence[Multiaddr], now: float
+) -> None:
     db.executemany(
         "INSERT INTO peer_addresses VALUES (?, ?, 1, ?, NULL)"
         " ON CONFLICT (peer, address) DO UPDATE SET signed = 1, told_at = excluded.told_at",
-        [(number, address.to_bytes(), now) for address in record.addresses[:ADDRESSES_MAX]],
+        [(number, address.to_bytes(), now) for address in addresses[:ADDRESSES_MAX]],
     )
     _trim_addresses(db, number)
-    db.execute(
-        "INSERT OR REPLACE INTO peer_records VALUES (?, ?, ?)",
-        (number, record.seq.to_bytes(8), record.envelope),
-    )
 
 
 def write_metadata(db: sqlite3.Connection, number: int, metadata: Signed) -> None:

@@ -4,9 +4,10 @@ In:  what the network, the measurements and others tell; what the user decides. 
 as candidates for a dial; events: `PeerBlocked`, `PeerUnblocked`, `PeerForgotten`.
 
 One entry for each peer id. An address belongs to whoever last proved it by a handshake. Of signed records the
-one with the highest number holds, and nobody else can change it. What the user is told was done is committed
-before (blocks, removals, imports). Figures, addresses, signed records and times of meeting wait for up to
-`WRITE_AFTER_S` and are written together; whoever reads sees them at once.
+one with the highest number holds, and nobody else can change it. Addresses are taken in from whoever may
+tell of them (`core/reach.py`), so all that are read here may be dialled. What the user is told was done is
+committed before (blocks, removals, imports). Figures, addresses, signed records and times of meeting wait for
+up to `WRITE_AFTER_S` and are written together; whoever reads sees them at once.
 
 Refuses what store.py has no room for, and news of this node itself or of blocked peers.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from warren.core.errors import InputError, StorageError, WarrenError
 from warren.core.peer_metadata import PeerMetadata
 from warren.core.peer_record import PeerRecord
+from warren.core.reach import Reach, believable
 from warren.network.limits import ip_group
 from warren.services.peers import reading, store
 from warren.services.peers.leads import Leads
@@ -180,12 +182,17 @@ class PeerTable:
             note.seen_at = note.touched_at
             await self._make_room()
 
-    async def heard(self, peer: PeerId, addresses: Iterable[Multiaddr], source: str) -> None:
-        """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that."""
+    async def heard(
+        self, peer: PeerId, addresses: Iterable[Multiaddr], source: str, teller: Reach = Reach.PUBLIC
+    ) -> None:
+        """Somebody, or a discovery, said that it may be reached there; nobody here has met it by that.
+
+        teller: how near that one speaks from.
+        """
         note = self._note(peer)
         if note is not None:
             note.introduces = True
-            note.tell(addresses, note.touched_at)
+            note.tell(believable(tuple(addresses), teller), note.touched_at)
             note.add_source(source)
             await self._make_room()
 
@@ -230,21 +237,26 @@ class PeerTable:
             note.agent, note.roles = agent, tuple(roles)
             await self._make_room()
 
-    async def note_record(self, envelope: bytes, source: str) -> None:
-        """Its signed record, which is kept if it is newer than what is known.
+    async def note_record(self, envelope: bytes, source: str, teller: Reach = Reach.PUBLIC) -> bool:
+        """Its signed record, which is kept if it is newer than what is known; teller: how near whoever told
+        speaks from.
 
-        Raises ProtocolViolation for a record that its peer did not sign.
+        False if it names addresses that somebody nearer may tell of. Raises ProtocolViolation for a record
+        that its peer did not sign.
         """
         if len(envelope) > store.RECORD_BYTES_MAX:
-            return
+            return True
         record = PeerRecord.open(envelope)
         note = self._note(record.peer_id)
-        if note is not None:
-            useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
-            note.introduces = True
-            note.record = offer(note.record, Signed(record.seq, envelope, addresses=useful))
-            note.add_source(source)
-            await self._make_room()
+        if note is None:
+            return True
+        useful = tuple(one.without_peer() for one in record.addrs if not one.is_unspecified)
+        signed = Signed(record.seq, envelope, addresses=useful, told_from=teller)
+        note.introduces = True
+        note.record = offer(note.record, signed)
+        note.add_source(source)
+        await self._make_room()
+        return signed.believed.issuperset(believable(signed.addresses, Reach.LOOPBACK))
 
     async def note_metadata(self, envelope: bytes) -> None:
         """The same for what it says of itself. Only of peers that the table holds."""

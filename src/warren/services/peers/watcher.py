@@ -2,7 +2,8 @@
 
 In:  events of the network. Out: notes of who was met, where, and what it says of itself; its signed record.
 
-An address counts as proven where our dial of it met the key. Where an inbound connection came from is no
+An address counts as proven where our dial of it met the key. What a peer says is believed as far as the
+distance from which it speaks allows. Where an inbound connection came from is no
 address to dial; it only says which host the peer is on.
 """
 
@@ -13,13 +14,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import WarrenError
+from warren.core.reach import teller_at
 from warren.network.events import PeerConnected, PeerDisconnected, PeerIdentified
 from warren.services.peers.roles import roles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.socket import Socket
@@ -91,16 +90,11 @@ class Watcher:
         agent, protocols = getattr(info, "agent", ""), getattr(info, "protocols", ())
         await self._table.note_identity(peer, agent, roles_of(protocols))
         record: bytes = getattr(info, "signed_record", b"")
+        teller = teller_at(socket.remote_addr)
         if not record:
-            await self._table.heard(peer, _useful(getattr(info, "listen_addrs", ()), socket), "identify")
+            await self._table.heard(peer, getattr(info, "listen_addrs", ()), "identify", teller)
             return
         try:
-            await self._table.note_record(record, "identify")
+            await self._table.note_record(record, "identify", teller)
         except WarrenError as error:
             _log.debug("the record of %s is of no use: %s", peer, error)
-
-
-def _useful(addresses: Sequence[Multiaddr], socket: Socket) -> list[Multiaddr]:
-    """Without those that name no place, or one on the peer's own machine when that is not ours."""
-    nearby = socket.remote_addr is not None and socket.remote_addr.is_loopback
-    return [one for one in addresses if not one.is_unspecified and (nearby or not one.is_loopback)]

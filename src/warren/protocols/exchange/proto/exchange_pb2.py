@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/exchange/proto/exchange.proto\x12\x19warren.protocols.exchange\"n\n\x04\x43\x61ll\x12-\n\x03\x61sk\x18\x01 \x01(\x0b\x32\x1e.warren.protocols.exchange.AskH\x00\x12/\n\x04news\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.exchange.NewsH\x00\x42\x06\n\x04what\"1\n\x03\x41sk\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\r\n\x05known\x18\x02 \x01(\x0c\x12\r\n\x05limit\x18\x03 \x01(\r\"I\n\x06\x41nswer\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .warren.protocols.exchange.Entry\x12\x0c\n\x04more\x18\x02 \x01(\x08\"9\n\x04News\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .warren.protocols.exchange.Entry\")\n\x05\x45ntry\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/exchange/proto/exchange.proto\x12\x19warren.protocols.exchange\"n\n\x04\x43\x61ll\x12-\n\x03\x61sk\x18\x01 \x01(\x0b\x32\x1e.warren.protocols.exchange.AskH\x00\x12/\n\x04news\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.exchange.NewsH\x00\x42\x06\n\x04what\"1\n\x03\x41sk\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\r\n\x05known\x18\x02 \x01(\x0c\x12\r\n\x05limit\x18\x03 \x01(\r\"I\n\x06\x41nswer\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .warren.protocols.exchange.Entry\x12\x0c\n\x04more\x18\x02 \x01(\x08\"9\n\x04News\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .warren.protocols.exchange.Entry\"<\n\x05\x45ntry\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x12\x11\n\ttold_from\x18\x03 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,5 +40,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWS']._serialized_start=315
   _globals['_NEWS']._serialized_end=372
   _globals['_ENTRY']._serialized_start=374
-  _globals['_ENTRY']._serialized_end=415
+  _globals['_ENTRY']._serialized_end=434
 # @@protoc_insertion_point(module_scope)

@@ -40,9 +40,11 @@ class News(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("record", "metadata")
+    __slots__ = ("record", "metadata", "told_from")
     RECORD_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    TOLD_FROM_FIELD_NUMBER: _ClassVar[int]
     record: bytes
     metadata: bytes
-    def __init__(self, record: _Optional[bytes] = ..., metadata: _Optional[bytes] = ...) -> None: ...
+    told_from: int
+    def __init__(self, record: _Optional[bytes] = ..., metadata: _Optional[bytes] = ..., told_from: _Optional[int] = ...) -> None: ...
