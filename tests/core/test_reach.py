@@ -47,6 +47,12 @@ def test_what_nobody_is_believed_about(text: str) -> None:
     assert not any(believable([address], teller) for teller in TELLERS)
 
 
+def test_who_has_sifted_before_is_believed_about_all() -> None:
+    told = [Multiaddr.parse(text) for text in NOWHERE]
+    told += [Multiaddr.tcp(host, 1) for hosts in HOSTS.values() for host in hosts]
+    assert believable(told, Reach.NOWHERE) == tuple(told)
+
+
 def test_whose_place_is_not_known_is_far() -> None:
     assert teller_at(None) is Reach.PUBLIC
 

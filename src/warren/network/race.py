@@ -255,7 +255,7 @@ def reason_of(error: Exception) -> str:
 
 
 def tried_too_often(address: Multiaddr) -> LimitReached:
-    """What to say of an address that is not tried, because its host was on the word of others alone."""
+    """Why an address is not tried: its host was, on the word of others alone, as often as it may be."""
     return LimitReached(
         "hearsay_per_host_max",
         f"{address.host} was tried too often on the word of others",
