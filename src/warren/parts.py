@@ -24,6 +24,7 @@ from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
 from warren.services.contacts.petname import petname_key
 from warren.services.dht.assembly import assemble_dht
+from warren.services.directory.directory import Directory
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
@@ -91,6 +92,7 @@ class Parts:
     library: Library
     fetcher: Fetcher
     discovery: Discovery
+    directory: Directory
     dht: Dht
     status: StatusBoard
     started_at: float
@@ -164,6 +166,7 @@ async def assemble(
         library=library,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
+        directory=Directory(network),
         dht=dht,
         status=StatusBoard(network, status_sources, peers),
         started_at=started_at,
