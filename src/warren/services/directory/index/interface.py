@@ -29,7 +29,7 @@ HOLDERS_MAX: Final = 16
 same file and leave no room for others on a page."""
 
 TOTAL_MAX: Final = 1000
-"""Content ids that are counted and ranked for one query. Of more some are ranked, and the count is a bound."""
+"""Content ids that are counted and ranked for one query. If there are more, not all of them are."""
 
 
 class Position(NamedTuple):
@@ -124,8 +124,8 @@ class PublicWords(Protocol):
 
 Admits: TypeAlias = "Callable[[PeerId, int, PeerId], bool]"
 """(owner, audience, asker) -> whether the asker may see what the owner registered for that audience. Not
-asked for `PUBLIC`, nor where there is no asker. It must be quick: a search asks it for each owner and audience
-that it meets, in the loop's thread or another."""
+asked for `PUBLIC`, nor where there is no asker. It must be quick: a search asks it for each owner and each
+audience that it meets, in the loop's thread or another."""
 
 
 class Index(Protocol):
