@@ -100,12 +100,11 @@ class PresenceCall:
 class Standing:
     """How fit the sender is to be the super-peer of its local network; as a call and as its answer.
 
-    willing: it would be one. elected: it is one because it was the fittest. reach: peers of the network that
-    it is connected with. rtt_us: the median of the round trips to them.
+    willing: it would be one. reach: peers of the network that it is connected with. rtt_us: the median of
+    the round trips to them.
     """
 
     willing: bool
-    elected: bool
     reach: int
     rtt_us: int
 
@@ -149,10 +148,11 @@ class OnlineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RefusedAnswer:
-    """The answer is no."""
+    """The answer is no. position: where a registration stands that does not follow."""
 
     reason: Reason
     why: str = ""
+    position: tuple[int, int] | None = None
 
     def to_error(self, peer: PeerId) -> WarrenError:
         """As the one who asked raises it."""
@@ -168,20 +168,23 @@ Answer: TypeAlias = HitsAnswer | Counts | End | Held | OnlineAnswer | RefusedAns
 
 def call_to_bytes(call: Call) -> bytes:
     """A call as one message."""
+    return _call_message(call).SerializeToString()
+
+
+def _call_message(call: Call) -> pb.Call:
     match call:
         case QueryCall():
-            message = pb.Call(query=_query_message(call))
+            return pb.Call(query=_query_message(call))
         case RegistrationCall():
-            message = pb.Call(registration=call.envelope)
+            return pb.Call(registration=call.envelope)
         case LeaseCall():
-            message = pb.Call(lease=call.envelope)
+            return pb.Call(lease=call.envelope)
         case Bye():
-            message = pb.Call(bye=pb.Bye())
+            return pb.Call(bye=pb.Bye())
         case PresenceCall():
-            message = pb.Call(presence=pb.Presence(peers=[one.to_bytes() for one in call.peers]))
+            return pb.Call(presence=pb.Presence(peers=[one.to_bytes() for one in call.peers]))
         case Standing():
-            message = pb.Call(standing=_standing_message(call))
-    return message.SerializeToString()
+            return pb.Call(standing=_standing_message(call))
 
 
 def read_call(data: bytes) -> Call:
@@ -215,29 +218,34 @@ def read_call(data: bytes) -> Call:
 
 def answer_to_bytes(answer: Answer) -> bytes:
     """An answer as one message."""
+    return _answer_message(answer).SerializeToString()
+
+
+def _answer_message(answer: Answer) -> pb.Answer:
     match answer:
         case HitsAnswer():
-            message = pb.Answer(hits=pb.Hits(hits=[_hit_message(one) for one in answer.hits]))
+            return pb.Answer(hits=pb.Hits(hits=[_hit_message(one) for one in answer.hits]))
         case Counts():
-            message = pb.Answer(counts=pb.Counts(asked=answer.asked, about=answer.about))
+            return pb.Answer(counts=pb.Counts(asked=answer.asked, about=answer.about))
         case End():
             asked, about = answer.counts
-            message = pb.Answer(
+            return pb.Answer(
                 end=pb.End(total=answer.total, exact=answer.exact, asked=asked, about=about)
             )
         case Held():
             held = pb.Held(audiences=answer.audiences)
             if answer.position is not None:
                 held.epoch, held.seq = answer.position
-            message = pb.Answer(held=held)
+            return pb.Answer(held=held)
         case OnlineAnswer():
-            message = pb.Answer(online=pb.Online(online=answer.online))
+            return pb.Answer(online=pb.Online(online=answer.online))
         case RefusedAnswer():
-            why = answer.why[:WHY_CHARS_MAX]
-            message = pb.Answer(refused=pb.Refused(reason=_wire_reason(answer.reason), why=why))
+            refused = pb.Refused(reason=_wire_reason(answer.reason), why=answer.why[:WHY_CHARS_MAX])
+            if answer.position is not None:
+                refused.epoch, refused.seq = answer.position
+            return pb.Answer(refused=refused)
         case Standing():
-            message = pb.Answer(standing=_standing_message(answer))
-    return message.SerializeToString()
+            return pb.Answer(standing=_standing_message(answer))
 
 
 def read_answer(data: bytes) -> Answer:
@@ -353,7 +361,7 @@ def _refused(message: pb.Refused) -> RefusedAnswer:
     except ValueError:
         reason = Reason.UNSPECIFIED  # one of a later version
     why = "".join(char for char in message.why[:WHY_CHARS_MAX] if char.isprintable())
-    return RefusedAnswer(reason, why)
+    return RefusedAnswer(reason, why, (message.epoch, message.seq) if message.HasField("epoch") else None)
 
 
 def _wire_reason(reason: Reason) -> pb.Refused.Reason:
@@ -361,11 +369,11 @@ def _wire_reason(reason: Reason) -> pb.Refused.Reason:
 
 
 def _standing_message(one: Standing) -> pb.Standing:
-    return pb.Standing(willing=one.willing, elected=one.elected, reach=one.reach, rtt_us=one.rtt_us)
+    return pb.Standing(willing=one.willing, reach=one.reach, rtt_us=one.rtt_us)
 
 
 def _standing(message: pb.Standing) -> Standing:
-    return Standing(message.willing, message.elected, message.reach, message.rtt_us)
+    return Standing(message.willing, message.reach, message.rtt_us)
 
 
 def _peer(data: bytes) -> PeerId:

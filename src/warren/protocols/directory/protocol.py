@@ -121,15 +121,23 @@ class DirectoryProtocol:
 
     # --- asking ---------------------------------------------------------------------------------------------
 
-    async def talk(self, peer: PeerId | Socket) -> Talk:
-        """A stream for calls; connects if need be. Raises what connecting raises, `ProtocolNotSupported`."""
-        stream = await self._network.open_stream(peer, PROTOCOL, timeout_s=TIMEOUT_S)
-        return Talk(stream)
+    async def talk(self, peer: PeerId) -> Talk:
+        """A stream for calls; connects if need be, and raises what connecting raises."""
+        socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
+        # Written at once, without waiting for the agreement on the protocol: one round trip.
+        return Talk(socket.open_stream((PROTOCOL,)))
 
-    async def ask(self, peer: PeerId | Socket, call: Call) -> Answer:
+    async def ask(self, peer: PeerId, call: Call) -> Answer:
         """One call that has one answer. Raises what `talk` and `Talk.ask` raise."""
         async with await self.talk(peer) as talk:
             return await talk.ask(call)
+
+    async def tell(self, peer: PeerId, call: Call) -> None:
+        """One call that has no answer; returns once it is on its way. Raises what connecting raises."""
+        socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
+        stream = socket.open_stream((PROTOCOL,))
+        stream.write_through(frame(call_to_bytes(call)))
+        stream.close_nowait()
 
     async def query(self, peer: PeerId, call: QueryCall) -> AsyncGenerator[Found | Counts | End, None]:
         """What a connected peer finds, as it comes, and last `End`. It has no deadline of its own.
@@ -138,7 +146,6 @@ class DirectoryProtocol:
         what connecting raises.
         """
         socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
-        # Written at once, without waiting for the agreement on the protocol: one round trip.
         stream = socket.open_stream((PROTOCOL,))
         read, at_the_end = 0, False
         try:
@@ -187,8 +194,8 @@ class Talk:
         self._stream.close_nowait()
 
     async def ask(self, call: Call, timeout_s: float = TIMEOUT_S) -> Answer:
-        """One call that has one answer; a refusal is one, too. Raises RequestTimeout, ProtocolViolation,
-        StreamReset.
+        """One call that has one answer; a refusal is one, too. Raises RequestTimeout, ProtocolNotSupported,
+        ProtocolViolation, StreamReset.
         """
         try:
             async with asyncio.timeout(timeout_s):

@@ -58,6 +58,8 @@ class Catalog:
         self._entropy = entropy
         self._clock = clock
         self._state = store.State(0, 0, 0)
+        self._fresh: set[str] | None = None
+        """Paths told of while a share is gone through."""
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self.on_changed: list[Callable[[], None]] = []
@@ -69,8 +71,7 @@ class Catalog:
     ) -> Catalog:
         """Read where it is. me: whose it is. Raises StorageError."""
         catalog = cls(database, circles, me, entropy, clock)
-        now_ms = int(clock.wall() * 1000)
-        catalog._state, numbers = await database.run(partial(store.load, now_ms=now_ms))
+        catalog._state, numbers = await database.run(partial(store.load, now_ms=catalog._now_ms()))
         for name, number in numbers.items():
             catalog._name(name, number)
         return catalog
@@ -89,43 +90,56 @@ class Catalog:
     async def change(
         self, audience: str, added: Sequence[Entry] = (), removed: Sequence[str] = ()
     ) -> None:
-        """Entries that are new or another now, and paths where nothing is any more. Raises StorageError.
+        """Entries that are new or another now, and paths where nothing is any more, nor below them.
 
-        audience: as the share has it, in text. Removed paths go first.
+        audience: as the share has it, in text. Removed paths go first. Raises StorageError.
         """
+        if self._fresh is not None:
+            self._fresh.update(one.path for one in added)
         number = await self._number(audience)
-        for start in range(0, len(removed), BATCH):
-            await self._commit(partial(store.remove, paths=removed[start : start + BATCH]))
+        for path in removed:
+            await self._remove(path)
         for start in range(0, len(added), BATCH):
-            await self._commit(partial(store.put, audience=number, entries=added[start : start + BATCH]))
+            some = added[start : start + BATCH]
+            await self._commit(partial(store.put, audience=number, entries=some, now_ms=self._now_ms()))
 
     async def bring_in_line(
         self, share: str, audience: str, entries: AsyncIterator[Sequence[Entry]]
     ) -> None:
-        """Go through all that is in a share, and change what differs. Raises StorageError."""
+        """Go through all that is in a share, and change what differs. Raises StorageError.
+
+        What `change` is told of it meanwhile holds.
+        """
         number = await self._number(audience)
         known = await self._database.run(partial(store.known, share=share))
-        async for some in entries:
-            differing = [one for one in some if store.differs(one, number, known.pop(one.path, None))]
-            await self.change(audience, differing)
-        await self.change(audience, removed=list(known))
+        self._fresh = set()
+        try:
+            async for some in entries:
+                differing = [one for one in some if store.differs(one, number, known.pop(one.path, None))]
+                await self.change(audience, differing)
+            for path in known.keys() - self._fresh:
+                await self._remove(path)
+        finally:
+            self._fresh = None
 
-    async def drop(self, share: str) -> None:
-        """A share is shared no more. Raises StorageError."""
-        while True:
-            paths = await self._database.run(partial(store.paths_of, share=share, limit=BATCH))
-            if not paths:
-                return
-            await self._commit(partial(store.remove, paths=paths))
+    async def keep_only(self, is_shared: Callable[[str], bool]) -> None:
+        """Drop what is in shares that are none: they were unshared while nobody took it down.
 
-    async def keep_only(self, shares: Collection[str]) -> None:
-        """Drop what is in no share of these: it was unshared while nobody took it down. Raises StorageError."""
-        for share in await self._database.run(store.shares) - set(shares):
-            await self.drop(share)
+        is_shared: whether there is a share of that name now. Raises StorageError.
+        """
+        for share in await self._database.run(store.shares):
+            work = partial(store.remove, path=share, limit=BATCH, now_ms=self._now_ms())
+            while not is_shared(share) and await self._commit(work) == BATCH:
+                pass
+
+    async def _remove(self, path: str) -> None:
+        work = partial(store.remove, path=path, limit=BATCH, now_ms=self._now_ms())
+        while await self._commit(work) == BATCH:
+            pass
 
     async def begin_later_epoch(self, than: int) -> None:
         """Somebody knows more of this log than there is: it was lost in part. Number anew. Raises StorageError."""
-        epoch = max(int(self._clock.wall() * 1000), than + 1, self._state.epoch + 1)
+        epoch = max(self._now_ms(), than + 1, self._state.epoch + 1)
         await self._database.run(partial(store.begin_epoch, epoch=epoch))
         _log.warning("the catalog was told of changes that it does not have: it is sent anew")
         await self._look()
@@ -138,6 +152,10 @@ class Catalog:
         if number == 0 or peer == self._me:
             return True
         return name is not None and self._circles.admits(name, peer)
+
+    def all_numbers(self) -> frozenset[int]:
+        """Every audience: what this node itself sees."""
+        return frozenset(self._names)
 
     def scope(self, peer: PeerId) -> frozenset[int]:
         """The audiences whose entries a peer may see, and keep for others."""
@@ -178,9 +196,10 @@ class Catalog:
         """Whether what a super-peer was told is what it may see now."""
         return await self._database.run(partial(store.told, peer=peer.to_bytes())) == _scope_digest(scope)
 
-    async def note_scope(self, peer: PeerId, scope: Collection[int]) -> None:
-        """A super-peer is about to get a snapshot."""
-        await self._database.run(partial(store.tell, peer=peer.to_bytes(), scope=_scope_digest(scope)))
+    async def note_scope(self, peer: PeerId, scope: Collection[int] | None) -> None:
+        """A super-peer has got all of a scope; None: what it has is of none."""
+        digest = _scope_digest(scope) if scope is not None else None
+        await self._database.run(partial(store.tell, peer=peer.to_bytes(), scope=digest))
 
     # --- inside ---------------------------------------------------------------------------------------------
 
@@ -195,9 +214,14 @@ class Catalog:
         self._numbers[audience] = number
         self._names[number] = audience
 
-    async def _commit(self, work: Callable[..., int]) -> None:
-        if await self._database.run(work):
+    def _now_ms(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+    async def _commit(self, work: Callable[..., int]) -> int:
+        count = await self._database.run(work)
+        if count:
             await self._look()
+        return count
 
     async def _look(self) -> None:
         self._state = await self._database.run(store.state)

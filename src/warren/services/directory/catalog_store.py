@@ -32,9 +32,13 @@ class State(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What changed after some number, up to `to_seq`, as last states."""
+    """What changed after some number, up to `to_seq`, as last states.
+
+    looked_to: up to here nothing else changed that is to be told.
+    """
 
     to_seq: int
+    looked_to: int
     added: tuple[Registered, ...]
     removed: tuple[str, ...]
 
@@ -51,10 +55,12 @@ def load(db: sqlite3.Connection, now_ms: int) -> tuple[State, dict[str, int]]:
 
 
 def begin_epoch(db: sqlite3.Connection, epoch: int) -> None:
-    """Number anew from the list as it is: whoever was told of earlier numbers needs all of it."""
+    """Number anew from the list as it is: whoever was told of earlier numbers needs all of it.
+
+    epoch: milliseconds since 1970, or more than any before.
+    """
     db.execute("DELETE FROM catalog_log")
-    (count,) = db.execute("SELECT count(*) FROM catalog_entry").fetchone()
-    db.execute("INSERT OR REPLACE INTO catalog_state VALUES (1, ?, ?, ?)", (epoch, count, count))
+    db.execute("INSERT OR REPLACE INTO catalog_state VALUES (1, ?1, ?1, ?1)", (epoch,))
 
 
 def state(db: sqlite3.Connection) -> State:
@@ -71,7 +77,7 @@ def number_of(db: sqlite3.Connection, audience: str) -> int:
 # --- changing ------------------------------------------------------------------------------------------------
 
 
-def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry]) -> int:
+def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms: int) -> int:
     """Add entries, each in place of the one at its path; return how many were new or another."""
     changed: list[tuple[str, int | None]] = []
     for entry in entries:
@@ -81,34 +87,34 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry]) -> int:
             continue
         db.execute("INSERT OR REPLACE INTO catalog_entry VALUES (?, ?, ?, ?, ?, ?)", row)
         changed.append((entry.path, old[-1] if old is not None else None))
-    _log(db, changed)
+    _log(db, changed, now_ms)
     return len(changed)
 
 
-def remove(db: sqlite3.Connection, paths: Iterable[str]) -> int:
-    """Take entries away; return how many there were."""
-    changed: list[tuple[str, int | None]] = []
-    for path in paths:
-        old = db.execute(
-            "DELETE FROM catalog_entry WHERE path = ? RETURNING audience", (path,)
-        ).fetchone()
-        if old is not None:
-            changed.append((path, old[0]))
-    _log(db, changed)
-    return len(changed)
+def remove(db: sqlite3.Connection, path: str, limit: int, now_ms: int) -> int:
+    """Take an entry away and all below it, `limit` at most; return how many that were."""
+    gone = _below(db, path, "path, audience", limit).fetchall()
+    db.executemany("DELETE FROM catalog_entry WHERE path = ?", [(one,) for one, _ in gone])
+    _log(db, gone, now_ms)
+    return len(gone)
 
 
-def _log(db: sqlite3.Connection, changed: Sequence[tuple[str, int | None]]) -> None:
+def _log(db: sqlite3.Connection, changed: Sequence[tuple[str, int | None]], now_ms: int) -> None:
     if not changed:
         return
     (seq,) = db.execute("SELECT seq FROM catalog_state").fetchone()
+    first = max(seq + 1, now_ms)
     db.executemany(
         "INSERT INTO catalog_log VALUES (?, ?, ?)",
-        [(number, path, was) for number, (path, was) in enumerate(changed, seq + 1)],
+        [(number, path, was) for number, (path, was) in enumerate(changed, first)],
     )
-    last = seq + len(changed)
-    db.execute("UPDATE catalog_state SET seq = ?, floor = max(floor, ?)", (last, last - LOG_MAX))
-    db.execute("DELETE FROM catalog_log WHERE seq <= ?", (last - LOG_MAX,))
+    db.execute("UPDATE catalog_state SET seq = ?", (first + len(changed) - 1,))
+    last = db.execute(
+        "SELECT seq FROM catalog_log ORDER BY seq DESC LIMIT 1 OFFSET ?", (LOG_MAX,)
+    ).fetchone()
+    if last is not None:
+        db.execute("DELETE FROM catalog_log WHERE seq <= ?", last)
+        db.execute("UPDATE catalog_state SET floor = ?", last)
 
 
 # --- reading -------------------------------------------------------------------------------------------------
@@ -116,12 +122,7 @@ def _log(db: sqlite3.Connection, changed: Sequence[tuple[str, int | None]]) -> N
 
 def known(db: sqlite3.Connection, share: str) -> dict[str, tuple[str, int, bytes, bytes, int]]:
     """The entries of one share by path, as they are kept."""
-    return {path: tuple(rest) for path, *rest in _of_share(db, share, _COLUMNS)}  # type: ignore[misc]
-
-
-def paths_of(db: sqlite3.Connection, share: str, limit: int) -> list[str]:
-    """Some paths of one share."""
-    return [path for (path,) in _of_share(db, share, "path", limit)]
+    return {path: tuple(rest) for path, *rest in _below(db, share, _COLUMNS)}
 
 
 def shares(db: sqlite3.Connection) -> set[str]:
@@ -151,10 +152,11 @@ def page(db: sqlite3.Connection, after: str, numbers: Collection[int], limit: in
 
 
 def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit: int) -> Changes | None:
-    """What changed after a number in what these audiences admit; None: that is in the log no more.
+    """What changed after a number in what these audiences admit to; None: that is in the log no more.
 
     Looks at `limit` changes. What is told is the entry as it is now, which may be later than `to_seq`: then
-    the change comes again. A path is taken away if it was ever in these audiences, and told in no other case.
+    the change comes again. A path is taken away if it was ever in these audiences, and told in no other case;
+    `to_seq` is that of the last change that is told, so it says nothing of the others either.
     """
     now = state(db)
     if not now.floor <= after <= now.seq:
@@ -162,24 +164,25 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
     rows = db.execute(
         "SELECT seq, path, was FROM catalog_log WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
     ).fetchall()
-    had: dict[str, bool] = {}
-    for _, path, was in rows:
-        had[path] = had.get(path, False) or was in numbers
+    last: dict[str, int] = {}
+    was_told: set[str] = set()
+    for seq, path, was in rows:
+        last[path] = seq
+        if was in numbers:
+            was_told.add(path)
+    to_seq = after
     added: list[Registered] = []
     removed: list[str] = []
-    for path, was_told in had.items():
+    for path, seq in last.items():
         row = db.execute(f"SELECT {_COLUMNS} FROM catalog_entry WHERE path = ?", (path,)).fetchone()
         if row is not None and row[-1] in numbers:
             added.append(_registered(row))
-        elif was_told:
+        elif path in was_told:
             removed.append(path)
-    return Changes(rows[-1][0] if rows else after, tuple(added), tuple(removed))
-
-
-def count(db: sqlite3.Connection, numbers: Collection[int]) -> int:
-    """How many entries these audiences admit to."""
-    query = f"SELECT count(*) FROM catalog_entry WHERE audience IN ({_list(numbers)})"  # noqa: S608
-    return int(db.execute(query).fetchone()[0])
+        else:
+            continue
+        to_seq = max(to_seq, seq)
+    return Changes(to_seq, rows[-1][0] if rows else after, tuple(added), tuple(removed))
 
 
 # --- who was told --------------------------------------------------------------------------------------------
@@ -191,15 +194,14 @@ def told(db: sqlite3.Connection, peer: bytes) -> bytes | None:
     return row[0] if row is not None else None
 
 
-def tell(db: sqlite3.Connection, peer: bytes, scope: bytes) -> None:
-    """A super-peer gets a snapshot of this scope."""
+def tell(db: sqlite3.Connection, peer: bytes, scope: bytes | None) -> None:
+    """A super-peer has got a snapshot of this scope; None: what it has is of none."""
+    if scope is None:
+        db.execute("DELETE FROM catalog_told WHERE peer = ?", (peer,))
+        return
     (last,) = db.execute("SELECT ifnull(max(at), 0) FROM catalog_told").fetchone()
     db.execute("INSERT OR REPLACE INTO catalog_told VALUES (?, ?, ?)", (peer, scope, last + 1))
-    db.execute(
-        "DELETE FROM catalog_told WHERE peer NOT IN"
-        " (SELECT peer FROM catalog_told ORDER BY at DESC LIMIT ?)",
-        (TOLD_MAX,),
-    )
+    db.execute("DELETE FROM catalog_told WHERE at <= ?", (last + 1 - TOLD_MAX,))
 
 
 # --- rows ----------------------------------------------------------------------------------------------------
@@ -223,12 +225,12 @@ def _registered(row: Sequence[object]) -> Registered:
     return Registered(entry, audience)  # type: ignore[arg-type]
 
 
-def _of_share(db: sqlite3.Connection, share: str, columns: str, limit: int = -1) -> sqlite3.Cursor:
-    """The share itself, and all whose paths begin with it and '/', behind which '0' comes next."""
+def _below(db: sqlite3.Connection, path: str, columns: str, limit: int = -1) -> sqlite3.Cursor:
+    """What is at a path, and all whose paths begin with it and '/', behind which '0' comes next."""
     return db.execute(
         f"SELECT {columns} FROM catalog_entry"  # noqa: S608 - columns of our own
         " WHERE path = ?1 OR (path >= ?1 || '/' AND path < ?1 || '0') LIMIT ?2",
-        (share, limit),
+        (path, limit),
     )
 
 

@@ -96,6 +96,10 @@ class Search:
         self._room.set()
         return hit
 
+    def on_end(self, tell: Callable[[], None]) -> None:
+        """Call it once nobody is asked any more."""
+        self._task.add_done_callback(lambda _: tell())
+
     async def close(self) -> None:
         """Ask nobody any more. What was found already can still be taken. Closing twice is harmless."""
         self._task.cancel()

@@ -125,16 +125,14 @@ class Bye(_message.Message):
     def __init__(self) -> None: ...
 
 class Standing(_message.Message):
-    __slots__ = ("willing", "elected", "reach", "rtt_us")
+    __slots__ = ("willing", "reach", "rtt_us")
     WILLING_FIELD_NUMBER: _ClassVar[int]
-    ELECTED_FIELD_NUMBER: _ClassVar[int]
     REACH_FIELD_NUMBER: _ClassVar[int]
     RTT_US_FIELD_NUMBER: _ClassVar[int]
     willing: bool
-    elected: bool
     reach: int
     rtt_us: int
-    def __init__(self, willing: _Optional[bool] = ..., elected: _Optional[bool] = ..., reach: _Optional[int] = ..., rtt_us: _Optional[int] = ...) -> None: ...
+    def __init__(self, willing: _Optional[bool] = ..., reach: _Optional[int] = ..., rtt_us: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("query", "registration", "lease", "bye", "presence", "standing")
@@ -207,7 +205,7 @@ class Online(_message.Message):
     def __init__(self, online: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class Refused(_message.Message):
-    __slots__ = ("reason", "why")
+    __slots__ = ("reason", "why", "epoch", "seq")
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNSPECIFIED: _ClassVar[Refused.Reason]
@@ -230,9 +228,13 @@ class Refused(_message.Message):
     NOT_KEPT: Refused.Reason
     REASON_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     reason: Refused.Reason
     why: str
-    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ...) -> None: ...
+    epoch: int
+    seq: int
+    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("hits", "counts", "end", "held", "online", "refused", "standing")

@@ -17,7 +17,7 @@ CREATE TABLE catalog_entry (
 ) WITHOUT ROWID;
 
 CREATE TABLE catalog_log (
-    seq  INTEGER PRIMARY KEY,       -- rises by one with each change
+    seq  INTEGER PRIMARY KEY,       -- rises: the time in milliseconds, or one more than the last
     path TEXT NOT NULL,
     was  INTEGER                    -- the audience before; NULL: it was not there
 );
