@@ -16,7 +16,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from warren.core import varint
-from warren.core.errors import ProtocolViolation, RequestTimeout
+from warren.core.errors import ConnectionClosed, ProtocolViolation, RequestTimeout
 from warren.core.found import Counts
 from warren.core.framing import frame
 from warren.protocols.directory.messages import (
@@ -121,32 +121,28 @@ class DirectoryProtocol:
 
     # --- asking ---------------------------------------------------------------------------------------------
 
-    async def talk(self, peer: PeerId) -> Talk:
-        """A stream for calls; connects if need be, and raises what connecting raises."""
-        socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
-        # Written at once, without waiting for the agreement on the protocol: one round trip.
-        return Talk(socket.open_stream((PROTOCOL,)))
+    def talk(self, peer: PeerId) -> Talk:
+        """A stream for calls. Raises ConnectionClosed where there is no connection."""
+        return Talk(self._open(peer))
 
     async def ask(self, peer: PeerId, call: Call) -> Answer:
         """One call that has one answer. Raises what `talk` and `Talk.ask` raise."""
-        async with await self.talk(peer) as talk:
+        async with self.talk(peer) as talk:
             return await talk.ask(call)
 
-    async def tell(self, peer: PeerId, call: Call) -> None:
-        """One call that has no answer; returns once it is on its way. Raises what connecting raises."""
-        socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
-        stream = socket.open_stream((PROTOCOL,))
+    def tell(self, peer: PeerId, call: Call) -> None:
+        """One call that has no answer. Raises ConnectionClosed where there is no connection."""
+        stream = self._open(peer)
         stream.write_through(frame(call_to_bytes(call)))
         stream.close_nowait()
 
     async def query(self, peer: PeerId, call: QueryCall) -> AsyncGenerator[Found | Counts | End, None]:
         """What a connected peer finds, as it comes, and last `End`. It has no deadline of its own.
 
-        Raises Refused, LimitReached (it wants to be asked less), ProtocolViolation, ProtocolNotSupported, and
-        what connecting raises.
+        Raises Refused, LimitReached (it wants to be asked less), ProtocolViolation, ProtocolNotSupported,
+        ConnectionClosed where there is no connection.
         """
-        socket = await self._network.connect(peer, timeout_s=TIMEOUT_S)
-        stream = socket.open_stream((PROTOCOL,))
+        stream = self._open(peer)
         read, at_the_end = 0, False
         try:
             stream.write_through(frame(call_to_bytes(call)))
@@ -175,6 +171,16 @@ class DirectoryProtocol:
                 stream.close_nowait()
             else:
                 stream.reset()  # else it goes on looking for who does not listen
+
+
+    def _open(self, peer: PeerId) -> Stream:
+        """Nobody is dialled for a question. What is written goes at once, without waiting for the agreement on
+        the protocol: one round trip.
+        """
+        for socket in self._network.sockets(peer):
+            if socket.usable:
+                return socket.open_stream((PROTOCOL,))
+        raise ConnectionClosed(f"there is no connection with {peer}")
 
 
 class Talk:

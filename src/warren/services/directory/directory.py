@@ -120,7 +120,7 @@ class Directory:
         """End all searches, and say goodbye."""
         for search in list(self._searches):
             await search.close()
-        await self.registrar.close()
+        self.registrar.close()
         self.super_peer.close()
 
     # --- searching ------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SETTLE_S: Final = 1.0
 """After the last who came or went: round trips are measured, and standings told, in that time."""
+PATIENCE_S: Final = 3.0
+"""After which the lowest peer id alone decides. Fault: what was told is older than what is, and each takes
+another one for the fittest."""
 OTHERS_MIN: Final = 2
 """Others in the network from which on a super-peer is of use: with one other, asking it is the same."""
 PEERS_MAX: Final = 1024
@@ -88,9 +91,18 @@ class Election:
         settled_at = self._changed_at + SETTLE_S
         if now < settled_at:
             return Verdict(elected=False, look_at=settled_at)
-        return Verdict(elected=all(mine < _key(one, peer) for peer, one in self._standings.items()))
+        if all(mine < _key(one, peer) for peer, one in self._standings.items()):
+            return Verdict(elected=True)
+        patient_until = self._changed_at + PATIENCE_S
+        if now < patient_until:
+            return Verdict(elected=False, look_at=patient_until)
+        return Verdict(elected=self._me < min(self._standings))
 
 
-def _key(standing: Standing, peer: PeerId) -> tuple[int, int, PeerId]:
+def rank(standing: Standing) -> tuple[int, int]:
     """The lower, the fitter. Round trips count by their order of magnitude."""
-    return (max(standing.rtt_us, _FAST_US) // _FAST_US).bit_length(), -standing.reach, peer
+    return (max(standing.rtt_us, _FAST_US) // _FAST_US).bit_length(), -standing.reach
+
+
+def _key(standing: Standing, peer: PeerId) -> tuple[tuple[int, int], PeerId]:
+    return rank(standing), peer

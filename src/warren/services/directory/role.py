@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import WarrenError
 from warren.protocols.directory.messages import Standing
 from warren.protocols.directory.protocol import ELECTED, SUPER_PEER
-from warren.services.directory.election import Election, Verdict
+from warren.services.directory.election import Election, Verdict, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from warren.services.directory.super_peer import SuperPeer
 
 TELL_EVERY_S: Final = 60.0
-"""Between standings told to the same peer: round trips change."""
+"""Between standings told to the same peer that are much the same..."""
+TELL_AGAIN_S: Final = 0.3
+"""...and between such as are not."""
 PUBLIC_EVERY_S: Final = 30.0
 """Between looks at whether this node has a public address, where that decides."""
 _UNKNOWN_US: Final = 1_000_000
@@ -55,7 +57,7 @@ class Role:
         self._config = config
         self._is_public = is_public
         self._election = Election(network.peer_id, network.clock())
-        self._told_at: dict[PeerId, float] = {}
+        self._told: dict[PeerId, tuple[float, Standing]] = {}
         self._wake = asyncio.Event()
         self.on_changed: list[Callable[[], None]] = []
         """Called when this node became a super-peer, or is one no more."""
@@ -85,10 +87,10 @@ class Role:
             while True:
                 self._wake.clear()
                 now = self._network.clock()
-                self._tell_all(tasks, now)
+                look_at = self._tell_all(tasks, now)
                 verdict = self._decide(now)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(verdict.look_at):
+                    async with asyncio.timeout_at(min(look_at, verdict.look_at or look_at)):
                         await self._wake.wait()
 
     def _decide(self, now: float) -> Verdict:
@@ -100,7 +102,9 @@ class Role:
             return Verdict(elected=False, look_at=now + PUBLIC_EVERY_S)
         verdict = self._election.decide(self.standing(), now, elected=elected, appointed=appointed)
         self._set(*((SUPER_PEER, ELECTED) if verdict.elected else ()))
-        look_at = now + (PUBLIC_EVERY_S if self._config.auto_public else TELL_EVERY_S)
+        if not self._config.auto_public:
+            return verdict
+        look_at = now + PUBLIC_EVERY_S
         return Verdict(verdict.elected, min(look_at, verdict.look_at or look_at))
 
     def _set(self, *protocols: str) -> None:
@@ -121,15 +125,23 @@ class Role:
         one = self._neighbours.get(peer)
         if one is None or not one.is_local:
             self._election.left(peer, self._network.clock())
-            self._told_at.pop(peer, None)
+            self._told.pop(peer, None)
         self._wake.set()
 
-    def _tell_all(self, tasks: asyncio.TaskGroup, now: float) -> None:
-        """Exchange standings with those of the local network to whom it was not done of late."""
+    def _tell_all(self, tasks: asyncio.TaskGroup, now: float) -> float:
+        """Exchange standings with those of the local network who do not know ours; return when to do it again."""
+        own, look_at = self.standing(), now + TELL_EVERY_S
         for peer, one in self._neighbours.all().items():
-            if one.is_local and now >= self._told_at.get(peer, float("-inf")) + TELL_EVERY_S:
-                self._told_at[peer] = now
+            if not one.is_local:
+                continue
+            at, told = self._told.get(peer, (float("-inf"), own))
+            due_at = at + (TELL_EVERY_S if rank(told) == rank(own) else TELL_AGAIN_S)
+            if now >= due_at:
+                self._told[peer] = now, own
                 tasks.create_task(self._tell(peer))
+            else:
+                look_at = min(look_at, due_at)
+        return look_at
 
     async def _tell(self, peer: PeerId) -> None:
         try:

@@ -92,7 +92,7 @@ class Session:
             while True:
                 due = loop.time() + self._lease_s / RENEWALS
                 self._changed.clear()
-                async with await self._protocol.talk(self._peer) as talk:
+                async with self._protocol.talk(self._peer) as talk:
                     await self._renew(talk)
                     await self._send_news(talk)
                 self.is_registered = True
@@ -110,7 +110,7 @@ class Session:
                     await self._changed.wait()
                 self._changed.clear()
                 if self._has_news():
-                    async with await self._protocol.talk(self._peer) as talk:
+                    async with self._protocol.talk(self._peer) as talk:
                         await self._send_news(talk)
 
     async def _renew(self, talk: Talk) -> None:
