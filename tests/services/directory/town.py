@@ -15,6 +15,7 @@ from warren.testing.nodes import QUIET, Nodes
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from warren.core.peer_id import PeerId
     from warren.node import Node
     from warren.runtime.simulated import VirtualLoop
     from warren.services.directory.directory import Directory
@@ -72,13 +73,15 @@ class Town:
         return [number for number in range(len(self.nodes)) if self.directory(number).is_super]
 
     async def registered(self, number: int, *super_peers: int) -> None:
-        """Wait until a node has told these super-peers all there is."""
-        wanted = {self[one].peer_id for one in super_peers}
-        await until(lambda: wanted <= set(self.directory(number).registrar.registered()))
-        index = self.directory(super_peers[0])._index
-        catalog = self.directory(number)._catalog
-        if catalog.all_numbers() == {0} and index.position(self[number].peer_id) is not None:
-            await until(lambda: index.position(self[number].peer_id) == catalog.position)
+        """Wait until these super-peers have been told all there is that they may see."""
+        directory = self.directory(number)
+        for one in super_peers:
+            peer = self[one].peer_id
+            await until(lambda peer=peer: self._is_told(directory, peer))  # type: ignore[misc]
+
+    def _is_told(self, directory: Directory, super_peer: PeerId) -> bool:
+        session = directory.registrar._sessions.get(super_peer)
+        return session is not None and session.is_registered and not session._has_news()
 
 
 @asynccontextmanager

@@ -125,16 +125,10 @@ class DirectoryProtocol:
         """A stream for calls. Raises ConnectionClosed where there is no connection."""
         return Talk(self._open(peer))
 
-    async def ask(self, peer: PeerId, call: Call) -> Answer:
+    async def ask(self, peer: PeerId, call: Call, timeout_s: float = TIMEOUT_S) -> Answer:
         """One call that has one answer. Raises what `talk` and `Talk.ask` raise."""
         async with self.talk(peer) as talk:
-            return await talk.ask(call)
-
-    def tell(self, peer: PeerId, call: Call) -> None:
-        """One call that has no answer. Raises ConnectionClosed where there is no connection."""
-        stream = self._open(peer)
-        stream.write_through(frame(call_to_bytes(call)))
-        stream.close_nowait()
+            return await talk.ask(call, timeout_s)
 
     async def query(self, peer: PeerId, call: QueryCall) -> AsyncGenerator[Found | Counts | End, None]:
         """What a connected peer finds, as it comes, and last `End`. It has no deadline of its own.

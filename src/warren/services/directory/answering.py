@@ -101,9 +101,7 @@ class Conversing:
                     async for answer in answers:
                         yield answer
             case LeaseCall() | RegistrationCall() | Bye():
-                said = await self._registering(call)
-                if said is not None:
-                    yield said
+                yield await self._registering(call)
             case PresenceCall():
                 leases = self._all.super_peer.leases
                 yield self._paid(
@@ -113,13 +111,13 @@ class Conversing:
                 self._all.role.heard(self._peer, call)
                 yield self._paid(self._all.role.standing())
 
-    async def _registering(self, call: LeaseCall | RegistrationCall | Bye) -> Answer | None:
+    async def _registering(self, call: LeaseCall | RegistrationCall | Bye) -> Answer:
         super_peer = self._all.super_peer
-        if isinstance(call, Bye):
-            super_peer.leave(self._peer)
-            return None
         if not super_peer.active:
             return RefusedAnswer(Reason.NO_SUPER_PEER, "it is no super-peer")
+        if isinstance(call, Bye):
+            super_peer.leave(self._peer)
+            return super_peer.held(self._peer)
         if isinstance(call, LeaseCall):
             return super_peer.lease(self._peer, self._group, call.envelope)
         return await super_peer.register(self._peer, self._group, call.envelope, self._parts)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
 from warren.core.found import Counts, Found
+from warren.network.events import PeerDisconnected
 from warren.protocols.directory.messages import (
     PRESENCE_PEERS_MAX,
     End,
@@ -91,6 +92,7 @@ class Directory:
         self._answering = Answering(index, self.super_peer, self.role, me, network.clock)
         self._searches: set[Search] = set()
         index.set_admits(self._admits)
+        network.events.on(PeerDisconnected, lambda event: self.super_peer.disconnected(event.peer))
         if config.role != "off":
             self.role.on_changed.append(self.registrar.wake)
             self.protocol.serve(self._answering)
@@ -120,7 +122,7 @@ class Directory:
         """End all searches, and say goodbye."""
         for search in list(self._searches):
             await search.close()
-        self.registrar.close()
+        await self.registrar.close()
         self.super_peer.close()
 
     # --- searching ------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ SEEK_FIRST_S: Final = 0.5
 SEEK_MAX_S: Final = 300.0
 """Between attempts to meet super-peers that are only known of, doubled from the first."""
 SEEK_DIAL_S: Final = 3.0
+BYE_S: Final = 0.5
+"""For a goodbye to be heard. Fault: a node that does not end for one who does not listen."""
 TAG: Final = "directory"
 _log = logging.getLogger(__name__)
 
@@ -98,21 +100,20 @@ class Registrar:
         finally:
             self._tasks.clear()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say goodbye to those who have our registration."""
         sessions, self._sessions = self._sessions, {}
-        for peer in sessions:
-            self._say_bye(peer)
+        await asyncio.gather(*map(self._say_bye, sessions))
 
     # --- choosing -------------------------------------------------------------------------------------------
 
     def _look(self, tasks: asyncio.TaskGroup) -> float | None:
         self._offer()
         for peer in [one for one in self._tasks if one not in self._choosing.chosen]:
-            self._end(peer)
+            self._end(peer, tasks)
         plan = self._choosing.plan(self._network.clock())
         for peer in plan.leave:
-            self._end(peer)
+            self._end(peer, tasks)
         for peer in plan.begin:
             self._begin(peer, tasks)
         if plan.wanting > 0 and not self._is_super():
@@ -154,12 +155,12 @@ class Registrar:
         self._tasks[peer] = tasks.create_task(self._keep(peer, session))
         self._network.protect(peer, TAG)
 
-    def _end(self, peer: PeerId) -> None:
+    def _end(self, peer: PeerId, tasks: asyncio.TaskGroup) -> None:
         self._tasks.pop(peer).cancel()
         self._sessions.pop(peer, None)
         self._network.unprotect(peer, TAG)
         if self._network.is_connected(peer):
-            self._say_bye(peer)
+            tasks.create_task(self._say_bye(peer))
 
     async def _keep(self, peer: PeerId, session: Session) -> None:
         try:
@@ -171,9 +172,9 @@ class Registrar:
         self._choosing.failed(peer, self._network.clock())
         self._wake.set()
 
-    def _say_bye(self, peer: PeerId) -> None:
+    async def _say_bye(self, peer: PeerId) -> None:
         with contextlib.suppress(WarrenError):
-            self._protocol.tell(peer, Bye())
+            await self._protocol.ask(peer, Bye(), BYE_S)
 
     # --- meeting others -------------------------------------------------------------------------------------
 
