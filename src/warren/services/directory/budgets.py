@@ -42,7 +42,7 @@ class Rates(NamedTuple):
 QUERIES: Final = Rates(Rate(200, 50), Rate(1000, 250), Rate(4000, 1000))
 """Queries answered. Attack: queries without end; each costs a millisecond or so."""
 CHANGES: Final = Rates(Rate(300_000, 2000), Rate(3_000_000, 20_000), Rate(6_000_000, 100_000))
-"""Entries and paths taken from registrations, and 50 for each message. Attack: registrations without end."""
+"""Entries and paths taken from registrations, and 200 for each message. Attack: registrations without end."""
 LEASES: Final = Rates(Rate(10, 1), Rate(40_000, 2000), Rate(40_000, 4000))
 """Leases whose signature is checked, 0.1 ms each. Attack: leases without end."""
 QUESTIONS: Final = Rates(Rate(50, 5), Rate(1000, 100), Rate(4000, 1000))

@@ -34,13 +34,17 @@ if TYPE_CHECKING:
 
 GRACE_S: Final = 5.0
 """For which a peer whose connection broke counts as there. Fault: who changes the network flickers."""
+KEEP_S: Final = 7 * 86400.0
+"""For which entries of who went are kept, to be shown as what nobody there holds. Fault: an index full of
+peers that never come back."""
+TIDY_EVERY_S: Final = 3600.0
 TABLES_BYTES_MAX: Final = 64 << 20
 """Tables of audiences of all peers together. Attack: large tables of many identities."""
 SNAPSHOT_BYTES_MAX: Final = 48 << 20
 """Parts of one snapshot that wait for the last one. Attack: snapshots without an end."""
 SNAPSHOTS_BYTES_MAX: Final = 128 << 20
 """The same of all peers together."""
-MESSAGE_COST: Final = 50
+MESSAGE_COST: Final = 200
 """What a registration costs besides its changes: its signature and its commit."""
 _log = logging.getLogger(__name__)
 
@@ -68,6 +72,8 @@ class SuperPeer:
         self._config = config
         self._me = me
         self._now = now
+        self._gone: dict[PeerId, float] = {}
+        """Whose entries are kept although they are not there, who went first before the others."""
         self._tables: dict[PeerId, Audiences] = {}
         self._tables_bytes = 0
         self._waiting_bytes = 0
@@ -79,14 +85,34 @@ class SuperPeer:
     # --- who is there ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Let leases end, until cancelled."""
+        """Let leases end, and forget who does not come back, until cancelled."""
+        now = self._now()
+        self._gone = {owner: now for owner in self._index.owners() if owner not in self.leases}
+        self._gone.pop(self._me, None)
         while True:
             self._wake.clear()
-            for peer in self.leases.expire(self._now()):
-                self._index.set_online(peer, False)
+            now = self._now()
+            for peer in self.leases.expire(now):
+                self._went(peer)
+            await self._tidy(now)
+            tidy_at = now + TIDY_EVERY_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self.leases.next_at):
+                async with asyncio.timeout_at(min(tidy_at, self.leases.next_at or tidy_at)):
                     await self._wake.wait()
+
+    async def _tidy(self, now: float) -> None:
+        """Forget who has been gone for long, and everybody where this node is no super-peer."""
+        too_many = len(self._index.owners()) - 2 * self._config.peers_max
+        for number, (peer, at) in enumerate(list(self._gone.items())):
+            if self.active and at + KEEP_S > now and number >= too_many:
+                return
+            self._gone.pop(peer, None)
+            self._drop_table(peer)
+            await self._index.forget(peer)
+
+    def _went(self, peer: PeerId) -> None:
+        self._index.set_online(peer, False)
+        self._gone[peer] = self._now()
 
     def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes) -> Answer:
         """A sign of life. The answer tells where the registration of the peer stands."""
@@ -106,13 +132,14 @@ class SuperPeer:
             return RefusedAnswer(Reason.FULL, "there is no room for another peer")
         if taken is Taken.NEW:
             self._index.set_online(peer, True)
+            self._gone.pop(peer, None)
             self._wake.set()
         return self.held(peer)
 
     def leave(self, peer: PeerId) -> None:
         """It said that it goes: nothing of it is found as online from now on."""
         if self.leases.leave(peer):
-            self._index.set_online(peer, False)
+            self._went(peer)
 
     def disconnected(self, peer: PeerId) -> None:
         """The last connection with it is gone. It may come back at once, and be there all the time."""
@@ -125,8 +152,7 @@ class SuperPeer:
         self.active = False
         for peer in self.leases.peers():
             self.leave(peer)
-        self._tables.clear()
-        self._tables_bytes = 0
+        self._wake.set()
 
     # --- what they share ------------------------------------------------------------------------------------
 
@@ -229,6 +255,10 @@ class SuperPeer:
         self._tables[peer] = table
         self._tables_bytes = size
         return True
+
+    def _drop_table(self, peer: PeerId) -> None:
+        table = self._tables.pop(peer, None)
+        self._tables_bytes -= table.size if table is not None else 0
 
     def _too_many(self) -> RefusedAnswer:
         return RefusedAnswer(Reason.FULL, f"a peer may register {self._config.entries_max} entries here")

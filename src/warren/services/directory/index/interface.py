@@ -166,6 +166,10 @@ class Index(Protocol):
         """How far the owner's registration has come; None: it has none. Told once it is committed."""
         ...
 
+    def owners(self) -> list[PeerId]:
+        """Who has a registration, online or not."""
+        ...
+
     def size(self, owner: PeerId) -> int:
         """How many entries the owner has registered."""
         ...

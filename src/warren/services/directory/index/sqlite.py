@@ -142,6 +142,10 @@ class SqliteIndex:
         registration = self._registrations.get(owner)
         return registration.position if registration else None
 
+    def owners(self) -> list[PeerId]:
+        """See `interface.Index`."""
+        return list(self._registrations)
+
     def size(self, owner: PeerId) -> int:
         """See `interface.Index`."""
         registration = self._registrations.get(owner)
