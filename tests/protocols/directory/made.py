@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hypothesis import strategies as st
 
 from warren.core.cid import Cid
@@ -11,6 +13,7 @@ from warren.core.query import Query, Term
 from warren.protocols.directory.entries import Registered
 
 
+@lru_cache
 def key(number: int) -> PrivateKey:
     return PrivateKey.from_seed(number.to_bytes(32, "big"))
 
