@@ -22,10 +22,11 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 def words(text: str) -> list[str]:
     """The words of a text, in order, as often as they stand there; `WORDS_MAX` at most."""
-    found: list[str] = _WORD.findall(fold(text))
+    folded = fold(text)
+    found: list[str] = _WORD.findall(folded)
     if len(found) > WORDS_MAX:
         del found[WORDS_MAX:]
-    if len(text) > WORD_CHARS_MAX:
+    if len(folded) > WORD_CHARS_MAX:
         return [word[:WORD_CHARS_MAX] for word in found]
     return found
 
