@@ -114,7 +114,7 @@ def peer(number: object) -> PeerId:
 
 
 def show(label: str, *figures: str) -> None:
-    print(f"{label:<52}{' '.join(f'{one:>16}' for one in figures)}", flush=True)
+    print(f"{label:<48}{' '.join(f'{one:>14}' for one in figures)}", flush=True)
 
 
 def spread(took: list[float]) -> tuple[str, str]:
@@ -166,13 +166,14 @@ async def bother(index: SqliteIndex, acks: list[float]) -> None:
 
 
 async def ask(index: SqliteIndex, label: str, queries: list[Query]) -> None:
-    took, hits = [], 0
+    took, cpu, found = [], [], 0
     for query in queries:
-        begun = time.perf_counter()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
         results = await index.search(query, None)
         took.append(time.perf_counter() - begun)
-        hits += results.total
-    show(label, *spread(took), f"{hits / len(queries):.0f} found")
+        cpu.append(time.process_time() - begun_cpu)
+        found += results.total
+    show(label, *spread(took), "of CPU:", *spread(cpu), f"{found / len(queries):.0f} found")
 
 
 async def measure(folder: str, count: int) -> None:

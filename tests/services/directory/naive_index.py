@@ -139,6 +139,6 @@ def _has_all(beginnings: list[str], texts: tuple[str, ...]) -> bool:
 
 
 def _has(there: set[str], word: str, whole: bool) -> bool:
-    if whole or (len(word) == 1 and word.isascii()):
+    if whole or (len(word) == 1 and word < "\u2e80"):
         return word in there
     return any(one.startswith(word) for one in there)

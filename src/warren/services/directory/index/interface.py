@@ -185,8 +185,8 @@ class Index(Protocol):
     async def search(self, query: Query, asker: PeerId | None) -> Results:
         """Find what has all words and meets all filters, and what the asker may see; None: what is public.
 
-        Words are looked for in path, title, authors, domains, tags and abstract; a term of one ASCII letter
-        or digit is a whole word.
+        Words are looked for in path, title, authors, domains, tags and abstract; a term of one letter or
+        digit (before U+2E80, where scripts begin in which one character is a word) is a whole word.
 
         What the asker may not see has no influence on hits, scores and total. Limit and offset of the query
         count content ids.
