@@ -70,15 +70,15 @@ if TYPE_CHECKING:
 @click.pass_obj
 def up(
     session: Session,
+    /,
     detach: bool,
     name: str | None,
     listen: tuple[str, ...],
     bootstrap: tuple[str, ...],
     dns: tuple[str, ...],
     mdns: bool | None,
-    role: str | None,
-    status_listen: str | None,
     detached: bool,
+    **more: str | None,
 ) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
 
@@ -93,8 +93,8 @@ def up(
         "discovery.bootstrap": bootstrap or None,
         "discovery.dns": dns or None,
         "discovery.mdns": mdns,
-        "directory.role": role,
-        "status.listen": status_listen,
+        "directory.role": more["role"],
+        "status.listen": more["status_listen"],
     }
     may_ask = not detached and name is None and _somebody_can_answer(session)
     if detach and not may_ask:  # the settings are read by the node itself: to load them here takes time
