@@ -19,7 +19,7 @@ import asyncio
 import inspect
 import logging
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import warren
 from warren.config import Config
@@ -27,10 +27,12 @@ from warren.core.cid import Cid
 from warren.core.errors import Closed, InputError, InvalidCid, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
+from warren.core.query import Query, terms_of
 from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
+from warren.services.directory.directory import SEARCH_S
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
 
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.model import Filters
+    from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
@@ -413,6 +417,31 @@ class Node:
         _check_path(output or "")
         peer, what = self._source(ref, from_peer)
         return self._running.fetcher.get(peer, what, output or self.config.download_dir)
+
+    # --- searching ----------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        ttl: int | None = None,
+        timeout_s: float = SEARCH_S,
+        **filters: Unpack[Filters],
+    ) -> Search:
+        """Look for what is shared, here, at connected peers and at super-peers: `async for hit in search`.
+
+        query: words, all of which must be there, each a prefix unless in double quotes; or a whole `Query`.
+        Filters go with words; see `Query`. ttl: how far super-peers pass it on; 0: not at all, None: as they
+        see fit. It ends when all have answered, or after timeout_s seconds. Everybody is asked from this call
+        on. Raises InputError for what asks for nothing, or too much.
+        """
+        if isinstance(query, str):
+            suffixes = tuple(one.lower().lstrip(".") for one in filters.get("suffixes", ()))
+            rest: dict[str, Any] = {key: value for key, value in filters.items() if key != "suffixes"}
+            query = Query(terms=terms_of(query), suffixes=suffixes, **rest)
+        elif filters:
+            raise InputError("a whole query has its filters", hint="give words, or set them in the query")
+        return self._running.directory.search(query, ttl=ttl, timeout_s=timeout_s)
 
     # --- inside -------------------------------------------------------------------------------------------
 
