@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.services.presence.support import peer
-from warren.services.presence.hearsay import GOOD_S, HELD_MAX, SPEAKERS_MAX, Hearsay, Tally
+from warren.services.presence.hearsay import GOOD_S, HELD_MAX, SPEAKERS_MAX, Hearsay
+from warren.services.presence.model import Tally
 
 ANNA, BEN, S, T = (peer(number) for number in range(4))
 SOME = Tally(3, 5)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from warren.core.peer_id import PeerId
+    from warren.services.presence.model import Tally
 
 GOOD_S: Final = 300.0
 """A word is good for so many seconds. Attack: a super-peer says once that somebody is gone, for ever."""
@@ -23,13 +24,6 @@ SPEAKERS_MAX: Final = 8
 """Super-peers whose word is kept; the oldest gives way. Attack: super-peers without end."""
 HELD_MAX: Final = 256
 """Peers that one super-peer may hold offline in our eyes. Attack: a list of everybody."""
-
-
-class Tally(NamedTuple):
-    """How the votes stood: so many of those online who could vote."""
-
-    accusers: int
-    online: int
 
 
 class _Word(NamedTuple):

@@ -55,11 +55,14 @@ class OwnLeases:
         self._since = clock.now()
         self._valid_s = valid_s
 
-    def sealed(self, super_peer: PeerId) -> bytes:
-        """A new lease for one super-peer, sealed."""
+    def lease(self, super_peer: PeerId) -> Lease:
+        """A new lease for one super-peer."""
         held_s = int(self._clock.now() - self._since)
-        lease = Lease(self._key.peer_id, self._numbers.next(), self._valid_s, held_s, super_peer)
-        return lease.seal(self._key)
+        return Lease(self._key.peer_id, self._numbers.next(), self._valid_s, held_s, super_peer)
+
+    def sealed(self, super_peer: PeerId) -> bytes:
+        """The same, sealed."""
+        return self.lease(super_peer).seal(self._key)
 
     def pass_by(self, known: int) -> None:
         """A super-peer knows a higher number of ours: go on from there."""
