@@ -59,7 +59,8 @@ class Finder:
     """Runs as one task, from `run` until that is cancelled.
 
     where: the addresses of this node itself. on_doubt: called with peers that could not be reached, or whose
-    connection broke; on_met: with those that were.
+    connection broke; on_met: with those that were. is_held_offline: whom others cannot reach; such are not
+    dialled for the moment.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Finder:
         *,
         on_doubt: Callable[[PeerId], None] = lambda _: None,
         on_met: Callable[[PeerId], None] = lambda _: None,
+        is_held_offline: Callable[[PeerId], bool] = lambda _: False,
     ) -> None:
         self._network = network
         self._table = table
@@ -81,6 +83,7 @@ class Finder:
         self._policy = policy
         self._on_doubt = on_doubt
         self._on_met = on_met
+        self._is_held_offline = is_held_offline
         self._choice = Choice(policy, entropy, clock.now())
         self._changed = asyncio.Event()
         self._notes: dict[str, Purse] = {}
@@ -159,6 +162,8 @@ class Finder:
         while True:
             self._changed.clear()
             match self._choice.next(self._clock.now(), len(self._network.peers())):
+                case Dial(target, _) if not isinstance(target, Multiaddr) and self._is_held_offline(target):
+                    self._choice.spared(target, self._clock.now())
                 case Dial(target, addresses):
                     self.tried += 1
                     tasks.create_task(self._dial(target, addresses))
