@@ -25,6 +25,7 @@ from warren.protocols.kad.config import KadConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
+from warren.services.presence.config import PresenceConfig
 
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
@@ -123,6 +124,7 @@ class Config:
     api: ApiConfig = field(default_factory=ApiConfig)
     status: StatusConfig = field(default_factory=StatusConfig)
     dht: KadConfig = field(default_factory=KadConfig)
+    presence: PresenceConfig = field(default_factory=PresenceConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -153,6 +155,7 @@ class Config:
             "api": ApiConfig,
             "status": StatusConfig,
             "dht": KadConfig,
+            "presence": PresenceConfig,
         }
         for name, kind in kinds.items():
             value = getattr(self, name)
