@@ -76,7 +76,8 @@ class Presence:
         self._accusing = Accusing(tries.failing, config.vote_s)
         self._super_peers: Callable[[], Sequence[PeerId]] = tuple
         self._renews = True
-        self._followed = asyncio.Event()
+        self._renew_now = asyncio.Event()
+        self._listen_now = asyncio.Event()
         self._accused = asyncio.Event()
         self._desk = Desk(network.peer_id, config, network.clock, self._ask_accused, network.events.emit)
         self._protocol = PresenceProtocol(network, self._desk, self._refute)
@@ -90,13 +91,18 @@ class Presence:
         renew: keep a lease with each; False: somebody else does, with `own_lease`.
         """
         self._super_peers, self._renews = super_peers, renew
-        self._followed.set()
+        self.moved()
+
+    def moved(self) -> None:
+        """This node has other super-peers than before: take leases there now, and hear what is said there."""
+        self._renew_now.set()
+        self._listen_now.set()
 
     def open_desk(self) -> None:
         """Be a super-peer from now on."""
         self._desk.open()
         self._take_own_lease()
-        self._followed.set()
+        self._renew_now.set()
 
     def shut_desk(self) -> None:
         """Be none any more."""
@@ -177,14 +183,14 @@ class Presence:
 
     async def _renew_when_due(self) -> None:
         while True:
-            self._followed.clear()
+            self._renew_now.clear()
             if self._desk.is_open:
                 self._take_own_lease()
             if self._renews:
                 async with asyncio.TaskGroup() as tasks:
                     for super_peer in self._super_peers():
                         tasks.create_task(self._renew(super_peer))
-            await _until(self._jittered(self._config.lease_s / RENEWALS), self._followed)
+            await _until(self._pause_s(self._config.lease_s / RENEWALS), self._renew_now)
 
     async def _renew(self, super_peer: PeerId) -> None:
         with _logged("renewing the lease with", super_peer):
@@ -252,9 +258,10 @@ class Presence:
 
     async def _listen_when_due(self) -> None:
         while True:
+            self._listen_now.clear()
             for super_peer in self._super_peers():
                 await self._listen(super_peer)
-            await _until(self._jittered(self._config.hearsay_s), self._followed)
+            await _until(self._pause_s(self._config.hearsay_s), self._listen_now)
 
     async def _listen(self, super_peer: PeerId) -> None:
         """Hear whom votes hold offline there, and how those stand whom others hold offline."""
@@ -267,7 +274,10 @@ class Presence:
             online = [one.peer for one in standings if one.state == "online"]
             self._hearsay.heard(super_peer, held, online, self._clock.now())
 
-    def _jittered(self, seconds: float) -> float:
+    def _pause_s(self, seconds: float) -> float | None:
+        """Until the next round; where there is nobody to speak to, none is due by itself."""
+        if self._super_peers is tuple and not self._desk.is_open:
+            return None
         return self._entropy.uniform(seconds * 0.75, seconds)
 
 
