@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.peers import stage, until
 from warren import testing
+from warren.core.lease import Lease
 from warren.services.peers.config import PeersConfig
 from warren.services.presence.config import PresenceConfig
 from warren.services.presence.model import (
@@ -201,6 +202,47 @@ def test_leases_are_renewed_end_and_are_given_back_at_the_end_of_a_node() -> Non
             events.close()
             told = [event async for event in events if isinstance(event, PeerWentOffline)]
             assert told == [PeerWentOffline(gone, "goodbye"), PeerWentOffline(dead, "expired")]
+
+    testing.run(main())
+
+
+def test_who_moves_to_another_super_peer_takes_a_lease_there_at_once() -> None:
+    async def main() -> None:
+        async with stage(3, CALM, others=SHORT) as made:
+            nodes = [made.nodes[number] for number in range(3)]
+            for node in nodes[:2]:
+                node.presence.open_desk()
+            await made.connect(2, 0, 1)
+            chosen = [nodes[0].peer_id]
+            nodes[2].presence.follow(lambda: chosen)
+            await asyncio.sleep(1)
+            assert nodes[0].presence.desk.is_online(nodes[2].peer_id)
+            chosen[:] = [nodes[1].peer_id]
+            nodes[2].presence.moved()
+            await asyncio.sleep(1)
+            assert nodes[1].presence.desk.is_online(nodes[2].peer_id)
+            nodes[1].presence.shut_desk()
+            assert not nodes[1].presence.desk.is_online(nodes[2].peer_id)
+            await asyncio.sleep(60)
+            assert nodes[1].presence.counts == PresenceCounts(0, 0, 0)
+
+    testing.run(main())
+
+
+def test_somebody_else_may_carry_the_leases() -> None:
+    async def main() -> None:
+        async with stage(2, CALM, others=SHORT) as made:
+            boss, weak = made.nodes[0], made.nodes[1]
+            boss.presence.open_desk()
+            await made.connect(1, 0)
+            weak.presence.follow(lambda: (boss.peer_id,), renew=False)
+            await asyncio.sleep(120)
+            assert not boss.presence.desk.is_online(weak.peer_id)
+            lease = Lease.open(weak.presence.own_lease(boss.peer_id))
+            assert boss.presence.desk.take_lease(lease, "100.2.0.1").verdict == "taken"
+            assert boss.presence.desk.is_online(weak.peer_id)
+            await asyncio.sleep(61)
+            assert not boss.presence.desk.is_online(weak.peer_id)
 
     testing.run(main())
 
