@@ -26,6 +26,7 @@ from warren.services.directory.config import DirectoryConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
+from warren.services.presence.config import PresenceConfig
 
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
@@ -125,6 +126,7 @@ class Config:
     api: ApiConfig = field(default_factory=ApiConfig)
     status: StatusConfig = field(default_factory=StatusConfig)
     dht: KadConfig = field(default_factory=KadConfig)
+    presence: PresenceConfig = field(default_factory=PresenceConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -156,6 +158,7 @@ class Config:
             "api": ApiConfig,
             "status": StatusConfig,
             "dht": KadConfig,
+            "presence": PresenceConfig,
         }
         for name, kind in kinds.items():
             value = getattr(self, name)

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
+    from warren.services.presence.presence import Presence
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -188,6 +189,13 @@ class Node:
     def discovery(self) -> Discovery:
         """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
         return self._running.discovery
+
+    @property
+    def presence(self) -> Presence:
+        """Who is online, by leases and fail votes, where this node is a super-peer; and whom votes hold
+        offline, as far as its super-peers say.
+        """
+        return self._running.presence
 
     @property
     def dht(self) -> Dht:

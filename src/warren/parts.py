@@ -39,6 +39,7 @@ from warren.services.peers.mend import mend
 from warren.services.peers.roles import roles_of
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
+from warren.services.presence.presence import Presence
 from warren.services.status.board import Sources, StatusBoard
 from warren.services.whereabouts.own_record import OwnRecord
 from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
@@ -96,6 +97,7 @@ class Parts:
     discovery: Discovery
     directory: Directory
     dht: Dht
+    presence: Presence
     status: StatusBoard
     started_at: float
     damage: Damage | None
@@ -143,7 +145,11 @@ async def assemble(
     )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     kad = dht.kad if config.dht.mode != "off" else None
-    discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers, kad)
+    presence = Presence(network, key, config.presence, measuring.prober, whereabouts.reachable)
+    measuring.prober.on_state = presence.note_state
+    discovery = discovery_of(
+        config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
+    )
     ties = Ties(network, key, state, library, contacts, peers, whereabouts.reachable)
     place = home.place(DIRECTORY_NAME)
     directory, directory_work = await assemble_directory(config, ties, place, stack)
@@ -157,6 +163,7 @@ async def assemble(
         known=peers.count,
         dht=lambda: dht.status,
         discovery=discovery.status,
+        presence=lambda: presence.counts,
     )
     parts = Parts(
         runtime=runtime,
@@ -173,6 +180,7 @@ async def assemble(
         discovery=discovery,
         directory=directory,
         dht=dht,
+        presence=presence,
         status=StatusBoard(network, status_sources, peers),
         started_at=started_at,
         damage=damage,
@@ -185,6 +193,7 @@ async def assemble(
             *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
             ("discovery", discovery.run),
+            ("keeping presence", presence.run),
             *dht_work,
             *directory_work,
         ],
@@ -192,6 +201,7 @@ async def assemble(
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     stack.push_async_callback(directory.close)
+    stack.push_async_callback(presence.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

@@ -7,7 +7,7 @@ import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
@@ -44,6 +44,9 @@ from warren.services.files.types import (
     Skipped,
 )
 from warren.services.peers.speedtest import SpeedProgress, SpeedResult
+
+if TYPE_CHECKING:
+    from warren.services.presence.model import Tally
 
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
@@ -167,6 +170,16 @@ class FakeDiscovery:
         return DiscoveryStatus("warren", sources, found=3, tried=2, met=1, wanted=16)
 
 
+class FakePresence:
+    """Votes hold those in `held` offline."""
+
+    def __init__(self) -> None:
+        self.held: dict[Any, Tally] = {}
+
+    def tally(self, peer: Any) -> Any:
+        return self.held.get(peer)
+
+
 class FakeDht:
     """Keeps what is put; under `alone` nobody is there."""
 
@@ -236,7 +249,7 @@ class FakeNode:
     def forget(self) -> None:
         """Be as new."""
         self.peers, self.peer_lists = FakePeers(self), FakeLists()
-        self.discovery = FakeDiscovery()
+        self.discovery, self.presence = FakeDiscovery(), FakePresence()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []

@@ -10,6 +10,7 @@ import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from tests.frontends.support import hold_until_progress_is_shown, warren
+from warren.services.presence.model import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,14 @@ def test_peer_show(run: Any) -> None:
     assert "says       region: north" in said.out
     assert "roles      dht" in said.out
     assert run("peer", "show", "nobody").code == 4
+
+
+def test_peer_show_says_whom_votes_hold_offline(run: Any, api: RunningApi) -> None:
+    assert "held offline" not in run("peer", "show", "anna").out
+    api.node.presence.held[ANNA] = Tally(3, 5)
+    assert "state      connected, held offline by votes (3 of 5)" in run("peer", "show", "anna").out
+    found = json.loads(run("peer", "show", "anna", "--json").out)
+    assert found["held_offline"] == {"accusers": 3, "online": 5}
 
 
 def test_an_ambiguous_peer_lists_the_candidates(run: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.frontends.fake_node import ADDRESS, ME
 from warren.network.counts import Counts
 from warren.services.dht.dht import DhtStatus
+from warren.services.presence.model import PresenceCounts
 from warren.services.status.board import Snapshot
 
 
@@ -28,4 +29,5 @@ SNAPSHOT = Snapshot(
     peers_known=40,
     dht=DhtStatus("server", "/warren/kad/1.0.0", 17, 3, 2, 1),
     discovery=Found(),
+    presence=PresenceCounts(12, 2, 7),
 )

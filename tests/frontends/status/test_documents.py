@@ -39,6 +39,8 @@ def test_the_metrics_are_the_numbers_of_the_node() -> None:
     assert found["warren_dht_mode", (("mode", "server"),)] == 1
     assert found["warren_dht_mode", (("mode", "off"),)] == 0
     assert (plain["warren_dht_peers"], plain["warren_dht_records"]) == (17, 3)
+    assert (plain["warren_presence_online"], plain["warren_presence_held_offline"]) == (12, 2)
+    assert plain["warren_presence_votes"] == 7
 
 
 def test_without_a_node_there_is_only_that_it_is_not_ready() -> None:
@@ -58,5 +60,6 @@ def test_server_info_is_the_same_as_json() -> None:
     assert found["peers"] == {"connected": 3, "known": 40}
     assert found["sockets"]["refused"] == {"per_ip_max": 2}
     assert found["traffic"] == {"bytes_in": 1000, "bytes_out": 2000}
+    assert found["presence"] == {"online": 12, "held_offline": 2, "votes": 7}
     assert found["dht"] == {"mode": "server", "peers": 17, "records": 3, "providers": 2}
     assert (found["ready"], found["roles"], found["uptime_s"]) == (True, ["dht"], 12.5)

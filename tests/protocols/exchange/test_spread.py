@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.exchange.book import key
-from warren.protocols.exchange.allowance import Rate
+from warren.network.allowance import Rate
 from warren.protocols.exchange.entry import Version
 from warren.protocols.exchange.spread import Send, Spread, SpreadLimits, Wait
 

@@ -277,6 +277,26 @@ def test_who_is_gone_is_forgotten_by_who_named_it_only() -> None:
     assert len(choice) == 0
 
 
+def test_who_is_spared_costs_nobody_anything_and_has_its_turn_again_later() -> None:
+    policy = replace(POLICY, source_burst=1, total_burst=1)
+    choice = made(policy)
+    choice.add(peer(0), 0.0)
+    [dial] = dials(choice, 0.0)
+    choice.spared(dial.target, 0.0)
+    choice.add(peer(1), 0.0)
+    assert [one.target for one in dials(choice, 0.0)] == [PEERS[1]]  # its purses are full
+    choice.met(PEERS[1], PEERS[1])
+    step = choice.next(0.0, 0)
+    assert isinstance(step, Wait)
+    assert step.until is not None
+    assert policy.spared_s / 2 <= step.until <= policy.spared_s * 1.5
+    assert [one.target for one in dials(choice, step.until)] == [PEERS[0]]
+    choice.remove(PEERS[0], "mdns")
+    choice.spared(PEERS[0], step.until)
+    choice.spared(PEERS[5], step.until)
+    assert len(choice) == 1
+
+
 NUMBERS = st.integers(0, 11)
 
 

@@ -13,6 +13,13 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Tally(BaseModel):
+    """How the fail votes stand that hold a peer offline."""
+
+    accusers: int
+    online: int = Field(description="Peers that could vote")
+
+
 class KnownPeer(Peer):
     """A peer of the table. Each figure stands with the time of its measurement, null if there is none."""
 
@@ -33,6 +40,7 @@ class KnownPeer(Peer):
     metadata: dict[str, str] = Field(description="What it says of itself, signed by it")
     blocked: bool
     sources: list[str] = Field(description="How it became known")
+    held_offline: Tally | None = Field(description="By votes of others; null: it is not")
 
 
 class PeerPage(BaseModel):

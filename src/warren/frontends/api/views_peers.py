@@ -22,6 +22,7 @@ def known_peer(node: Node, one: Peer) -> Document:
     """A `schemas_peers.KnownPeer`: what the table holds, with what is so right now."""
     now = views.peer(node, one.peer_id)
     addresses = dict.fromkeys(str(address) for address in one.addresses)
+    tally = node.presence.tally(one.peer_id)
     return {
         **now,
         "agent": now["agent"] or one.agent or None,
@@ -43,6 +44,7 @@ def known_peer(node: Node, one: Peer) -> Document:
         "metadata": dict(one.metadata),
         "blocked": one.blocked,
         "sources": list(one.sources),
+        "held_offline": tally._asdict() if tally is not None else None,
     }
 
 

@@ -38,7 +38,7 @@ def details(one: Document, now: float) -> list[str]:
     facts = [
         ("name", f"{one['name'] or '-'}{kind}"),
         ("peer id", one["peer_id"]),
-        ("state", _state(one)),
+        ("state", f"{_state(one)}{_held_offline(one)}"),
         ("latency", _measured(one, now)),
         ("response", _response(one, now)),
         ("download", _long_rate(one["download_bytes_per_s"], one["download_at"], now)),
@@ -74,6 +74,11 @@ def _state(one: Document) -> str:
     if one["connected"]:
         return "connected"
     return "away" if one["contact"] else str(one["state"])
+
+
+def _held_offline(one: Document) -> str:
+    tally = one["held_offline"]
+    return f", held offline by votes ({tally['accusers']} of {tally['online']})" if tally else ""
 
 
 def _latency(one: Document, now: float) -> str:

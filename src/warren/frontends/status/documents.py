@@ -53,6 +53,11 @@ def server_info(now: Snapshot, *, ready: bool) -> bytes:
             "tried": now.discovery.tried,
             "met": now.discovery.met,
         },
+        "presence": {
+            "online": now.presence.online,
+            "held_offline": now.presence.held_offline,
+            "votes": now.presence.votes,
+        },
     }
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
@@ -101,6 +106,9 @@ def _of_node(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("dht_providers", "Provider records kept.", now.dht.providers)
     yield _counter("discovery_dials", "Dials on the word of a discovery.", now.discovery.tried)
     yield _counter("discovery_met", "Those at which a peer was met.", now.discovery.met)
+    yield _gauge("presence_online", "Peers with a lease, at a super-peer.", now.presence.online)
+    yield _gauge("presence_held_offline", "Peers that fail votes hold offline.", now.presence.held_offline)
+    yield _gauge("presence_votes", "Fail votes kept.", now.presence.votes)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

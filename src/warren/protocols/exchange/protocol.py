@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
 from warren.core.framing import frame
 from warren.core.reach import teller_at, teller_of
+from warren.network.allowance import Allowances, Rate
 from warren.network.events import PeerDisconnected, PeerIdentified
-from warren.protocols.exchange.allowance import Allowances, Rate
 from warren.protocols.exchange.doubts import Doubts
 from warren.protocols.exchange.entry import RECORD_BYTES_MAX, Entry, Listed, Version, check, read_claim
 from warren.protocols.exchange.known import SALT_BYTES, Known
@@ -133,8 +133,8 @@ class PeerExchange:
         now = network.clock()
         self._spread = Spread(self._limits, self._entropy)
         self._schedule = Schedule(self._policy, self._entropy, now)
-        self._checks = Allowances(CHECKS, CHECKS_ALL, PEERS_MAX, now)
-        self._answers = Allowances(ANSWERS, ANSWERS_ALL, PEERS_MAX, now)
+        self._checks: Allowances[PeerId] = Allowances(CHECKS, CHECKS_ALL, PEERS_MAX, now)
+        self._answers: Allowances[PeerId] = Allowances(ANSWERS, ANSWERS_ALL, PEERS_MAX, now)
         self._doubts = Doubts()
         self._recent: OrderedDict[PeerId, Entry] = OrderedDict()
         """What was learnt last, whole as it came: most of it is told to others in a moment."""

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from warren.protocols.exchange.allowance import Allowance, Rate
+from warren.network.allowance import Allowance, Rate
 from warren.protocols.exchange.entry import Version
 
 if TYPE_CHECKING:

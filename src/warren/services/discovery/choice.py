@@ -63,6 +63,8 @@ class ChoicePolicy:
     """The wait for a target after its first failure; doubles up to `longest_s`."""
     longest_s: float = 600.0
     """The longest wait for a target that failed."""
+    spared_s: float = 120.0
+    """The wait for a target that others hold for offline."""
     targets_max: int = 256
     """Peers and addresses of one source. Attack: names without end. One that was never met gives way."""
     addresses_max: int = 8
@@ -167,6 +169,13 @@ class Choice:
         if candidate is not None:
             self._pay(candidate.payer, candidate.paid, -1)
             candidate.failures, candidate.met, candidate.peer = 0, True, peer
+
+    def spared(self, target: Target, now: float) -> None:
+        """It was not dialled after all: it costs nobody anything, and has its turn again later."""
+        candidate = self._end(target)
+        if candidate is not None:
+            self._pay(candidate.payer, candidate.paid, -1)
+            self._due_within(candidate, now, self._policy.spared_s)
 
     def missed(self, target: Target, now: float) -> None:
         """It met nobody, or somebody else."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.runtime.seam import Clock, Entropy
-    from warren.services.discovery.choice import ChoicePolicy
+    from warren.services.discovery.choice import ChoicePolicy, Target
 
 TRUSTED: Final = frozenset({"bootstrap"})
 """Sources that are the user's own word."""
@@ -65,7 +65,8 @@ class Finder:
     """Runs as one task, from `run` until that is cancelled.
 
     where: the addresses of this node itself. on_doubt: called with peers that could not be reached, or whose
-    connection broke; on_met: with those that were.
+    connection broke; on_met: with those that were. is_held_offline: whom others cannot reach; such are not
+    dialled for the moment.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Finder:
         *,
         on_doubt: Callable[[PeerId], None] = lambda _: None,
         on_met: Callable[[PeerId], None] = lambda _: None,
+        is_held_offline: Callable[[PeerId], bool] = lambda _: False,
     ) -> None:
         self._network = network
         self._table = table
@@ -87,6 +89,7 @@ class Finder:
         self._policy = policy
         self._on_doubt = on_doubt
         self._on_met = on_met
+        self._is_held_offline = is_held_offline
         self._choice = Choice(policy, entropy, clock.now(), network.hearsay)
         self._changed = asyncio.Event()
         self._notes: dict[str, Purse] = {}
@@ -166,6 +169,8 @@ class Finder:
         while True:
             self._changed.clear()
             match self._choice.next(self._clock.now(), len(self._network.peers())):
+                case Dial() as dial if self._is_spared(dial.target):
+                    self._choice.spared(dial.target, self._clock.now())
                 case Dial() as dial:
                     self.tried += 1
                     tasks.create_task(self._dial(dial))
@@ -173,6 +178,9 @@ class Finder:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout_at(until):
                             await self._changed.wait()
+
+    def _is_spared(self, target: Target) -> bool:
+        return not isinstance(target, Multiaddr) and self._is_held_offline(target)
 
     async def _dial(self, dial: Dial) -> None:
         target = dial.target

@@ -42,8 +42,11 @@ def discovery_of(
     where: Callable[[], Sequence[Multiaddr]],
     table: PeerTable,
     dht: Providing | None = None,
+    is_held_offline: Callable[[PeerId], bool] = lambda _: False,
 ) -> Discovery:
-    """All that `config` asks for. where: the addresses at which others reach this node."""
+    """All that `config` asks for. where: the addresses at which others reach this node. is_held_offline: whom
+    others cannot reach, and this node does not try for that.
+    """
     chance, names, me = runtime.entropy, runtime.transport, network.peer_id
 
     def gone(peer: PeerId) -> None:
@@ -67,7 +70,15 @@ def discovery_of(
         advertisers.append(routing)
     policy = ChoicePolicy(connections=config.connections)
     finder = Finder(
-        network, table, runtime.clock, chance, where, policy, on_doubt=mdns.doubt, on_met=mdns.met
+        network,
+        table,
+        runtime.clock,
+        chance,
+        where,
+        policy,
+        on_doubt=mdns.doubt,
+        on_met=mdns.met,
+        is_held_offline=is_held_offline,
     )
     discovery = Discovery(
         config.namespace,

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from warren.protocols.ping import Ping
     from warren.runtime.seam import Clock, Entropy
     from warren.services.peers.config import PeersConfig
-    from warren.services.peers.model import Peer
+    from warren.services.peers.model import Peer, State
+    from warren.services.peers.probing import Failing
     from warren.services.peers.reach import Place
     from warren.services.peers.table import PeerTable
 
@@ -78,6 +79,7 @@ class Prober:
         "_policy",
         "_probing",
         "_table",
+        "on_state",
     )
 
     def __init__(
@@ -110,6 +112,8 @@ class Prober:
         self._changed = asyncio.Event()
         self._look_at = 0.0
         self._look_sooner = asyncio.Event()
+        self.on_state: Callable[[PeerId, State], None] = lambda _peer, _state: None
+        """Called when it was found out that a peer is in another state."""
 
     async def run(self) -> None:
         """Measure and probe until cancelled. May be run again after a fault."""
@@ -133,6 +137,11 @@ class Prober:
     async def pinged(self, peer: PeerId, rtt_s: float) -> None:
         """A round trip was measured just now, in seconds, by whomever: one more sample."""
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
+
+    def failing(self, peer: PeerId) -> Failing | None:
+        """What was seen of a peer that was tried in vain last, as of now; None: it was not."""
+        self._hear()
+        return self._probing.failing(peer)
 
     # --- what happens ---------------------------------------------------------------------------------------
 
@@ -235,6 +244,7 @@ class Prober:
             with _logged("noting the state of a peer"):
                 match change:
                     case Changed(peer, state):
+                        self.on_state(peer, state)
                         await self._table.note_state(peer, state)
                     case Forgotten(peer):
                         await self._table.forget(peer)

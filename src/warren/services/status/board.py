@@ -52,6 +52,19 @@ class DiscoveryFacts(Protocol):
     def met(self) -> int: ...
 
 
+class PresenceFacts(Protocol):
+    """Who is online here, where this node is a super-peer."""
+
+    @property
+    def online(self) -> int: ...
+
+    @property
+    def held_offline(self) -> int: ...
+
+    @property
+    def votes(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Who knows what. known: how many peers the table holds. started_at: monotonic seconds."""
@@ -64,6 +77,7 @@ class Sources:
     known: Callable[[], Awaitable[int]]
     dht: Callable[[], DhtFacts]
     discovery: Callable[[], DiscoveryFacts]
+    presence: Callable[[], PresenceFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,7 @@ class Snapshot:
     peers_known: int
     dht: DhtFacts
     discovery: DiscoveryFacts
+    presence: PresenceFacts
 
 
 class StatusBoard:
@@ -106,6 +121,7 @@ class StatusBoard:
             peers_known=await sources.known(),
             dht=sources.dht(),
             discovery=sources.discovery(),
+            presence=sources.presence(),
         )
 
     @property

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.protocols.exchange.book import key
-from warren.protocols.exchange.allowance import Allowance, Allowances, Rate
+from warren.network.allowance import Allowance, Allowances, Rate
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
 
 A, B, C = (key(number).peer_id for number in (1, 2, 3))
 
@@ -29,7 +34,7 @@ def test_the_wait_is_until_the_next_one() -> None:
 
 
 def test_one_cannot_use_up_what_is_for_all_and_all_are_bounded() -> None:
-    some = Allowances(Rate(2, 1), Rate(3, 1), peers_max=10, now=0.0)
+    some: Allowances[PeerId] = Allowances(Rate(2, 1), Rate(3, 1), keys_max=10, now=0.0)
     assert [some.take(A, 0.0) for _ in range(4)] == [True, True, False, False]
     assert [some.take(B, 0.0) for _ in range(2)] == [True, False]
     assert not some.take(C, 0.0)
@@ -37,7 +42,7 @@ def test_one_cannot_use_up_what_is_for_all_and_all_are_bounded() -> None:
 
 
 def test_those_heard_of_longest_ago_are_forgotten() -> None:
-    some = Allowances(Rate(1, 0.01), Rate(100, 1), peers_max=2, now=0.0)
+    some: Allowances[PeerId] = Allowances(Rate(1, 0.01), Rate(100, 1), keys_max=2, now=0.0)
     assert [some.take(peer, 0.0) for peer in (A, B, A, C)] == [True, True, False, True]
     assert not some.take(A, 0.0)
     assert some.take(B, 0.0)

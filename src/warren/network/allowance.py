@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable
+from typing import Generic, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from warren.core.peer_id import PeerId
+K = TypeVar("K", bound=Hashable)
 
 
 class Rate(NamedTuple):
@@ -44,23 +44,23 @@ class Allowance:
         return max(0.0, count - self._left) / self._rate.per_s
 
 
-class Allowances:
-    """One for each peer, and one for all together; those of peers heard of longest ago are forgotten."""
+class Allowances(Generic[K]):
+    """One for each peer or host, and one for all together; those heard of longest ago are forgotten."""
 
-    __slots__ = ("_all", "_each", "_peers", "_peers_max")
+    __slots__ = ("_all", "_each", "_kept", "_keys_max")
 
-    def __init__(self, each: Rate, total: Rate, peers_max: int, now: float) -> None:
+    def __init__(self, each: Rate, total: Rate, keys_max: int, now: float) -> None:
         self._each = each
         self._all = Allowance(total, now)
-        self._peers: OrderedDict[PeerId, Allowance] = OrderedDict()
-        self._peers_max = peers_max
+        self._kept: OrderedDict[K, Allowance] = OrderedDict()
+        self._keys_max = keys_max
 
-    def take(self, peer: PeerId, now: float) -> bool:
+    def take(self, key: K, now: float) -> bool:
         """Use one up of both, if both have one."""
-        own = self._peers.get(peer)
+        own = self._kept.get(key)
         if own is None:
-            own = self._peers[peer] = Allowance(self._each, now)
-            if len(self._peers) > self._peers_max:
-                self._peers.popitem(last=False)
-        self._peers.move_to_end(peer)
+            own = self._kept[key] = Allowance(self._each, now)
+            if len(self._kept) > self._keys_max:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
         return own.left(now) >= 1 and self._all.take(now) and own.take(now)

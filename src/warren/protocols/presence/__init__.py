@@ -1,0 +1,1 @@
+"""Leases and fail votes, between a peer and its super-peers."""

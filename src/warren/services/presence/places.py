@@ -1,0 +1,53 @@
+"""Where peers speak from, as far as votes are concerned: which host, and in which network. Values only.
+
+Identities cost nothing and addresses little, so whoever has a host has all identities on it, and whoever
+has a network has all hosts in it: a /24 of IPv4, a /48 of IPv6, which is what one site is given (RFC 6177).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.network.limits import ip_group
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+
+IP4_BITS: Final = 24
+IP6_BITS: Final = 48
+LOOPBACK: Final = "loopback"
+
+
+class Place(NamedTuple):
+    """Where a peer speaks from. host: an IPv4 address or the /64 of an IPv6 one. network: a /24 or a /48."""
+
+    host: str
+    network: str
+
+
+def place_of(peer: PeerId, host: str | None) -> Place:
+    """The place of `peer`, whose connection comes from `host`; None: nobody knows, as through a relay.
+
+    Who runs nodes on this very machine needs no votes to harm it: there each counts as a host of its own,
+    and all of them together as one network. Those of whom nothing is known are one host together.
+    """
+    if host is None:
+        return Place("", "")
+    network = _network_of(host)
+    return Place(str(peer) if network == LOOPBACK else ip_group(host), network)
+
+
+@lru_cache(maxsize=4096)
+def _network_of(host: str) -> str:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback:
+        return LOOPBACK
+    bits = IP4_BITS if address.version == 4 else IP6_BITS
+    return str(ipaddress.ip_network((address, bits), strict=False))
