@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.cid import Cid
 from warren.core.entry import Entry
+from warren.core.found import Found
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
-from warren.protocols.overlay.messages import Ask, Done, Hit, Hits, encode
+from warren.protocols.overlay.messages import Ask, Done, Hits, encode
 from warren.services.overlay.bloom import Counted, size_for
 from warren.services.overlay.deepening import AskRare, Deepening, DeepeningPolicy, End, Round
 from warren.services.overlay.rare import rare_words
@@ -173,10 +174,10 @@ class SuperPeer:
                     self.counted.remove(word)
         self.summaries.set_own(self.counted.snapshot())
 
-    def look(self, query: Query, wanted: int) -> list[Hit]:
+    def look(self, query: Query, wanted: int) -> list[Found]:
         own, topic = query.terms[0].word, query.terms[1].word
         return [
-            Hit(peer(f"weak {self.number} {self.files[one]}"), self.town.files[one].entry, 1.0)
+            Found(peer(f"weak {self.number} {self.files[one]}"), self.town.files[one].entry, 1.0, True)
             for one in self.by_word.get(own, ())
             if self.files[one] not in self.gone and topic in self.town.files[one].words
         ][:wanted]
@@ -309,7 +310,7 @@ class Town:
             lambda: receiver.act(receiver.routing.heard(sender.peer, message, self.queue.now)),
         )
 
-    def deliver(self, hits: Iterable[Hit]) -> None:
+    def deliver(self, hits: Iterable[Found]) -> None:
         if self._search is not None:
             self._search.deliver(hits, self.queue.now)
 
@@ -336,9 +337,7 @@ class Town:
         self._search = None
         self.queue.now += 1.0
         of = min(query.limit, there)
-        return Asked(
-            min(len(search.hits), of), of, search.tally, search.took_s, search.first_s, search.curve
-        )
+        return Asked(min(len(search.hits), of), of, search.tally, search.took_s, search.first_s, search.curve)
 
     def flood(self, asker: int, query: Query) -> Tally:
         """What a full flood costs that hits come back from on the shortest way, and that nobody confirms."""
@@ -398,7 +397,7 @@ class _Search:
         self.took_s = self.first_s = 0.0
         self.over = False
 
-    def deliver(self, hits: Iterable[Hit], now: float) -> None:
+    def deliver(self, hits: Iterable[Found], now: float) -> None:
         self.first_s = self.first_s or now - self.began
         self.hits.update((hit.owner, hit.entry.path) for hit in hits)
         self.curve.append((sum(self.tally.messages.values()), len(self.hits)))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import assemble_directory
+from warren.parts_overlay import assemble_overlay
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
+    from warren.services.overlay.overlay import Overlay
 
     Work = Callable[[], Awaitable[None]]
 
@@ -95,6 +97,7 @@ class Parts:
     fetcher: Fetcher
     discovery: Discovery
     directory: Directory
+    overlay: Overlay
     dht: Dht
     status: StatusBoard
     started_at: float
@@ -156,6 +159,7 @@ async def assemble(
         whereabouts.reachable,
         stack,
     )
+    overlay = assemble_overlay(network, config, directory, kad, peers)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -181,6 +185,7 @@ async def assemble(
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         directory=directory,
+        overlay=overlay,
         dht=dht,
         status=StatusBoard(network, status_sources, peers),
         started_at=started_at,
@@ -196,6 +201,7 @@ async def assemble(
             ("discovery", discovery.run),
             *dht_work,
             *directory_work,
+            ("asking other super-peers", overlay.run),
         ],
     )
     stack.push_async_callback(network.stop)

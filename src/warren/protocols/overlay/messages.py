@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from warren.core.cid import Cid
 from warren.core.entry import PATH_BYTES_MAX, Entry, Metadata
 from warren.core.errors import InputError, ProtocolViolation
+from warren.core.found import Found
 from warren.core.peer_id import PeerId
 from warren.core.query import LIMIT_MAX, QUERY_WORDS_MAX, Query, Term
 from warren.core.words import WORD_CHARS_MAX
@@ -66,22 +67,12 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """What a super-peer knows of. owner: who shares it. score: higher is better."""
-
-    owner: PeerId
-    entry: Entry
-    score: float = 0.0
-    online: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Hits:
     """What `responder` found for the query `id`."""
 
     id: bytes
     responder: PeerId
-    hits: tuple[Hit, ...]
+    hits: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +183,10 @@ def decode(data: bytes) -> Message:
     raise ProtocolViolation("overlay: an empty message")
 
 
-def split(id_: bytes, responder: PeerId, hits: Iterable[Hit]) -> Iterator[Hits]:
+def split(id_: bytes, responder: PeerId, hits: Iterable[Found]) -> Iterator[Hits]:
     """Hits as messages, none over the bounds; one that is too large for any message is left out."""
     room = HITS_BYTES_MAX - 256
-    batch: list[Hit] = []
+    batch: list[Found] = []
     left = room
     for hit in hits:
         size = _hit(hit).ByteSize() + 8
@@ -222,7 +213,7 @@ def _search(query: Query) -> pb.Search:
     )
 
 
-def _hit(hit: Hit) -> pb.Hit:
+def _hit(hit: Found) -> pb.Hit:
     entry, about = hit.entry, hit.entry.metadata
     metadata = None
     if about:
@@ -289,7 +280,7 @@ def _read_hits(message: pb.Hits, size: int) -> Hits:
     )
 
 
-def _read_hit(hit: pb.Hit) -> Hit:
+def _read_hit(hit: pb.Hit) -> Found:
     if not 0 < len(hit.path.encode()) <= PATH_BYTES_MAX:
         raise ProtocolViolation(f"overlay: a path has 1 to {PATH_BYTES_MAX} bytes")
     about = hit.metadata
@@ -303,7 +294,7 @@ def _read_hit(hit: pb.Hit) -> Hit:
     )
     entry = Entry(hit.path, "dir" if hit.dir else "file", hit.size, Cid.from_bytes(hit.cid), metadata)
     score = hit.score if abs(hit.score) < float("inf") else 0.0
-    return Hit(PeerId(hit.owner), entry, score, hit.online)
+    return Found(PeerId(hit.owner), entry, score, hit.online)
 
 
 def _read_done(done: pb.Done) -> Done:

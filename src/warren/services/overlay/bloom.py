@@ -143,8 +143,6 @@ class Counted:
         self.bits_log2 = bits_log2
         self._counts = array("H", bytes(2 << bits_log2))
         self._bits = bytearray(1 << bits_log2 >> 3)
-        self.keys = 0
-        """How many keys went in; one that several words share counts for each."""
 
     def add(self, word: str) -> None:
         """Put in a word that is not in it."""
@@ -153,7 +151,6 @@ class Counted:
             if not count:
                 self._bits[at >> 3] |= 1 << (at & 7)
             self._counts[at] = min(count + 1, _COUNT_MAX)
-        self.keys += len(keys_of(word))
 
     def remove(self, word: str) -> None:
         """Take out a word that is in it. What was counted to the end stays."""
@@ -163,7 +160,6 @@ class Counted:
                 self._bits[at >> 3] &= ~(1 << (at & 7))
             if 0 < count < _COUNT_MAX:
                 self._counts[at] = count - 1
-        self.keys -= len(keys_of(word))
 
     def snapshot(self) -> Bloom:
         """The filter as it is now."""

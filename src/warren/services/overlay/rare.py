@@ -33,9 +33,16 @@ def key_of(word: str) -> bytes:
 
 def rare_words(words: Iterable[str], holders: Callable[[str], int], most: int) -> list[str]:
     """Which to provide: the rarest first, and of those always the same ones."""
-    counted = [(holders(word), _order(word), word) for word in words if len(word) >= RARE_CHARS_MIN]
-    chosen = sorted(one for one in counted if one[0] <= RARE_HOLDERS_MAX)
+    chosen = sorted(rank for word in words if (rank := rank_of(word, holders)) is not None)
     return [word for _, _, word in chosen[:most]]
+
+
+def rank_of(word: str, holders: Callable[[str], int]) -> tuple[int, bytes, str] | None:
+    """How early a word is provided, lower ones first; None: it is not rare."""
+    if len(word) < RARE_CHARS_MIN:
+        return None
+    count = holders(word)
+    return (count, _order(word), word) if count <= RARE_HOLDERS_MAX else None
 
 
 def rarest(query: Query, holders: Callable[[str], int]) -> str | None:

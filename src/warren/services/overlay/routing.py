@@ -22,12 +22,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from warren.protocols.overlay.messages import Ask, Done, Hit, Hits, split
+from warren.protocols.overlay.messages import Ask, Done, Hits, split
 from warren.services.overlay.matching import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
 
@@ -73,7 +74,7 @@ class Deliver(NamedTuple):
 
     id: bytes
     responder: PeerId
-    hits: tuple[Hit, ...]
+    hits: tuple[Found, ...]
 
 
 class RoundEnded(NamedTuple):
@@ -253,7 +254,7 @@ class Routing:
         visit.looking = True
         return [Look(id_, visit.query, visit.wanted)]
 
-    def found(self, id_: bytes, hits: Sequence[Hit], now: float) -> list[Action]:
+    def found(self, id_: bytes, hits: Sequence[Found], now: float) -> list[Action]:
         """What the local index has for a `Look`."""
         visit = self._visits.get(id_)
         if visit is None or visit.looked:
@@ -314,11 +315,9 @@ class Routing:
             actions.append(Blame(peer, "hits that do not fit the query"))
         return actions + self._pass(message.id, visit, message.responder, fitting)
 
-    def _pass(
-        self, id_: bytes, visit: _Visit, responder: PeerId, hits: Iterable[Hit]
-    ) -> list[Action]:
+    def _pass(self, id_: bytes, visit: _Visit, responder: PeerId, hits: Iterable[Found]) -> list[Action]:
         """Hand on what is new and wanted."""
-        fresh: list[Hit] = []
+        fresh: list[Found] = []
         for hit in hits:
             key = hash((responder, hit.owner, hit.entry.path))
             if len(fresh) >= visit.wanted or len(visit.hits) >= self._limits.hits_max:
