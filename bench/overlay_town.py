@@ -1,12 +1,12 @@
 """A thousand super-peers in one event queue: the real machines of the overlay, without sockets.
 
-`Routing`, `Deepening`, `Summaries` and the filters are the product's own, and each message is encoded as it goes
-over the wire; what is simulated is the time it takes, what the super-peers hold, and the DHT, of which only the
-cost is known here.
+`Routing`, `Deepening`, `Summaries` and the filters are the product's own, and each message is encoded as it
+goes over the wire; what is simulated is the time it takes, what the super-peers hold, and the DHT, of which
+only the cost is known here.
 
-What they hold: files with Zipf-like popularity. A file of rank r is held by `TOP / r**s` super-peers, by one at
-least. Its name has two words of a topic (drawn by Zipf from a few thousand) and one of its own (which few other
-files have); who searches gives its own word and one of the topic.
+What they hold: files with Zipf-like popularity. A file of rank r is held by `TOP / r**s` super-peers, by one
+at least. Its name has two words of a topic (drawn by Zipf from a few thousand) and one of its own (which few
+other files have); who searches gives its own word and one of the topic.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ DHT_COUNT: Final = 20
 """Providers that are asked for."""
 DHT_S: Final = 1.0
 DIAL_BYTES: Final = 2500
-"""A connection to somebody new: TCP, Noise, Yamux and identify, both ways; such messages are counted as six."""
+"""A connection to somebody new: TCP, Noise, Yamux and identify, both ways; such messages are counted as
+six."""
 DIAL_MESSAGES: Final = 6
 PROVIDE_EVERY_S: Final = 22 * 3600.0
 POPULAR_MIN: Final = 50
@@ -339,18 +340,24 @@ class Town:
         of = min(query.limit, there)
         return Asked(min(len(search.hits), of), of, search.tally, search.took_s, search.first_s, search.curve)
 
-    def flood(self, asker: int, query: Query) -> Tally:
-        """What a full flood costs that hits come back from on the shortest way, and that nobody confirms."""
+    def flood(self, asker: int, query: Query) -> tuple[Tally, list[tuple[int, int]]]:
+        """What a full flood costs whose hits come back the shortest way, and that nobody confirms; and how
+        its hits grow with its messages, ring by ring.
+        """
         depths, tally = self.depths(asker), Tally()
+        rings, there = Counter(depths.values()), self.existing(asker, query)
         ask = Ask(bytes(16), 1, 7, 7, 20, 5000, query)
-        size = len(encode(ask)) + FRAME_BYTES
-        asks = DEGREE + (len(depths) - 1) * (DEGREE - 1)
-        tally.count("ask", asks * size, asks)
-        for number in self.existing(asker, query):
-            hits = tuple(self.supers[number].look(query, 500))
-            size = len(encode(Hits(bytes(16), self.supers[number].peer, hits))) + FRAME_BYTES
-            tally.count("hits", depths[number] * size, depths[number])
-        return tally
+        size, curve, found = len(encode(ask)) + FRAME_BYTES, [(0, 0)], 0
+        for depth in range(max(rings) + 1):
+            asks = rings[depth] * (DEGREE - (depth > 0))
+            for number in (one for one in there if depths[one] == depth):
+                hits = tuple(self.supers[number].look(query, 500))
+                answer = len(encode(Hits(bytes(16), self.supers[number].peer, hits))) + FRAME_BYTES
+                tally.count("hits", depth * answer, depth)
+                found += len(hits)
+            curve.append((sum(tally.messages.values()), found))
+            tally.count("ask", asks * size, asks)
+        return tally, curve
 
     def depths(self, start: int) -> dict[int, int]:
         """Hops from one super-peer to each."""
@@ -448,7 +455,9 @@ def lookup_bytes() -> int:
 
 
 def regular_graph(nodes: int, degree: int, chance: random.Random) -> list[tuple[int, int]]:
-    """Edges of a random graph in which each has `degree` neighbours, or one less where it does not come out."""
+    """Edges of a random graph in which each has `degree` neighbours, or one less where it does not come
+    out.
+    """
     edges: set[tuple[int, int]] = set()
     stubs = [number for number in range(nodes) for _ in range(degree)]
     for _ in range(100):

@@ -1,6 +1,7 @@
 """How the overlay is tied to the directory, the DHT and the peer table. Only wiring.
 
-In:  the parts that do not know each other. Out: an `Overlay`, which takes part while the node is a super-peer.
+In:  the parts that do not know each other. Out: an `Overlay`, which takes part while the node is a
+super-peer.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class RareInDht:
 
     async def find(self, word: str) -> AsyncGenerator[Holder, None]:
         """Who says so."""
-        async with aclosing(self._kad.find_providers(key_of(word), _HOLDERS_MAX)) as found:  # type: ignore[type-var]
+        providers = self._kad.find_providers(key_of(word), _HOLDERS_MAX)
+        async with aclosing(providers) as found:  # type: ignore[type-var]
             async for provider in found:
                 yield Holder(provider.peer, provider.addresses)
 

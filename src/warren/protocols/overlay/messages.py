@@ -78,8 +78,8 @@ class Hits:
 @dataclass(frozen=True, slots=True)
 class Done:
     """Nothing more comes of a round. asked: super-peers that looked. skipped: neighbours of theirs that were
-    not asked. ring: those that a round with one more hop of breadth would ask whatever summaries say. refused:
-    whoever says so has no room for queries now.
+    not asked. ring: those that a round with one more hop of breadth would ask whatever summaries say.
+    refused: whoever says so has no room for queries now.
     """
 
     id: bytes

@@ -29,7 +29,6 @@ from warren.protocols.overlay.messages import (
     Done,
     Hits,
     Join,
-    Message,
     decode,
     encode,
 )
@@ -41,12 +40,16 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.socket import Socket
     from warren.network.stream import Stream
+    from warren.protocols.overlay.messages import (
+        Message,
+    )
 
 PROTOCOL: Final = "/warren/overlay/1.0.0"
 TIMEOUT_S: Final = 10.0
 """For the first message of a stream. Attack: streams on which nothing is said."""
 UNSENT_BYTES_MAX: Final = 8 << 20
-"""What waits for a neighbour to read. Attack: a neighbour that reads nothing, and lets this node hold it all."""
+"""What waits for a neighbour to read. Attack: a neighbour that reads nothing, and lets this node hold it
+all."""
 GUESTS_MAX: Final = 128
 """Questions of guests at once. Attack: questions without end, each of which is held."""
 GUESTS_PER_PEER_MAX: Final = 4
@@ -57,7 +60,9 @@ _log = logging.getLogger(__name__)
 
 
 class Super(Protocol):
-    """Who answers here. All but `joined` and `answer` are called in the turn of the loop in which it happens."""
+    """Who answers here. All but `joined` and `answer` are called in the turn of the loop in which it
+    happens.
+    """
 
     def may_join(self, socket: Socket) -> bool:
         """Whether the peer may be a neighbour."""
@@ -108,7 +113,8 @@ class OverlayProtocol:
     # --- neighbours ---------------------------------------------------------------------------------------
 
     async def join(self, peer: PeerId) -> None:
-        """Say to a connected peer that it shall be a neighbour. If it wants, it says so on a stream of its own.
+        """Say to a connected peer that it shall be a neighbour. If it wants, it says so on a stream of its
+        own.
 
         Raises what `open_stream` raises.
         """

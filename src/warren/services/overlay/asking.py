@@ -12,18 +12,20 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import WarrenError
-from warren.core.found import Counts, Found
+from warren.core.found import Counts
 from warren.protocols.overlay.messages import Ask
-from warren.services.overlay.deepening import Deepening, End, Round
+from warren.services.overlay.deepening import End, Round
 from warren.services.overlay.matching import matches
 from warren.services.overlay.routing import Deliver, RoundEnded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.protocols.overlay.messages import Hits
+    from warren.services.overlay.deepening import Deepening
     from warren.services.overlay.interfaces import Holder, Rare
 
     Begin = Callable[[Ask], None]

@@ -21,7 +21,8 @@ REMEMBERED_MAX: Final = 4096
 NAMED_EVERY_S: Final = 60.0
 """Between two lines in the log on the same peer. Attack: a log that fills the disk."""
 BLAMES_MAX: Final = 8
-"""With more within `BLAME_S` seconds a neighbour is one no more. Attack: poisoned hits, floods, without end."""
+"""With more within `BLAME_S` seconds a neighbour is one no more. Attack: poisoned hits, floods, without
+end."""
 BLAME_S: Final = 60.0
 
 K = TypeVar("K", bound="Hashable")

@@ -18,7 +18,8 @@ class OverlayConfig:
     """Which super-peers this one passes queries on to. Nothing of it matters to who is none."""
 
     neighbours: tuple[str, ...] = ()
-    """Addresses of super-peers that shall be neighbours, with `/p2p/ID`. They do not count among the others."""
+    """Addresses of super-peers that shall be neighbours, with `/p2p/ID`. They do not count among the
+    others."""
     degree: int = 8
     """Neighbours up to which others are looked for; twice as many may come by themselves. Attack: neighbours
     without end, each of whom has filters here. 0: those that are configured, and those who come."""

@@ -4,8 +4,8 @@ In:  what each round brought. Out: the next step: a wider round, a look into the
 
 At first only neighbours are asked that say they have it, then those who say that they have it behind them;
 then everybody within one hop, two, ... hops, each of whom asks further where it knows of something. As a
-super-peer knows what lies two hops away, everybody within `ttl` hops is covered once all within `ttl - 2` were
-asked. B. Yang, H. Garcia-Molina, Improving search in peer-to-peer networks, 2002 (iterative deepening).
+super-peer knows what lies two hops away, everybody within `ttl` hops is covered once all within `ttl - 2`
+were asked. B. Yang, H. Garcia-Molina, Improving search in peer-to-peer networks, 2002 (iterative deepening).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ KNOWN_HOPS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class DeepeningPolicy:
-    """widen_max: a round that would ask more than so many super-peers of which nobody says that they have it is
-    not begun: the rest of a large network is for the DHT. rare_hits: with so many hits the DHT is not asked.
+    """widen_max: a round that would ask more than so many super-peers of which nobody says that they have it
+    is not begun: the rest of a large network is for the DHT. rare_hits: with so many hits the DHT is not
+    asked.
     """
 
     widen_max: int = 200
@@ -35,11 +36,13 @@ class Round(NamedTuple):
     breadth: int
 
 
-class AskRare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AskRare:
     """Look in the DHT for who says to have the rarest of the words."""
 
 
-class End(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class End:
     """It is enough, or there is nobody left to ask."""
 
 

@@ -1,7 +1,8 @@
-"""The overlay of one node: its neighbours among super-peers, the queries it passes on, the searches it begins.
+"""The overlay of one node: its neighbours among super-peers, the queries it passes on, the searches it
+begins.
 
-In:  connected peers that speak the overlay, messages of neighbours, queries of this node and of peers that ask
-it. Out: what others find; answers from the local index, public entries alone.
+In:  connected peers that speak the overlay, messages of neighbours, queries of this node and of peers that
+ask it. Out: what others find; answers from the local index, public entries alone.
 
 What is decided is decided in routing.py, summaries.py, deepening.py and neighbours.py; here are the streams,
 the clock and the index. Refuses floods by budgets for each peer and group of addresses; whoever sends what no
@@ -71,7 +72,9 @@ class Overlay:
         group_of: Callable[[Multiaddr], str],
         find: Find | None,
     ) -> None:
-        """words: the public words, for a reader who knows none. rare: None without a DHT. find: other super-peers that may be dialled; None: nobody is looked for."""
+        """words: the public words, for a reader who knows none. rare: None without a DHT. find: other
+        super-peers that may be dialled; None: nobody is looked for.
+        """
         self._network = network
         self._config = config
         self._index = index
@@ -308,8 +311,8 @@ class Overlay:
     async def search(self, query: Query, ttl: int | None = None) -> AsyncGenerator[Found | Counts, None]:
         """What other super-peers find, each hit once, as it comes, and how many of them looked.
 
-        ttl: hops it goes, at most; None: as is configured. It ends when `query.limit` hits were found, all have
-        answered, or the time is over. Raises `LimitReached`.
+        ttl: hops it goes, at most; None: as is configured. It ends when `query.limit` hits were found, all
+        have answered, or the time is over. Raises `LimitReached`.
         """
         hops = min(self._config.ttl if ttl is None else ttl, TTL_MAX)
         if not self._active or hops < 1:

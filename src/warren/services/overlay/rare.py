@@ -2,9 +2,9 @@
 
 In:  our words, how many neighbours may have one, how many we may provide. Out: words; keys of the DHT.
 
-A word that none of eight neighbours has is with few super-peers; one that one of them has may still be. So all
-who have a word that is with up to twenty of a thousand say so, nearly, and hardly any who have a common one,
-whose key would draw everybody's records to the same few nodes.
+A word that none of eight neighbours has is with few super-peers; one that one of them has may still be. So
+all who have a word that is with up to twenty of a thousand say so, nearly, and hardly any who have a common
+one, whose key would draw everybody's records to the same few nodes.
 """
 
 from __future__ import annotations

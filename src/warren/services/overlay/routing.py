@@ -3,16 +3,16 @@
 In:  who is a neighbour, messages of neighbours and guests, what the local index found, times in monotonic
 seconds. Out: actions: messages to send, a look into the local index, hits for who asked here, whom to blame.
 
-A query has a random id. A search asks in rounds, each wider than the one before; each round of an id is handled
-once, what comes again by another way is answered with an empty `Done`. A super-peer looks into its own index
-once an id, and then asks the neighbours behind which something may be: those that `Steer` names, and all while
-the query has breadth. It never asks whom it was asked by. Hits go back the way the query came, each once by
-(responder, owner, path), and no more than are wanted. Each `Ask` is answered with exactly one `Done`: when the
-branches behind are done or gone, or at the deadline, which is nearer on each hop, so that whoever asked still
-hears of it.
+A query has a random id. A search asks in rounds, each wider than the one before; each round of an id is
+handled once, what comes again by another way is answered with an empty `Done`. A super-peer looks into its
+own index once an id, and then asks the neighbours behind which something may be: those that `Steer` names,
+and all while the query has breadth. It never asks whom it was asked by. Hits go back the way the query came,
+each once by (responder, owner, path), and no more than are wanted. Each `Ask` is answered with exactly one
+`Done`: when the branches behind are done or gone, or at the deadline, which is nearer on each hop, so that
+whoever asked still hears of it.
 
-Refuses hits that do not fit the query, more hits than were asked for, and queries beyond what it can remember;
-who sent such is blamed by name.
+Refuses hits that do not fit the query, more hits than were asked for, and queries beyond what it can
+remember; who sent such is blamed by name.
 """
 
 from __future__ import annotations

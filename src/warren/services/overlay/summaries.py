@@ -5,8 +5,8 @@ summaries to send, and how far behind a neighbour a query may find something.
 
 Every neighbour gets two filters: of our own words (level 0), and of those of all our other neighbours (level
 1; its own are left out, or we would send it back to itself). They go out whole once, then as flips, numbered;
-after a gap they are asked for anew. Filters that are too old, too full or missing say nothing: then everything
-may be there. Two levels are what pays: see docs/protocols/overlay.md.
+after a gap they are asked for anew. Filters that are too old, too full or missing say nothing: then
+everything may be there. Two levels are what pays: see docs/protocols/overlay.md.
 S. Rhea and J. Kubiatowicz, Probabilistic location and routing, 2002 (attenuated Bloom filters).
 """
 
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
 from warren.protocols.overlay.messages import BITS_LOG2_MIN, Summary
-from warren.services.overlay.bloom import FULL, Bloom, Flips, difference, empty, flip, probe_of, union
+from warren.services.overlay.bloom import FULL, Flips, difference, empty, flip, probe_of, union
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
+    from warren.services.overlay.bloom import Bloom
 
 LEVELS: Final = 2
 NOWHERE, THERE, BEHIND = 0, 1, 2
