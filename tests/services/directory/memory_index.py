@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class MemoryIndex:
-    """What it holds may be looked at: `entries[owner][path]`."""
+    """What it holds may be looked at: `entries[owner][path]`, and by which deltas it came there."""
 
     def __init__(self) -> None:
         self.entries: dict[PeerId, dict[str, Listed]] = {}
         self.positions: dict[PeerId, Position] = {}
         self.online: set[PeerId] = set()
+        self.applied: list[Position] = []
         self._admits: Admits = lambda *_: False
 
     async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
@@ -52,6 +53,7 @@ class MemoryIndex:
             held.pop(path, None)
         held.update({one.entry.path: one for one in added})
         self.positions[owner] = Position(epoch, to_seq)
+        self.applied.append(self.positions[owner])
 
     def position(self, owner: PeerId) -> Position | None:
         return self.positions.get(owner)

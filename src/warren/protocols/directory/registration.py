@@ -56,7 +56,11 @@ class Registration:
 
     def seal(self, key: PrivateKey) -> bytes:
         """The registration in an envelope of the owner's."""
-        message = pb.Registration(
+        return SignedEnvelope.seal(key, DOMAIN, PAYLOAD_TYPE, self.to_payload()).to_bytes()
+
+    def to_payload(self) -> bytes:
+        """What is signed."""
+        return pb.Registration(
             epoch=self.epoch,
             from_seq=self.from_seq,
             to_seq=self.to_seq,
@@ -65,9 +69,7 @@ class Registration:
             added=[to_message(*one) for one in self.added],
             removed=self.removed,
             audiences=self.audiences.to_message() if self.audiences is not None else None,
-        )
-        payload = message.SerializeToString(deterministic=True)
-        return SignedEnvelope.seal(key, DOMAIN, PAYLOAD_TYPE, payload).to_bytes()
+        ).SerializeToString(deterministic=True)
 
     @classmethod
     def open(cls, data: bytes, owner: PeerId) -> Registration:
@@ -77,14 +79,15 @@ class Registration:
             raise ProtocolViolation("directory: an envelope with something else in it")
         if envelope.public_key.peer_id != owner:
             raise ProtocolViolation(f"directory: {envelope.public_key.peer_id} signed what {owner} registers")
-        try:
-            message = pb.Registration.FromString(envelope.payload)
-        except DecodeError as error:
-            raise ProtocolViolation("directory: a malformed registration") from error
-        return cls._checked(message)
+        return cls.from_payload(envelope.payload)
 
     @classmethod
-    def _checked(cls, message: pb.Registration) -> Registration:
+    def from_payload(cls, data: bytes) -> Registration:
+        """What an envelope holds whose signature was checked. Raises `ProtocolViolation`."""
+        try:
+            message = pb.Registration.FromString(data)
+        except DecodeError as error:
+            raise ProtocolViolation("directory: a malformed registration") from error
         if len(message.added) + len(message.removed) > CHANGES_MAX:
             raise ProtocolViolation(f"directory: more than {CHANGES_MAX} changes at once")
         if message.from_seq > message.to_seq or max(message.epoch, message.to_seq) >= 1 << 63:

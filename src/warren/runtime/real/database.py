@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from warren.core.errors import Closed
+from warren.core.errors import Closed, StorageError
 from warren.runtime.sqlite import MEMORY, SqliteFile
 
 if TYPE_CHECKING:
@@ -48,10 +48,17 @@ class ThreadDatabase:
         if self._reading is None:
             opening = _Lane.open(self._path, "-read", lambda: _open_reader(self._path))
             self._reading = asyncio.ensure_future(opening)
-        elif self._reading.done():  # as always but at the start
-            return await self._reading.result().do(lambda file: file.read(fn))
-        lane = await asyncio.shield(self._reading)
+        lane = await self._lane(self._reading)
         return await lane.do(lambda file: file.read(fn))
+
+    async def _lane(self, reading: asyncio.Future[_Lane]) -> _Lane:
+        if reading.done():  # as always but at the start
+            return reading.result()
+        try:
+            return await asyncio.shield(reading)
+        except StorageError:
+            self._reading = None  # the next one tries again
+            raise
 
     async def close(self) -> None:
         if self._closing is None:
@@ -61,7 +68,7 @@ class ThreadDatabase:
     async def _close(self) -> None:
         try:
             if self._reading is not None:
-                await (await self._reading).close()
+                await (await self._lane(self._reading)).close()
         finally:
             await self._writing.close()  # as the last one it tidies up what lies beside the file
 

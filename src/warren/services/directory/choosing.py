@@ -123,7 +123,7 @@ class Choosing:
         held, new = self._candidates[worst], self._candidates[other]
         if held.is_elected != new.is_elected:
             return worst if held.is_elected else None
-        since = max(held.chosen_at or now, self._moved_at)
+        since = max(held.chosen_at if held.chosen_at is not None else now, self._moved_at)
         if now < since + STAY_S or new.rtt_s is None:
             return None
         old_s = held.rtt_s if held.rtt_s is not None else float("inf")

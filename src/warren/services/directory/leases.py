@@ -65,7 +65,9 @@ class Leases:
         if seq <= last:
             return Taken.OLD
         if held is not None:
-            held.seq, held.until = seq, now + valid_s
+            held.seq = seq
+            self.shorten(peer, now + valid_s)
+            held.until = now + valid_s
             return Taken.RENEWED
         if len(self._held) >= self._peers_max:
             return Taken.FULL

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import ProtocolViolation
 from warren.core.lease import Lease
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
-    from warren.protocols.directory.protocol import DirectoryProtocol, Talk
+    from warren.protocols.directory.messages import Answer, Call
+    from warren.protocols.directory.protocol import DirectoryProtocol
     from warren.runtime.seam import Clock
     from warren.services.directory.catalog import Catalog
 
@@ -32,6 +33,12 @@ RENEWALS: Final = 3
 """Signs of life while one lease is good."""
 ROUNDS_MAX: Final = 8
 """Snapshots of one attempt. Fault: a super-peer that says each time that it has something else."""
+
+
+class Talk(Protocol):
+    """A stream to a super-peer; see `protocols.directory.protocol.Talk`."""
+
+    async def ask(self, call: Call) -> Answer: ...
 
 
 class LeaseNumbers:
@@ -93,14 +100,18 @@ class Session:
                 due = loop.time() + self._lease_s / RENEWALS
                 self._changed.clear()
                 async with self._protocol.talk(self._peer) as talk:
-                    await self._renew(talk)
-                    await self._send_news(talk)
+                    await self.tell_all(talk)
                 self.is_registered = True
                 self._on_registered()
                 await self._follow(due)
         finally:
             self._catalog.on_changed.remove(self.wake)
             self.is_registered = False
+
+    async def tell_all(self, talk: Talk) -> None:
+        """A sign of life, and all that is new since the last one. Raises `WarrenError`."""
+        await self._renew(talk)
+        await self._send_news(talk)
 
     async def _follow(self, until: float) -> None:
         """Send what changes until the lease is to be renewed."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
         "warren up --status-listen 127.0.0.1:9101",
+        "warren up --role super",
         "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
     exits=(8,),
@@ -62,6 +63,11 @@ if TYPE_CHECKING:
     help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
 )
 @click.option(
+    "--role",
+    type=click.Choice(("auto", "super", "weak", "off")),
+    help="Part in searching: super takes registrations of others, off takes none.  [default: auto]",
+)
+@click.option(
     "--status-listen",
     metavar="[HOST:]PORT",
     help="Serve facts, metrics and health there, read-only; without HOST on loopback.  [default: nowhere]",
@@ -77,6 +83,7 @@ def up(
     dns: tuple[str, ...],
     neighbour: tuple[str, ...],
     mdns: bool | None,
+    role: str | None,
     status_listen: str | None,
     detached: bool,
 ) -> int:
@@ -94,6 +101,7 @@ def up(
         "discovery.dns": dns or None,
         "overlay.neighbours": neighbour or None,
         "discovery.mdns": mdns,
+        "directory.role": role,
         "status.listen": status_listen,
     }
     may_ask = not detached and name is None and _somebody_can_answer(session)

@@ -11,8 +11,9 @@ filters are words that begin as no word can (`AUTHOR`, `DOMAIN`, `FOLDER`).
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
@@ -37,7 +38,7 @@ _NOTHING: Final = Metadata()
 
 
 class Document(NamedTuple):
-    """A row of the table. key: 64 bits that stand for the whole document. metadata: JSON, None for nothing.
+    """A row of the table. key: 64 bits that stand for all of the others. metadata: JSON, None for nothing.
 
     name, rest: their words, each with a space before it, and one at the end of all.
     """
@@ -54,48 +55,33 @@ class Document(NamedTuple):
     @property
     def rank(self) -> int:
         """From 0, the best, to `RANKS` - 1."""
-        return min(self.name.count(" ") - 1, RANKS) - 1 if self.name != " " else RANKS - 1
+        count = self.name.count(" ") - 1
+        return count - 1 if 0 < count < RANKS else RANKS - 1
 
 
-class Put(NamedTuple):
-    """A document on its way into a registration. path: 64 bits that stand for it."""
-
-    path: int
-    document: Document
-    audience: int
+Put: TypeAlias = tuple[int, Document, int]
+"""A document on its way into a registration: 64 bits that stand for its path, itself, its audience."""
 
 
 def to_put(listed: Listed) -> Put:
     """Take an entry apart. Raises `InputError`."""
-    if not 0 <= listed.audience <= NUMBER_MAX:
-        raise InputError("the number of an audience is out of range")
-    return Put(path_key(listed.entry.path), to_document(listed.entry), listed.audience)
-
-
-def to_document(entry: Entry) -> Document:
-    """Take an entry apart. Raises `InputError`."""
-    if not 0 <= entry.size <= NUMBER_MAX:
-        raise InputError(f"a size of {entry.size} bytes is out of range")
+    entry, audience = listed
+    if not (0 <= audience <= NUMBER_MAX and 0 <= entry.size <= NUMBER_MAX):
+        raise InputError("the size of a file or the number of an audience is out of range")
+    path = _digest(_encoded(entry.path))
     folder, _, name = entry.path.rpartition("/")
-    cid = entry.cid.to_bytes()
-    said = _pack(entry.metadata) if entry.metadata else None
-    name_words = words(name)
-    rest_words = words(folder)
-    if said is not None:
-        name_words += words(entry.metadata.title)
-        rest_words += _metadata_words(entry.metadata)
+    found, rest, said = words(name), _folder_words(folder), None
+    if entry.metadata:
+        said = _pack(entry.metadata)
+        found += words(entry.metadata.title)
+        rest += _joined(_metadata_words(entry.metadata))[1:]
     if entry.kind == "dir":
-        rest_words.append(FOLDER)
-    return Document(
-        _key(cid, entry, said),
-        cid,
-        entry.kind,
-        entry.size,
-        entry.path,
-        _joined(name_words),
-        _joined(rest_words),
-        said,
-    )
+        rest += FOLDER + " "
+    cid = entry.cid.to_bytes()
+    about = f"{entry.kind}{entry.size}\0{said or ''}"
+    key = _number(_digest(path + cid + _encoded(about)))
+    document = Document(key, cid, entry.kind, entry.size, entry.path, _joined(found), rest, said)
+    return _number(path), document, audience
 
 
 def to_entry(cid: bytes, kind: EntryKind, size: int, path: str, metadata: str | None) -> Entry:
@@ -108,12 +94,17 @@ def path_key(path: str) -> int:
 
     Raises `InputError` for what is no text.
     """
-    return _number(blake2b(_encoded(path), digest_size=8).digest())
+    return _number(_digest(_encoded(path)))
 
 
 def plain_words(name: str, rest: str) -> set[str]:
     """The words of a document without the marked ones."""
     return {word for word in f"{name}{rest}".split() if word[0] != "_"}
+
+
+@lru_cache(maxsize=4096)
+def _folder_words(folder: str) -> str:
+    return _joined(words(folder))
 
 
 def _metadata_words(metadata: Metadata) -> list[str]:
@@ -131,18 +122,15 @@ def _joined(found: list[str]) -> str:
     return f" {' '.join(found)} " if found else " "
 
 
-def _key(cid: bytes, entry: Entry, said: str | None) -> int:
-    text = f"{entry.kind}\0{entry.size}\0{entry.path}\0{said or ''}"
-    hashed = blake2b(cid, digest_size=8)
-    hashed.update(_encoded(text))
-    return _number(hashed.digest())
-
-
 def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         raise InputError("the name of a file is not Unicode") from error
+
+
+def _digest(raw: bytes) -> bytes:
+    return blake2b(raw, digest_size=8).digest()
 
 
 def _number(digest: bytes) -> int:

@@ -28,7 +28,7 @@ HOLDERS_MAX: Final = 16
 """Entries that a page has of one content id, online ones first. Attack: ten thousand identities that hold the
 same file and leave no room for others on a page."""
 
-TOTAL_MAX: Final = 1000
+TOTAL_MAX: Final = 500
 """Content ids that are counted and ranked for one query. If there are more, not all of them are."""
 
 
@@ -189,8 +189,8 @@ class Index(Protocol):
     async def search(self, query: Query, asker: PeerId | None) -> Results:
         """Find what has all words and meets all filters, and what the asker may see; None: what is public.
 
-        Words are looked for in path, title, authors, domains, tags and abstract; a term of one ASCII letter
-        or digit is a whole word.
+        Words are looked for in path, title, authors, domains, tags and abstract; a term of one letter or
+        digit (before U+2E80, where scripts begin in which one character is a word) is a whole word.
 
         What the asker may not see has no influence on hits, scores and total. Limit and offset of the query
         count content ids.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME_WEIGHT: Final = 3.0
 WHOLE_WEIGHT: Final = 1.5
+LETTERS_END: Final = "\u2e80"
 _LENGTH_SHARE: Final = 0.5
 """BM25's b: how much a long text takes from the score."""
 _SATURATION: Final = 1.2
@@ -43,8 +44,8 @@ class Wanted:
     __slots__ = ("_needles", "_size_max", "_size_min", "_suffixes", "expression", "in_name")
 
     def __init__(self, query: Query) -> None:
-        terms = [(word, term.whole) for term in query.terms for word in words(term.word)]
-        asked = [_quoted(word, whole=whole or _is_letter(word)) for word, whole in terms]
+        terms = [(word, term.whole or _is_letter(word)) for term in query.terms for word in words(term.word)]
+        asked = [_quoted(word, whole=whole) for word, whole in terms]
         filters = [_quoted(AUTHOR + word) for word in words(query.author)]
         filters += [_quoted(DOMAIN + word) for word in words(query.domain)]
         self._suffixes = frozenset(suffix.lower() for suffix in query.suffixes)
@@ -98,8 +99,10 @@ def _any_of(suffixes: Sequence[str]) -> str:
 
 
 def _is_letter(word: str) -> bool:
-    """A single one of ASCII is a word of its own: what begins with it is too much to look through."""
-    return len(word) == 1 and word.isascii()
+    """A single one is a whole word: what begins with it is too much to look through. Not so in scripts that
+    come after the alphabets in Unicode, where one character says as much as a word.
+    """
+    return len(word) == 1 and word < LETTERS_END
 
 
 def _quoted(word: str, *, whole: bool = False) -> str:

@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-COST_MAX: Final = 2000
-"""Entries in one transaction, unless one change has more: some 30 ms, for which all others wait."""
+COST_MAX: Final = 1000
+"""Entries in one transaction, unless one change has more: some 20 ms, for which all others wait."""
+SMALL: Final = 50
+"""A change of so many entries goes before larger ones. Attack: large snapshots from many sides, to hold up
+what others change."""
 
 
 class Queue:
-    """Makes changes one batch after another, in the order in which they came."""
+    """Makes changes one batch after another: as many small ones as go in, and in each batch a large one."""
 
-    __slots__ = ("_closed", "_database", "_jobs", "_known", "_working")
+    __slots__ = ("_closed", "_database", "_known", "_large", "_small", "_working")
 
     def __init__(self, database: Database, known: Known) -> None:
         self._database = database
         self._known = known
-        self._jobs: deque[_Job[Any]] = deque()
+        self._small: deque[_Job[Any]] = deque()
+        self._large: deque[_Job[Any]] = deque()
         self._working: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -46,7 +50,7 @@ class Queue:
         if self._closed:
             raise Closed("the index is closed")
         job = _Job(change, cost, then)
-        self._jobs.append(job)
+        (self._small if cost <= SMALL else self._large).append(job)
         if self._working is None:
             self._working = asyncio.create_task(self._work())
         return await job.done
@@ -59,17 +63,18 @@ class Queue:
 
     async def _work(self) -> None:
         try:
-            while self._jobs:
+            while self._small or self._large:
                 await self._make(self._next_batch())
         finally:
             self._working = None
 
     def _next_batch(self) -> list[_Job[Any]]:
-        jobs = [self._jobs.popleft()]
-        cost = jobs[0].cost
-        while self._jobs and cost + self._jobs[0].cost <= COST_MAX:
-            jobs.append(self._jobs.popleft())
-            cost += jobs[-1].cost
+        jobs = [self._large.popleft()] if self._large else []
+        cost = sum(job.cost for job in jobs)
+        for queue in (self._small, self._large):
+            while queue and (not jobs or cost + queue[0].cost <= COST_MAX):
+                jobs.append(queue.popleft())
+                cost += jobs[-1].cost
         return jobs
 
     async def _make(self, jobs: Sequence[_Job[Any]]) -> None:

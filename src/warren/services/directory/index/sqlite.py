@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PIECE: Final = 1000
+PIECE: Final = 500
 """Entries of a snapshot that go in at once."""
 
 
@@ -274,6 +274,11 @@ class SqliteIndex:
         self._is_unswept = True
         if self._sweeping is None and not self._is_closed:
             self._sweeping = asyncio.create_task(self._sweep_all())
+
+    async def swept(self) -> None:
+        """Wait until the room of all that counts no more is free."""
+        while self._sweeping is not None:
+            await asyncio.wait([self._sweeping])
 
     async def _sweep_all(self) -> None:
         try:

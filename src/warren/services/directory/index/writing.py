@@ -1,8 +1,8 @@
 """Changes to the index: several in one transaction.
 
-In:  an open transaction, the numbers of the documents that are known by their keys, registrations' changes.
-Out: the same in the tables once `finish` was called, and what becomes of those numbers when the transaction
-is committed. Documents go into the full-text index at the end, in the order of their numbers, as FTS5 writes out
+In:  an open transaction, the numbers of the documents that are known by their keys, and changes. Out: these
+in the tables once `finish` was called, and what becomes of those numbers when the transaction is committed.
+ Documents go into the full-text index at the end, in the order of their numbers, as FTS5 writes out
 what it has gathered each time that a number is not above the one before.
 """
 
@@ -54,16 +54,6 @@ def clear_up(db: sqlite3.Connection) -> list[Registration]:
     return [Registration(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
 
 
-class _New:
-    """A document that is not in the tables yet, and the audience of each registration that has it."""
-
-    __slots__ = ("document", "holders")
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.holders: dict[int, int] = {}
-
-
 class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
@@ -73,7 +63,8 @@ class Batch:
         self._db = db
         self._known = known
         self._next = known.next
-        self._new: dict[int, _New] = {}
+        self._new: dict[int, tuple[Document, dict[int, int]]] = {}
+        """Documents that are not in the tables yet, with the audience of each registration that has them."""
         self._numbers: dict[int, int] = {}
         """Of the new ones, by their keys."""
         self._vacant: set[int] = set()
@@ -171,9 +162,10 @@ class Batch:
 
     def _put(self, registration: int, puts: Sequence[Put]) -> int:
         """Put entries in; returns how many paths are new."""
-        old = self._slots(registration, [put.path for put in puts])
+        last = {put[0]: put for put in puts}
+        old = self._slots(registration, last)
         slots = []
-        for path, document, audience in {put.path: put for put in puts}.values():
+        for path, document, audience in last.values():
             number = self._number(document)
             before = old.get(path)
             if before == (number, audience):
@@ -213,13 +205,13 @@ class Batch:
             number = document.rank << RANK_SHIFT | self._next
             self._next += 1
             self._numbers[document.key] = number
-            self._new[number] = _New(document)
+            self._new[number] = (document, {})
         return number
 
     def _hold(self, document: int, registration: int, audience: int) -> None:
         new = self._new.get(document)
         if new is not None:
-            new.holders[registration] = audience
+            new[1][registration] = audience
             return
         execute = self._db.execute
         (first,) = execute("SELECT registration FROM document WHERE id = ?", (document,)).fetchone()
@@ -236,7 +228,7 @@ class Batch:
     def _unhold(self, document: int, registration: int) -> None:
         new = self._new.get(document)
         if new is not None:
-            new.holders.pop(registration, None)
+            new[1].pop(registration, None)
             return
         execute = self._db.execute
         row = execute("SELECT registration, shared FROM document WHERE id = ?", (document,)).fetchone()
@@ -266,9 +258,7 @@ class Batch:
     def finish(self) -> _Changes:
         """Write what was gathered. Returns what `commit` wants once the transaction is committed."""
         gone = [key for number in sorted(self._vacant) if (key := self._delete(number)) is not None]
-        new = sorted((number, new) for number, new in self._new.items() if new.holders)
-        self._insert(new)
-        return _Changes({one.document.key: number for number, one in new}, gone, self._next)
+        return _Changes(self._insert(), gone, self._next)
 
     def _delete(self, number: int) -> int | None:
         key, name, rest = self._db.execute(
@@ -281,17 +271,25 @@ class Batch:
         found: int = key
         return found
 
-    def _insert(self, new: Sequence[tuple[int, _New]]) -> None:
-        documents, others, terms = [], [], []
-        for number, one in new:
-            (first, audience), *rest = one.holders.items()
-            document = one.document
-            documents.append((number, document.key, first, audience, bool(rest), *document[1:]))
-            others += [(number, *holder) for holder in rest]
-            terms.append((number, document.name, document.rest))
+    def _insert(self) -> dict[int, int]:
+        """Put the new ones into the tables; returns their numbers by their keys."""
+        numbers, documents, others, terms = {}, [], [], []
+        for number in sorted(self._new):
+            document, holders = self._new[number]
+            if not holders:
+                continue
+            key, cid, kind, size, path, name, rest, metadata = document
+            (first, audience), *more = holders.items()
+            documents.append(
+                (number, key, first, audience, bool(more), cid, kind, size, path, name, rest, metadata)
+            )
+            others += [(number, *holder) for holder in more]
+            terms.append((number, name, rest))
+            numbers[key] = number
         self._db.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
         self._db.executemany("INSERT INTO holder VALUES (?, ?, ?)", others)
         self._db.executemany("INSERT INTO term (rowid, name, rest) VALUES (?, ?, ?)", terms)
+        return numbers
 
 
 class _Changes(NamedTuple):
