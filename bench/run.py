@@ -2,6 +2,7 @@
 
     python3 run.py bench [--quick] [network] [files] [start]        (all three parts when none is named)
     python3 run.py bench dht --help                                 (thousands of nodes in virtual time)
+    python3 run.py bench overlay --help                             (a thousand super-peers, searched)
 
 Warren, plain asyncio, js-libp2p and py-libp2p take turns (A B C A B C), so that a machine that slows down
 slows all of them. `Warren is` says how many times better Warren's median is than that line's; below 1 it is
@@ -26,6 +27,7 @@ for folder in (ROOT / "src", ROOT):
 from bench.dht import main as measure_dht  # noqa: E402
 from bench.file_rows import GIB, SMALL_COUNT, file_rows  # noqa: E402
 from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
+from bench.overlay import main as measure_overlay  # noqa: E402
 from bench.start_rows import start_rows  # noqa: E402
 from bench.table import render, summarise  # noqa: E402
 
@@ -70,6 +72,8 @@ def main() -> int:
     """Measure and print."""
     if sys.argv[1:2] == ["dht"]:
         return measure_dht(sys.argv[2:])
+    if sys.argv[1:2] == ["overlay"]:
+        return measure_overlay(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -25,6 +25,7 @@ from warren.protocols.kad.config import KadConfig
 from warren.services.directory.config import DirectoryConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
+from warren.services.overlay.config import OverlayConfig
 from warren.services.peers.config import PeersConfig
 from warren.services.presence.config import PresenceConfig
 
@@ -123,6 +124,7 @@ class Config:
     exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     directory: DirectoryConfig = field(default_factory=DirectoryConfig)
+    overlay: OverlayConfig = field(default_factory=OverlayConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     status: StatusConfig = field(default_factory=StatusConfig)
     dht: KadConfig = field(default_factory=KadConfig)
@@ -155,6 +157,7 @@ class Config:
             "exchange": ExchangeConfig,
             "discovery": DiscoveryConfig,
             "directory": DirectoryConfig,
+            "overlay": OverlayConfig,
             "api": ApiConfig,
             "status": StatusConfig,
             "dht": KadConfig,

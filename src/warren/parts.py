@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory
+from warren.parts_overlay import assemble_overlay
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
+    from warren.services.overlay.overlay import Overlay
 
     Work = Callable[[], Awaitable[None]]
 
@@ -96,6 +98,7 @@ class Parts:
     fetcher: Fetcher
     discovery: Discovery
     directory: Directory
+    overlay: Overlay
     dht: Dht
     presence: Presence
     status: StatusBoard
@@ -153,6 +156,7 @@ async def assemble(
     ties = Ties(network, key, state, library, contacts, peers, whereabouts.reachable)
     place = home.place(DIRECTORY_NAME)
     directory, directory_work = await assemble_directory(config, ties, place, stack)
+    overlay = assemble_overlay(network, config, directory, kad, peers)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -179,6 +183,7 @@ async def assemble(
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         directory=directory,
+        overlay=overlay,
         dht=dht,
         presence=presence,
         status=StatusBoard(network, status_sources, peers),
@@ -196,6 +201,7 @@ async def assemble(
             ("keeping presence", presence.run),
             *dht_work,
             *directory_work,
+            ("asking other super-peers", overlay.run),
         ],
     )
     stack.push_async_callback(network.stop)

@@ -32,15 +32,17 @@ from warren.core.errors import ConfigError
 from warren.frontends.config_file import FILE_NAME, ConfigFile, Problem, read
 from warren.frontends.home import ENV_PREFIX, HOME_VARIABLE, PROGRAM_VARIABLE, write_private
 from warren.services.discovery.config import check_bootstrap, split_name
+from warren.services.overlay.config import check_neighbour
 
 # What each item of a list must be, so that a mistake is told with its own line.
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "listen": check_listen,
     "discovery.bootstrap": check_bootstrap,
     "discovery.dns": split_name,
+    "overlay.neighbours": check_neighbour,
 }
 # Settings whose flag is not just the last part of their name.
-_FLAGS = {"status.listen": "status-listen"}
+_FLAGS = {"status.listen": "status-listen", "overlay.neighbours": "neighbour"}
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -26,9 +26,9 @@ def start(home: Home, flags: Mapping[str, Any], *, debug: bool) -> dict[str, Any
     words = [sys.executable, "-P", "-m", "warren.frontends.cli", "up", "--detached", "--json"]
     words += ["--home", str(home.path)]
     words += ["--name", flags["name"]] if flags.get("name") else []
-    for name in ("listen", "discovery.bootstrap", "discovery.dns"):
+    for name in ("listen", "discovery.bootstrap", "discovery.dns", "overlay.neighbours"):
         for one in flags.get(name) or ():
-            words += [f"--{name.rpartition('.')[2]}", one]
+            words += [f"--{name.rpartition('.')[2].replace('neighbours', 'neighbour')}", one]
     if (mdns := flags.get("discovery.mdns")) is not None:
         words += ["--mdns" if mdns else "--no-mdns"]
     if (role := flags.get("directory.role")) is not None:

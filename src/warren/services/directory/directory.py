@@ -114,6 +114,11 @@ class Directory:
         """Whether this node is a super-peer now."""
         return self.super_peer.active
 
+    @property
+    def index(self) -> Index:
+        """What is registered here."""
+        return self._index
+
     def set_overlay(self, overlay: Overlay | None) -> None:
         """Who is asked besides, while this node is a super-peer."""
         self._answering.overlay = overlay

@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     help="DNS name that lists peers; with a port one of their addresses; repeatable.  [default: none]",
 )
 @click.option(
+    "--neighbour",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Super-peer to pass queries on to, while this node is one; repeatable.  [default: found by itself]",
+)
+@click.option(
     "--mdns/--no-mdns",
     default=None,
     help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
@@ -76,6 +82,7 @@ def up(
     listen: tuple[str, ...],
     bootstrap: tuple[str, ...],
     dns: tuple[str, ...],
+    neighbour: tuple[str, ...],
     mdns: bool | None,
     detached: bool,
     **more: str | None,
@@ -92,6 +99,7 @@ def up(
         "listen": listen or None,
         "discovery.bootstrap": bootstrap or None,
         "discovery.dns": dns or None,
+        "overlay.neighbours": neighbour or None,
         "discovery.mdns": mdns,
         "directory.role": more["role"],
         "status.listen": more["status_listen"],

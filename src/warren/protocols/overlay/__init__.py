@@ -1,0 +1,1 @@
+"""Queries between super-peers, and what steers them, from peer to peer."""

@@ -1,0 +1,105 @@
+"""What a neighbour or guest may cost, and whom to name in the log. Pure; times are monotonic seconds.
+
+In:  who does what, from which group of addresses. Out: whether it may; whether to write it down, and whether
+it was too much. Identities are for nothing, so those of one group of addresses share what the group may.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+
+from warren.protocols.exchange.allowance import Allowance, Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from warren.core.peer_id import PeerId
+
+REMEMBERED_MAX: Final = 4096
+"""Peers and groups whose spending is remembered. Attack: identities without end."""
+NAMED_EVERY_S: Final = 60.0
+"""Between two lines in the log on the same peer. Attack: a log that fills the disk."""
+BLAMES_MAX: Final = 8
+"""With more within `BLAME_S` seconds a neighbour is one no more. Attack: poisoned hits, floods, without
+end."""
+BLAME_S: Final = 60.0
+
+K = TypeVar("K", bound="Hashable")
+
+
+class Rates(NamedTuple):
+    """For one peer, and for all of one group of addresses."""
+
+    peer: Rate
+    group: Rate
+
+
+ASKS: Final = Rates(Rate(400, 100), Rate(1600, 400))
+"""Queries of neighbours. Attack: queries without end, each of which goes on to others."""
+GUESTS: Final = Rates(Rate(40, 4), Rate(80, 8))
+"""Questions of those who are no neighbours. Attack: the same, each answered from the index."""
+SUMMARIES: Final = Rates(Rate(32, 2), Rate(128, 8))
+"""Summaries, and wishes to have them again: some milliseconds each. Attack: filters that flicker."""
+MESSAGES: Final = Rates(Rate(20_000, 4000), Rate(80_000, 16_000))
+"""Messages of all kinds. Attack: answers to nothing, without end."""
+
+
+class _Allowances(Generic[K]):
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._each: OrderedDict[K, Allowance] = OrderedDict()
+
+    def get(self, key: K, now: float) -> Allowance:
+        found = self._each.get(key)
+        if found is None:
+            found = self._each[key] = Allowance(self._rate, now)
+            if len(self._each) > REMEMBERED_MAX:
+                self._each.popitem(last=False)
+        self._each.move_to_end(key)
+        return found
+
+
+class Budget:
+    """Of one kind of cost."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._peers: _Allowances[PeerId] = _Allowances(rates.peer)
+        self._groups: _Allowances[str] = _Allowances(rates.group)
+
+    def take(self, peer: PeerId, group: str, now: float) -> bool:
+        """Whether it may once more. group: "" is not counted (this machine)."""
+        own = self._peers.get(peer, now)
+        if not group:
+            return own.take(now)
+        shared = self._groups.get(group, now)
+        return own.left(now) >= 1 and shared.take(now) and own.take(now)
+
+
+class Blames:
+    """Who did what no honest peer does."""
+
+    def __init__(self) -> None:
+        self._blames: OrderedDict[PeerId, tuple[float, int]] = OrderedDict()
+        self._named: OrderedDict[PeerId, float] = OrderedDict()
+
+    def add(self, peer: PeerId, now: float) -> bool:
+        """Once more; True: it was once too often."""
+        since, count = self._blames.pop(peer, (now, 0))
+        if now > since + BLAME_S:
+            since, count = now, 0
+        self._blames[peer] = since, count + 1
+        if len(self._blames) > REMEMBERED_MAX:
+            self._blames.popitem(last=False)
+        return count + 1 > BLAMES_MAX
+
+    def should_name(self, peer: PeerId, now: float) -> bool:
+        """Whether a line in the log is due."""
+        before = self._named.get(peer)
+        if before is not None and now < before + NAMED_EVERY_S:
+            return False
+        self._named[peer] = now
+        self._named.move_to_end(peer)
+        if len(self._named) > REMEMBERED_MAX:
+            self._named.popitem(last=False)
+        return True

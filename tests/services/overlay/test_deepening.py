@@ -1,0 +1,51 @@
+"""Rounds grow while too little was found, and end."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warren.services.overlay.deepening import AskRare, Deepening, DeepeningPolicy, End, Round
+
+POLICY = DeepeningPolicy(widen_max=100, rare_hits=5)
+
+
+def test_rounds_grow_up_to_the_ttl() -> None:
+    machine = Deepening(5, 20, POLICY, rare=False)
+    steps = [machine.next(0, 8) for _ in range(6)]
+    assert steps == [Round(1, 1, 0), Round(2, 2, 0), Round(3, 3, 1), Round(4, 4, 2), Round(5, 5, 3), End()]
+
+
+def test_one_hop_is_one_round() -> None:
+    machine = Deepening(1, 20, POLICY, rare=False)
+    assert [machine.next(0, 8) for _ in range(2)] == [Round(1, 1, 0), End()]
+
+
+def test_enough_ends_it() -> None:
+    machine = Deepening(5, 20, POLICY, rare=True)
+    machine.next(0, 0)
+    assert machine.next(20, 8) == End()
+
+
+def test_nobody_left_or_too_many_is_the_end_or_the_dht() -> None:
+    for ring in (0, 101):
+        machine = Deepening(5, 20, POLICY, rare=True)
+        assert [machine.next(4, ring) for _ in range(4)] == [Round(1, 1, 0), Round(2, 2, 0), AskRare(), End()]
+        machine = Deepening(5, 20, POLICY, rare=True)
+        assert [machine.next(5, ring) for _ in range(3)] == [Round(1, 1, 0), Round(2, 2, 0), End()]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 32),
+    st.lists(st.tuples(st.integers(0, 19), st.integers(0, 200)), min_size=40),
+    st.booleans(),
+)
+def test_it_ends_whatever_comes(ttl: int, answers: list[tuple[int, int]], rare: bool) -> None:
+    machine = Deepening(ttl, 20, POLICY, rare=rare)
+    steps = [machine.next(*answer) for answer in answers]
+    rounds = [step for step in steps if isinstance(step, Round)]
+    assert End() in steps
+    assert [step.number for step in rounds] == list(range(1, len(rounds) + 1))
+    assert all(step.breadth <= step.ttl <= ttl for step in rounds)
+    assert steps.count(AskRare()) <= rare

@@ -1,0 +1,192 @@
+"""What liars send is dropped, bounded and named; others go on searching."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tests.services.directory.town import until
+from tests.services.overlay.support import hit
+from tests.services.overlay.test_whole_nodes import NEWS_S, ask, overlay, supers
+from warren import testing
+from warren.core.errors import WarrenError
+from warren.core.framing import frame
+from warren.core.query import Query, terms_of
+from warren.protocols.overlay.messages import Ask, Done, Hits, Join, Summary, decode, encode
+from warren.protocols.overlay.protocol import PROTOCOL
+from warren.services.overlay.budgets import ASKS, BLAMES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from tests.services.directory.town import Town
+    from warren.network.stream import Stream
+
+QUERY = Query(terms_of("lighthouse"))
+LINE = [(0, 1), (1, 2)]
+
+
+class Liar:
+    """Takes the place of the overlay of a node, and joins whoever joins it."""
+
+    def __init__(self, town: Town, number: int, says: Callable[[Ask], list[Any]]) -> None:
+        self.node = town[number]
+        self.says = says
+        self.heard: list[Any] = []
+        self.outbound: Stream | None = None
+        overlay(town, number)._protocol.stop()
+        self.node.network.handle_stream(PROTOCOL, self._serve)
+
+    async def join(self, other: Any) -> None:
+        self.outbound = await self.node.network.open_stream(other.peer_id, PROTOCOL)
+        self.say(Join())
+
+    def say(self, message: Any) -> None:
+        assert self.outbound is not None
+        with suppress(WarrenError):
+            self.outbound.write_nowait(frame(encode(message)))
+
+    async def _serve(self, stream: Stream) -> None:
+        while True:
+            message = decode(await stream.read_frame(1 << 21))
+            self.heard.append(message)
+            if isinstance(message, Ask):
+                for one in self.says(message):
+                    self.say(one)
+
+
+async def lying(town: Town, says: Callable[[Ask], list[Any]] = lambda _: []) -> Liar:
+    """Node 2 is the liar, and a neighbour of node 1."""
+    liar = Liar(town, 2, says)
+    await until(lambda: overlay(town, 1).neighbours == (town[0].peer_id,))
+    await liar.join(town[1])
+    await until(lambda: town[2].peer_id in overlay(town, 1).neighbours)
+    return liar
+
+
+def test_poisoned_and_endless_hits_reach_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            liar = await lying(town, lambda one: [
+                Hits(one.id, liar.node.peer_id, (hit(1, "casino.exe"),)),
+                *(Hits(one.id, liar.node.peer_id, tuple(hit(n) for n in range(40))) for _ in range(50)),
+                Done(one.id, one.round, asked=1),
+            ])  # fmt: skip
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            paths, _ = await ask(town, 0, "lighthouse", 3)
+            assert paths.count("lighthouse.pdf") >= 1
+            assert "casino.exe" not in paths
+            assert len(paths) <= QUERY.limit
+            await until(lambda: town[2].peer_id not in overlay(town, 1).neighbours)
+            assert (await ask(town, 0, "lighthouse", 3))[0] == ["lighthouse.pdf"]
+
+    with caplog.at_level(logging.WARNING, "warren.services.overlay"):
+        testing.run(main())
+    assert "hits" in caplog.text
+    assert "it is no neighbour any more" in caplog.text
+    assert len(caplog.records) <= 4
+
+
+def test_a_flood_of_queries_costs_its_sender(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> str:
+        async with supers(3, LINE) as town:
+            liar = await lying(town)
+            for number in range(int(ASKS.peer.burst) + 4):
+                liar.say(Ask(number.to_bytes(16), 1, 9, 9, 500, 60_000, QUERY))
+            await until(lambda: sum(isinstance(one, Done) and one.refused for one in liar.heard) == 4)
+            for number in range(BLAMES_MAX + 100):
+                liar.say(Ask(number.to_bytes(16), 1, 9, 9, 500, 60_000, QUERY))
+            await until(lambda: town[2].peer_id not in overlay(town, 1).neighbours)
+            with suppress(WarrenError):
+                await liar.join(town[1])
+            await asyncio.sleep(5)
+            assert overlay(town, 1).neighbours == (town[0].peer_id,)  # it is not let in again
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            assert (await ask(town, 0, "lighthouse", 3))[0] == ["lighthouse.pdf"]
+            return str(town[2].peer_id)
+
+    with caplog.at_level(logging.WARNING, "warren.services.overlay"):
+        liar = testing.run(main())
+    assert f"{liar} sends too many queries" in caplog.text
+
+
+def test_a_replayed_query_is_handled_once() -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            liar = await lying(town)
+            for _ in range(20):
+                liar.say(Ask(bytes(16), 1, 9, 9, 20, 5000, QUERY))
+            await until(lambda: sum(isinstance(one, Done) for one in liar.heard) == 20)
+            assert sum(one.asked for one in liar.heard if isinstance(one, Done)) == 2
+            assert len(overlay(town, 0)._routing) == 1
+
+    testing.run(main())
+
+
+def test_broken_summaries_and_words_out_of_place_cost_the_stream() -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            for broken in (Summary(0, 1, 1, True, 20, 1, b"no zlib"), Join()):
+                liar = await lying(town)
+                liar.say(broken)
+                await until(lambda: town[2].peer_id not in overlay(town, 1).neighbours)
+            paths, _ = await ask(town, 0, "lighthouse", 3)
+            assert paths == []
+
+    testing.run(main())
+
+
+def test_a_silent_neighbour_holds_up_a_search_no_longer_than_its_deadline() -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            await lying(town)
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            began = asyncio.get_running_loop().time()
+            paths, _ = await ask(town, 0, "lighthouse", 3)
+            assert paths == ["lighthouse.pdf"]
+            assert asyncio.get_running_loop().time() - began < 10
+
+    testing.run(main())
+
+
+def test_guests_get_what_is_here_and_no_more_than_their_budget() -> None:
+    async def main() -> None:
+        async with supers(3, [(0, 1)]) as town:
+            await town.share(0, "lighthouse.pdf")
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            await town[2].connect(town[0].addresses()[0])
+            guest, answered = overlay(town, 2)._protocol, 0
+            for number in range(60):
+                question = Ask(number.to_bytes(16), 1, 9, 9, 20, 5000, QUERY)
+                try:
+                    found = [one async for one in guest.ask(town[0].peer_id, question, 5.0)]
+                except WarrenError:
+                    continue
+                answered += 1
+                assert [one.responder for one in found] == [town[0].peer_id]
+            assert 30 <= answered <= 50
+
+    testing.run(main())
+
+
+def test_others_go_on_when_a_super_peer_is_none_any_more() -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            overlay(town, 2).set_active(False)
+            await until(lambda: overlay(town, 1).neighbours == (town[0].peer_id,))
+            assert [one async for one in overlay(town, 2).search(QUERY, 3)] == []
+            overlay(town, 2).set_active(True)
+            await until(lambda: town[2].peer_id in overlay(town, 1).neighbours)
+            await town.share(2, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            assert (await ask(town, 0, "lighthouse", 2))[0] == ["lighthouse.pdf"]
+
+    testing.run(main())

@@ -1,0 +1,87 @@
+"""Super-peers of whole nodes pass queries on, under the simulator."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.services.directory.town import Town, names, until
+from warren import testing
+from warren.config import Config
+from warren.core.found import Counts
+from warren.core.query import Query, terms_of
+from warren.runtime.simulated import Quality, World
+from warren.services.directory.config import DirectoryConfig
+from warren.testing.nodes import QUIET
+
+NEWS_S = 3.0
+"""After so long two hops away it is known what there is."""
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from warren.services.overlay.overlay import Overlay
+
+
+@asynccontextmanager
+async def supers(count: int, edges: list[tuple[int, int]]) -> AsyncIterator[Town]:
+    """Super-peers that are neighbours as `edges` say and know nobody else."""
+    world = World(count, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
+    world.network.set_default(Quality(latency_s=0.001))
+    config = replace(QUIET, overlay=replace(Config().overlay, degree=32))
+    town = Town(world, ["super"] * count, config, DirectoryConfig())
+    try:
+        for number in range(count):
+            await town.start(number)
+        await town.connect(*edges)
+        degrees = [sum(number in edge for edge in edges) for number in range(count)]
+        await until(lambda: [len(overlay(town, one).neighbours) for one in range(count)] == degrees)
+        yield town
+    finally:
+        await town.nodes.close()
+        world.close()
+
+
+def overlay(town: Town, number: int) -> Overlay:
+    return town[number]._running.overlay
+
+
+async def ask(town: Town, number: int, text: str, ttl: int) -> tuple[list[str], Counts]:
+    """The paths that the overlay finds, and how many looked."""
+    query, paths, counts = Query(terms_of(text)), [], Counts(0, 0)
+    async for one in overlay(town, number).search(query, ttl):
+        if isinstance(one, Counts):
+            counts = one
+        else:
+            paths.append(one.entry.path)
+    return sorted(paths), counts
+
+
+def test_a_line_needs_as_many_hops_as_it_is_long() -> None:
+    async def main() -> None:
+        count = 7
+        async with supers(count, [(one, one + 1) for one in range(count - 1)]) as town:
+            await town.share(count - 1, "lighthouse.pdf")
+            await asyncio.sleep(NEWS_S)
+            assert (await ask(town, 0, "lighthouse", count - 1))[0] == ["lighthouse.pdf"]
+            assert (await ask(town, 0, "lighthouse", count - 2))[0] == []
+            assert (await ask(town, 0, "lighthouse", count - 1))[1].asked <= count - 1
+
+    testing.run(main())
+
+
+def test_two_responders_of_a_ring_both_arrive_once() -> None:
+    async def main() -> None:
+        count = 6
+        async with supers(count, [(one, (one + 1) % count) for one in range(count)]) as town:
+            await town.share(2, "lighthouse east.pdf")
+            await town.share(4, "lighthouse west.pdf")
+            await asyncio.sleep(NEWS_S)
+            paths, counts = await ask(town, 0, "lighthouse", 5)
+            assert paths == ["lighthouse east.pdf", "lighthouse west.pdf"]
+            assert counts.asked == count - 1
+            assert await names(town[0], "lighthouse") == paths
+
+    testing.run(main())
