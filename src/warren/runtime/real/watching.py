@@ -5,7 +5,7 @@ its own; one that appears is watched first and told then, with all below it, so 
 All calls that may block run in threads, one at a time; the loop only waits for the descriptor.
 
 Not a library: those that watch trees follow symlinks, out of what is shared and without end, tell changes
-under the wrong one of two names, or wake many times a second in a thread for each tree (docs/adr/0015).
+under the wrong one of two names, or wake many times a second in a thread for each tree (docs/adr/0016).
 """
 
 from __future__ import annotations

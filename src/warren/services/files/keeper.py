@@ -314,8 +314,10 @@ class Keeper:
             self.missing = why
             await self._holder.listeners.tell(share, removed=[share.name])
         self._holder.show(self._path)
-        while not await self._is_back():  # of which nobody tells
-            await asyncio.sleep(CHECK_S)
+        while True:
+            await asyncio.sleep(CHECK_S)  # nobody tells of its return
+            if await self._is_back():
+                break
         async with self.changing():
             self.missing = ""
             held = self._holder.holding(self._path)
