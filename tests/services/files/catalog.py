@@ -20,9 +20,9 @@ class Catalog:
         self.told: list[tuple[list[str], list[str]]] = []
         self._changed = asyncio.Event()
 
-    async def until(self, condition: Callable[[dict[str, int]], object]) -> None:
+    async def until(self, condition: Callable[[dict[str, int]], object], timeout_s: float = 20) -> None:
         """Wait until this holds of the sizes of all entries, by path."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(timeout_s):
             while not condition({path: entry.size for path, (entry, _) in self.entries.items()}):
                 self._changed.clear()
                 await self._changed.wait()

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warren.services.files.ignoring import FETCHED, FILE_BYTES_MAX, SHARED, BadRules, Rules
+from warren.services.files.ignoring import FETCHED, FILE_BYTES_MAX, SHARED, BadRules
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from warren.services.files.ignoring import Rules
 
 
 def ignored(rules: Rules, path: str) -> bool:
@@ -36,7 +38,9 @@ def test_what_nobody_wants_to_share(name: str) -> None:
     assert FETCHED.ignores("", name, is_folder=False) is name.startswith(".")
 
 
-@pytest.mark.parametrize("name", ["a", "a.txt", "partial", "tmp", "a.tmp.txt", "~a", "#a", "a.parted", "thumbs"])
+@pytest.mark.parametrize(
+    "name", ["a", "a.txt", "partial", "tmp", "a.tmp.txt", "~a", "#a", "a.parted", "thumbs"]
+)
 def test_what_is_shared(name: str) -> None:
     assert not SHARED.ignores("", name, is_folder=False)
 
@@ -115,4 +119,7 @@ def test_the_same_as_git(
 
 
 def _below_a_file(path: str, others: list[str]) -> bool:
-    return any(str(above) in others or str(above) == "a/.gitignore" for above in PurePosixPath(path).parents) or path == "a"
+    return (
+        any(str(above) in others or str(above) == "a/.gitignore" for above in PurePosixPath(path).parents)
+        or path == "a"
+    )

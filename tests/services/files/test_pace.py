@@ -20,7 +20,7 @@ def test_no_more_is_read_than_the_cap_allows() -> None:
                 await pace.admit(500)
             return clock.now() - begun
 
-        assert world.run(main()) == 9 * 0.5 - BURST_S
+        assert world.run(main()) == 10 * 0.5 - BURST_S
 
 
 def test_without_a_cap_nothing_waits_but_for_a_pause() -> None:
@@ -36,7 +36,6 @@ def test_without_a_cap_nothing_waits_but_for_a_pause() -> None:
             asyncio.get_running_loop().call_later(5, pace.resume)
             await pace.going()
             await pace.admit(1)
-            assert not pace.is_paused
             return clock.now()
 
         assert world.run(main()) == 5

@@ -41,7 +41,9 @@ def folders_of(tree: Tree) -> set[str]:
 def expected(tree: Tree, top: str = "") -> tuple[Link, int, dict[str, bytes]]:
     """The root of a folder, the bytes in it, and the content ids of all folders below it by path."""
     prefix = f"{top}/" if top else ""
-    links, size, found = [], 0, {}
+    links: list[Link] = []
+    found: dict[str, bytes] = {}
+    size = 0
     for name in sorted({path[len(prefix) :].split("/")[0] for path in tree if path.startswith(prefix)}):
         path = prefix + name
         if path in tree:
@@ -86,7 +88,7 @@ def rebuild(db: sqlite3.Connection) -> revising.Totals:
 def turn(db: sqlite3.Connection, old: Tree, new: Tree) -> None:
     """What an update does: folders and files that are new, then what is gone."""
     for path in sorted(folders_of(old) - folders_of(new) | set(old) - set(new), reverse=True):
-        if path in new or path in folders_of(new) or path in old and path in folders_of(old):
+        if path in new or path in folders_of(new) or (path in old and path in folders_of(old)):
             continue
         while path in folders_of(old) and not revising.prune(db, 1, path):
             pass

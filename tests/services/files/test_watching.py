@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from warren.services.files.watching import (
 
 def looks_until(machine: Watching, end: float) -> list[tuple[float, Look]]:
     """All looks up to a time, each at the time when it was due."""
-    found = []
+    found: list[tuple[float, Look]] = []
     while (due := machine.due()) is not None and due <= end:
         found += [(due, look) for look in machine.take(due)]
     return found
@@ -54,13 +56,12 @@ def test_an_endless_writer_is_looked_at_ever_more_seldom_and_starves_nobody() ->
         machine.changed("", "log", now)
         if round(now * 10) == 50:
             machine.changed("", "other", now)
-        for look in machine.take(now):
-            times.append((now, look.busy))
+        times += [(now, look.busy) for look in machine.take(now)]
         now += 0.1
     first, *forced = times
     assert first[1] == {"log"}  # when `other` was quiet
     assert 5 + SETTLE_S <= first[0] < 5 + SETTLE_S + 0.11
-    waits = [later - sooner for (sooner, _), (later, _) in zip(forced, forced[1:], strict=False)]
+    waits = [later - sooner for (sooner, _), (later, _) in itertools.pairwise(forced)]
     assert abs(forced[0][0] - PATIENCE_S) < 0.2
     assert all(busy == frozenset() for _, busy in forced)
     assert [round(wait / PATIENCE_S) for wait in waits] == [2, 4, 8, 16, 32, 32]
@@ -81,9 +82,9 @@ def test_what_changed_while_it_was_hashed_is_tried_again_ever_more_seldom() -> N
     assert waits[:5] == [1, 2, 4, 8, 16]
     assert max(waits) * AGAIN_S == pytest.approx(PATIENCE_MAX_S)
     machine.again("a", "b", now + CALM_S + PATIENCE_MAX_S)
-    due = machine.due()
-    assert due is not None
-    assert round(due - now - CALM_S - PATIENCE_MAX_S, 3) == AGAIN_S
+    last = machine.due()
+    assert last is not None
+    assert round(last - now - CALM_S - PATIENCE_MAX_S, 3) == AGAIN_S
 
 
 def test_a_folder_told_as_a_whole_does_not_wait_for_ever() -> None:

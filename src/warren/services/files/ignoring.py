@@ -23,8 +23,8 @@ FILE_BYTES_MAX: Final = 256 * 1024
 HIDDEN: Final = (r"\..*",)
 """Names with a leading dot: `.git`, `.DS_Store`, swap files and drafts, the folders where fetches grow."""
 TEMPORARY: Final = (
-    r".*~", r"#.*#", r"~\$.*",  # copies and locks of editors and office programs
-    r".*\.(?:tmp|part|partial|crdownload|download)",  # what is being fetched or written
+    r".+~", r"#.+#", r"~\$.+",  # copies and locks of editors and office programs
+    r".+\.(?:tmp|part|partial|crdownload|download)",  # what is being fetched or written
     r"(?:Thumbs|ehthumbs)\.db", r"desktop\.ini", r"lost\+found", r"\$RECYCLE\.BIN",
     r"System Volume Information",  # what systems put beside people's files
 )  # fmt: skip
@@ -47,6 +47,8 @@ class Rules:
 
     def ignores(self, folder: str, name: str, *, is_folder: bool) -> bool:
         """Whether `name` in `folder` ('/' between names from the top of the share) is left out."""
+        if not self.layers:
+            return self.built_in.fullmatch(name) is not None
         if _NEVER.fullmatch(name):
             return True
         path = f"{folder}/{name}" if folder else name

@@ -46,6 +46,8 @@ RETRY_S: Final = 30.0
 WATCH_AGAIN_S: Final = 600.0
 POLL_SHARE: Final = 20
 PROGRESS_EVERY_S: Final = 0.5
+TICK_S: Final = 0.001
+"""No wait is shorter: less may be nothing, beside the time that the clock shows."""
 
 
 class Holder(Protocol):
@@ -195,7 +197,7 @@ class Keeper:
     async def _wait(self, until: float) -> None:
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, until - self._now())):
+            async with asyncio.timeout(max(TICK_S, until - self._now())):
                 await self._wake.wait()
 
     async def _update(self, began: float) -> float:

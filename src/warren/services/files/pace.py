@@ -41,13 +41,12 @@ class Pace:
         await self._going.wait()
 
     async def admit(self, size: int) -> None:
-        """Return when so many bytes may be read; they count from then on."""
+        """Return when so many bytes may be read."""
         await self._going.wait()
         if not self._bytes_per_s:
             return
         now = self._clock.now()
-        begin = max(self._free_at, now - BURST_S)
-        self._free_at = begin + size / self._bytes_per_s
-        if begin > now:
-            await asyncio.sleep(begin - now)
+        self._free_at = max(self._free_at, now - BURST_S) + size / self._bytes_per_s
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
             await self._going.wait()

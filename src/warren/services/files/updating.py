@@ -260,16 +260,13 @@ class Updater:
                     blocks=(block,),
                 )
                 self._add(row)
-        changed: list[Scanned] = []
-        for file in listing.files:
-            old = known.pop(file.name, None)
-            if file.name not in scan.busy and not _is_same(file, old):
-                await self._clear(scan.folder, file.name, old)
-                changed.append(file)
-        for name, old in known.items():
-            self._gone[scan.folder, name] = old.kind
+        changed, gone = await self._runtime.offload(_compare, listing.files, known, scan.busy)
+        for file, old in changed:
+            await self._clear(scan.folder, file.name, old)
+        for name, kind in gone:
+            self._gone[scan.folder, name] = kind
         self._todo += reversed(below)
-        self._queue(changed)
+        self._queue([file for file, _ in changed])
         if len(self._gone) > GONE_MAX:
             await self._flush_all()
 
@@ -511,6 +508,18 @@ class Updater:
 
 _JOBS: Final = 3
 """Batches under way for one share."""
+
+
+def _compare(
+    files: Sequence[Scanned], known: dict[str, Known], busy: frozenset[str]
+) -> tuple[list[tuple[Scanned, Known | None]], list[tuple[str, EntryKind]]]:
+    """The files that are not what is known of them, with that; and what of the known is gone."""
+    changed = []
+    for file in files:
+        old = known.pop(file.name, None)
+        if file.name not in busy and not _is_same(file, old):
+            changed.append((file, old))
+    return changed, [(name, old.kind) for name, old in known.items()]
 
 
 def _is_same(file: Scanned, old: Known | None) -> bool:

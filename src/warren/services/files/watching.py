@@ -23,8 +23,9 @@ AGAIN_S: Final = 0.3
 CALM_S: Final = 600.0
 """After so long without it the next time counts as the first."""
 WHOLE_WAIT_MAX_S: Final = 1.0
-REST_MAX_S: Final = 5.0
-"""After a look that took long nothing is looked at for as long, up to this: churn costs half a core."""
+REST_MAX_S: Final = 1.0
+"""After a look nothing is looked at for as long as it took, up to this: churn leaves time for the rest, and
+what changes after a long look is still seen within two seconds."""
 NAMES_MAX: Final = 10_000
 FOLDERS_MAX: Final = 1_000
 """Kept of one share. Fault: a program that makes names without end."""

@@ -196,7 +196,8 @@ def _state(one: dict[str, Any]) -> str:
         done, total = one["progress"]["done_bytes"], one["progress"]["total_bytes"]
         how_far = f"{units.size(done)} of {units.size(total)}"
         return f"paused at {how_far}" if one["state"] == "paused" else f"hashing {how_far}"
-    return {"watched": "up to date", "polled": "looked at now and then"}.get(one["state"], one["state"])
+    state = str(one["state"])
+    return {"watched": "up to date", "polled": "looked at now and then"}.get(state, state)
 
 
 def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
