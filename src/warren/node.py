@@ -383,10 +383,10 @@ class Node:
         name: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
-        """Hash a file or folder and share it from where it lies; again, to bring the share up to date.
+        """Hash a file or folder and share it from where it lies; changes follow by themselves from then on.
 
         audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or who it was for
-        when it was shared before, so that bringing it up to date shows it to nobody else. name: what others
+        when it was shared before, so that sharing it again shows it to nobody else. name: what others
         see. Raises NotFound, StorageError, InputError.
         """
         _check_path(path)
@@ -399,8 +399,16 @@ class Node:
         return await self._running.library.unshare(ref)
 
     def shares(self) -> list[Share]:
-        """What this node shares, by name."""
+        """What this node shares, by name, each with its state."""
         return self._running.library.shares()
+
+    def pause_shares(self) -> None:
+        """Take in no changes of what is shared until `resume_shares`, or a restart; they are not lost."""
+        self._running.library.pause()
+
+    def resume_shares(self) -> None:
+        """Take in what changed meanwhile, and all that changes."""
+        self._running.library.resume()
 
     async def list_files(self, peer: PeerId | str | None = None, path: str = "") -> list[FileEntry]:
         """What a peer lets this node see at `path` (SHARE/FOLDER); without a peer, what this node shares.

@@ -324,6 +324,12 @@ class FakeNode:
         self.kept.append(one)
         return one
 
+    def pause_shares(self) -> None:
+        self.is_paused = True
+
+    def resume_shares(self) -> None:
+        self.is_paused = False
+
     async def unshare(self, ref: Any) -> Any:
         found = [one for one in self.kept if ref in (one.name, str(one.path), str(one.cid))]
         if not found:

@@ -120,7 +120,7 @@ def test_scan_lists_by_name_and_does_not_follow_links(setting: Setting) -> None:
     found = disk.scan(setting.folder)
     assert [(e.name, e.kind) for e in found] == [("a", "symlink"), ("b", "file"), ("c", "dir")]
     stat = disk.stat(setting.path("b"))
-    assert found[1] == DirEntry("b", "file", 5, stat.mtime_ns)
+    assert found[1] == DirEntry("b", "file", 5, stat.mtime_ns, stat.inode)
     assert disk.stat(setting.path("a")).kind == "symlink"
     with pytest.raises(FileNotFoundError):
         disk.scan(setting.path("nothing"))

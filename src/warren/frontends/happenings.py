@@ -14,6 +14,7 @@ from warren.frontends.api.names import short
 from warren.frontends.logs import HAPPENINGS
 from warren.network.events import PeerConnected, PeerDisconnected, SocketRefused
 from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
+from warren.services.files.types import ShareChanged
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -39,6 +40,8 @@ async def tell(node: Node) -> None:
             case ContactRemoved(peer):
                 name = names.pop(peer, None)
                 _LOG.info("%s is no longer a contact", str(peer) if name is None else short(name, peer))
+            case ShareChanged(share):
+                _LOG.debug("%s: %s files, %s bytes, %s", share.name, share.files, share.bytes, share.state)
             case SocketRefused(limit, remote):
                 _LOG.debug("turned %s away: %s", remote, limit)
 

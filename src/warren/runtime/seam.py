@@ -197,12 +197,15 @@ class Multicast(Protocol):
 
 
 class DirEntry(NamedTuple):
-    """One name in a folder; a symlink is reported as itself, never as what it points at."""
+    """One name in a folder; a symlink is reported as itself, never as what it points at. `inode`: as in
+    `Stat`.
+    """
 
     name: str
     kind: Kind
     size: int
     mtime_ns: int
+    inode: int = 0
 
 
 class Stat(NamedTuple):
@@ -370,6 +373,31 @@ class Disk(Protocol):
         ...
 
 
+class Change(NamedTuple):
+    """Something happened to what is at `path`: it was made, written, moved or removed. deep: whatever lies
+    below it may have changed as well, untold.
+    """
+
+    path: str
+    deep: bool = False
+
+
+class Watch(Protocol):
+    """A folder with all below it, watched. Symlinks are not followed."""
+
+    async def changes(self) -> list[Change]:
+        """Wait for changes; return those since the last call, each path once.
+
+        Where there were too many to tell, that is the top with `deep`. Raises `OSError` when no more can be
+        told: then changes go unseen until it is watched anew. For one caller at a time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop watching. Closing twice is harmless."""
+        ...
+
+
 class Database(Protocol):
     """An SQLite file with a single writer."""
 
@@ -420,6 +448,15 @@ class Runtime(Protocol):
 
         The real runtime has a small pool of threads; the simulated one runs it inline, in no virtual time.
         Cancelling the await does not stop `fn`.
+        """
+        ...
+
+    async def watch(self, path: StrPath, *, deep: bool = True) -> Watch:
+        """Watch the folder at `path`, an absolute path without symlinks in it: what changes from the return
+        on is told. Without `deep` only what it holds itself is, and not what lies in folders below.
+
+        Raises `OSError`: with `ENOSPC` or `EMFILE` where the system lets nobody watch more, `ENOSYS` where it
+        cannot tell of changes.
         """
         ...
 

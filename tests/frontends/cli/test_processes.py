@@ -402,6 +402,39 @@ def test_share_ls_get_unshare(anna: Machine, ben: Machine, tmp_path: Path) -> No
     assert ben.warren("get", "anna/Photos", "-o", tmp_path / "late").returncode == 4
 
 
+def test_what_changes_in_a_folder_shows_up_elsewhere(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "old.txt").write_text("old")
+    joined(anna, ben)
+    first = anna.json("share", folder)
+    assert first["state"] == "watched"
+
+    def shown_to_ben(until: str) -> float:
+        """Seconds until a listing that Ben asks for holds this."""
+        begun = time.monotonic()
+        while until not in ben.ok("ls", "anna/docs"):
+            assert time.monotonic() < begun + HANGS_S
+        return time.monotonic() - begun
+
+    (folder / "new.txt").write_text("new")
+    assert shown_to_ben("new.txt") < 10
+    (folder / "new.txt").rename(folder / "renamed.txt")
+    shown_to_ben("renamed.txt")
+    assert "new.txt" not in ben.ok("ls", "anna/docs")
+    assert "up to date" in anna.ok("share")
+
+    assert anna.json("share", "--pause") == {"paused": True}
+    (folder / ".warrenignore").write_text("old.*\n")
+    assert "paused" in anna.ok("ls")
+    assert "old.txt" in ben.ok("ls", "anna/docs")
+    anna.ok("share", "--resume")
+    begun = time.monotonic()
+    while "old.txt" in ben.ok("ls", "anna/docs"):
+        assert time.monotonic() < begun + HANGS_S
+    assert anna.json("share")["items"][0]["cid"] != first["cid"]
+
+
 def test_an_audience_is_kept(anna: Machine, ben: Machine, tmp_path: Path) -> None:
     joined(anna, ben)
     secret = tmp_path / "secret.txt"

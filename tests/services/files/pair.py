@@ -38,6 +38,7 @@ class Pair:
     sharer: PeerId
     contacts: set[PeerId]
     networks: list[Network]
+    runtime: Runtime
     seen: list[Progress] = field(default_factory=list)
 
     async def fetch(self, ref: str, folder: Path) -> Fetched:
@@ -63,7 +64,7 @@ async def pair(home: Path, config: FilesConfig | None = None) -> AsyncIterator[P
     fetcher = Fetcher(runtimes[1], networks[1], config)
     try:
         await networks[1].connect(SHARER.peer_id, networks[0].listen_addrs)
-        yield Pair(library, fetcher, SHARER.peer_id, contacts, networks)
+        yield Pair(library, fetcher, SHARER.peer_id, contacts, networks, runtimes[0])
     finally:
         await fetcher.close()
         await library.close()

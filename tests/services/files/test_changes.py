@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.services.files.catalog import Catalog, walked
 from tests.services.files.pair import pair, write_tree
 from tests.support import run
 from warren.core.errors import StorageError
@@ -14,31 +15,7 @@ from warren.services.files import changes, library
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from warren.services.files.library import Library
-    from warren.services.files.types import FileEntry, Share
-
-
-class Catalog:
-    """What a listener makes of what it is told: entries by path, with their audience."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, tuple[FileEntry, str]] = {}
-        self.told: list[tuple[list[str], list[str]]] = []
-
-    async def on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
-        self.told.append(([one.path for one in added], list(removed)))
-        for path in removed:
-            for known in list(self.entries):
-                if known == path or known.startswith(f"{path}/"):
-                    del self.entries[known]
-        self.entries |= {one.path: (one, str(share.audience)) for one in added}
-
-
-async def walked(library: Library) -> dict[str, tuple[FileEntry, str]]:
-    return {entry.path: (entry, str(share.audience)) async for share, entry in library.entries()}
 
 
 @pytest.fixture

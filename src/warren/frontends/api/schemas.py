@@ -135,8 +135,22 @@ class Skipped(BaseModel):
     reason: str
 
 
+class HashingProgress(BaseModel):
+    """How far the hashing of what changed in a share is."""
+
+    phase: Literal["hashing"]
+    done_bytes: int
+    total_bytes: int
+    done_files: int
+    total_files: int
+    current: str
+
+
 class Share(BaseModel):
-    """A shared file or folder. One that is not `ready` is hashed again; until then nobody else sees it."""
+    """A shared file or folder. One that is not `ready` is hashed again; until then nobody else sees it.
+
+    state: whether it follows what changes in its folder; nobody else sees one that is `missing`.
+    """
 
     name: str
     path: str
@@ -149,12 +163,21 @@ class Share(BaseModel):
     skipped_count: int
     hash_s: float
     ready: bool
+    state: Literal["watched", "polled", "hashing", "paused", "missing"]
+    note: str = Field(description="Why it is missing, or polled")
+    progress: HashingProgress | None
 
 
 class ShareList(BaseModel):
     """What this node shares."""
 
     items: list[Share]
+
+
+class Paused(BaseModel):
+    """Whether shares are kept as they are, whatever changes in their folders."""
+
+    paused: bool
 
 
 class RemovedPeer(BaseModel):

@@ -76,6 +76,9 @@ def share(node: Node, one: Share) -> Document:
         "skipped_count": one.skipped_count,
         "hash_s": round(one.hash_seconds, 3),
         "ready": one.ready,
+        "state": one.state,
+        "note": one.note,
+        "progress": progress(one.progress) if one.progress is not None else None,
     }
 
 

@@ -301,7 +301,8 @@ def _scan(folder: StrPath | int) -> list[DirEntry]:
             except FileNotFoundError:
                 continue
             name = os.fsdecode(entry.name)
-            found.append(DirEntry(name, _kind(status.st_mode), status.st_size, status.st_mtime_ns))
+            size, mtime_ns, inode = status.st_size, status.st_mtime_ns, status.st_ino
+            found.append(DirEntry(name, _kind(status.st_mode), size, mtime_ns, inode))
     found.sort()
     return found
 

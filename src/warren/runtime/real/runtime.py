@@ -19,6 +19,7 @@ from warren.runtime.real.database import ThreadDatabase
 from warren.runtime.real.disk import RealDisk
 from warren.runtime.real.multicast import RealMulticast
 from warren.runtime.real.transport import RealTransport
+from warren.runtime.real.watching import InotifyWatch
 
 if TYPE_CHECKING:
     import builtins
@@ -80,6 +81,9 @@ class RealRuntime:
         self._jobs.add(job)  # type: ignore[arg-type]
         job.add_done_callback(self._jobs.discard)
         return await asyncio.wrap_future(job)
+
+    async def watch(self, path: StrPath, *, deep: bool = True) -> InotifyWatch:
+        return await InotifyWatch.open(os.fspath(path), self.offload, deep=deep)
 
     async def open_database(
         self, path: StrPath, migrations: Sequence[str], *, durable: bool = True

@@ -16,6 +16,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from warren.runtime.seam import DirEntry, Stat
+from warren.runtime.simulated.watching import SimulatedWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,11 +94,12 @@ class _Opened:
 class SimulatedFile(_Opened):
     """An open file; it stays readable after its name is gone, as on POSIX."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "_path")
 
-    def __init__(self, disk: SimulatedDisk, file: _File) -> None:
+    def __init__(self, disk: SimulatedDisk, file: _File, path: StrPath) -> None:
         super().__init__(disk)
         self._file = file
+        self._path = path
 
     def pread(self, offset: int, length: int) -> bytes:
         self._begin("pread")
@@ -127,6 +129,7 @@ class SimulatedFile(_Opened):
         self._file.mtime_ns = self._disk.now_ns()
         if grown > 0:
             self._file.data.extend(bytes(grown))
+        self._disk.tell(self._path)
 
 
 class SimulatedLock:
@@ -154,6 +157,7 @@ class SimulatedDisk:
         self._root = _Folder(1, self.now_ns())
         self._faults: defaultdict[str, list[int]] = defaultdict(list)
         self._locked: set[int] = set()
+        self._watches: list[SimulatedWatch] = []
 
     # ------------------------------------------------------------ faults
 
@@ -176,6 +180,25 @@ class SimulatedDisk:
 
     def now_ns(self) -> int:
         return round(self._wall() * 1e9)
+
+    # ------------------------------------------------------------ changes
+
+    def watch(self, path: StrPath, *, deep: bool = True) -> SimulatedWatch:
+        """See `seam.Runtime.watch`."""
+        self.meet_faults("watch")
+        if not isinstance(self._find(path, follow=False), _Folder):
+            raise _error(errno.ENOTDIR, path)
+        return SimulatedWatch(self._watches, _plain(path), deep=deep)
+
+    def tell(self, path: StrPath, *, deep: bool = False, gone: bool = False) -> None:
+        """Tell who watches that something happened at `path`."""
+        for watch in self._watches.copy():
+            watch.tell(_plain(path), deep=deep, gone=gone)
+
+    def end_watches(self, error: int) -> None:
+        """Let every watch end with this errno."""
+        for watch in self._watches.copy():
+            watch.end(_error(error))
 
     # ------------------------------------------------------------ seam.Disk
 
@@ -209,7 +232,7 @@ class SimulatedDisk:
             return self.open_entry(path, self._find(path, follow=False))
         file = _File(next(self._inodes), self.now_ns())
         self._put_new(path, file)
-        return SimulatedFile(self, file)
+        return SimulatedFile(self, file, path)
 
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:  # noqa: ARG002
         self.meet_faults("write_whole")
@@ -222,6 +245,7 @@ class SimulatedDisk:
         file.data[:] = data
         self._free(old)
         folder.entries[name] = file
+        self.tell(path)
 
     def remove_drafts(self, path: StrPath) -> None:
         self.meet_faults("remove_drafts")
@@ -244,6 +268,7 @@ class SimulatedDisk:
         entry = self._find(src, follow=False)
         self._put_new(dst, entry)
         del old_folder.entries[old_name]
+        self.tell(src, gone=True)
 
     def remove(self, path: StrPath) -> None:
         self.meet_faults("remove")
@@ -251,6 +276,7 @@ class SimulatedDisk:
         if isinstance(self._find(path, follow=False), _Folder):
             raise _error(errno.EISDIR, path)
         self._free(folder.entries.pop(name))
+        self.tell(path, gone=True)
 
     def remove_tree(self, path: StrPath) -> None:
         self.meet_faults("remove_tree")
@@ -258,6 +284,7 @@ class SimulatedDisk:
         if not isinstance(self._find(path, follow=False), _Folder):
             raise _error(errno.ENOTDIR, path)
         self._free(folder.entries.pop(name))
+        self.tell(path, gone=True)
 
     def read_link(self, path: StrPath) -> str:
         self.meet_faults("read_link")
@@ -346,6 +373,7 @@ class SimulatedDisk:
             raise _error(errno.EEXIST, path)
         folder.entries[name] = entry
         folder.mtime_ns = self.now_ns()
+        self.tell(path, deep=isinstance(entry, _Folder))
 
     def open_entry(self, path: StrPath, entry: _Entry) -> SimulatedFile:
         """Open what was found at `path`; anything but a file is refused."""
@@ -355,7 +383,7 @@ class SimulatedDisk:
             raise _error(errno.ELOOP, path)
         if not isinstance(entry, _File):
             raise _error(errno.EINVAL, path)
-        return SimulatedFile(self, entry)
+        return SimulatedFile(self, entry, path)
 
     def _free(self, entry: _Entry | None) -> None:
         """Give back the space of what is no longer named; who still has it open reads on."""
@@ -396,8 +424,13 @@ def _parts(path: StrPath) -> list[str]:
     return [part for part in text.split("/") if part not in ("", ".")]
 
 
+def _plain(path: StrPath) -> str:
+    return "/" + "/".join(_parts(path))
+
+
 def _entries(folder: _Folder) -> list[DirEntry]:
-    return [DirEntry(name, e.kind, e.size(), e.mtime_ns) for name, e in sorted(folder.entries.items())]
+    found = sorted(folder.entries.items())
+    return [DirEntry(name, e.kind, e.size(), e.mtime_ns, e.inode) for name, e in found]
 
 
 def _child(folder: _Entry, name: str, path: StrPath) -> _Entry:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from warren.runtime.simulated.database import SimulatedDatabase
     from warren.runtime.simulated.loop import VirtualLoop
     from warren.runtime.simulated.network import Host
+    from warren.runtime.simulated.watching import SimulatedWatch
 
 T = TypeVar("T")
 
@@ -107,6 +108,9 @@ class SimulatedRuntime:
         finally:
             # Others get their turn, as they would while a thread works.
             await asyncio.sleep(0)
+
+    async def watch(self, path: StrPath, *, deep: bool = True) -> SimulatedWatch:
+        return self.disk.watch(path, deep=deep)
 
     async def open_database(
         self,

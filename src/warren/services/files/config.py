@@ -17,6 +17,12 @@ class FilesConfig:
 
     hash_jobs: files hashed at once while sharing; each uses one core and holds 1 MiB. More than there are
         cores gains nothing and delays what else the threads have to do.
+    hash_bytes_per_s: what is read at most to be hashed in the background, of all shares together; 0: no cap.
+        What is shared by hand is hashed as fast as it can be.
+    poll_s: how often a share is looked at where the system tells of no changes. A look at a million files
+        takes seconds; no share is looked at for more than a twentieth of the time.
+    rescan_s: how often a watched share is looked at all the same: other machines' changes to a network file
+        system are told to nobody.
     outstanding_bytes: chunks asked of a peer and not arrived, at most. It must cover bandwidth times round
         trip, or the link idles: 16 MiB fills 1 Gbit/s at 130 ms. The receiver holds little of it in memory.
     in_flight_bytes: arrived chunks that wait to be verified and written, at most. This is memory.
@@ -40,6 +46,9 @@ class FilesConfig:
     """
 
     hash_jobs: int = 3
+    hash_bytes_per_s: int = 0
+    poll_s: float = 10.0
+    rescan_s: float = 3600.0
     outstanding_bytes: int = 16 * 1024 * 1024
     in_flight_bytes: int = 8 * 1024 * 1024
     serve_streams_max: int = 64
@@ -55,7 +64,7 @@ class FilesConfig:
     sync: bool = False
 
     def __post_init__(self) -> None:
-        check_settings(self, "files.", most={"hash_jobs": HASH_JOBS_MAX})
+        check_settings(self, "files.", zero=("hash_bytes_per_s",), most={"hash_jobs": HASH_JOBS_MAX})
         if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
             raise ConfigError(
                 "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",

@@ -24,6 +24,7 @@ from warren.core.errors import (
 )
 from warren.protocols.transfer.messages import PROTOCOL_ID
 from warren.services.files.chunks import ChunkPuller
+from warren.services.files.ignoring import FETCHED
 from warren.services.files.importer import Importer
 from warren.services.files.ledger import Ledger
 from warren.services.files.names import safe_top_name
@@ -137,7 +138,7 @@ class Fetch:
                 if self._origin.size not in {None, size}:
                     continue
                 top = await self._runtime.offload(self._runtime.disk.real_path, path)
-                found = await Importer(self._runtime, self._config.hash_jobs).run(top)
+                found = await Importer(self._runtime, self._config.hash_jobs, rules=FETCHED).run(top)
             except (OSError, NotFound, StorageError):
                 continue  # whatever it is, it stays, and is not this
             if found.root.cid == self._origin.cid.to_bytes():

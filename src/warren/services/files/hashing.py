@@ -7,6 +7,7 @@ symlink after it was listed leads nowhere (`beneath.py`); a file that is not wha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import posixpath
@@ -16,12 +17,14 @@ from warren.services.files.beneath import Beneath
 from warren.services.files.dag.build import CHUNK_BYTES, FileBuilder, build_symlink
 from warren.services.files.dag.pb import Link
 from warren.services.files.dag.unixfs import SYMLINK_TARGET_BYTES_MAX
+from warren.services.files.ignoring import FILE_BYTES_MAX, FILE_NAME, SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warren.runtime.seam import Disk, Folder, ReadFile
     from warren.services.files.dag.pb import Block
+    from warren.services.files.ignoring import Rules
 
 FRESH_NS: Final = 100_000_000
 COARSE_FRESH_NS: Final = 3_000_000_000
@@ -29,6 +32,7 @@ COARSE_FRESH_NS: Final = 3_000_000_000
 trusted. The longer span is for file systems that keep whole seconds (FAT: two)."""
 
 CHANGED: Final = "it changed while it was read"
+VANISHED: Final = f"it cannot be read: {os.strerror(errno.ENOENT)}"
 
 DATA_FOLDER_NAMES: Final = ("identity.key", "node.lock")
 """A folder with both is a data folder, of this node or another: whoever reads its key can be that node."""
@@ -41,22 +45,30 @@ class DataFolder(OSError):
         super().__init__("it is the data folder of a node, and holds its private key")
 
 
+INODE_MASK: Final = (1 << 63) - 1
+"""What of a number the index can hold."""
+
+
 class Scanned(NamedTuple):
-    """A file as it was listed; `path` is relative to the top."""
+    """A file as it was listed; `path` is relative to the top. inode: 0 where the system has none."""
 
     path: str
     name: str
     size: int
     mtime_ns: int
+    inode: int = 0
 
 
 class Listing(NamedTuple):
-    """A folder: what of it can be shared, and what cannot, by name with the reason."""
+    """A folder: what of it can be shared, and what cannot, by name with the reason. rules: what of it and of
+    those below is left out without a word.
+    """
 
     files: list[Scanned]
     folders: list[str]
     symlinks: list[tuple[Link, Block]]
     skipped: list[tuple[str, str]]
+    rules: Rules
 
 
 class Hashed(NamedTuple):
@@ -75,13 +87,42 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def scan_folder(disk: Disk, top: str, folder: str) -> Listing:
-    """List what to share of `folder` (relative to `top`). Raises `OSError`, `DataFolder` among them."""
+def scan_folder(disk: Disk, top: str, folder: str, rules: Rules = SHARED) -> Listing:
+    """List what to share of `folder` (relative to `top`), under the rules of the folder above.
+
+    Raises `OSError`, `DataFolder` and `BadRules` among them.
+    """
     opened = disk.open_folder(top, folder)
     try:
-        return _scan_open(disk, opened, top, folder)
+        return _scan_open(disk, opened, top, folder, rules)
     finally:
         opened.close()
+
+
+def rules_above(disk: Disk, top: str, folder: str, rules: Rules) -> Rules | None:
+    """The rules that hold above `folder`; None where they leave it out. Raises what `scan_folder` does."""
+    above = ""
+    for name in folder.split("/") if folder else ():
+        opened = disk.open_folder(top, above)
+        try:
+            rules = _rules_in(opened, above, rules)
+        except FileNotFoundError:
+            pass
+        finally:
+            opened.close()
+        if rules.ignores(above, name, is_folder=True):
+            return None
+        above = join(above, name)
+    return rules
+
+
+def _rules_in(opened: Folder, folder: str, rules: Rules) -> Rules:
+    file = opened.open_read(FILE_NAME)
+    try:
+        text = file.pread(0, FILE_BYTES_MAX + 1)
+    finally:
+        file.close()
+    return rules.within(folder, text)
 
 
 def find_data_folder(disk: Disk, path: str) -> str | None:
@@ -103,14 +144,17 @@ def _exists(disk: Disk, path: str) -> bool:
     return True
 
 
-def _scan_open(disk: Disk, opened: Folder, top: str, folder: str) -> Listing:
-    found = Listing([], [], [], [])
-    entries = list(opened.scan())
-    if {entry.name for entry in entries}.issuperset(DATA_FOLDER_NAMES):
+def _scan_open(disk: Disk, opened: Folder, top: str, folder: str, rules: Rules) -> Listing:
+    entries = opened.scan()
+    names = {entry.name for entry in entries}
+    if names.issuperset(DATA_FOLDER_NAMES):
         raise DataFolder
+    if FILE_NAME in names:
+        rules = _rules_in(opened, folder, rules)
+    found = Listing([], [], [], [], rules)
     for entry in entries:
         name = entry.name
-        if name.startswith("."):
+        if rules.ignores(folder, name, is_folder=entry.kind == "dir"):
             continue
         try:
             name.encode()
@@ -119,7 +163,8 @@ def _scan_open(disk: Disk, opened: Folder, top: str, folder: str) -> Listing:
             found.skipped.append((readable, "its name is not UTF-8"))
             continue
         if entry.kind == "file":
-            found.files.append(Scanned(join(folder, name), name, entry.size, entry.mtime_ns))
+            inode = entry.inode & INODE_MASK
+            found.files.append(Scanned(join(folder, name), name, entry.size, entry.mtime_ns, inode))
         elif entry.kind == "dir":
             found.folders.append(name)
         elif entry.kind == "symlink":

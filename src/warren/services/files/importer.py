@@ -1,9 +1,9 @@
 """From files on the disk to their graph: scan, hash in threads, build folders from the leaves up.
 
 In: a path, and what is known of it from before. Out: rows for the index in batches, and the root. Left out
-silently: hidden names (a leading dot). Left out and reported: data folders of nodes, symlinks that lead out
-of the tree, what is no regular file, unreadable files, files that change while they are read, names that are
-not UTF-8.
+silently: what the rules say (`ignoring.py`). Left out and reported: data folders of nodes, symlinks that lead
+out of the tree, what is no regular file, unreadable files, files that change while they are read, names that
+are not UTF-8.
 
 Memory: the folders on the way from the top to where the work is and a bounded number of jobs; not the tree.
 """
@@ -20,6 +20,7 @@ from warren.core.errors import NotFound, StorageError
 from warren.services.files.dag.build import build_folder
 from warren.services.files.dag.pb import Link
 from warren.services.files.hashing import (
+    INODE_MASK,
     DataFolder,
     Scanned,
     assemble,
@@ -28,6 +29,7 @@ from warren.services.files.hashing import (
     join,
     scan_folder,
 )
+from warren.services.files.ignoring import SHARED, BadRules
 from warren.services.files.index import EntryRow
 from warren.services.files.types import SKIPPED_SHOWN_MAX, Progress, Skipped
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         Hashed,
         Listing,
     )
+    from warren.services.files.ignoring import Rules
     from warren.services.files.index import KnownFile
     from warren.services.files.types import Phase
 
@@ -69,11 +72,12 @@ class Imported(NamedTuple):
 class _Folder:
     """A folder that is being built; `open` counts what it still waits for."""
 
-    __slots__ = ("links", "name", "open", "parent", "path", "size")
+    __slots__ = ("links", "name", "open", "parent", "path", "rules", "size")
 
-    def __init__(self, parent: _Folder | None, name: str) -> None:
+    def __init__(self, parent: _Folder | None, name: str, rules: Rules) -> None:
         self.parent = parent
         self.name = name
+        self.rules = rules
         self.path: str = join(parent.path, name) if parent else ""
         self.links: list[Link] = []
         self.open = 1  # its own listing
@@ -96,7 +100,7 @@ class Importer:
     """One pass over one tree: make it, `run` it once.
 
     jobs: threads to keep busy. keep: takes rows for the index. known: what is known of the files of a folder,
-    by name. report: takes progress.
+    by name. report: takes progress. rules: what is left out.
     """
 
     def __init__(
@@ -107,13 +111,16 @@ class Importer:
         keep: Keep | None = None,
         known: Known | None = None,
         report: Callable[[Progress], None] | None = None,
+        rules: Rules = SHARED,
     ) -> None:
         self._runtime = runtime
         self._jobs = jobs
         self._keep = keep
         self._known = known
         self._report = report
+        self._rules = rules
         self._top = ""
+        self._inode = 0
         self._root: Link | None = None
         # What runs in threads, oldest first, with what to do with its outcome; outcomes are taken in order.
         self._running: deque[tuple[asyncio.Task[Any], Callable[[Any], Awaitable[None]]]] = deque()
@@ -139,13 +146,15 @@ class Importer:
             raise NotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
         if status.kind not in {"file", "dir"}:
             raise NotFound(f"{path} is neither a file nor a folder")
+        self._inode = status.inode & INODE_MASK
         try:
             if status.kind == "dir":
                 await self._import_folders()
             else:
                 self._total_files, self._total_bytes = 1, status.size
                 self._top, name = os.path.split(path)
-                await self._hash(None, Scanned(name, "", status.size, status.mtime_ns))
+                inode = status.inode & INODE_MASK
+                await self._hash(None, Scanned(name, "", status.size, status.mtime_ns, inode))
             await self._settle_all()
         finally:
             for task, _ in self._running:
@@ -169,14 +178,14 @@ class Importer:
     async def _import_folders(self) -> None:
         if self._report is not None:
             await self._measure()
-        waiting = [_Folder(None, "")]
+        waiting = [_Folder(None, "", self._rules)]
         while waiting:
             folder = waiting.pop()
             listing = await self._scan(folder)
             if listing is None:
                 await self._close(folder.parent)
                 continue
-            folders = [_Folder(folder, name) for name in listing.folders]
+            folders = [_Folder(folder, name, listing.rules) for name in listing.folders]
             waiting += reversed(folders)
             folder.open += len(folders) + len(listing.files)
             for link, block in listing.symlinks:
@@ -200,8 +209,10 @@ class Importer:
 
     async def _scan(self, folder: _Folder) -> Listing | None:
         try:
-            listing = await self._runtime.offload(scan_folder, self._runtime.disk, self._top, folder.path)
-        except DataFolder as error:
+            listing = await self._runtime.offload(
+                scan_folder, self._runtime.disk, self._top, folder.path, folder.rules
+            )
+        except (DataFolder, BadRules) as error:
             self._skip(folder.path, str(error))
             return None
         except OSError as error:
@@ -213,14 +224,16 @@ class Importer:
 
     async def _measure(self) -> None:
         """Count what there is, so that progress has a total."""
-        waiting = [""]
+        waiting = [("", self._rules)]
         while waiting:
-            folder = waiting.pop()
+            folder, rules = waiting.pop()
             try:
-                listing = await self._runtime.offload(scan_folder, self._runtime.disk, self._top, folder)
+                listing = await self._runtime.offload(
+                    scan_folder, self._runtime.disk, self._top, folder, rules
+                )
             except OSError:
                 continue  # the second scan reports it
-            waiting += [join(folder, name) for name in listing.folders]
+            waiting += [(join(folder, name), listing.rules) for name in listing.folders]
             self._total_files += len(listing.files)
             self._total_bytes += sum(file.size for file in listing.files)
             self._tell("listing", folder)
@@ -231,7 +244,7 @@ class Importer:
             return
         row = EntryRow(
             folder.path, file.name, "file", file.size, file.mtime_ns, known.cid, known.total,
-            trusted=True, copied_from=known.id,
+            trusted=True, copied_from=known.id, inode=file.inode,
         )  # fmt: skip
         await self._add_file(folder, row)
 
@@ -287,6 +300,7 @@ class Importer:
         row = EntryRow(
             folder.path if folder else "", file.name, "file", outcome.size, outcome.mtime_ns,
             outcome.root.cid, outcome.root.size, outcome.trusted, outcome.leaves, outcome.blocks,
+            inode=file.inode,
         )  # fmt: skip
         await self._add_file(folder, row)
 
@@ -328,6 +342,7 @@ class Importer:
                     root.size,
                     trusted=True,
                     blocks=blocks,
+                    inode=0 if parent else self._inode,
                 )
             )
             if parent is None:

@@ -70,6 +70,12 @@ MIGRATIONS: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX node_entry ON node (entry);
     """,
+    """
+    ALTER TABLE entry ADD COLUMN inode INTEGER NOT NULL DEFAULT 0;  -- of files, and of the top; 0: not known
+    CREATE INDEX entry_inode ON entry (share, inode);
+    -- A folder that is not trusted is older than what lies in it: its node is to be built again.
+    CREATE INDEX entry_stale ON entry (share) WHERE kind = 'dir' AND NOT trusted;
+    """,
 )
 
 SWEEP_ROWS: Final = 2000
@@ -81,6 +87,7 @@ class EntryRow(NamedTuple):
     """A file, folder or symlink as it is kept, with the chunks (digest, length) and nodes that it owns.
 
     copied_from: the number of an older entry whose chunks and nodes it has, instead of its own.
+    inode: of files and of the top, else 0.
     """
 
     folder: str
@@ -94,6 +101,7 @@ class EntryRow(NamedTuple):
     leaves: Sequence[tuple[bytes, int]] = ()
     blocks: Sequence[Block] = ()
     copied_from: int = 0
+    inode: int = 0
 
 
 class KnownFile(NamedTuple):
@@ -144,9 +152,9 @@ def add(db: sqlite3.Connection, share: int, rows: Sequence[EntryRow]) -> None:
     """Keep entries with their chunks and nodes."""
     (last,) = db.execute("SELECT ifnull(max(id), 0) FROM entry").fetchone()
     db.executemany(
-        "INSERT INTO entry (id, share, folder, name, kind, size, mtime_ns, cid, total, trusted)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(entry, share, *row[:8]) for entry, row in enumerate(rows, last + 1)],
+        "INSERT INTO entry (id, share, folder, name, kind, size, mtime_ns, cid, total, trusted, inode)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(entry, share, *row[:8], row.inode) for entry, row in enumerate(rows, last + 1)],
     )
     leaves: list[tuple[bytes, int, int, int, int]] = []
     nodes: list[tuple[bytes, int, int, bytes]] = []

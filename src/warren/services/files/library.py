@@ -2,7 +2,7 @@
 
 In: paths and audiences from the user, requests of peers. Out: shares with their content ids; listings, nodes
 and chunks for peers. A peer sees what the audiences admit it to, and nothing else in any way: what is not for
-it is answered like what is not there. A share is brought up to date by sharing it again; what did not change
+it is answered like what is not there. A share is kept up to date by itself (`keeper.py`); what did not change
 is not read again.
 
 What is shared and with whom stands in the durable database, committed before it is acknowledged; the index
@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ from warren.services.files.hashing import find_data_folder
 from warren.services.files.importer import Importer
 from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
-from warren.services.files.types import Audience, Share
+from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
+from warren.services.files.upkeep import Upkeep
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from warren.services.files.comparing import Place
     from warren.services.files.config import FilesConfig
     from warren.services.files.index import EntryRow, KnownFile
-    from warren.services.files.types import FileEntry, Progress
+    from warren.services.files.revising import Totals
+    from warren.services.files.types import FileEntry, Progress, Skipped
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +70,9 @@ class Library:
         self._wanted: dict[Path, Share] = {}
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
-        self._offering = Offering(runtime, database, self._shares, is_contact, lambda _: False)
-        self._listeners = Listeners()
+        self._upkeep = Upkeep(runtime, database, config, self)
+        self._offering = Offering(runtime, database, self._shares, is_contact, self._upkeep.is_missing)
+        self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
         """Held while what is committed of a share changes, or is walked."""
         self._sharing = asyncio.Lock()
@@ -106,6 +110,9 @@ class Library:
         self._shares |= await self._database.run(partial(index.reconcile, wanted=self._wanted.values()))
         self._wanted |= {share.path: share for share in self._shares.values()}
         self._sweep()
+        self._network = network
+        for number, share in self._shares.items():
+            self._upkeep.begin(number, share)
         missing = [share for share in self._wanted.values() if not share.ready]
         if missing:
             names = ", ".join(repr(share.name) for share in missing)
@@ -123,13 +130,13 @@ class Library:
             stall_s=self._config.stall_s,
         )
         network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits).serve)
-        self._network = network
 
     async def close(self) -> None:
         """Stop serving and close the index. Closing twice is harmless."""
         network, self._network = self._network, None
         if network is not None:
             network.remove_handler(PROTOCOL_ID)
+        await self._upkeep.close()
         await _stop(self._restoring)
         await _stop(self._sweeping)  # looked up only now: a restoring that ends begins a sweep
         await self._database.close()
@@ -138,7 +145,8 @@ class Library:
 
     def shares(self) -> list[Share]:
         """What is shared, by name."""
-        return sorted(self._wanted.values(), key=lambda share: share.name)
+        found = sorted(self._wanted.values(), key=lambda share: share.name)
+        return [self._upkeep.described(share) for share in found]
 
     async def share(
         self,
@@ -152,8 +160,8 @@ class Library:
 
         `audience` is all contacts, `name` what the file or folder is called, unless given. Sharing the same
         path again brings the share up to date, keeping both unless given; files whose size and time are the
-        same are not read again. Raises `NotFound`, `StorageError`, `InputError` for a name that is taken or
-        malformed.
+        same are not read again. From then on it is kept up to date by itself. Raises `NotFound`,
+        `StorageError`, `InputError` for a name that is taken or malformed.
         """
         async with self._sharing:
             top = await self._find(os.fspath(path))
@@ -185,7 +193,9 @@ class Library:
                 self._wanted[share.path] = share
                 self._shares |= gone
                 raise
-            await self._listeners.tell(share, removed=[share.name])
+            await self.listeners.tell(share, removed=[share.name])
+        await self._upkeep.stop(share.path)
+        self._emit(ShareRemoved(share.name))
         await self._hide(list(gone))
         self._sweep()
 
@@ -203,9 +213,26 @@ class Library:
                 return found
             after = page.entries[-1].name
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether changes wait."""
+        return self._upkeep.pace.is_paused
+
+    def pause(self) -> None:
+        """Take in no changes until `resume`, or a restart; they are remembered. What is shared by hand is
+        hashed all the same.
+        """
+        self._upkeep.pace.pause()
+        self._show_all()
+
+    def resume(self) -> None:
+        """Take in what changed meanwhile, and all that changes."""
+        self._upkeep.pace.resume()
+        self._show_all()
+
     def subscribe(self, on_changed: OnChanged) -> Callable[[], None]:
         """Have `on_changed` told what changes in the shares from now on. Returns what ends that."""
-        return self._listeners.add(on_changed)
+        return self.listeners.add(on_changed)
 
     async def entries(self, path: Path | None = None) -> AsyncIterator[tuple[Share, FileEntry]]:
         """All files and folders that are shared now, share by share; `path`: of the share there alone.
@@ -217,7 +244,7 @@ class Library:
             if path not in (None, share.path):
                 continue
             async with self._steady[share.path]:
-                for number in self._numbers_of(share.path):
+                for number in () if self._upkeep.is_missing(share) else self._numbers_of(share.path):
                     async for page in self._pages(number):
                         for entry in page:
                             yield self._shares[number], entry
@@ -264,6 +291,7 @@ class Library:
         number = await self._database.run(partial(index.begin, path=top))
         try:
             share = await self._build(number, top, name, audience, progress)
+            await self._upkeep.stop(share.path)
             await finish(self._commit(number, share, old))
         except BaseException:
             if number not in self._shares:
@@ -271,7 +299,13 @@ class Library:
             raise
         finally:
             self._sweep()
+            self._keep(Path(top))
         return share
+
+    def _keep(self, path: Path) -> None:
+        held = self.holding(path)
+        if held is not None and self._network is not None:
+            self._upkeep.begin(*held)
 
     async def _build(
         self,
@@ -317,6 +351,7 @@ class Library:
             self._wanted[share.path] = self._shares[number] = share
             await self._tell_shared(number, numbers)
         await self._hide(list(numbers))
+        self.show(share.path)
 
     async def _tell_shared(self, number: int, numbers: dict[int, Share]) -> None:
         """Tell how a share differs from what it was under other numbers."""
@@ -326,8 +361,8 @@ class Library:
                 old = one
                 await self._tell_vanished(share, number, old)
             else:
-                await self._listeners.tell(share, removed=[before.name])
-        await self._listeners.tell_pages(share, self._pages(number, old))
+                await self.listeners.tell(share, removed=[before.name])
+        await self.listeners.tell_pages(share, self._pages(number, old))
 
     async def _tell_vanished(self, share: Share, number: int, old: int) -> None:
         after: Place | None = None
@@ -337,7 +372,7 @@ class Library:
             if not places:
                 return
             after = places[-1]
-            await self._listeners.tell(share, removed=[comparing.path_of(share, *one) for one in places])
+            await self.listeners.tell(share, removed=[comparing.path_of(share, *one) for one in places])
 
     def _refuse_unshared(self, share: Share, old: Share | None) -> None:
         if old is not None and share.path not in self._wanted:
@@ -364,6 +399,69 @@ class Library:
                     await self._hash(top, share.name, share.audience, share)
                 except WarrenError as error:
                     logger.warning("%r is not served until it is shared again: %s", share.name, error)
+
+    # --- what keepers need (Holder) ------------------------------------------------------------------------
+
+    def steady(self, path: Path) -> asyncio.Lock:
+        """See `Holder`."""
+        return self._steady[path]
+
+    def holding(self, path: Path) -> tuple[int, Share] | None:
+        """See `Holder`."""
+        found = [(number, share) for number, share in self._shares.items() if share.path == path]
+        return found[-1] if found else None
+
+    async def take_in(
+        self, number: int, totals: Totals, skipped: Sequence[Skipped], skipped_count: int
+    ) -> None:
+        """See `Holder`."""
+        share = replace(
+            self._shares[number],
+            cid=Cid.from_bytes(totals.cid),
+            files=totals.files,
+            bytes=totals.bytes,
+            skipped=tuple(skipped),
+            skipped_count=skipped_count,
+        )
+        await self._state.run(partial(shares.keep, share=share))
+        if number in self._shares:
+            self._wanted[share.path] = self._shares[number] = share
+            self.show(share.path)
+
+    async def hash_file(self, share: Share) -> None:
+        """See `Holder`."""
+        number = await self._database.run(partial(index.begin, path=os.fspath(share.path)))
+        try:
+            made = await self._build(number, os.fspath(share.path), share.name, share.audience, None)
+            await finish(self._commit(number, made, share))
+        except BaseException:
+            if number not in self._shares:
+                await self._hide([number])
+            raise
+        finally:
+            self._sweep()
+
+    async def tell_all(self, number: int) -> None:
+        """See `Holder`."""
+        await self.listeners.tell_pages(self._shares[number], self._pages(number))
+
+    def show(self, path: Path) -> None:
+        """See `Holder`."""
+        share = self._wanted.get(path)
+        if share is not None:
+            self._emit(ShareChanged(self._upkeep.described(share)))
+
+    def show_progress(self, share: Share, progress: Progress) -> None:
+        """See `Holder`."""
+        self._emit(ShareProgress(share.name, progress))
+
+    def _show_all(self) -> None:
+        for path in list(self._wanted):
+            self.show(path)
+
+    def _emit(self, event: object) -> None:
+        if self._network is not None:
+            self._network.events.emit(event)
 
     def _sweep(self) -> None:
         """Free the room of what is no longer shared, in the background."""

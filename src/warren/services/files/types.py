@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AudienceKind: TypeAlias = Literal["contacts", "peers", "public"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
+ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
 
 AUDIENCE_PEERS_MAX = 1000
@@ -85,8 +86,13 @@ class Share:
 
     `bytes` is the content of its `files`. `skipped` and `hash_seconds` tell of the last time it was hashed:
     the entries left out (at most `SKIPPED_SHOWN_MAX` are named, `skipped_count` counts all) and the seconds
-    that hashing took. A share that is not `ready` is hashed again, after the index was lost; until then it is
-    shown as it was, and nobody else sees it.
+    that hashing took when it was shared. A share that is not `ready` is hashed again, after the index was
+    lost; until then it is shown as it was, and nobody else sees it.
+
+    state: `watched` (changes are seen as they happen), `polled` (the system tells of none: it is looked at
+    now and then), `hashing` (changes are being taken in, as far as `progress` says), `paused`, or `missing`
+    (what is shared is not there, for instance as a drive is not mounted: nobody else sees it until it is
+    back). note: why it is missing or polled.
     """
 
     name: str
@@ -100,6 +106,9 @@ class Share:
     skipped_count: int = 0
     hash_seconds: float = 0.0
     ready: bool = True
+    state: ShareState = "watched"
+    note: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,28 @@ class Progress:
     total_files: int
     current: str
     phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class ShareChanged:
+    """Event: a share was made, or is not what it was: its content, its name, its audience, its state."""
+
+    share: Share
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRemoved:
+    """Event: something is no longer shared."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShareProgress:
+    """Event: how far the hashing of what changed in a share is."""
+
+    name: str
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
     Fetched,
     FileList,
+    Paused,
     Removed,
     Share,
     ShareList,
@@ -48,6 +49,20 @@ async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
         return views.share(node, shared)
 
     return NdjsonResponse(with_progress(work, views.progress))
+
+
+@router.post("/shares/pause", response_model=Paused)
+async def pause_shares(node: NodeHere) -> dict[str, Any]:
+    """Take in no changes of what is shared until told to resume, or a restart."""
+    node.pause_shares()
+    return {"paused": True}
+
+
+@router.post("/shares/resume", response_model=Paused)
+async def resume_shares(node: NodeHere) -> dict[str, Any]:
+    """Take in what changed meanwhile, and all that changes."""
+    node.resume_shares()
+    return {"paused": False}
 
 
 @router.delete("/shares/{ref:path}", response_model=Removed)

@@ -20,10 +20,12 @@ from warren.frontends.cli.progress import follow
         "warren share ~/Photos",
         "warren share report.pdf --to anna,ben",
         "warren share ~/Public --to public --name papers",
+        "warren share --pause",
+        "warren share",
     ],
     exits=(4, 6, 8),
 )
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option(
     "--to",
     "audience",
@@ -35,14 +37,28 @@ from warren.frontends.cli.progress import follow
     "--name",
     help="What others see it called.  [default: the file's or folder's name; shared again: as before]",
 )
+@click.option(
+    "--pause/--resume",
+    "paused",
+    default=None,
+    help="Take in no changes of what is shared until --resume, or a restart of the node.",
+)
 @click.pass_obj
-def share(session: Session, path: Path, audience: str | None, name: str | None) -> None:
+def share(
+    session: Session, path: Path | None, audience: str | None, name: str | None, *, paused: bool | None
+) -> None:
     """Share a file or folder from where it lies. No copy is made.
 
-    It is hashed first, which takes as long as reading it. Sharing it again brings it up to date; what did not
-    change is not read again. Prints the content id: the one that ipfs add gives under the profile
-    unixfs-v1-2025.
+    It is hashed first, which takes as long as reading it. From then on it is watched: what is made, changed,
+    moved or removed in it follows by itself, and what did not change is not read again. What .warrenignore
+    files name is left out, as in gitignore. Prints the content id: the one that ipfs add gives under the
+    profile unixfs-v1-2025. Without PATH it lists what is shared.
     """
+    if path is None or paused is not None:
+        if audience or name or (path and paused is not None):
+            raise click.UsageError("--to and --name go with a PATH, --pause and --resume without")
+        _pause_or_list(session, paused=paused)
+        return
     wanted = {"path": str(path.absolute()), "audience": _audience(session, audience), "name": name}
     made = follow(session.client.stream("POST", "shares", body=wanted), quiet=session.as_json)
     session.show(made, [made["cid"]])
@@ -52,6 +68,14 @@ def share(session: Session, path: Path, audience: str | None, name: str | None) 
     )
     for line in left_out(made):
         session.note(line)
+
+
+def _pause_or_list(session: Session, *, paused: bool | None) -> None:
+    if paused is None:
+        _list_own(session, long=False)
+        return
+    told = session.client.post("shares", "pause" if paused else "resume")
+    session.show(told, ["changes wait until: warren share --resume" if paused else "changes are taken in"])
 
 
 @click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
@@ -144,14 +168,15 @@ def _list_own(session: Session, *, long: bool) -> None:
 def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> list[str]:
     if not found:
         return [f"nothing is shared yet: {session.command('share FOLDER')}"]
-    head = ("#", "NAME", "SIZE", "FILES", "FOR", "PATH", "CONTENT ID")
+    head = ("#", "NAME", "SIZE", "FILES", "FOR", "STATE", "PATH", "CONTENT ID")
     rows = [
         (
             str(number),
             one["name"],
             units.size(one["bytes"]),
             f"{one['files']:,}",
-            one["audience"] if one["ready"] else "(hashing again)",
+            one["audience"],
+            _state(one),
             one["path"],
             one["cid"],
         )
@@ -159,6 +184,20 @@ def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> lis
     ]
     width = len(head) if long else len(head) - 1
     return columns([row[:width] for row in (head, *rows)], right=(0, 2, 3))
+
+
+def _state(one: dict[str, Any]) -> str:
+    """What a share is doing, in a few words."""
+    if not one["ready"]:
+        return "hashing again"
+    if one["state"] == "missing":
+        return f"missing: {one['note']}"
+    if one["progress"] is not None:
+        done, total = one["progress"]["done_bytes"], one["progress"]["total_bytes"]
+        how_far = f"{units.size(done)} of {units.size(total)}"
+        return f"paused at {how_far}" if one["state"] == "paused" else f"hashing {how_far}"
+    state = str(one["state"])
+    return {"watched": "up to date", "polled": "looked at now and then"}.get(state, state)
 
 
 def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:

@@ -1,0 +1,54 @@
+"""Changes of a simulated disk, told to who watches.
+
+In:  paths that the disk changed. Out: what `seam.Watch` tells, at once, and the errors that a test orders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+
+from warren.runtime.seam import Change
+
+
+class SimulatedWatch:
+    """See `seam.Watch`. `top` is an absolute path without symlinks."""
+
+    def __init__(self, disk_watches: list[SimulatedWatch], top: str, *, deep: bool) -> None:
+        self._all = disk_watches
+        self._top = top
+        self._deep = deep
+        self._found: dict[str, bool] = {}
+        self._ended: OSError | None = None
+        self._told = asyncio.Event()
+        disk_watches.append(self)
+
+    async def changes(self) -> list[Change]:
+        """See `seam.Watch`."""
+        while not self._found:
+            if self._ended is not None:
+                raise self._ended
+            self._told.clear()
+            await self._told.wait()
+        found, self._found = self._found, {}
+        return [Change(path, deep) for path, deep in found.items()]
+
+    async def close(self) -> None:
+        """See `seam.Watch`."""
+        if self in self._all:
+            self._all.remove(self)
+
+    def tell(self, path: str, *, deep: bool, gone: bool) -> None:
+        """Something happened at `path`; `gone`: it was removed or moved away, or what it lies in was."""
+        if gone and f"{self._top}/".startswith(f"{path}/"):
+            self.end(OSError(errno.ENOENT, os.strerror(errno.ENOENT), self._top))
+        elif f"{path}/".startswith(f"{self._top}/") and (self._deep or os.path.dirname(path) == self._top):
+            self._found[path] = deep or self._found.get(path, False)
+            self._told.set()
+
+    def end(self, error: OSError) -> None:
+        """Tell no more: what was told is still given out, then this error."""
+        self._found[self._top] = True
+        self._ended = error
+        self._told.set()
