@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 DOMAIN: Final = "warren-resource"
 PAYLOAD_TYPE: Final = b"/warren/resource"
-# Attack: words that everybody must keep and pass on. An abstract of 4000 characters takes 12 KB at most in most
-# scripts.
+# Attack: words that everybody must keep and pass on. The longest abstract takes 12 KB in nearly every script.
 PAYLOAD_BYTES_MAX: Final = 16 * 1024
 # Attack: the same; key and signature of the largest RSA keys take less than the second summand.
 SEALED_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 2048
 # Attack: a content id without end. The longest hash that is in use has 64 bytes.
 CID_BYTES_MAX: Final = 128
 SEQ_MAX: Final = (1 << 64) - 1
+NOTHING: Final = Metadata()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Resource:
     publisher: PeerId
     cid: Cid
     seq: int
-    metadata: Metadata = Metadata()
+    metadata: Metadata = NOTHING
 
     def seal(self, key: PrivateKey) -> bytes:
         """The words in a signed envelope.

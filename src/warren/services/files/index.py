@@ -269,6 +269,30 @@ def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> Li
     return ListedEntry(*row) if row else None
 
 
+def find_cid(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> tuple[int, str, str] | None:
+    """One entry with this content id, as (share, folder, name). It looks at every entry."""
+    query = (  # its one inserted part are integers of our own
+        f"SELECT share, folder, name FROM entry WHERE cid = ? AND share IN ({_numbers(visible)}) LIMIT 1"  # noqa: S608
+    )
+    row: tuple[int, str, str] | None = db.execute(query, (cid,)).fetchone()
+    return row
+
+
+def files_ending(
+    db: sqlite3.Connection, share: int, ending: str, after: tuple[str, str], limit: int
+) -> list[tuple[str, str, bytes]]:
+    """Files whose names end so, whatever the case of ASCII letters, as (folder, name, content id).
+
+    They come by folder and name, from behind `after`.
+    """
+    rows = db.execute(
+        "SELECT folder, name, cid FROM entry WHERE share = ? AND (folder, name) > (?, ?)"
+        " AND kind = 'file' AND name LIKE '%' || ? ORDER BY folder, name LIMIT ?",
+        (share, *after, ending, limit),
+    )
+    return rows.fetchall()
+
+
 def find_chunks(
     db: sqlite3.Connection, visible: Collection[int], digests: Sequence[bytes]
 ) -> list[tuple[Place, ...]]:

@@ -25,7 +25,7 @@ from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
 from warren.runtime.rebuildable import open_rebuildable
 from warren.services.files import index, listing, serving, shares
-from warren.services.files.hashing import find_data_folder
+from warren.services.files.hashing import find_data_folder, join
 from warren.services.files.importer import Importer
 from warren.services.files.index import ListedEntry
 from warren.services.files.share_name import choose_name
@@ -33,7 +33,7 @@ from warren.services.files.types import Audience, Share
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PAGE_FILES = 1000
+"""Files that are looked through in one go."""
+
 
 class Library:
     """The shares of one node. Make it with `open`; it serves until `close`."""
@@ -58,12 +61,14 @@ class Library:
         state: Database,
         database: Database,
         is_contact: Callable[[PeerId], bool],
+        groups_of: Callable[[PeerId], Collection[str]],
     ) -> None:
         self._runtime = runtime
         self._config = config
         self._state = state
         self._database = database
         self._is_contact = is_contact
+        self._groups_of = groups_of
         self._wanted: dict[Path, Share] = {}
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
@@ -82,14 +87,17 @@ class Library:
         path: StrPath,
         *,
         is_contact: Callable[[PeerId], bool],
+        groups_of: Callable[[PeerId], Collection[str]] = lambda _: (),
     ) -> Library:
         """Open the index at `path` and serve on `network` what `state` says is shared.
+
+        groups_of: the names of the groups that a peer is in, asked anew for each request.
 
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
         database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
-        library = cls(runtime, config, state, database, is_contact)
+        library = cls(runtime, config, state, database, is_contact, groups_of)
         try:
             await library._start(network)
         except BaseException:
@@ -196,6 +204,33 @@ class Library:
             if not page.more:
                 return found
             after = page.entries[-1].name
+
+    async def find(self, path: str) -> FileEntry:
+        """The file or folder at `path` (SHARE/FOLDER/NAME) itself. Raises `ContentUnknown`."""
+        path = path.strip("/")
+        found = await self._list(set(self._shares), path, "", 0)
+        if found is None or found.here is None:
+            raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
+        return listing.line(found.here, path)
+
+    async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:
+        """A place where this content is shared: the path of the share, and the path in it ("": itself)."""
+        visible = set(self._shares)
+        found = await self._database.run(partial(index.find_cid, visible=visible, cid=cid.to_bytes()))
+        share = self._shares.get(found[0]) if found else None
+        return (share.path, join(*found[1:])) if found and share else None
+
+    async def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
+        """The files of the share at `top` whose names end so, as (path in it, content id), page by page."""
+        after = ("", "")
+        while numbers := self._numbers_of(top):
+            page = await self._database.run(
+                partial(index.files_ending, share=numbers[0], ending=ending, after=after, limit=PAGE_FILES)
+            )
+            yield [(join(folder, name), Cid.from_bytes(cid)) for folder, name, cid in page]
+            if len(page) < PAGE_FILES:
+                return
+            after = page[-1][:2]
 
     async def _find(self, path: str) -> str:
         disk, offload = self._runtime.disk, self._runtime.offload
@@ -352,8 +387,12 @@ class Library:
         return parts
 
     def _visible(self, peer: PeerId) -> set[int]:
-        is_contact = self._is_contact(peer)
-        return {n for n, share in self._shares.items() if share.audience.admits(peer, is_contact=is_contact)}
+        is_contact, groups = self._is_contact(peer), self._groups_of(peer)
+        return {
+            number
+            for number, share in self._shares.items()
+            if share.audience.admits(peer, is_contact=is_contact, groups=groups)
+        }
 
     async def _list(self, visible: Collection[int], path: str, after: str, limit: int) -> Listing | None:
         if not path:
