@@ -1,0 +1,349 @@
+"""`Resources`: what is said of shared files and folders.
+
+In:  what the user says by hand, what PDF files say of themselves, what others signed; what moved, changed and
+went in the shares. Out: metadata by content id, in signed words; `ResourceChanged` after each commit.
+
+All is kept in `state.db` by content id, so metadata stays with a file that moves or is renamed; where a file
+is edited, what was said by hand goes over to what lies there now. What the user said wins, field by field,
+over what the file says. Several publishers may speak of the same content, each for itself: this node shows
+its own words first, then those of who holds the content.
+
+Refuses what core/entry.py, store.py and refs.py refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from warren.core.errors import ContentUnknown, LimitReached
+from warren.core.resource import Resource
+from warren.services.resources import pdf, store
+from warren.services.resources.refs import resolve, shown
+from warren.services.resources.said import Said
+from warren.services.resources.store import Place, Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from warren.core.cid import Cid
+    from warren.core.entry import Metadata
+    from warren.core.keys import PrivateKey
+    from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Database, Runtime
+    from warren.services.resources.refs import Meant, Shared, Shelf
+    from warren.services.resources.store import Follow
+
+T = TypeVar("T")
+
+PDF_ENDING: Final = ".pdf"
+NO_EXTRA: Final = (
+    "PDF files are shared, but not asked for title, authors and keywords: pip install 'warren[pdf]' adds that"
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChanged:
+    """What this node says of a content id is something else now; it is committed. Empty: nothing any more."""
+
+    cid: Cid
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is said of a file or folder.
+
+    metadata: as this node shows it. by_hand: the fields that the user said. seq: of this node's word; 0: it
+    says nothing. paths: where it is shared, as SHARE/PATH. others: what others say of it.
+    """
+
+    cid: Cid
+    metadata: Metadata
+    by_hand: tuple[str, ...]
+    seq: int
+    paths: tuple[str, ...]
+    others: tuple[Resource, ...] = ()
+
+
+class Resources:
+    """Of one node. `run` reads what files say of themselves, as long as the node lives."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        state: Database,
+        key: PrivateKey,
+        shelf: Shelf,
+        follow: Follow = lambda *_: None,
+    ) -> None:
+        """follow: writes down elsewhere, within the same transaction, what this node says of a content id."""
+        self._runtime = runtime
+        self._state = state
+        self._key = key
+        self._shelf = shelf
+        self._follow = follow
+        self._listeners: list[Callable[[ResourceChanged], None]] = []
+        self._moving = asyncio.Lock()
+        self._unread: dict[Path, None] = {}
+        self._something_unread = asyncio.Event()
+        self._warned: set[str] = set()
+
+    def listen(self, callback: Callable[[ResourceChanged], None]) -> None:
+        """Have `callback` called in the loop after each change of what this node says."""
+        self._listeners.append(callback)
+
+    # --- questions ----------------------------------------------------------------------------------------
+
+    async def all(self) -> list[Described]:
+        """All of which this node says something, by where it is shared."""
+        me = self._key.peer_id
+
+        def read(db: sqlite3.Connection) -> list[tuple[Resource, Said, Collection[tuple[bytes, str]]]]:
+            words = store.words_by(db, me)
+            places = store.places_of(db, [word.cid for word in words])
+            return [(word, store.said_of(db, word.cid), places[word.cid]) for word in words]
+
+        found = [
+            Described(word.cid, word.metadata, said.names, word.seq, self._shown(places))
+            for word, said, places in await self._state.run(read)
+        ]
+        return sorted(found, key=lambda one: (not one.paths, one.paths, str(one.cid)))
+
+    async def show(self, ref: str | Path | Cid) -> Described:
+        """What is said of a path on the disk, of SHARE/PATH or of a content id.
+
+        Raises `ContentUnknown` for what is neither shared nor spoken of, `NotFound`.
+        """
+        return await self._described(await resolve(self._runtime, self._shelf, ref))
+
+    async def metadata_of(self, cids: Sequence[Cid]) -> Mapping[Cid, Metadata]:
+        """What this node says of each; those of which it says nothing are left out."""
+        me = self._key.peer_id
+        return await self._state.run(lambda db: store.metadata_of(db, cids, me))
+
+    async def word_on(self, cid: Cid, holder: PeerId | None = None) -> Resource | None:
+        """The word that is shown: this node's own first, then that of who holds the content."""
+
+        def read(db: sqlite3.Connection) -> Resource | None:
+            own = store.word_of(db, cid, self._key.peer_id)
+            if own is not None and own.metadata:
+                return own
+            return store.word_of(db, cid, holder) if holder is not None else None
+
+        return await self._state.run(read)
+
+    async def sealed(self, cid: Cid) -> bytes | None:
+        """This node's own word in its signed envelope, to be handed to who may see the content."""
+        return await self._state.run(lambda db: store.envelope_of(db, cid, self._key.peer_id))
+
+    # --- what the user does -------------------------------------------------------------------------------
+
+    async def edit(
+        self,
+        ref: str | Path | Cid,
+        *,
+        title: str | None = None,
+        abstract: str | None = None,
+        authors: Sequence[str] | None = None,
+        domains: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        licence: str | None = None,
+    ) -> Described:
+        """Say something of a file or folder; None leaves a field as it is, "" or () says that it is empty.
+
+        Committed when this returns. Raises what `show` raises, `InputError`, `LimitReached`.
+        """
+        named = (_names(authors), _names(domains), _names(tags))
+        return await self.say(ref, Said(title, abstract, *named, licence))
+
+    async def say(self, ref: str | Path | Cid, said: Said) -> Described:
+        """The same."""
+        meant = await resolve(self._runtime, self._shelf, ref)
+        await self._described(meant)
+        places = [meant.place] if meant.place else []
+        await self._write(lambda writer: writer.say(meant.cid, said, places))
+        return await self._described(meant)
+
+    async def clear(self, ref: str | Path | Cid) -> Described:
+        """Take back what was said by hand; what the file says of itself stands again. Raises as `show`."""
+        meant = await resolve(self._runtime, self._shelf, ref)
+        await self._described(meant)
+        await self._write(lambda writer: writer.clear(meant.cid))
+        return await self._described(meant, or_nothing=True)
+
+    # --- what others say ----------------------------------------------------------------------------------
+
+    async def accept(self, envelope: bytes) -> Resource:
+        """Keep what another signed, as its word alone, and return the newest that is kept of it.
+
+        Raises `ProtocolViolation`, `LimitReached`. This node's own words are not taken from others.
+        """
+        word = Resource.open(envelope)
+        me = self._key.peer_id
+        if word.publisher != me:
+            await self._state.run(lambda db: store.accept(db, word, envelope, me))
+        kept = await self._state.run(lambda db: store.word_of(db, word.cid, word.publisher))
+        return kept or word
+
+    # --- what happens in the shares -----------------------------------------------------------------------
+
+    async def look_at(self, share: Path, cid: Cid, path: str) -> None:
+        """In the share at `share` (a path on the disk) `path` is new or changed, and has this content id now.
+
+        A folder changes with each thing in it: it is looked at by `settle`. Returns once what it says of
+        itself, if it is a PDF, is kept.
+        """
+        try:
+            await self._look_at(Place(share, path), cid)
+        except LimitReached as error:
+            self._warn(str(error))
+
+    async def forget(self, share: Path, path: str) -> None:
+        """Nothing lies there any more. What was said by hand is kept, should the content turn up again."""
+        await self._move(Place(share, path), None)
+
+    async def settle(self, share: Path) -> None:
+        """The share was hashed again: look at all places in it of which something is said."""
+        top = next((one for one in self._shelf.shares() if one.path == share), None)
+        if top is None:
+            return
+        for path in await self._state.run(lambda db: store.paths_in(db, share)):
+            try:
+                found = await self._shelf.find(f"{top.name}/{path}" if path else top.name)
+            except ContentUnknown:
+                await self.forget(share, path)
+            else:
+                await self._move(Place(share, path), found.cid)
+
+    async def shared(self, share: Shared, said: Said) -> None:
+        """The user shared this, maybe again, and says so much of it. A file is looked at before this returns,
+        the files of a folder soon. Raises what `edit` raises.
+        """
+        await self.settle(share.path)
+        if said:
+            await self.say(str(share.path), said)
+        if share.kind == "file":
+            await self.look_at(share.path, share.cid, "")
+        else:
+            self.look_through(share.path)
+
+    def look_through(self, share: Path) -> None:
+        """Read soon, in the background, what the PDF files of the share say of themselves."""
+        self._unread[share] = None
+        self._something_unread.set()
+
+    async def run(self) -> None:
+        """Look through the shares that there are, and through those that come."""
+        for share in self._shelf.shares():
+            self.look_through(share.path)
+        while True:
+            await self._something_unread.wait()
+            while self._unread:
+                top = next(iter(self._unread))
+                del self._unread[top]
+                await self._look_through(top)
+            self._something_unread.clear()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    async def _look_through(self, share: Path) -> None:
+        async for page in self._shelf.files_ending(share, PDF_ENDING):
+            for path, cid in page:
+                try:
+                    await self._look_at(Place(share, path), cid)
+                except LimitReached as error:
+                    self._warn(str(error))
+                    return
+
+    async def _look_at(self, place: Place, cid: Cid) -> None:
+        await self._move(place, cid)
+        if (place.path or place.share.name).lower().endswith(PDF_ENDING):
+            await self._read(place, cid)
+
+    async def _move(self, place: Place, cid: Cid | None) -> None:
+        async with self._moving:
+            old = await self._state.run(lambda db: store.cid_at(db, place))
+            if old == cid:
+                return
+            found = await self._shelf.find_cid(old) if old is not None else None
+            elsewhere = Place(*found) if found else None
+            await self._write(lambda writer: writer.move(place, cid, old, elsewhere))
+
+    async def _read(self, place: Place, cid: Cid) -> None:
+        """Take what a PDF says of itself, unless that was done. One at a time: it keeps a thread busy."""
+        if not pdf.is_there():
+            self._warn(NO_EXTRA)
+            return
+        async with self._moving:
+            if await self._state.run(lambda db: store.is_taken(db, cid)):
+                return
+            try:
+                taken = await self._runtime.offload(self._read_blocking, place)
+            except OSError as error:
+                _log.debug("%s cannot be read: %s", place, error)
+                return
+            await self._write(lambda writer: writer.take(cid, taken, place))
+
+    def _read_blocking(self, place: Place) -> Metadata:
+        top, path = (place.share, place.path) if place.path else (place.share.parent, place.share.name)
+        inner, name = os.path.split(path)
+        folder = self._runtime.disk.open_folder(top, inner)
+        try:
+            file = folder.open_read(name)
+        finally:
+            folder.close()
+        try:
+            return pdf.read(file, self._runtime.clock.now)
+        finally:
+            file.close()
+
+    async def _write(self, change: Callable[[Writer], None]) -> None:
+        now_ms = int(self._runtime.clock.wall() * 1000)
+
+        def transaction(db: sqlite3.Connection) -> dict[Cid, Metadata]:
+            writer = Writer(db, self._key, now_ms, self._follow)
+            change(writer)
+            return writer.changed
+
+        for cid, metadata in (await self._state.run(transaction)).items():
+            for listener in self._listeners:
+                listener(ResourceChanged(cid, metadata))
+
+    async def _described(self, meant: Meant, *, or_nothing: bool = False) -> Described:
+        me = self._key.peer_id
+
+        def read(db: sqlite3.Connection) -> tuple[list[Resource], Said, list[tuple[bytes, str]]]:
+            places = store.places_of(db, [meant.cid])[meant.cid]
+            return store.words_on(db, meant.cid), store.said_of(db, meant.cid), places
+
+        words, said, places = await self._state.run(read)
+        if meant.place is not None:
+            places = sorted({*places, meant.place.key})
+        elif not (words or said or or_nothing):
+            raise ContentUnknown(
+                f"nothing with the content id {meant.cid} is shared", hint="list the shares with: warren ls"
+            )
+        own = next((word for word in words if word.publisher == me), Resource(me, meant.cid, 0))
+        others = tuple(word for word in words if word.publisher != me and word.metadata)
+        return Described(meant.cid, own.metadata, said.names, own.seq, self._shown(places), others)
+
+    def _shown(self, places: Collection[tuple[bytes, str]]) -> tuple[str, ...]:
+        paths = (shown(self._shelf, Path(os.fsdecode(share)), path) for share, path in places)
+        return tuple(sorted(path for path in paths if path is not None))
+
+    def _warn(self, text: str) -> None:
+        """Once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            _log.warning("%s", text)
+
+
+def _names(several: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if several is None else tuple(several)
