@@ -33,12 +33,14 @@ from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
+from warren.services.resources.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from warren.core.entry import Metadata
     from warren.network.events import Subscription
     from warren.network.messages import BroadcastReport
     from warren.network.network import Network
@@ -54,9 +56,11 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.groups.groups import Groups
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
+    from warren.services.resources.resources import Resources
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -164,6 +168,16 @@ class Node:
     def contacts(self) -> Contacts:
         """Who this node knows."""
         return self._running.contacts
+
+    @property
+    def groups(self) -> Groups:
+        """Sets of contacts, for `share(path, "group:NAME")`."""
+        return self._running.groups
+
+    @property
+    def resources(self) -> Resources:
+        """What is said of shared files and folders: title, authors, tags and more."""
+        return self._running.resources
 
     @property
     def peers(self) -> PeerTable:
@@ -369,18 +383,25 @@ class Node:
         audience: Audience | str | None = None,
         *,
         name: str | None = None,
+        metadata: Metadata | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
         """Hash a file or folder and share it from where it lies; again, to bring the share up to date.
 
-        audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or who it was for
-        when it was shared before, so that bringing it up to date shows it to nobody else. name: what others
-        see. Raises NotFound, StorageError, InputError.
+        audience: `contacts`, `public`, `group:NAME`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or
+        who it was for when it was shared before, so that bringing it up to date shows it to nobody else.
+        name: what others see. metadata: what is said of it; what is empty there stays as it is. Raises
+        NotFound (of a group, too), StorageError, InputError.
         """
         _check_path(path)
+        parts = self._running
         if isinstance(audience, str):
             audience = Audience.parse(audience, self.resolve_peer)
-        return await self._running.library.share(path, audience, name=name, progress=progress)
+        if audience is not None and audience.kind == "group":
+            parts.groups.get(audience.group)
+        share = await parts.library.share(path, audience, name=name, progress=progress)
+        await parts.resources.shared(share, Said.of(metadata) if metadata else Said())
+        return share
 
     async def unshare(self, ref: str) -> Share:
         """Stop sharing, by name, path or content id; the files stay. Raises ContentUnknown."""

@@ -22,11 +22,13 @@ from warren.protocols.ping import KeepAlive, Ping
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.contacts.model import ContactRemoved
 from warren.services.contacts.petname import petname_key
 from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
+from warren.services.groups.groups import Groups
 from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
@@ -38,6 +40,7 @@ from warren.services.peers.mend import mend
 from warren.services.peers.roles import roles_of
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
+from warren.services.resources.resources import Resources
 from warren.services.status.board import Sources, StatusBoard
 from warren.services.whereabouts.own_record import OwnRecord
 from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
@@ -67,6 +70,8 @@ OWNERS_OF_STATE = (
     "warren.services.files",
     "warren.services.peers",
     "warren.services.dht",
+    "warren.services.resources",
+    "warren.services.groups",
 )
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
@@ -85,10 +90,12 @@ class Parts:
     ping: Ping
     measuring: Measuring
     contacts: Contacts
+    groups: Groups
     peers: PeerTable
     peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
+    resources: Resources
     fetcher: Fetcher
     discovery: Discovery
     dht: Dht
@@ -120,7 +127,7 @@ async def assemble(
     network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
     peers = await _open_peers(state, network, key, stack)
-    contacts = await _open_contacts(config.name, state, peers, whereabouts, network, stack)
+    contacts, groups = await _open_contacts(config.name, state, peers, whereabouts, network, stack)
     numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
     own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
     identify = Identify(network, agent, own_record.addresses, own_record.sealed)
@@ -128,8 +135,12 @@ async def assemble(
     exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-    library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
+    library = await Library.open(
+        runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
+    )
     stack.push_async_callback(library.close)
+    resources = Resources(runtime, state, key, library)
+    resources.listen(network.events.emit)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
@@ -158,10 +169,12 @@ async def assemble(
         ping=ping,
         measuring=measuring,
         contacts=contacts,
+        groups=groups,
         peers=peers,
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
+        resources=resources,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         dht=dht,
@@ -174,6 +187,7 @@ async def assemble(
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
+            ("reading what shared files say of themselves", resources.run),
             *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
             ("discovery", discovery.run),
@@ -208,8 +222,14 @@ async def _open_contacts(
     whereabouts: Whereabouts,
     network: Network,
     stack: AsyncExitStack,
-) -> Contacts:
-    runtime = network.runtime
+) -> tuple[Contacts, Groups]:
+    runtime, emit = network.runtime, network.events.emit
+
+    def tell(event: object) -> None:
+        if isinstance(event, ContactRemoved):
+            groups.drop(event.peer)
+        emit(event)
+
     contacts = Contacts(
         state,
         runtime.clock,
@@ -217,12 +237,14 @@ async def _open_contacts(
         network.peer_id,
         name,
         whereabouts.reachable,
-        network.events.emit,
+        tell,
         _in_table(peers, runtime),
     )
+    groups = Groups(state, contacts.is_contact, emit)
     await contacts.load()
+    await groups.load()
     stack.push_async_callback(contacts.close)
-    return contacts
+    return contacts, groups
 
 
 async def supervised(doing: str, work: Work) -> None:
