@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from warren.core.entry import Metadata
     from warren.network.events import Subscription
     from warren.network.messages import BroadcastReport
     from warren.network.network import Network
@@ -383,15 +382,15 @@ class Node:
         audience: Audience | str | None = None,
         *,
         name: str | None = None,
-        metadata: Metadata | None = None,
+        said: Said | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
         """Hash a file or folder and share it from where it lies; again, to bring the share up to date.
 
         audience: `contacts`, `public`, `group:NAME`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or
         who it was for when it was shared before, so that bringing it up to date shows it to nobody else.
-        name: what others see. metadata: what is said of it; what is empty there stays as it is. Raises
-        NotFound (of a group, too), StorageError, InputError.
+        name: what others see. said: what you say of it, as `resources.edit` takes it. Raises NotFound (of a
+        group, too), StorageError, InputError.
         """
         _check_path(path)
         parts = self._running
@@ -400,7 +399,7 @@ class Node:
         if audience is not None and audience.kind == "group":
             parts.groups.get(audience.group)
         share = await parts.library.share(path, audience, name=name, progress=progress)
-        await parts.resources.shared(share, Said.of(metadata) if metadata else Said())
+        await parts.resources.shared(share, said or Said())
         return share
 
     async def unshare(self, ref: str) -> Share:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,13 +36,15 @@ def test_names_stand_once_and_are_trimmed() -> None:
     assert Said(authors=(" Anna ", "", "Anna", "Ben", " ")).authors == ("Anna", "Ben")
 
 
-def test_what_is_not_empty_was_said() -> None:
-    assert Said.of(Metadata("a", tags=("x",))) == Said("a", tags=("x",))
-
-
 def test_too_much_is_refused() -> None:
     with pytest.raises(InputError, match="title"):
         Said(title="x" * (TITLE_CHARS_MAX + 1))
+
+
+@pytest.mark.parametrize("said", [{"authors": "Anna"}, {"title": ["a"]}])
+def test_lists_are_lists_and_texts_are_texts(said: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="are lists"):
+        Said(**said)
 
 
 @given(SAID)

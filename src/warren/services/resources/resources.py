@@ -160,8 +160,7 @@ class Resources:
 
         Committed when this returns. Raises what `show` raises, `InputError`, `LimitReached`.
         """
-        named = (_names(authors), _names(domains), _names(tags))
-        return await self.say(ref, Said(title, abstract, *named, licence))
+        return await self.say(ref, Said(title, abstract, authors, domains, tags, licence))
 
     async def say(self, ref: str | Path | Cid, said: Said) -> Described:
         """The same."""
@@ -343,7 +342,3 @@ class Resources:
         if text not in self._warned:
             self._warned.add(text)
             _log.warning("%s", text)
-
-
-def _names(several: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if several is None else tuple(several)

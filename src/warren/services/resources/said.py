@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.entry import Metadata
+from warren.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_ONE_TEXT: Final = frozenset({"title", "abstract", "licence"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +27,21 @@ class Said:
 
     title: str | None = None
     abstract: str | None = None
-    authors: tuple[str, ...] | None = None
-    domains: tuple[str, ...] | None = None
-    tags: tuple[str, ...] | None = None
+    authors: Sequence[str] | None = None
+    domains: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
     licence: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in self._said().items():
+            if isinstance(value, str) != (name in _ONE_TEXT):
+                raise InputError(f"{name} cannot be {value!r}", hint="authors, domains and tags are lists")
             object.__setattr__(self, name, _trimmed(value))
         self.over(Metadata())
 
     def __bool__(self) -> bool:
         """Whether anything was said, be it that a field is empty."""
         return bool(self._said())
-
-    @classmethod
-    def of(cls, metadata: Metadata) -> Said:
-        """What is not empty in `metadata`."""
-        return cls(**{name: value for name, value in as_dict(metadata).items() if value})
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import click
 from warren.core.errors import ContentUnknown, NotFound, PeerUnknown
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session, columns
+from warren.frontends.cli.metadata_options import given, metadata_options
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
 
@@ -20,14 +21,17 @@ from warren.frontends.cli.progress import follow
         "warren share ~/Photos",
         "warren share report.pdf --to anna,ben",
         "warren share ~/Public --to public --name papers",
+        "warren share ~/Photos --audience group:family",
+        "warren share paper.pdf --title 'On Apples' --author Anna --tag fruit --licence CC-BY-4.0",
     ],
     exits=(4, 6, 8),
 )
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--to",
+    "--audience",
     "audience",
-    metavar="contacts|public|PEER,...",
+    metavar="contacts|public|group:NAME|PEER,...",
     shell_complete=offers.peers,
     help="Who may see and fetch it.  [default: contacts; shared again: who could before]",
 )
@@ -35,15 +39,25 @@ from warren.frontends.cli.progress import follow
     "--name",
     help="What others see it called.  [default: the file's or folder's name; shared again: as before]",
 )
+@metadata_options
 @click.pass_obj
-def share(session: Session, path: Path, audience: str | None, name: str | None) -> None:
+def share(session: Session, /, path: Path, audience: str | None, name: str | None, **options: Any) -> None:
     """Share a file or folder from where it lies. No copy is made.
 
     It is hashed first, which takes as long as reading it. Sharing it again brings it up to date; what did not
     change is not read again. Prints the content id: the one that ipfs add gives under the profile
     unixfs-v1-2025.
+
+    What you say of it, with --title and so on, is signed, and found by those who may see it; warren resource
+    edit changes it, also for what lies inside. A PDF file says some of it itself.
     """
-    wanted = {"path": str(path.absolute()), "audience": _audience(session, audience), "name": name}
+    wanted: dict[str, Any] = {
+        "path": str(path.absolute()),
+        "audience": _audience(session, audience),
+        "name": name,
+    }
+    if said := given(options):
+        wanted["metadata"] = said
     made = follow(session.client.stream("POST", "shares", body=wanted), quiet=session.as_json)
     session.show(made, [made["cid"]])
     session.note(
@@ -176,12 +190,14 @@ def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
 
 def _audience(session: Session, text: str | None) -> str | None:
     """The API's form of --to: peers are named as such, numbers of the last listing become ids."""
-    if text in (None, "contacts", "public"):
+    if text is None or text in {"contacts", "public"}:
+        return text
+    if text.startswith("group:") and "," not in text:
         return text
     names = [one.strip() for one in text.removeprefix("peer:").split(",") if one.strip()]
-    if not names or {"contacts", "public"} & set(names):
+    if not names or any(one in {"contacts", "public"} or one.startswith("group:") for one in names):
         what = "names nobody" if not names else "mixes peers with an audience that stands alone"
         raise click.UsageError(
-            f"--to {text!r} {what}; give contacts, or public, or peers with commas between"
+            f"--to {text!r} {what}; give contacts, or public, or group:NAME, or peers with commas between"
         )
     return "peer:" + ",".join(session.peer(one) for one in names)
