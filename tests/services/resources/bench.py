@@ -37,6 +37,12 @@ class One:
     kind: str = "dir"
 
 
+@dataclass(frozen=True)
+class Thing:
+    path: str
+    cid: Cid
+
+
 class FakeShelf:
     """Shares by name: files by their path in it, where what a folder is follows from what is in it."""
 
@@ -61,9 +67,9 @@ class FakeShelf:
     def shares(self) -> list[One]:
         return [One(name, self._cid(name, ""), self.top / name, self._kind(name)) for name in self.tree]
 
-    async def find(self, path: str) -> One:
+    async def find(self, path: str) -> Thing:
         share, _, inner = path.partition("/")
-        return One(path.rpartition("/")[2], self._cid(share, inner), self.top / path)
+        return Thing(path, self._cid(share, inner))
 
     async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:
         for share, files in self.tree.items():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.resources.bench import ANNA, BEN, ME, bench, cid_of
+from tests.services.resources.bench import ANNA, BEN, ME, Thing, bench, cid_of
 from tests.support import run
 from warren.core.entry import Metadata
 from warren.core.errors import ContentUnknown, InputError, LimitReached, NotFound, ProtocolViolation
 from warren.core.resource import Resource
-from warren.services.resources import store
+from warren.services.resources import resources, store
 from warren.services.resources.resources import Described, ResourceChanged
 from warren.services.resources.said import Said
 
@@ -261,6 +262,49 @@ def test_a_folder_keeps_its_metadata_whatever_changes_in_it(tmp_path: Path) -> N
             del one.shelf.tree["papers"]
             await one.resources.settle(tmp_path / "shared" / "papers")  # unshared: nothing to look at
             assert await titles(one) == {"": "Sub"}
+
+    run(main())
+
+
+async def heeded(one: Bench, changes: int) -> None:
+    """Run until so many changes were told."""
+    enough = asyncio.Event()
+    one.resources.listen(lambda _: enough.set() if len(one.told) >= changes else None)
+    work = asyncio.create_task(one.resources.run())
+    await enough.wait()
+    work.cancel()
+
+
+@pytest.mark.parametrize("changes_max", [100, 0])
+def test_a_page_of_changes_is_heeded_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes_max: int
+) -> None:
+    monkeypatch.setattr(resources, "CHANGES_MAX", changes_max)
+
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            moved = one.shelf.put("papers/old/a.txt", b"a")
+            one.shelf.put("papers/old/b.txt", b"b")
+            one.shelf.put("papers/old0", b"beside")
+            one.shelf.put("papers/z.txt", b"c")
+            for path in ("papers/old/a.txt", "papers/old/b.txt", "papers/z.txt", "papers/old0"):
+                await one.resources.edit(path, title=path)
+            (share,) = one.shelf.shares()
+            one.shelf.put("papers/old/a.txt", None)
+            one.shelf.put("papers/old/b.txt", None)
+            one.shelf.put("papers/new/a.txt", b"a")
+            edited = one.shelf.put("papers/z.txt", b"edited")
+            other = one.shelf.put("papers/plain.txt", b"nobody says anything of it")
+            await one.resources.heed(share, [], ["papers/old"])
+            added = [("new/a.txt", moved), ("z.txt", edited), ("plain.txt", other)]
+            await one.resources.heed(share, [Thing(f"papers/{path}", cid) for path, cid in added], [])
+            await heeded(one, 6)
+            assert await titles(one) == {
+                "papers/new/a.txt": "papers/old/a.txt",
+                "": "papers/old/b.txt",
+                "papers/z.txt": "papers/z.txt",
+                "papers/old0": "papers/old0",
+            }
 
     run(main())
 

@@ -51,7 +51,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Files": {
         "share": ("files:share", "Share a file or folder."),
         "unshare": ("files:unshare", "Stop sharing something."),
-        "resource": ("resource:resource", "Say what a shared file is: title, authors, tags."),
+        "resource": ("resource:resource", "Say what a shared file or folder is."),
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
         "get": ("get:get", "Fetch a file or folder, verified."),
     },

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 
 class SharedThing(Protocol):
-    """A file or folder that is shared, or lies in a share."""
+    """A file or folder that is shared, or lies in a share. path: SHARE/FOLDER/NAME."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def cid(self) -> Cid: ...
+
+
+class Shared(Protocol):
+    """A share. path: where it lies on the disk, free of symlinks."""
 
     @property
     def name(self) -> str: ...
     @property
     def cid(self) -> Cid: ...
-
-
-class Shared(SharedThing, Protocol):
-    """A share. path: where it lies on the disk, free of symlinks."""
-
     @property
     def path(self) -> Path: ...
     @property

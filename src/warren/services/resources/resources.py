@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
-    from warren.services.resources.refs import Meant, Shared, Shelf
+    from warren.services.resources.refs import Meant, Shared, SharedThing, Shelf
     from warren.services.resources.store import Follow
 
 T = TypeVar("T")
 
 PDF_ENDING: Final = ".pdf"
+# Fault: a tree of a million described files that is moved. More than these are looked for, not remembered.
+CHANGES_MAX: Final = 10_000
 NO_EXTRA: Final = (
     "PDF files are shared, but not asked for title, authors and keywords: pip install 'warren[pdf]' adds that"
 )
@@ -91,8 +94,9 @@ class Resources:
         self._follow = follow
         self._listeners: list[Callable[[ResourceChanged], None]] = []
         self._moving = asyncio.Lock()
-        self._unread: dict[Path, None] = {}
-        self._something_unread = asyncio.Event()
+        self._changes: deque[tuple[Place, Cid | None]] = deque()
+        self._unsettled: dict[Path, None] = {}
+        self._something_to_do = asyncio.Event()
         self._warned: set[str] = set()
 
     def listen(self, callback: Callable[[ResourceChanged], None]) -> None:
@@ -205,8 +209,26 @@ class Resources:
             self._warn(str(error))
 
     async def forget(self, share: Path, path: str) -> None:
-        """Nothing lies there any more. What was said by hand is kept, should the content turn up again."""
-        await self._move(Place(share, path), None)
+        """Nothing lies there any more, nor below. What was said by hand is kept, should the content turn up
+        again.
+        """
+        for one in await self._state.run(lambda db: store.paths_in(db, share, path)):
+            await self._move(Place(share, one), None)
+
+    async def heed(self, share: Shared, added: Sequence[SharedThing], removed: Sequence[str]) -> None:
+        """The same for a page of changes, from within the library: `run` looks at them soon, in this order.
+
+        added: what is new or has changed, folders too. removed: paths (SHARE/FOLDER/NAME) that are gone with
+        all below, which went before the others came.
+        """
+        places = [(Place(share.path, _inner(one.path)), one.cid) for one in added]
+        found = await self._state.run(lambda db: store.of_interest(db, places, PDF_ENDING))
+        if len(self._changes) + len(found) + len(removed) > CHANGES_MAX:
+            self._unsettled[share.path] = None
+        else:
+            self._changes += [(Place(share.path, _inner(path)), None) for path in removed]
+            self._changes += found
+        self._something_to_do.set()
 
     async def settle(self, share: Path) -> None:
         """The share was hashed again: look at all places in it of which something is said."""
@@ -234,36 +256,50 @@ class Resources:
             self.look_through(share.path)
 
     def look_through(self, share: Path) -> None:
-        """Read soon, in the background, what the PDF files of the share say of themselves."""
-        self._unread[share] = None
-        self._something_unread.set()
+        """Look soon, in the background, at all places of the share of which something is said, and read what
+        its PDF files say of themselves.
+        """
+        self._unsettled[share] = None
+        self._something_to_do.set()
 
     async def run(self) -> None:
-        """Look through the shares that there are, and through those that come."""
+        """Look through the shares that there are, and at what changes in them from then on."""
         for share in self._shelf.shares():
             self.look_through(share.path)
         while True:
-            await self._something_unread.wait()
-            while self._unread:
-                top = next(iter(self._unread))
-                del self._unread[top]
-                await self._look_through(top)
-            self._something_unread.clear()
+            await self._something_to_do.wait()
+            self._something_to_do.clear()
+            while self._changes or self._unsettled:
+                await self._look_at_next()
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    async def _look_through(self, share: Path) -> None:
+    async def _look_at_next(self) -> None:
+        if self._changes:
+            place, cid = self._changes.popleft()
+            if cid is None:
+                await self.forget(*place)
+            else:
+                await self.look_at(place.share, cid, place.path)
+            return
+        share = next(iter(self._unsettled))
+        del self._unsettled[share]
+        await self.settle(share)
         async for page in self._shelf.files_ending(share, PDF_ENDING):
-            for path, cid in page:
-                try:
-                    await self._look_at(Place(share, path), cid)
-                except LimitReached as error:
-                    self._warn(str(error))
-                    return
+            places = [(Place(share, path), cid) for path, cid in page]
+            try:
+                await self._look_at_all(places)
+            except LimitReached as error:
+                self._warn(str(error))
+                return
+
+    async def _look_at_all(self, places: Sequence[tuple[Place, Cid]]) -> None:
+        for place, cid in await self._state.run(lambda db: store.of_interest(db, places, PDF_ENDING)):
+            await self._look_at(place, cid)
 
     async def _look_at(self, place: Place, cid: Cid) -> None:
         await self._move(place, cid)
-        if (place.path or place.share.name).lower().endswith(PDF_ENDING):
+        if place.name.lower().endswith(PDF_ENDING):
             await self._read(place, cid)
 
     async def _move(self, place: Place, cid: Cid | None) -> None:
@@ -342,3 +378,8 @@ class Resources:
         if text not in self._warned:
             self._warned.add(text)
             _log.warning("%s", text)
+
+
+def _inner(path: str) -> str:
+    """SHARE/FOLDER/NAME -> FOLDER/NAME; of the share itself ""."""
+    return path.partition("/")[2]

@@ -42,6 +42,11 @@ class Place(NamedTuple):
     path: str
 
     @property
+    def name(self) -> str:
+        """Of the file or folder that lies there."""
+        return self.path.rpartition("/")[2] or self.share.name
+
+    @property
     def key(self) -> tuple[bytes, str]:
         return os.fsencode(self.share), self.path
 
@@ -245,10 +250,27 @@ def cid_at(db: sqlite3.Connection, place: Place) -> Cid | None:
     return Cid.from_bytes(row[0]) if row else None
 
 
-def paths_in(db: sqlite3.Connection, share: Path) -> list[str]:
-    """Where something described lay in a share."""
-    rows = db.execute("SELECT path FROM resource_places WHERE share = ? ORDER BY path", (os.fsencode(share),))
+def paths_in(db: sqlite3.Connection, share: Path, folder: str = "") -> list[str]:
+    """Where something described lay in a share: at a path in it, and below (`0` comes next after `/`)."""
+    rows = db.execute(
+        "SELECT path FROM resource_places WHERE share = :share"
+        " AND (:folder = '' OR path = :folder OR path > :folder || '/' AND path < :folder || '0')"
+        " ORDER BY path",
+        {"share": os.fsencode(share), "folder": folder},
+    )
     return [path for (path,) in rows]
+
+
+def of_interest(
+    db: sqlite3.Connection, found: Iterable[tuple[Place, Cid]], ending: str
+) -> list[tuple[Place, Cid]]:
+    """Those that are described, lie where something described lay, or are to be asked what they say."""
+    return [
+        (place, cid)
+        for place, cid in found
+        if (before := cid_at(db, place)) != cid
+        and (before is not None or is_described(db, cid) or place.name.lower().endswith(ending))
+    ]
 
 
 def places_of(db: sqlite3.Connection, cids: Iterable[Cid]) -> dict[Cid, list[tuple[bytes, str]]]:

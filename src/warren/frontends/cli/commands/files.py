@@ -198,6 +198,6 @@ def _audience(session: Session, text: str | None) -> str | None:
     if not names or any(one in {"contacts", "public"} or one.startswith("group:") for one in names):
         what = "names nobody" if not names else "mixes peers with an audience that stands alone"
         raise click.UsageError(
-            f"--to {text!r} {what}; give contacts, or public, or group:NAME, or peers with commas between"
+            f"--to {text!r} {what}; give contacts, or public, or peers with commas between, or group:NAME"
         )
     return "peer:" + ",".join(session.peer(one) for one in names)

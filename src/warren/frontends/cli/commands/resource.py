@@ -22,10 +22,10 @@ _TITLE_CHARS = 60
     examples=["warren resource edit paper.pdf --title 'On Apples' --tag fruit", "warren resource list"],
 )
 def resource() -> None:
-    """Say what a shared file or folder is: title, authors, tags and more.
+    """Say what a shared file or folder is.
 
-    It is signed by your node, and found by others who may see the file. It stays with the file when that is
-    moved, renamed or edited. PDF files say some of it themselves; what you say wins.
+    Title, authors, tags and more are signed by your node, and found by others who may see the file. They stay
+    with it when it is moved, renamed or edited. PDF files say some of it themselves; what you say wins.
 
     REF is a path on this disk, SHARE/PATH, a content id, or a number of the last listing.
     """
@@ -66,10 +66,10 @@ def edit(session: Session, /, ref: str, **options: Any) -> None:
 
     What you do not name stays as it is. '' says that a field is empty, also where the file says something.
     """
-    said = given(options)
+    client, said = session.client, given(options)
     if not said:
         raise click.UsageError("say something: --title, --abstract, --author, --domain, --tag or --licence")
-    changed = session.client.patch("resources", _meant(session, ref), body=said)
+    changed = client.patch("resources", _meant(session, ref), body=said)
     session.show(changed, lambda: _lines(changed))
 
 
