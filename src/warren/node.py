@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 import warren
 from warren.config import Config
 from warren.core.cid import Cid
-from warren.core.errors import Closed, InputError, InvalidCid, MisuseError, PeerUnknown
+from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.parts import assemble, supervised
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
-    from warren.services.resources.resources import Resources
+    from warren.services.resources.resources import Described, Resources
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -420,6 +420,19 @@ class Node:
         if peer_id == self.peer_id:
             return await parts.library.list_files(path)
         return await parts.fetcher.list_files(peer_id, path)
+
+    async def resource_of(self, peer: PeerId | str, path: str) -> Described:
+        """What a peer says of what it shares at SHARE/PATH, beside what this node and others say of that.
+
+        The peer's word is kept. Raises ContentUnknown where it says nothing that this node may know, and what
+        connecting raises.
+        """
+        parts = self._running
+        peer_id = await self._met(peer)
+        envelope = await parts.resource_protocol.ask(peer_id, path)
+        if envelope is None:
+            raise ContentUnknown(f"{peer_id} says nothing of {path!r}", hint="see what it shares: warren ls")
+        return await parts.resources.heard(envelope)
 
     def get(
         self, ref: str | Cid, *, output: str | Path | None = None, from_peer: PeerId | str | None = None

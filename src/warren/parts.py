@@ -19,6 +19,7 @@ from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
 from warren.protocols.ping import KeepAlive, Ping
+from warren.protocols.resource import ResourceProtocol
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
@@ -96,6 +97,7 @@ class Parts:
     invites: InviteProtocol
     library: Library
     resources: Resources
+    resource_protocol: ResourceProtocol
     fetcher: Fetcher
     discovery: Discovery
     dht: Dht
@@ -175,6 +177,7 @@ async def assemble(
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
         resources=resources,
+        resource_protocol=ResourceProtocol(network, resources),
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         dht=dht,

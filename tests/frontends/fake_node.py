@@ -271,7 +271,7 @@ class FakeResources:
         return [await self.show(ref) for ref, said in sorted(self.said.items()) if said]
 
     async def show(self, ref: str) -> Any:
-        if ref.endswith("none"):
+        if ref.endswith(("none", "silent")):
             raise ContentUnknown(f"nothing is shared at {ref!r}", hint="warren ls")
         said = self.said.get(ref, Said())
         from_file = Metadata("From the file", authors=("Anna",)) if ref.endswith(".pdf") else Metadata()
@@ -395,6 +395,11 @@ class FakeNode:
             FileEntry("notes.txt", "notes.txt", "file", 12, CID),
         ]
         return [entries[1]] if path == "notes.txt" else entries
+
+    async def resource_of(self, peer: Any, path: str) -> Any:
+        if path.endswith("silent"):
+            raise ContentUnknown(f"{peer} says nothing of {path!r}")
+        return Described(CID, Metadata(), (), 0, (), (Resource(peer, CID, 3, Metadata(f"of {path}")),))
 
     def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
         return FakeTransfer(self, ref, output)

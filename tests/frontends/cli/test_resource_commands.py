@@ -60,9 +60,19 @@ def test_a_listing_has_numbers(run: Any) -> None:
 def test_a_number_of_ls_is_ones_own_share_or_none_of_ones_own(run: Any, api: RunningApi) -> None:
     api.home.remember_listing("files", [{"share": "Photos"}, {"ref": f"{ANNA}/Photos"}])
     assert run("resource", "show", "1", "--json").json["paths"] == ["Photos"]
-    said = run("resource", "show", "2")
+    said = run("resource", "edit", "2", "--title", "x")
     assert said.code == 4
     assert "not yours" in said.err
+
+
+def test_a_peer_is_asked_for_what_it_shares(run: Any, api: RunningApi) -> None:
+    said = run("resource", "show", "anna/papers/none")
+    assert "title: of papers/none" in said.out
+    assert said.out.splitlines()[0].split() == ["said", "nothing"]
+    api.home.remember_listing("files", [{"ref": f"{ANNA}/none"}])
+    assert "title: of none" in run("resource", "show", "1").out
+    for ref in ("anna/silent", "nobody/none", "none"):
+        assert run("resource", "show", ref).code == 4
 
 
 def test_a_local_path_is_made_absolute(run: Any, tmp_path: Path) -> None:

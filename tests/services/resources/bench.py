@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warren.core.entry import Metadata
+    from warren.core.peer_id import PeerId
     from warren.services.resources.resources import ResourceChanged
 
 ME, ANNA, BEN = (PrivateKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
@@ -49,6 +50,7 @@ class FakeShelf:
     def __init__(self, top: Path) -> None:
         self.top = top
         self.tree: dict[str, dict[str, bytes]] = {}
+        self.strangers: set[PeerId | None] = set()
 
     def put(self, path: str, data: bytes | None) -> Cid:
         """A file at SHARE/PATH, on the disk too; None: none."""
@@ -67,7 +69,9 @@ class FakeShelf:
     def shares(self) -> list[One]:
         return [One(name, self._cid(name, ""), self.top / name, self._kind(name)) for name in self.tree]
 
-    async def find(self, path: str) -> Thing:
+    async def find(self, path: str, asker: PeerId | None = None) -> Thing:
+        if asker in self.strangers:
+            raise ContentUnknown(f"nothing is shared at {path}")
         share, _, inner = path.partition("/")
         return Thing(path, self._cid(share, inner))
 

@@ -393,7 +393,9 @@ def test_nobody_puts_words_into_this_nodes_mouth(tmp_path: Path) -> None:
     run(main())
 
 
-def test_what_others_say_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_say_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(store, "PUBLISHERS_MAX", 1)
     monkeypatch.setattr(store, "FOREIGN_MAX", 2)
 
@@ -402,14 +404,18 @@ def test_what_others_say_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             first, second, third = (one.shelf.put(f"papers/{name}", name.encode()) for name in "abc")
             await one.resources.edit(third, title="own words take no room of theirs")
             await one.resources.accept(signed(ANNA, first, 1, "a"))
-            with pytest.raises(LimitReached):
-                await one.resources.accept(signed(BEN, first, 1, "b"))
+            assert (await one.resources.accept(signed(BEN, first, 1, "b"))).metadata.title == "b"
             await one.resources.accept(signed(BEN, second, 1, "b"))
-            with pytest.raises(LimitReached):
-                await one.resources.accept(signed(BEN, third, 1, "c"))
-            assert (await one.resources.accept(signed(ANNA, first, 2, "a2"))).seq == 2
+            await one.resources.accept(signed(BEN, third, 1, "c"))
+            await one.resources.accept(signed(ANNA, first, 2, "a2"))
+            shown = [await one.resources.show(cid) for cid in (first, second, third)]
+            assert [[word.seq for word in each.others] for each in shown] == [[2], [1], []]
+            heard = await one.resources.heard(signed(BEN, third, 1, "not kept"))
+            assert heard.metadata.title == "own words take no room of theirs"
+            assert [word.metadata.title for word in heard.others] == ["not kept"]
 
     run(main())
+    assert caplog.text.count("no more of it is kept") == 1
 
 
 def test_a_share_says_what_the_user_said_with_it(tmp_path: Path) -> None:

@@ -205,10 +205,14 @@ class Library:
                 return found
             after = page.entries[-1].name
 
-    async def find(self, path: str) -> FileEntry:
-        """The file or folder at `path` (SHARE/FOLDER/NAME) itself. Raises `ContentUnknown`."""
+    async def find(self, path: str, asker: PeerId | None = None) -> FileEntry:
+        """The file or folder at `path` (SHARE/FOLDER/NAME) itself; for an asker, if it may see that.
+
+        Raises `ContentUnknown`.
+        """
         path = path.strip("/")
-        found = await self._list(set(self._shares), path, "", 0)
+        visible = set(self._shares) if asker is None else self._visible(asker)
+        found = await self._list(visible, path, "", 0)
         if found is None or found.here is None:
             raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
         return listing.line(found.here, path)

@@ -15,6 +15,7 @@ from warren.services.resources.store import Place
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from warren.core.peer_id import PeerId
     from warren.runtime.seam import Runtime
 
 
@@ -45,8 +46,8 @@ class Shelf(Protocol):
 
     def shares(self) -> Sequence[Shared]: ...
 
-    async def find(self, path: str) -> SharedThing:
-        """What lies at SHARE/FOLDER/NAME. Raises `ContentUnknown`."""
+    async def find(self, path: str, asker: PeerId | None = None) -> SharedThing:
+        """What lies at SHARE/FOLDER/NAME; for an asker, if it may see that. Raises `ContentUnknown`."""
         ...
 
     async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:

@@ -17,14 +17,14 @@ import asyncio
 import logging
 import os
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core.errors import ContentUnknown, LimitReached
 from warren.core.resource import Resource
 from warren.services.resources import pdf, store
-from warren.services.resources.refs import resolve, shown
+from warren.services.resources.refs import Meant, resolve, shown
 from warren.services.resources.said import Said
 from warren.services.resources.store import Place, Writer
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
-    from warren.services.resources.refs import Meant, Shared, SharedThing, Shelf
+    from warren.services.resources.refs import Shared, SharedThing, Shelf
     from warren.services.resources.store import Follow
 
 T = TypeVar("T")
@@ -143,6 +143,14 @@ class Resources:
 
         return await self._state.run(read)
 
+    async def word_for(self, peer: PeerId, path: str) -> bytes | None:
+        """See `warren.protocols.resource.Speaker`."""
+        try:
+            found = await self._shelf.find(path, peer)
+        except ContentUnknown:
+            return None
+        return await self.sealed(found.cid)
+
     async def sealed(self, cid: Cid) -> bytes | None:
         """This node's own word in its signed envelope, to be handed to who may see the content."""
         return await self._state.run(lambda db: store.envelope_of(db, cid, self._key.peer_id))
@@ -184,16 +192,26 @@ class Resources:
     # --- what others say ----------------------------------------------------------------------------------
 
     async def accept(self, envelope: bytes) -> Resource:
-        """Keep what another signed, as its word alone, and return the newest that is kept of it.
+        """Keep what another signed, as its word alone and while there is room; return its newest word.
 
-        Raises `ProtocolViolation`, `LimitReached`. This node's own words are not taken from others.
+        Raises `ProtocolViolation`. This node's own words are not taken from others.
         """
         word = Resource.open(envelope)
         me = self._key.peer_id
         if word.publisher != me:
-            await self._state.run(lambda db: store.accept(db, word, envelope, me))
+            has_room = await self._state.run(lambda db: store.accept(db, word, envelope, me))
+            if not has_room:
+                self._warn("what others say of files is shown, but no more of it is kept: there is too much")
         kept = await self._state.run(lambda db: store.word_of(db, word.cid, word.publisher))
         return kept or word
+
+    async def heard(self, envelope: bytes) -> Described:
+        """The same, beside what else is said of that content."""
+        word = await self.accept(envelope)
+        found = await self._described(Meant(word.cid, None), or_nothing=True)
+        if not word.metadata or word in found.others:
+            return found
+        return replace(found, others=(*found.others, word))
 
     # --- what happens in the shares -----------------------------------------------------------------------
 

@@ -163,23 +163,20 @@ class Writer:
 
 
 def accept(db: sqlite3.Connection, word: Resource, envelope: bytes, own: PeerId) -> bool:
-    """Keep another's word, if it is newer than what is kept of it. Returns whether it is.
-
-    Raises `LimitReached`.
-    """
+    """Keep another's word, if it is newer than what is kept of it. Returns whether there was room."""
     before = word_of(db, word.cid, word.publisher)
-    if before is not None and before.seq >= word.seq:
+    if before is None and not _has_room(db, word.cid, own):
         return False
-    if before is None:
-        (all_words,) = db.execute("SELECT count(*) FROM resources").fetchone()
-        (of_this,) = db.execute(
-            "SELECT count(*) FROM resources WHERE cid = ? AND publisher <> ?",
-            (word.cid.to_bytes(), own.to_bytes()),
-        ).fetchone()
-        if of_this >= PUBLISHERS_MAX or all_words - _count(db, own) >= FOREIGN_MAX:
-            raise LimitReached("foreign_resources_max", "no more is kept of what others say of files")
-    _keep(db, word, envelope)
+    if before is None or before.seq < word.seq:
+        _keep(db, word, envelope)
     return True
+
+
+def _has_room(db: sqlite3.Connection, cid: Cid, own: PeerId) -> bool:
+    (every,) = db.execute("SELECT count(*) FROM resources").fetchone()
+    query = "SELECT count(*) FROM resources WHERE cid = ? AND publisher <> ?"
+    (of_this,) = db.execute(query, (cid.to_bytes(), own.to_bytes())).fetchone()
+    return bool(of_this < PUBLISHERS_MAX and every - _count(db, own) < FOREIGN_MAX)
 
 
 # --- questions --------------------------------------------------------------------------------------------

@@ -21,8 +21,12 @@ async def list_resources(node: NodeHere) -> ListResponse:
 
 
 @router.get("/resources/{ref:path}", response_model=Resource)
-async def show_resource(ref: str, node: NodeHere) -> dict[str, Any]:
-    """Show what is said of one, by SHARE/PATH, path on this machine or content id."""
+async def show_resource(ref: str, node: NodeHere, peer: str | None = None) -> dict[str, Any]:
+    """Show what is said of one, by SHARE/PATH, path on this machine or content id; with a peer, what that
+    says of its SHARE/PATH, too.
+    """
+    if peer is not None:
+        return views.resource(node, await node.resource_of(node.resolve_peer(peer), ref))
     return views.resource(node, await node.resources.show(ref))
 
 

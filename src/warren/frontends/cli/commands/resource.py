@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from warren.core.errors import NotFound
+from warren.core.errors import ContentUnknown, NotFound, PeerUnknown
 from warren.frontends.cli import offers
 from warren.frontends.cli.base import Group, Session, columns
 from warren.frontends.cli.metadata_options import given, metadata_options
@@ -40,12 +40,19 @@ def list_resources(session: Session) -> None:
     session.show({"items": found}, lambda: _table(session, found))
 
 
-@resource.command("show", examples=["warren resource show paper.pdf", "warren resource show 2"], exits=(4,))
+@resource.command(
+    "show",
+    examples=["warren resource show paper.pdf", "warren resource show anna/papers/paper.pdf"],
+    exits=(4, 5, 6),
+)
 @click.argument("ref", shell_complete=offers.shares)
 @click.pass_obj
 def show(session: Session, ref: str) -> None:
-    """Show what is said of a file or folder, and by whom."""
-    found = session.client.get("resources", _meant(session, ref))
+    """Show what is said of a file or folder, and by whom.
+
+    PEER/SHARE/PATH asks a peer what it says of what it shares with you.
+    """
+    found = _found(session, ref)
     session.show(found, lambda: _lines(found))
 
 
@@ -83,6 +90,28 @@ def clear(session: Session, ref: str) -> None:
     """
     left = session.client.delete("resources", _meant(session, ref))
     session.show(left, lambda: _lines(left))
+
+
+def _found(session: Session, ref: str) -> dict[str, Any]:
+    """One's own, else that of a peer."""
+    listed = session.home.listed("files", ref) if session.home.last_listing == "files" else None
+    if isinstance(listed, dict) and "ref" in listed:
+        ref = str(listed["ref"])
+    try:
+        own: dict[str, Any] = session.client.get("resources", _meant(session, ref))
+    except ContentUnknown:
+        peer, slash, path = ref.partition("/")
+        if not (peer and slash):
+            raise
+    else:
+        return own
+    try:
+        theirs: dict[str, Any] = session.client.get("resources", path, peer=session.peer(peer))
+    except PeerUnknown:
+        raise ContentUnknown(
+            f"{ref} is neither shared here nor by a peer", hint="list what is shared with: warren ls"
+        ) from None
+    return theirs
 
 
 def _meant(session: Session, ref: str) -> str:
