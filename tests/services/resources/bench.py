@@ -36,6 +36,7 @@ class One:
     cid: Cid
     path: Path
     kind: str = "dir"
+    ready: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class FakeShelf:
     def __init__(self, top: Path) -> None:
         self.top = top
         self.tree: dict[str, dict[str, bytes]] = {}
+        self.ready = True
         self.strangers: set[PeerId | None] = set()
 
     def put(self, path: str, data: bytes | None) -> Cid:
@@ -67,11 +69,16 @@ class FakeShelf:
         return cid_of(data)
 
     def shares(self) -> list[One]:
-        return [One(name, self._cid(name, ""), self.top / name, self._kind(name)) for name in self.tree]
+        return [
+            One(name, self._cid(name, ""), self.top / name, self._kind(name), self.ready)
+            for name in self.tree
+        ]
 
     async def find(self, path: str, asker: PeerId | None = None) -> Thing:
         if asker in self.strangers:
             raise ContentUnknown(f"nothing is shared at {path}")
+        if not self.ready:
+            raise ContentUnknown(f"{path} is not hashed yet")
         share, _, inner = path.partition("/")
         return Thing(path, self._cid(share, inner))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -309,6 +310,56 @@ def test_a_page_of_changes_is_heeded_in_order(
     run(main())
 
 
+def test_what_is_not_hashed_yet_is_not_taken_for_gone(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            one.shelf.put("papers/a.txt", b"a")
+            await one.resources.edit("papers/a.txt", title="A")
+            one.shelf.ready = False
+            await one.resources.settle(tmp_path / "shared" / "papers")
+            assert await titles(one) == {"papers/a.txt": "A"}
+
+    run(main())
+
+
+def test_a_change_is_told_of_also_when_who_made_it_went_away(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            cid = one.shelf.put("papers/a.txt", b"a")
+            begun = threading.Event()
+            go_on = threading.Event()
+
+            def hold(*_: object) -> None:
+                begun.set()
+                go_on.wait(10)
+
+            one.resources._follow = hold
+            change = asyncio.create_task(one.resources.edit("papers/a.txt", title="A"))
+            await asyncio.to_thread(begun.wait, 10)
+            change.cancel()
+            await asyncio.sleep(0)
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await change
+            assert one.told == [ResourceChanged(cid, Metadata("A"))]
+
+    run(main())
+
+
+def test_all_come_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "PAGE_WORDS", 2)
+
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            for name in "edcba":
+                one.shelf.put(f"papers/{name}", name.encode())
+                await one.resources.edit(f"papers/{name}", title=name)
+            await one.resources.clear("papers/c")
+            assert list(await titles(one)) == [f"papers/{name}" for name in "abde"]
+
+    run(main())
+
+
 def test_what_nobody_describes_leaves_no_trace(tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(tmp_path) as one:
@@ -370,6 +421,7 @@ def test_an_old_word_is_refused_and_what_was_taken_back_is_not_shown(tmp_path: P
             assert (await one.resources.accept(signed(ANNA, cid, 5, "new"))).seq == 5
             assert (await one.resources.accept(signed(ANNA, cid, 4, "old"))).metadata.title == "new"
             assert (await one.resources.accept(signed(ANNA, cid, 5, "other"))).metadata.title == "new"
+            assert await one.resources.edit(cid) == await one.resources.show(cid)  # nothing was said
             await one.resources.accept(signed(ANNA, cid, 6, ""))
             assert (await one.resources.show(cid)).others == ()
 

@@ -110,6 +110,19 @@ def test_a_folder_is_looked_through_and_each_file_read_once(
     run(main())
 
 
+def test_a_file_of_which_the_user_spoke_first_is_asked_all_the_same(tmp_path: Path, apples: bytes) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            one.shelf.put("papers/a.pdf", apples)
+            await one.resources.edit("papers/a.pdf", title="Mine")
+            await looked_through(one, 2)
+            assert [each.metadata for each in await one.resources.all()] == [
+                Metadata("Mine", authors=("Anna",), tags=("fruit",))
+            ]
+
+    run(main())
+
+
 def test_a_file_that_is_shared_alone_is_asked_before_that_returns(tmp_path: Path, apples: bytes) -> None:
     async def main() -> None:
         async with bench(tmp_path) as one:
@@ -171,6 +184,8 @@ def test_without_the_extra_there_is_a_note_once_and_nothing_else(
             share = tmp_path / "shared" / "papers"
             for name in ("a.pdf", "b.pdf", "c.txt"):
                 await one.resources.look_at(share, one.shelf.put(f"papers/{name}", b"%PDF-1.4"), name)
+            one.resources.look_through(share)
+            await one.resources._look_at_next()
             await one.resources.edit("papers/a.pdf", title="By hand")
             assert [each.metadata.title for each in await one.resources.all()] == ["By hand"]
 

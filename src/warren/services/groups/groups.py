@@ -115,7 +115,12 @@ class Groups:
 
     async def _change(self, name: str, change: Callable[[sqlite3.Connection], None]) -> None:
         """Commit a change, then show it in memory; the two stay alike even if the caller is cancelled."""
-        await asyncio.shield(asyncio.ensure_future(self._commit(name, change)))
+        write = asyncio.ensure_future(self._commit(name, change))
+        try:
+            await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])
+            raise
 
     async def _commit(self, name: str, change: Callable[[sqlite3.Connection], None]) -> None:
         def transaction(db: sqlite3.Connection) -> dict[str, frozenset[PeerId]]:

@@ -29,7 +29,7 @@ class SharedThing(Protocol):
 
 
 class Shared(Protocol):
-    """A share. path: where it lies on the disk, free of symlinks."""
+    """A share. path: where it lies on the disk, free of symlinks. ready: it is hashed."""
 
     @property
     def name(self) -> str: ...
@@ -39,6 +39,8 @@ class Shared(Protocol):
     def path(self) -> Path: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def ready(self) -> bool: ...
 
 
 class Shelf(Protocol):
@@ -80,14 +82,6 @@ async def resolve(runtime: Runtime, shelf: Shelf, ref: str | Path | Cid) -> Mean
     if share is None:
         raise ContentUnknown(f"nothing is shared as {name!r}", hint="list the shares with: warren ls")
     return await _in_share(shelf, share, inner)
-
-
-def shown(shelf: Shelf, share: Path, path: str) -> str | None:
-    """SHARE/PATH; None for a share that is gone."""
-    found = next((one for one in shelf.shares() if one.path == share), None)
-    if found is None:
-        return None
-    return f"{found.name}/{path}" if path else found.name
 
 
 async def _on_disk(runtime: Runtime, shelf: Shelf, text: str) -> Meant:

@@ -18,19 +18,20 @@ import logging
 import os
 from collections import deque
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ContentUnknown, LimitReached
 from warren.core.resource import Resource
 from warren.services.resources import pdf, store
-from warren.services.resources.refs import Meant, resolve, shown
+from warren.services.resources.refs import Meant, resolve
 from warren.services.resources.said import Said
 from warren.services.resources.store import Place, Writer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from warren.core.cid import Cid
     from warren.core.entry import Metadata
@@ -40,11 +41,10 @@ if TYPE_CHECKING:
     from warren.services.resources.refs import Shared, SharedThing, Shelf
     from warren.services.resources.store import Follow
 
-T = TypeVar("T")
-
 PDF_ENDING: Final = ".pdf"
 # Fault: a tree of a million described files that is moved. More than these are looked for, not remembered.
 CHANGES_MAX: Final = 10_000
+PAGE_WORDS: Final = 500
 NO_EXTRA: Final = (
     "PDF files are shared, but not asked for title, authors and keywords: pip install 'warren[pdf]' adds that"
 )
@@ -107,18 +107,27 @@ class Resources:
 
     async def all(self) -> list[Described]:
         """All of which this node says something, by where it is shared."""
-        me = self._key.peer_id
+        me, names, found = self._key.peer_id, self._names(), list[Described]()
 
-        def read(db: sqlite3.Connection) -> list[tuple[Resource, Said, Collection[tuple[bytes, str]]]]:
-            words = store.words_by(db, me)
+        def read(db: sqlite3.Connection, after: Cid | None) -> list[Described]:
+            words = store.words_by(db, me, after, PAGE_WORDS)
             places = store.places_of(db, [word.cid for word in words])
-            return [(word, store.said_of(db, word.cid), places[word.cid]) for word in words]
+            return [
+                Described(
+                    word.cid,
+                    word.metadata,
+                    store.said_of(db, word.cid).names,
+                    word.seq,
+                    _shown(names, places[word.cid]),
+                )
+                for word in words
+            ]
 
-        found = [
-            Described(word.cid, word.metadata, said.names, word.seq, self._shown(places))
-            for word, said, places in await self._state.run(read)
-        ]
-        return sorted(found, key=lambda one: (not one.paths, one.paths, str(one.cid)))
+        after: Cid | None = None
+        while page := await self._state.run(partial(read, after=after)):
+            found += page
+            after = page[-1].cid
+        return await self._runtime.offload(_by_place, found)
 
     async def show(self, ref: str | Path | Cid) -> Described:
         """What is said of a path on the disk, of SHARE/PATH or of a content id.
@@ -177,7 +186,9 @@ class Resources:
     async def say(self, ref: str | Path | Cid, said: Said) -> Described:
         """The same."""
         meant = await resolve(self._runtime, self._shelf, ref)
-        await self._described(meant)
+        before = await self._described(meant)
+        if not said:
+            return before
         places = [meant.place] if meant.place else []
         await self._write(lambda writer: writer.say(meant.cid, said, places))
         return await self._described(meant)
@@ -251,7 +262,7 @@ class Resources:
     async def settle(self, share: Path) -> None:
         """The share was hashed again: look at all places in it of which something is said."""
         top = next((one for one in self._shelf.shares() if one.path == share), None)
-        if top is None:
+        if top is None or not top.ready:
             return
         for path in await self._state.run(lambda db: store.paths_in(db, share)):
             try:
@@ -304,6 +315,9 @@ class Resources:
         del self._unsettled[share]
         await self.settle(share)
         async for page in self._shelf.files_ending(share, PDF_ENDING):
+            if page and not pdf.is_there():
+                self._warn(NO_EXTRA)
+                return
             places = [(Place(share, path), cid) for path, cid in page]
             try:
                 await self._look_at_all(places)
@@ -358,6 +372,15 @@ class Resources:
             file.close()
 
     async def _write(self, change: Callable[[Writer], None]) -> None:
+        """Commit a change, then tell of it, also if the caller is cancelled meanwhile."""
+        write = asyncio.ensure_future(self._commit(change))
+        try:
+            await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])
+            raise
+
+    async def _commit(self, change: Callable[[Writer], None]) -> None:
         now_ms = int(self._runtime.clock.wall() * 1000)
 
         def transaction(db: sqlite3.Connection) -> dict[Cid, Metadata]:
@@ -385,11 +408,11 @@ class Resources:
             )
         own = next((word for word in words if word.publisher == me), Resource(me, meant.cid, 0))
         others = tuple(word for word in words if word.publisher != me and word.metadata)
-        return Described(meant.cid, own.metadata, said.names, own.seq, self._shown(places), others)
+        return Described(meant.cid, own.metadata, said.names, own.seq, _shown(self._names(), places), others)
 
-    def _shown(self, places: Collection[tuple[bytes, str]]) -> tuple[str, ...]:
-        paths = (shown(self._shelf, Path(os.fsdecode(share)), path) for share, path in places)
-        return tuple(sorted(path for path in paths if path is not None))
+    def _names(self) -> dict[bytes, str]:
+        """The shares by their paths on the disk."""
+        return {os.fsencode(share.path): share.name for share in self._shelf.shares()}
 
     def _warn(self, text: str) -> None:
         """Once."""
@@ -401,3 +424,14 @@ class Resources:
 def _inner(path: str) -> str:
     """SHARE/FOLDER/NAME -> FOLDER/NAME; of the share itself ""."""
     return path.partition("/")[2]
+
+
+def _shown(names: Mapping[bytes, str], places: Iterable[tuple[bytes, str]]) -> tuple[str, ...]:
+    """SHARE/PATH of each place that is in a share."""
+    named = ((names[share], path) for share, path in places if share in names)
+    return tuple(sorted(f"{name}/{path}" if path else name for name, path in named))
+
+
+def _by_place(found: list[Described]) -> list[Described]:
+    """By path; what lies nowhere comes last."""
+    return sorted(found, key=lambda one: (not one.paths, one.paths, one.cid))

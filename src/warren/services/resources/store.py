@@ -206,11 +206,12 @@ def words_on(db: sqlite3.Connection, cid: Cid) -> list[Resource]:
     return [Resource(PeerId(who), cid, int.from_bytes(seq), from_json(text)) for who, seq, text in rows]
 
 
-def words_by(db: sqlite3.Connection, publisher: PeerId) -> list[Resource]:
-    """All that a publisher says, but for what it took back."""
+def words_by(db: sqlite3.Connection, publisher: PeerId, after: Cid | None, limit: int) -> list[Resource]:
+    """What a publisher says, but for what it took back, by content id, from behind `after`."""
     rows = db.execute(
-        "SELECT cid, seq, metadata FROM resources WHERE publisher = ? AND metadata <> '{}'",
-        (publisher.to_bytes(),),
+        "SELECT cid, seq, metadata FROM resources WHERE publisher = ? AND metadata <> '{}' AND cid > ?"
+        " ORDER BY cid LIMIT ?",
+        (publisher.to_bytes(), after.to_bytes() if after else b"", limit),
     )
     return [
         Resource(publisher, Cid.from_bytes(cid), int.from_bytes(seq), from_json(text))
@@ -261,12 +262,18 @@ def paths_in(db: sqlite3.Connection, share: Path, folder: str = "") -> list[str]
 def of_interest(
     db: sqlite3.Connection, found: Iterable[tuple[Place, Cid]], ending: str
 ) -> list[tuple[Place, Cid]]:
-    """Those that are described, lie where something described lay, or are to be asked what they say."""
+    """Those that are described and new there, lie where something described lay, or are to be asked what they
+    say, as their names end so.
+    """
+
+    def is_news(place: Place, cid: Cid) -> bool:
+        before = cid_at(db, place)
+        return before != cid and (before is not None or is_described(db, cid))
+
     return [
         (place, cid)
         for place, cid in found
-        if (before := cid_at(db, place)) != cid
-        and (before is not None or is_described(db, cid) or place.name.lower().endswith(ending))
+        if is_news(place, cid) or (place.name.lower().endswith(ending) and not is_taken(db, cid))
     ]
 
 
