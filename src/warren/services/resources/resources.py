@@ -335,11 +335,16 @@ class Resources:
             await self._read(place, cid)
 
     async def _move(self, place: Place, cid: Cid | None) -> None:
+        def read(db: sqlite3.Connection) -> tuple[Cid | None, bool]:
+            old = store.cid_at(db, place)
+            return old, old is not None and bool(store.said_of(db, old))
+
         async with self._moving:
-            old = await self._state.run(lambda db: store.cid_at(db, place))
+            old, is_said = await self._state.run(read)
             if old == cid:
                 return
-            found = await self._shelf.find_cid(old) if old is not None else None
+            # All places of what a file says of itself are known; what was said by hand was said of one.
+            found = await self._shelf.find_cid(old) if old is not None and is_said else None
             elsewhere = Place(*found) if found else None
             await self._write(lambda writer: writer.move(place, cid, old, elsewhere))
 
