@@ -534,11 +534,14 @@ def test_what_lies_where_can_be_asked(tmp_path: Path, source: Path) -> None:
             for path in ("", "docs/no", "other"):
                 with pytest.raises(ContentUnknown):
                     await two.library.find(path)
-            assert await two.library.find_cid(inner.cid) == (source, "sub/b.txt")
-            assert await two.library.find_cid(share.cid) == (source, "")
-            assert await two.library.find_cid(Cid.raw_sha256(bytes(32))) is None
+            assert await two.library.find_cid(inner.cid) == [(source, "sub/b.txt")]
+            assert await two.library.find_cid(share.cid) == [(source, "")]
+            assert await two.library.find_cid(Cid.raw_sha256(bytes(32))) == []
+            write_tree(source, {"copy.txt": b"world"})
+            await two.library.share(source)
+            assert set(await two.library.find_cid(inner.cid)) == {(source, "sub/b.txt"), (source, "copy.txt")}
             await two.library.unshare("docs")
-            assert await two.library.find_cid(inner.cid) is None
+            assert await two.library.find_cid(inner.cid) == []
 
     run(main())
 

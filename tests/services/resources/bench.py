@@ -82,12 +82,13 @@ class FakeShelf:
         share, _, inner = path.partition("/")
         return Thing(path, self._cid(share, inner))
 
-    async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:
-        for share, files in self.tree.items():
-            for inner in ["", *files]:
-                if self._cid(share, inner) == cid:
-                    return self.top / share, inner
-        return None
+    async def find_cid(self, cid: Cid) -> list[tuple[Path, str]]:
+        return [
+            (self.top / share, inner)
+            for share, files in self.tree.items()
+            for inner in dict.fromkeys(["", *files])
+            if self._cid(share, inner) == cid
+        ]
 
     async def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
         files = self.tree.get(top.name, {})

@@ -238,7 +238,8 @@ def test_a_copy_keeps_its_metadata_when_the_other_is_edited(tmp_path: Path) -> N
         async with bench(tmp_path) as one:
             one.shelf.put("papers/a.txt", b"a")
             one.shelf.put("backup/a.txt", b"a")
-            await one.resources.edit("papers/a.txt", title="A")
+            said = await one.resources.edit("papers/a.txt", title="A")
+            assert said.paths == ("backup/a.txt", "papers/a.txt")
             new = one.shelf.put("papers/a.txt", b"edited")
             await one.resources.look_at(tmp_path / "shared" / "papers", new, "a.txt")
             assert await titles(one) == {"papers/a.txt": "A", "backup/a.txt": "A"}

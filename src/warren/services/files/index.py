@@ -75,6 +75,8 @@ MIGRATIONS: Final = (
 SWEEP_ROWS: Final = 2000
 PLACES_MAX: Final = 16
 """Equal files in which a chunk is looked for. Attack: thousands of empty files, asked for again and again."""
+CID_PLACES_MAX: Final = 100
+"""Equal files that are told of. Fault: thousands of empty files."""
 
 
 class EntryRow(NamedTuple):
@@ -269,13 +271,14 @@ def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> Li
     return ListedEntry(*row) if row else None
 
 
-def find_cid(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> tuple[int, str, str] | None:
-    """One entry with this content id, as (share, folder, name). It looks at every entry."""
-    query = (  # its one inserted part are integers of our own
-        f"SELECT share, folder, name FROM entry WHERE cid = ? AND share IN ({_numbers(visible)}) LIMIT 1"  # noqa: S608
+def find_cid(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> list[tuple[int, str, str]]:
+    """Entries with this content id, as (share, folder, name). It looks at every entry."""
+    rows = db.execute(
+        "SELECT share, folder, name FROM entry"  # noqa: S608 (what is inserted are integers of our own)
+        f" WHERE cid = ? AND share IN ({_numbers(visible)}) LIMIT {CID_PLACES_MAX}",
+        (cid,),
     )
-    row: tuple[int, str, str] | None = db.execute(query, (cid,)).fetchone()
-    return row
+    return rows.fetchall()
 
 
 def files_ending(

@@ -217,12 +217,11 @@ class Library:
             raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
         return listing.line(found.here, path)
 
-    async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:
-        """A place where this content is shared: the path of the share, and the path in it ("": itself)."""
-        visible = set(self._shares)
-        found = await self._database.run(partial(index.find_cid, visible=visible, cid=cid.to_bytes()))
-        share = self._shares.get(found[0]) if found else None
-        return (share.path, join(*found[1:])) if found and share else None
+    async def find_cid(self, cid: Cid) -> list[tuple[Path, str]]:
+        """Where this content is shared: the path of the share, and the path in it ("": itself)."""
+        shares = dict(self._shares)
+        found = await self._database.run(partial(index.find_cid, visible=set(shares), cid=cid.to_bytes()))
+        return [(shares[number].path, join(folder, name)) for number, folder, name in found]
 
     async def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
         """The files of the share at `top` whose names end so, as (path in it, content id), page by page."""

@@ -52,8 +52,8 @@ class Shelf(Protocol):
         """What lies at SHARE/FOLDER/NAME; for an asker, if it may see that. Raises `ContentUnknown`."""
         ...
 
-    async def find_cid(self, cid: Cid) -> tuple[Path, str] | None:
-        """A place where this content lies: the path of the share, and the path in it ("": itself)."""
+    async def find_cid(self, cid: Cid) -> Sequence[tuple[Path, str]]:
+        """Where this content lies: the path of the share, and the path in it ("": itself)."""
         ...
 
     def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
@@ -73,7 +73,7 @@ async def resolve(runtime: Runtime, shelf: Shelf, ref: str | Path | Cid) -> Mean
     cid = ref if isinstance(ref, Cid) else _cid_in(str(ref))
     if cid is not None:
         found = await shelf.find_cid(cid)
-        return Meant(cid, Place(*found) if found else None)
+        return Meant(cid, Place(*found[0]) if found else None)
     text = str(ref)
     if Path(text).is_absolute():
         return await _on_disk(runtime, shelf, text)

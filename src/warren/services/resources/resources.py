@@ -189,7 +189,8 @@ class Resources:
         before = await self._described(meant)
         if not said:
             return before
-        places = [meant.place] if meant.place else []
+        places = [Place(*one) for one in await self._shelf.find_cid(meant.cid)]
+        places += [meant.place] if meant.place else []
         await self._write(lambda writer: writer.say(meant.cid, said, places))
         return await self._described(meant)
 
@@ -343,9 +344,9 @@ class Resources:
             old, is_said = await self._state.run(read)
             if old == cid:
                 return
-            # All places of what a file says of itself are known; what was said by hand was said of one.
-            found = await self._shelf.find_cid(old) if old is not None and is_said else None
-            elsewhere = Place(*found) if found else None
+            # What a file says of itself can be had again; what was said by hand is not to be lost.
+            found = await self._shelf.find_cid(old) if old is not None and is_said else ()
+            elsewhere = [Place(*one) for one in found]
             await self._write(lambda writer: writer.move(place, cid, old, elsewhere))
 
     async def _read(self, place: Place, cid: Cid) -> None:

@@ -84,14 +84,14 @@ class Writer:
         self._keep_place(place, cid)
         self._publish(cid)
 
-    def move(self, place: Place, cid: Cid | None, old: Cid | None, elsewhere: Place | None) -> None:
-        """At `place`, where `old` lay, lies `cid` now (None: nothing), and `old` still lies `elsewhere`, or
-        nowhere. What was said by hand of `old` is said of `cid`, unless something was said of that.
+    def move(self, place: Place, cid: Cid | None, old: Cid | None, elsewhere: Iterable[Place]) -> None:
+        """At `place`, where `old` lay, lies `cid` now (None: nothing), and `old` lies `elsewhere`. What was
+        said by hand of `old` is said of `cid`, unless something was said of that.
         """
         if old is not None:
             self._db.execute("DELETE FROM resource_places WHERE share = ? AND path = ?", place.key)
-            if elsewhere is not None:
-                self._keep_place(elsewhere, old)
+            for one in elsewhere:
+                self._keep_place(one, old)
             if cid is not None:
                 self._carry_over(old, cid)
         if cid is not None and is_described(self._db, cid):
