@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import warren
 from warren.config import Config
 from warren.core.cid import Cid
-from warren.core.errors import Closed, InputError, InvalidCid, MisuseError, PeerUnknown
+from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
@@ -35,6 +35,7 @@ from warren.services.contacts.resolve import check_unambiguous
 from warren.services.directory.directory import SEARCH_S
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
+from warren.services.resources.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -58,10 +59,12 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.groups.groups import Groups
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
     from warren.services.peers.table import PeerTable
     from warren.services.presence.presence import Presence
+    from warren.services.resources.resources import Described, Resources
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -169,6 +172,16 @@ class Node:
     def contacts(self) -> Contacts:
         """Who this node knows."""
         return self._running.contacts
+
+    @property
+    def groups(self) -> Groups:
+        """Sets of contacts, for `share(path, "group:NAME")`."""
+        return self._running.groups
+
+    @property
+    def resources(self) -> Resources:
+        """What is said of shared files and folders: title, authors, tags and more."""
+        return self._running.resources
 
     @property
     def peers(self) -> PeerTable:
@@ -381,18 +394,25 @@ class Node:
         audience: Audience | str | None = None,
         *,
         name: str | None = None,
+        said: Said | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
         """Hash a file or folder and share it from where it lies; changes follow by themselves from then on.
 
-        audience: `contacts`, `public`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or who it was for
-        when it was shared before, so that sharing it again shows it to nobody else. name: what others
-        see. Raises NotFound, StorageError, InputError.
+        audience: `contacts`, `public`, `group:NAME`, `peer:NAME,NAME`, or an `Audience`; None: contacts, or
+        who it was for when it was shared before, so that sharing it again shows it to nobody else. name: what
+        others see. said: what you say of it, as `resources.edit` takes it. Raises NotFound (of a group, too),
+        StorageError, InputError.
         """
         _check_path(path)
+        parts = self._running
         if isinstance(audience, str):
             audience = Audience.parse(audience, self.resolve_peer)
-        return await self._running.library.share(path, audience, name=name, progress=progress)
+        if audience is not None and audience.kind == "group":
+            parts.groups.get(audience.group)
+        share = await parts.library.share(path, audience, name=name, progress=progress)
+        await parts.resources.shared(share, said or Said())
+        return share
 
     async def unshare(self, ref: str) -> Share:
         """Stop sharing, by name, path or content id; the files stay. Raises ContentUnknown."""
@@ -420,6 +440,19 @@ class Node:
         if peer_id == self.peer_id:
             return await parts.library.list_files(path)
         return await parts.fetcher.list_files(peer_id, path)
+
+    async def resource_of(self, peer: PeerId | str, path: str) -> Described:
+        """What a peer says of what it shares at SHARE/PATH, beside what this node and others say of that.
+
+        The peer's word is kept. Raises ContentUnknown where it says nothing that this node may know, and what
+        connecting raises.
+        """
+        parts = self._running
+        peer_id = await self._met(peer)
+        envelope = await parts.resource_protocol.ask(peer_id, path)
+        if envelope is None:
+            raise ContentUnknown(f"{peer_id} says nothing of {path!r}", hint="see what it shares: warren ls")
+        return await parts.resources.heard(envelope)
 
     def get(
         self, ref: str | Cid, *, output: str | Path | None = None, from_peer: PeerId | str | None = None

@@ -21,14 +21,17 @@ from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
 from warren.protocols.invite.protocol import InviteProtocol
 from warren.protocols.ping import KeepAlive, Ping
+from warren.protocols.resource import ResourceProtocol
 from warren.runtime.migrations import numbered_scripts
 from warren.services.contacts.contacts import Contacts
 from warren.services.contacts.keeper import Keeper
+from warren.services.contacts.model import ContactRemoved
 from warren.services.contacts.petname import petname_key
 from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
+from warren.services.groups.groups import Groups
 from warren.services.identity.home import DHT_NAME, DIRECTORY_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
@@ -41,6 +44,7 @@ from warren.services.peers.roles import roles_of
 from warren.services.peers.table import PeerTable
 from warren.services.peers.watcher import Watcher
 from warren.services.presence.presence import Presence
+from warren.services.resources.resources import Resources
 from warren.services.status.board import Sources, StatusBoard
 from warren.services.whereabouts.own_record import OwnRecord
 from warren.services.whereabouts.sequence import FILE_NAME as SEQUENCE_NAME
@@ -73,6 +77,8 @@ OWNERS_OF_STATE = (
     "warren.services.peers",
     "warren.services.dht",
     "warren.services.directory",
+    "warren.services.resources",
+    "warren.services.groups",
 )
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
@@ -91,10 +97,13 @@ class Parts:
     ping: Ping
     measuring: Measuring
     contacts: Contacts
+    groups: Groups
     peers: PeerTable
     peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
+    resources: Resources
+    resource_protocol: ResourceProtocol
     fetcher: Fetcher
     discovery: Discovery
     directory: Directory
@@ -129,7 +138,7 @@ async def assemble(
     network = Network(runtime, key, config.network, built_of)
     whereabouts = Whereabouts(network)
     peers = await _open_peers(state, network, key, stack)
-    contacts = await _open_contacts(config.name, state, peers, whereabouts, network, stack)
+    contacts, groups = await _open_contacts(config.name, state, peers, whereabouts, network, stack)
     numbers = SequenceFile(runtime, None if config.home is None else home.place(SEQUENCE_NAME))
     own_record = OwnRecord(key, whereabouts.reachable, numbers, runtime.clock)
     identify = Identify(network, agent, own_record.addresses, own_record.sealed)
@@ -137,8 +146,13 @@ async def assemble(
     exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-    library = await Library.open(runtime, network, config.files, state, index, is_contact=is_contact)
+    library = await Library.open(
+        runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
+    )
     stack.push_async_callback(library.close)
+    resources = Resources(runtime, state, key, library)
+    resources.listen(network.events.emit)
+    library.subscribe(resources.heed)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
     ping = Ping(network)
     measuring = Measuring(network, ping, peers, is_contact, config.peers, home.path)
@@ -153,7 +167,7 @@ async def assemble(
     discovery = discovery_of(
         config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
     )
-    ties = Ties(network, key, state, library, contacts, peers, whereabouts.reachable)
+    ties = Ties(network, key, state, library, resources, contacts, groups, peers, whereabouts.reachable)
     place = home.place(DIRECTORY_NAME)
     directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)
@@ -176,10 +190,13 @@ async def assemble(
         ping=ping,
         measuring=measuring,
         contacts=contacts,
+        groups=groups,
         peers=peers,
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
+        resources=resources,
+        resource_protocol=ResourceProtocol(network, resources),
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
         directory=directory,
@@ -195,6 +212,7 @@ async def assemble(
             ("watching peers", watcher.run),
             ("writing the peer table", peers.run),
             ("dialling imported addresses", acquaint.run),
+            ("reading what shared files say of themselves", resources.run),
             *measuring.background,
             *([("exchanging peers", exchange.run)] if exchange is not None else []),
             ("discovery", discovery.run),
@@ -234,8 +252,14 @@ async def _open_contacts(
     whereabouts: Whereabouts,
     network: Network,
     stack: AsyncExitStack,
-) -> Contacts:
-    runtime = network.runtime
+) -> tuple[Contacts, Groups]:
+    runtime, emit = network.runtime, network.events.emit
+
+    def tell(event: object) -> None:
+        if isinstance(event, ContactRemoved):
+            groups.drop(event.peer)
+        emit(event)
+
     contacts = Contacts(
         state,
         runtime.clock,
@@ -243,12 +267,14 @@ async def _open_contacts(
         network.peer_id,
         name,
         whereabouts.reachable,
-        network.events.emit,
+        tell,
         _in_table(peers, runtime),
     )
+    groups = Groups(state, contacts.is_contact, emit)
     await contacts.load()
+    await groups.load()
     stack.push_async_callback(contacts.close)
-    return contacts
+    return contacts, groups
 
 
 async def supervised(doing: str, work: Work) -> None:

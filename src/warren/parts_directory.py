@@ -5,22 +5,27 @@ In:  the parts that do not know each other. Out: a `Directory`, and what runs as
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from warren.core.entry import Entry
+from warren.core.entry import Entry, Metadata
+from warren.core.errors import ContentUnknown, NotFound
 from warren.services.contacts.model import ContactAdded, ContactRemoved
 from warren.services.directory.catalog import Catalog
 from warren.services.directory.directory import Directory
 from warren.services.directory.index.sqlite import SqliteIndex
 from warren.services.files.types import Audience
+from warren.services.groups.groups import GroupChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AsyncExitStack
 
     from warren.config import Config
+    from warren.core.cid import Cid
     from warren.core.keys import PrivateKey
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -29,7 +34,9 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.files.library import Library
     from warren.services.files.types import FileEntry, Share
+    from warren.services.groups.groups import Groups
     from warren.services.peers.table import PeerTable
+    from warren.services.resources.resources import ResourceChanged, Resources
 
     Work = Callable[[], Awaitable[None]]
 
@@ -43,18 +50,24 @@ _PAGE = 500
 class ShareCircles:
     """Whom the audiences of shares admit; see `services.directory.catalog.Circles`."""
 
-    def __init__(self, contacts: Contacts) -> None:
+    def __init__(self, contacts: Contacts, groups: Groups) -> None:
         self._contacts = contacts
+        self._groups = groups
 
     def admits(self, audience: str, peer: PeerId) -> bool:
         """Whether the peer may see what is shared with that audience."""
-        return _parsed(audience).admits(peer, is_contact=self._contacts.is_contact(peer))
+        is_contact, groups = self._contacts.is_contact(peer), self._groups.of(peer)
+        return _parsed(audience).admits(peer, is_contact=is_contact, groups=groups)
 
     def members(self, audience: str) -> list[PeerId]:
         """All whom it admits."""
         parsed = _parsed(audience)
         if parsed.kind == "peers":
             return list(parsed.peers)
+        if parsed.kind == "group":
+            with contextlib.suppress(NotFound):  # of a group that is gone nobody is a member
+                return list(self._groups.get(parsed.group).members)
+            return []
         return [one.peer_id for one in self._contacts.all()]
 
 
@@ -64,40 +77,70 @@ def _parsed(audience: str) -> Audience:
 
 
 class Feeding:
-    """Tells the catalog what the library shares: all of it at the start, then what changes."""
+    """Tells the catalog what is shared and what is said of it: all at the start, then what changes."""
 
-    def __init__(self, library: Library, catalog: Catalog) -> None:
+    def __init__(self, library: Library, resources: Resources, catalog: Catalog) -> None:
         self._library = library
+        self._resources = resources
         self._catalog = catalog
+        self._described: dict[Cid, None] = {}
+        """Content of which something else is said now."""
+        self._more = asyncio.Event()
         library.subscribe(self._on_changed)
+        resources.listen(self._on_described)
 
     async def run(self) -> None:
-        """Bring the catalog in line with what is shared."""
+        """Bring the catalog in line with what is shared, then follow what is said of it."""
         await self._catalog.keep_only(self._is_shared)
         for share in self._library.shares():
             if share.ready:
                 await self._catalog.bring_in_line(share.name, str(share.audience), self._pages(share))
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._described:
+                cid = next(iter(self._described))
+                del self._described[cid]
+                await self._put_anew(cid)
 
     def _is_shared(self, name: str) -> bool:
         """What is hashed again is listed when that is done."""
         return any(share.name == name and share.ready for share in self._library.shares())
 
     async def _on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
-        await self._catalog.change(str(share.audience), [_entry(one) for one in added], removed)
+        await self._catalog.change(str(share.audience), await self._entries(added), removed)
+
+    def _on_described(self, changed: ResourceChanged) -> None:
+        self._described[changed.cid] = None
+        self._more.set()
+
+    async def _put_anew(self, cid: Cid) -> None:
+        shares = {share.path: share for share in self._library.shares() if share.ready}
+        for top, inner in await self._library.find_cid(cid):
+            share = shares.get(top)
+            if share is None:
+                continue
+            with contextlib.suppress(ContentUnknown):  # it went meanwhile, and that is told too
+                found = await self._library.find("/".join(filter(None, (share.name, inner))))
+                await self._catalog.change(str(share.audience), await self._entries([found]))
 
     async def _pages(self, share: Share) -> AsyncIterator[list[Entry]]:
-        page: list[Entry] = []
+        page: list[FileEntry] = []
         async for _, entry in self._library.entries(share.path):
-            page.append(_entry(entry))
+            page.append(entry)
             if len(page) == _PAGE:
-                yield page
+                yield await self._entries(page)
                 page = []
         if page:
-            yield page
+            yield await self._entries(page)
+
+    async def _entries(self, found: Sequence[FileEntry]) -> list[Entry]:
+        said = await self._resources.metadata_of([one.cid for one in found])
+        return [_entry(one, said.get(one.cid, Metadata())) for one in found]
 
 
-def _entry(one: FileEntry) -> Entry:
-    return Entry(one.path, "dir" if one.kind == "dir" else "file", one.size, one.cid)
+def _entry(one: FileEntry, metadata: Metadata) -> Entry:
+    return Entry(one.path, "dir" if one.kind == "dir" else "file", one.size, one.cid, metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +151,9 @@ class Ties:
     key: PrivateKey
     state: Database
     library: Library
+    resources: Resources
     contacts: Contacts
+    groups: Groups
     peers: PeerTable
     reachable: Callable[[], Sequence[Multiaddr]]
 
@@ -124,7 +169,7 @@ async def assemble_directory(
     runtime = network.runtime
     index = await SqliteIndex.open(runtime, place)
     stack.push_async_callback(index.close)
-    circles = ShareCircles(contacts)
+    circles = ShareCircles(contacts, ties.groups)
     catalog = await Catalog.open(ties.state, circles, network.peer_id, runtime.entropy, runtime.clock)
 
     async def find() -> list[PeerId]:
@@ -144,7 +189,7 @@ async def assemble_directory(
         is_public=lambda: any(address.is_global for address in ties.reachable()),
         find=find if config.discovery.connections else None,
     )
-    for kind in (ContactAdded, ContactRemoved):
+    for kind in (ContactAdded, ContactRemoved, GroupChanged):
         network.events.on(kind, lambda _: directory.registrar.wake())
-    feeding = Feeding(ties.library, catalog)
+    feeding = Feeding(ties.library, ties.resources, catalog)
     return directory, [("listing what is shared", feeding.run), *directory.background]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
+from warren.core.entry import Metadata
 from warren.core.errors import (
     Ambiguous,
     BadContent,
@@ -19,11 +20,13 @@ from warren.core.errors import (
     ContentUnknown,
     InputError,
     InvalidCode,
+    NotFound,
     PeerUnknown,
     SourceVanished,
 )
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.resource import Resource
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
 from warren.protocols.kad.gathering import Provider
@@ -43,7 +46,10 @@ from warren.services.files.types import (
     Share,
     Skipped,
 )
+from warren.services.groups.groups import Group
 from warren.services.peers.speedtest import SpeedProgress, SpeedResult
+from warren.services.resources.resources import Described
+from warren.services.resources.said import Said
 
 if TYPE_CHECKING:
     from warren.services.presence.model import Tally
@@ -234,6 +240,67 @@ class FakeDht:
         return own + [Published(cid.multihash, cid, None, None) for cid in self.content]
 
 
+class FakeGroups:
+    """Groups of whoever is a contact."""
+
+    def __init__(self, contacts: FakeContacts) -> None:
+        self._contacts = contacts
+        self.kept: dict[str, Group] = {}
+
+    def all(self) -> Any:
+        return [self.kept[name] for name in sorted(self.kept)]
+
+    def get(self, name: str) -> Any:
+        if name not in self.kept:
+            raise NotFound(f"no group is called {name!r}", hint="warren group list shows them")
+        return self.kept[name]
+
+    async def add(self, name: str, members: Any = ()) -> Any:
+        for one in members:
+            if self._contacts.get(one) is None:
+                raise PeerUnknown(f"{one} is no contact", hint="a group holds contacts only")
+        before = self.kept.get(name, Group(name, ())).members
+        self.kept[name] = Group(name, tuple(sorted({*before, *members})))
+        return self.kept[name]
+
+    async def take_out(self, name: str, members: Any) -> Any:
+        left = tuple(one for one in self.get(name).members if one not in members)
+        self.kept[name] = Group(name, left)
+        return self.kept[name]
+
+    async def remove(self, name: str) -> Any:
+        self.get(name)
+        return self.kept.pop(name)
+
+
+class FakeResources:
+    """Of what it is asked of, unless that is called `none`; Ben says something of all."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, Said] = {}
+        self.others = (Resource(BEN, CID, 3, Metadata("What Ben says")),)
+
+    async def all(self) -> Any:
+        return [await self.show(ref) for ref, said in sorted(self.said.items()) if said]
+
+    async def show(self, ref: str) -> Any:
+        if ref.endswith(("none", "silent")):
+            raise ContentUnknown(f"nothing is shared at {ref!r}", hint="warren ls")
+        said = self.said.get(ref, Said())
+        from_file = Metadata("From the file", authors=("Anna",)) if ref.endswith(".pdf") else Metadata()
+        return Described(CID, said.over(from_file), said.names, 7, (ref,), self.others)
+
+    async def edit(self, ref: str, **said: Any) -> Any:
+        await self.show(ref)
+        self.said[ref] = self.said.get(ref, Said()).changed(Said(**said))
+        return await self.show(ref)
+
+    async def clear(self, ref: str) -> Any:
+        await self.show(ref)
+        self.said.pop(ref, None)
+        return await self.show(ref)
+
+
 @dataclass
 class FakeNode:
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
@@ -251,6 +318,7 @@ class FakeNode:
         self.peers, self.peer_lists = FakePeers(self), FakeLists()
         self.discovery, self.presence = FakeDiscovery(), FakePresence()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
+        self.groups, self.resources = FakeGroups(self.contacts), FakeResources()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
         self.hold = asyncio.Event()
@@ -314,7 +382,7 @@ class FakeNode:
         return list(self.kept)
 
     async def share(
-        self, path: Any, audience: Any = None, progress: Any = None, name: str | None = None
+        self, path: Any, audience: Any = None, progress: Any = None, name: str | None = None, said: Any = None
     ) -> Any:
         if not path.exists():
             raise SourceVanished(f"{path} is gone")
@@ -322,6 +390,7 @@ class FakeNode:
         skipped = (Skipped("link", "leads out of the share"),)
         one = Share(name or path.name, path, CID, audience or Audience(), "dir", 2, 10, skipped, 1, 0.5)
         self.kept.append(one)
+        self.resources.said[one.name] = said
         return one
 
     def pause_shares(self) -> None:
@@ -345,6 +414,11 @@ class FakeNode:
             FileEntry("notes.txt", "notes.txt", "file", 12, CID),
         ]
         return [entries[1]] if path == "notes.txt" else entries
+
+    async def resource_of(self, peer: Any, path: str) -> Any:
+        if path.endswith("silent"):
+            raise ContentUnknown(f"{peer} says nothing of {path!r}")
+        return Described(CID, Metadata(), (), 0, (), (Resource(peer, CID, 3, Metadata(f"of {path}")),))
 
     def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
         return FakeTransfer(self, ref, output)

@@ -26,6 +26,13 @@ def pins(group: str) -> dict[str, set[str]]:
     return found
 
 
+def asked() -> tuple[list[Requirement], list[Requirement]]:
+    """What everybody needs, and what the extras add."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = itertools.chain(*project["optional-dependencies"].values())
+    return [Requirement(one) for one in project["dependencies"]], [Requirement(one) for one in extras]
+
+
 def test_each_pin_has_hashes() -> None:
     for group in GROUPS:
         text = (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
@@ -34,11 +41,12 @@ def test_each_pin_has_hashes() -> None:
 
 
 def test_the_lock_fits_what_is_asked_for() -> None:
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    locked = pins("run")
-    for requirement in map(Requirement, asked):
-        versions = locked[canonicalize_name(requirement.name)]
-        assert all(requirement.specifier.contains(version) for version in versions), requirement
+    needed, extras = asked()
+    for group, requirements in (("run", needed), ("test", needed + extras)):
+        locked = pins(group)
+        for requirement in requirements:
+            versions = locked[canonicalize_name(requirement.name)]
+            assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
 def test_each_set_holds_the_one_before() -> None:
@@ -47,8 +55,7 @@ def test_each_set_holds_the_one_before() -> None:
 
 
 def test_every_dependency_has_an_upper_bound() -> None:
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    for requirement in map(Requirement, asked):
+    for requirement in itertools.chain(*asked()):
         assert any(part.operator == "<" for part in requirement.specifier), requirement
 
 
@@ -68,8 +75,8 @@ def test_what_is_imported_is_what_is_asked_for() -> None:
         "prometheus_client": "prometheus-client",
         "starlette": "fastapi",
     }
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert {distributions.get(name, name) for name in foreign} == {Requirement(line).name for line in asked}
+    names = {requirement.name for requirement in itertools.chain(*asked())}
+    assert {distributions.get(name, name) for name in foreign} == names
 
 
 def imported_names(node: ast.AST) -> list[str]:

@@ -49,14 +49,25 @@ class Metadata:
         ):
             if len(text) > most:
                 raise InputError(f"a {name} has {most} characters at most, not {len(text)}")
+            _check_text(name, text)
         for name, several in (("authors", self.authors), ("domains", self.domains), ("tags", self.tags)):
             if len(several) > NAMES_MAX:
                 raise InputError(f"there are {NAMES_MAX} {name} at most, not {len(several)}")
             if any(not 0 < len(one) <= NAME_CHARS_MAX for one in several):
                 raise InputError(f"each of the {name} has 1 to {NAME_CHARS_MAX} characters")
+            for one in several:
+                _check_text(name, one)
 
     def __bool__(self) -> bool:
         return bool(self.title or self.abstract or self.authors or self.domains or self.tags or self.licence)
+
+
+def _check_text(name: str, text: str) -> None:
+    """Halves of surrogate pairs, which JSON can bring, have no place on the wire or in a database."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{text[:40]!a} ({name}) is not text", hint="write it in UTF-8") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Home:
                 file.unlink()
 
     def remember_listing(self, kind: str, items: list[Any]) -> None:
-        """Keep what the numbers 1, 2, 3... of a listing stand for. kind: 'peers' or 'files'."""
+        """Keep what the numbers 1, 2, 3... of a listing stand for. kind: 'peers', 'files' or 'resources'."""
         try:
             write_private(self.listing_file, json.dumps({**self._listings(), kind: items, "last": kind}))
         except OSError:

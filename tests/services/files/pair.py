@@ -31,7 +31,10 @@ LOOPBACK = Multiaddr.parse("/ip4/127.0.0.1/tcp/0")
 
 @dataclass
 class Pair:
-    """`library` belongs to the sharer, `fetcher` to the other; `contacts` are the sharer's."""
+    """`library` belongs to the sharer, `fetcher` to the other; `contacts` are the sharer's.
+
+    groups: the names of those that the fetcher is in.
+    """
 
     library: Library
     fetcher: Fetcher
@@ -39,6 +42,7 @@ class Pair:
     contacts: set[PeerId]
     networks: list[Network]
     runtime: Runtime
+    groups: list[str]
     seen: list[Progress] = field(default_factory=list)
 
     async def fetch(self, ref: str, folder: Path) -> Fetched:
@@ -54,17 +58,24 @@ class Pair:
 async def pair(home: Path, config: FilesConfig | None = None) -> AsyncIterator[Pair]:
     config = config or FilesConfig()
     contacts = {FETCHER.peer_id}
+    groups: list[str] = []
     runtimes = [RealRuntime(), RealRuntime()]
     networks = [Network(runtime, key) for runtime, key in zip(runtimes, [SHARER, FETCHER], strict=True)]
     await networks[0].listen([LOOPBACK])
     state = await open_state(runtimes[0], home)
     library = await Library.open(
-        runtimes[0], networks[0], config, state, home / "index.db", is_contact=lambda peer: peer in contacts
+        runtimes[0],
+        networks[0],
+        config,
+        state,
+        home / "index.db",
+        is_contact=lambda peer: peer in contacts,
+        groups_of=lambda peer: groups if peer == FETCHER.peer_id else (),
     )
     fetcher = Fetcher(runtimes[1], networks[1], config)
     try:
         await networks[1].connect(SHARER.peer_id, networks[0].listen_addrs)
-        yield Pair(library, fetcher, SHARER.peer_id, contacts, networks, runtimes[0])
+        yield Pair(library, fetcher, SHARER.peer_id, contacts, networks, runtimes[0], groups)
     finally:
         await fetcher.close()
         await library.close()

@@ -18,11 +18,12 @@ import pytest
 
 from tests.services.files.pair import FETCHER, pair, read_tree, write_tree
 from tests.support import run
+from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, DiskFull, InputError, StorageError
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PROTOCOL_ID, Status
 from warren.runtime.rebuildable import ASIDE
-from warren.services.files import hashing, importer, index, shares
+from warren.services.files import hashing, importer, index, library, shares
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
@@ -499,6 +500,64 @@ def test_an_audience_that_is_narrowed_holds_for_open_streams(tmp_path: Path, sou
             assert await statuses(client, b"hello") == [Status.OK]
             await two.library.unshare("docs")
             assert await statuses(client, b"hello") == [Status.NOT_FOUND]
+
+    run(main())
+
+
+def test_who_is_in_a_group_is_asked_each_time(tmp_path: Path, source: Path) -> None:
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            share = await two.library.share(source, Audience("group", group="family"))
+            client = TransferClient(await two.networks[1].open_stream(two.sharer, PROTOCOL_ID))
+            for groups, status in [
+                ({"family"}, Status.OK),
+                ({"work"}, Status.NOT_FOUND),
+                ({"family"}, Status.OK),
+            ]:
+                two.groups[:] = groups
+                assert await statuses(client, b"hello") == [status]
+                await client.ask_tree([share.cid.to_bytes()])
+                assert (await client.next_answer(5)).header.status is status
+            two.contacts.clear()
+            assert await statuses(client, b"hello") == [Status.NOT_FOUND]
+
+    run(main())
+
+
+def test_what_lies_where_can_be_asked(tmp_path: Path, source: Path) -> None:
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            share = await two.library.share(source)
+            inner = await two.library.find("docs/sub/b.txt")
+            assert (inner.name, inner.path, inner.kind, inner.size) == ("b.txt", "docs/sub/b.txt", "file", 5)
+            assert (await two.library.find("docs/")).cid == share.cid
+            for path in ("", "docs/no", "other"):
+                with pytest.raises(ContentUnknown):
+                    await two.library.find(path)
+            assert await two.library.find_cid(inner.cid) == [(source, "sub/b.txt")]
+            assert await two.library.find_cid(share.cid) == [(source, "")]
+            assert await two.library.find_cid(Cid.raw_sha256(bytes(32))) == []
+            write_tree(source, {"copy.txt": b"world"})
+            await two.library.share(source)
+            assert set(await two.library.find_cid(inner.cid)) == {(source, "sub/b.txt"), (source, "copy.txt")}
+            await two.library.unshare("docs")
+            assert await two.library.find_cid(inner.cid) == []
+
+    run(main())
+
+
+def test_files_of_a_kind_come_in_pages(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "PAGE_FILES", 2)
+    names = ["1.pdf", "2.PDF", "x/3.pdf", "x/4.Pdf", "y/5.pdf"]
+    write_tree(source, {name: name.encode() for name in [*names, "pdf", "x/6.pdfx"]})
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            await two.library.share(source)
+            pages = [page async for page in two.library.files_ending(source, ".pdf")]
+            assert [[path for path, _ in page] for page in pages] == [names[:2], names[2:4], names[4:]]
+            assert (await two.library.find("docs/x/3.pdf")).cid == pages[1][0][1]
+            assert [page async for page in two.library.files_ending(tmp_path, ".pdf")] == []
 
     run(main())
 

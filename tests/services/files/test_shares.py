@@ -35,16 +35,17 @@ def test_shares_come_back_as_they_were(db: sqlite3.Connection) -> None:
         share("/a", "a"),
         share(odd, "b", Audience("public")),
         share("/c", "c", Audience("peers", (PEER,))),
+        share("/e", "e", Audience("group", group="family")),
     ]
     for one in reversed(kept):
         shares.keep(db, one)
     assert shares.load(db) == kept
     changed = replace(kept[0], audience=Audience("public"), name="d", files=4)
     shares.keep(db, changed)
-    assert shares.load(db) == [*kept[1:], changed]
+    assert shares.load(db) == [*kept[1:3], changed, kept[3]]
     shares.drop(db, Path(odd))
     shares.drop(db, Path("/nothing"))
-    assert shares.load(db) == [kept[2], changed]
+    assert shares.load(db) == [kept[2], changed, kept[3]]
 
 
 def test_two_shares_have_no_name_in_common(db: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from warren.frontends.api.schemas_discovery import Discovery
+from warren.frontends.api.schemas_resources import MetadataRequest
 from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 
@@ -123,9 +124,10 @@ class ShareRequest(_Request):
     path: str = Field(max_length=4096)
     audience: str | None = Field(
         default=None,
-        description="contacts, public, or peer:NAME,NAME; null: contacts, or what it was when shared before",
+        description="contacts, public, group:NAME or peer:NAME,NAME; null: contacts, or what it was before",
     )
     name: str | None = Field(default=None, max_length=255)
+    metadata: MetadataRequest | None = Field(default=None, description="What to say of it")
 
 
 class Skipped(BaseModel):

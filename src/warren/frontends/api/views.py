@@ -108,7 +108,7 @@ def _skipped(entries: Iterable[Skipped]) -> list[Document]:
 def _audience(node: Node, audience: Audience) -> str:
     """As people would write it: with petnames where there are some."""
     if audience.kind != "peers":
-        return audience.kind
+        return str(audience)
     contacts = ((node.contacts.get(peer), peer) for peer in audience.peers)
     return ",".join(contact.petname if contact else str(peer) for contact, peer in contacts)
 

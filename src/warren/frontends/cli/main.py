@@ -43,6 +43,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "invite": ("people:invite", "Make a code that lets somebody become your contact."),
         "join": ("people:join", "Use a code that somebody gave you."),
         "peer": ("peer:peer", "List, show, add, block and remove peers; import and export them."),
+        "group": ("group:group", "Put contacts into groups, to share with them alone."),
         "metadata": ("metadata:metadata", "Say something of this node that all can read."),
         "ping": ("people:ping", "Measure the round trip to a peer."),
         "speedtest": ("people:speedtest", "Measure throughput to and from a peer."),
@@ -50,6 +51,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Files": {
         "share": ("files:share", "Share a file or folder."),
         "unshare": ("files:unshare", "Stop sharing something."),
+        "resource": ("resource:resource", "Say what a shared file or folder is."),
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
         "get": ("get:get", "Fetch a file or folder, verified."),
     },

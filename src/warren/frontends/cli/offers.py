@@ -1,4 +1,4 @@
-"""What a shell offers for a half-typed word: petnames, shares, and what lies in a peer's folders.
+"""What a shell offers for a half-typed word: petnames, groups, shares, and what lies in a peer's folders.
 
 In:  Click's context and the word. Out: the words that begin with it; none unless a node answers at once.
 """
@@ -24,6 +24,11 @@ def peers(ctx: click.Context, _param: click.Parameter, word: str) -> list[str]:
 def shares(ctx: click.Context, _param: click.Parameter, word: str) -> list[str]:
     """One's own shares."""
     return _fitting(word, [one["name"] for one in _items(ctx, "shares")])
+
+
+def groups(ctx: click.Context, _param: click.Parameter, word: str) -> list[str]:
+    """Groups of contacts."""
+    return _fitting(word, [one["name"] for one in _items(ctx, "groups")])
 
 
 def places(ctx: click.Context, param: click.Parameter, word: str) -> list[str]:

@@ -81,6 +81,8 @@ MIGRATIONS: Final = (
 SWEEP_ROWS: Final = 2000
 PLACES_MAX: Final = 16
 """Equal files in which a chunk is looked for. Attack: thousands of empty files, asked for again and again."""
+CID_PLACES_MAX: Final = 100
+"""Equal files that are told of. Fault: thousands of empty files."""
 
 
 class EntryRow(NamedTuple):
@@ -275,6 +277,31 @@ def find_entry(db: sqlite3.Connection, share: int, folder: str, name: str) -> Li
         (share, folder, name),
     ).fetchone()
     return ListedEntry(*row) if row else None
+
+
+def find_cid(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> list[tuple[int, str, str]]:
+    """Entries with this content id, as (share, folder, name). It looks at every entry."""
+    rows = db.execute(
+        "SELECT share, folder, name FROM entry"  # noqa: S608 (what is inserted are integers of our own)
+        f" WHERE cid = ? AND share IN ({_numbers(visible)}) LIMIT {CID_PLACES_MAX}",
+        (cid,),
+    )
+    return rows.fetchall()
+
+
+def files_ending(
+    db: sqlite3.Connection, share: int, ending: str, after: tuple[str, str], limit: int
+) -> list[tuple[str, str, bytes]]:
+    """Files whose names end so, whatever the case of ASCII letters, as (folder, name, content id).
+
+    They come by folder and name, from behind `after`.
+    """
+    rows = db.execute(
+        "SELECT folder, name, cid FROM entry WHERE share = ? AND (folder, name) > (?, ?)"
+        " AND kind = 'file' AND name LIKE '%' || ? ORDER BY folder, name LIMIT ?",
+        (share, *after, ending, limit),
+    )
+    return rows.fetchall()
 
 
 def find_chunks(

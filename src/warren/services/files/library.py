@@ -28,7 +28,7 @@ from warren.protocols.transfer.server import ServerLimits, TransferServer
 from warren.runtime.rebuildable import open_rebuildable
 from warren.services.files import comparing, index, listing, shares
 from warren.services.files.changes import PAGE_ENTRIES, Listeners
-from warren.services.files.hashing import find_data_folder
+from warren.services.files.hashing import find_data_folder, join
 from warren.services.files.importer import Importer
 from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
@@ -37,7 +37,7 @@ from warren.services.files.upkeep import Upkeep
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PAGE_FILES = 1000
+"""Files that are looked through in one go."""
+
 
 class Library:
     """The shares of one node. Make it with `open`; it serves until `close`."""
@@ -62,6 +65,7 @@ class Library:
         state: Database,
         database: Database,
         is_contact: Callable[[PeerId], bool],
+        groups_of: Callable[[PeerId], Collection[str]],
     ) -> None:
         self._runtime = runtime
         self._config = config
@@ -71,7 +75,9 @@ class Library:
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
-        self._offering = Offering(runtime, database, self._shares, is_contact, self._upkeep.is_missing)
+        self._offering = Offering(
+            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing
+        )
         self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
         """Held while what is committed of a share changes, or is walked."""
@@ -90,14 +96,17 @@ class Library:
         path: StrPath,
         *,
         is_contact: Callable[[PeerId], bool],
+        groups_of: Callable[[PeerId], Collection[str]] = lambda _: (),
     ) -> Library:
         """Open the index at `path` and serve on `network` what `state` says is shared.
+
+        groups_of: the names of the groups that a peer is in, asked anew for each request.
 
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
         database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
-        library = cls(runtime, config, state, database, is_contact)
+        library = cls(runtime, config, state, database, is_contact, groups_of)
         try:
             await library._start(network)
         except BaseException:
@@ -263,6 +272,36 @@ class Library:
                 return
             after = lines[-1][:2]
             yield [comparing.entry_of(share, line) for line in lines]
+
+    async def find(self, path: str, asker: PeerId | None = None) -> FileEntry:
+        """The file or folder at `path` (SHARE/FOLDER/NAME) itself; for an asker, if it may see that.
+
+        Raises `ContentUnknown`.
+        """
+        path = path.strip("/")
+        visible = set(self._shares) if asker is None else self._offering.visible(asker)
+        found = await self._offering.list_among(visible, path, "", 0)
+        if found is None or found.here is None:
+            raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
+        return listing.line(found.here, path)
+
+    async def find_cid(self, cid: Cid) -> list[tuple[Path, str]]:
+        """Where this content is shared: the path of the share, and the path in it ("": itself)."""
+        shares = dict(self._shares)
+        found = await self._database.run(partial(index.find_cid, visible=set(shares), cid=cid.to_bytes()))
+        return [(shares[number].path, join(folder, name)) for number, folder, name in found]
+
+    async def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
+        """The files of the share at `top` whose names end so, as (path in it, content id), page by page."""
+        after = ("", "")
+        while numbers := self._numbers_of(top):
+            page = await self._database.run(
+                partial(index.files_ending, share=numbers[0], ending=ending, after=after, limit=PAGE_FILES)
+            )
+            yield [(join(folder, name), Cid.from_bytes(cid)) for folder, name, cid in page]
+            if len(page) < PAGE_FILES:
+                return
+            after = page[-1][:2]
 
     async def _find(self, path: str) -> str:
         disk, offload = self._runtime.disk, self._runtime.offload

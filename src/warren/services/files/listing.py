@@ -49,9 +49,10 @@ def to_user(listing: Listing, path: str) -> list[FileEntry]:
     """The lines for what lies at `path`: of a folder its entries, else the thing itself."""
     here = listing.here
     if here is not None and here.kind is not Kind.DIR:
-        return [_line(here, path)]
-    return [_line(entry, f"{path}/{entry.name}" if path else entry.name) for entry in listing.entries]
+        return [line(here, path)]
+    return [line(entry, f"{path}/{entry.name}" if path else entry.name) for entry in listing.entries]
 
 
-def _line(entry: Entry, path: str) -> FileEntry:
+def line(entry: Entry, path: str) -> FileEntry:
+    """An entry as the user sees it, at its `path`."""
     return FileEntry(entry.name, path, _FROM_WIRE[entry.kind], entry.size, Cid.from_bytes(entry.cid))

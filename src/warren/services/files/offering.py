@@ -36,12 +36,14 @@ class Offering:
         database: Database,
         shares: Mapping[int, Share],
         is_contact: Callable[[PeerId], bool],
+        groups_of: Callable[[PeerId], Collection[str]],
         is_missing: Callable[[Share], bool],
     ) -> None:
         self._runtime = runtime
         self._database = database
         self._shares = shares
         self._is_contact = is_contact
+        self._groups_of = groups_of
         self._is_missing = is_missing
 
     def is_known(self, peer: PeerId) -> bool:
@@ -50,11 +52,11 @@ class Offering:
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """See `ContentSource`."""
-        return await self.list_among(self._visible(peer), path, after, limit)
+        return await self.list_among(self.visible(peer), path, after, limit)
 
     async def read_nodes(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes | None]:
         """See `ContentSource`."""
-        visible = self._visible(peer)
+        visible = self.visible(peer)
         if not visible:
             return [None]
         return await self._database.run(
@@ -63,7 +65,7 @@ class Offering:
 
     async def plan_chunks(self, peer: PeerId, digests: Sequence[bytes], *, check: bool) -> Sequence[ReadJob]:
         """See `ContentSource`."""
-        visible = self._visible(peer)
+        visible = self.visible(peer)
         places: Sequence[tuple[Place, ...]] = [()] * len(digests)
         if visible:
             places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
@@ -79,12 +81,14 @@ class Offering:
             )
         return parts
 
-    def _visible(self, peer: PeerId) -> set[int]:
-        is_contact = self._is_contact(peer)
+    def visible(self, peer: PeerId) -> set[int]:
+        """The numbers of the shares that a peer may see now."""
+        is_contact, groups = self._is_contact(peer), self._groups_of(peer)
         return {
             number
             for number, share in self._shares.items()
-            if share.audience.admits(peer, is_contact=is_contact) and not self._is_missing(share)
+            if share.audience.admits(peer, is_contact=is_contact, groups=groups)
+            and not self._is_missing(share)
         }
 
     async def list_among(self, visible: Collection[int], path: str, after: str, limit: int) -> Listing | None:

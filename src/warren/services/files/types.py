@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from warren.core.errors import InputError
+from warren.core.group_name import group_name
 from warren.core.peer_id import PeerId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from warren.core.cid import Cid
 
-AudienceKind: TypeAlias = Literal["contacts", "peers", "public"]
+AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
 ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
@@ -28,38 +29,53 @@ AUDIENCE_PEERS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may see a share: all contacts, the named peers, or everyone."""
+    """Who may see a share: all contacts, a group of them, the named peers, or everyone.
+
+    Who is in the group is asked each time: one that is gone admits nobody.
+    """
 
     kind: AudienceKind = "contacts"
     peers: tuple[PeerId, ...] = ()
+    group: str = ""
 
     def __post_init__(self) -> None:
         if (self.kind == "peers") != bool(self.peers):
             raise InputError("an audience of peers names them, and no other does", hint="write peer:ANNA,BEN")
         if len(self.peers) > AUDIENCE_PEERS_MAX:
             raise InputError(f"an audience names at most {AUDIENCE_PEERS_MAX} peers")
+        if (self.kind == "group") != bool(self.group):
+            raise InputError("an audience of a group names it, and no other does", hint="write group:FAMILY")
+        if self.group:
+            object.__setattr__(self, "group", group_name(self.group))
 
     @classmethod
     def parse(cls, text: str, resolve: Callable[[str], PeerId] = PeerId.parse) -> Audience:
-        """Read `contacts`, `public` or `peer:NAME,NAME`; `resolve` turns each name into a peer id.
+        """Read `contacts`, `public`, `group:NAME` or `peer:NAME,NAME`; `resolve` turns each name of a peer
+        into its id.
 
         Raises `InputError`, and what `resolve` raises.
         """
         match text.strip().partition(":"):
             case (("contacts" | "public") as kind, "", ""):
                 return cls(kind)
+            case ("group", ":", name):
+                return cls("group", group=group_name(name))
             case (("peer" | "peers"), ":", names):
                 wanted = [name.strip() for name in names.split(",") if name.strip()]
                 return cls("peers", tuple(dict.fromkeys(resolve(name) for name in wanted)))
-        raise InputError(f"{text!r} is no audience", hint="contacts, public, or peer:ANNA,BEN")
+        raise InputError(f"{text!r} is no audience", hint="contacts, public, group:FAMILY, or peer:ANNA,BEN")
 
-    def admits(self, peer: PeerId, *, is_contact: bool) -> bool:
-        """Whether `peer` belongs to it."""
+    def admits(self, peer: PeerId, *, is_contact: bool, groups: Collection[str] = ()) -> bool:
+        """Whether `peer` belongs to it. groups: the names of those it is in now."""
         if self.kind == "peers":
             return peer in self.peers
+        if self.kind == "group":
+            return is_contact and self.group in groups
         return self.kind == "public" or is_contact
 
     def __str__(self) -> str:
+        if self.group:
+            return f"group:{self.group}"
         return f"peer:{','.join(map(str, self.peers))}" if self.peers else self.kind
 
 

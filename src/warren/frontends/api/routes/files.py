@@ -23,6 +23,7 @@ from warren.frontends.api.schemas import (
 )
 from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
 from warren.services.files.types import Audience
+from warren.services.resources.said import Said
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -43,9 +44,10 @@ async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
     """Hash a file or folder and share it from where it lies. The result is a `Share`."""
     path = _absolute(wanted.path, "path")
     audience = Audience.parse(wanted.audience, node.resolve_peer) if wanted.audience else None
+    said = Said(**wanted.metadata.model_dump()) if wanted.metadata else Said()
 
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        shared = await node.share(path, audience, name=wanted.name, progress=report)
+        shared = await node.share(path, audience, name=wanted.name, said=said, progress=report)
         return views.share(node, shared)
 
     return NdjsonResponse(with_progress(work, views.progress))

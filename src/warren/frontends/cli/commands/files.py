@@ -10,6 +10,7 @@ import click
 from warren.core.errors import ContentUnknown, NotFound, PeerUnknown
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session, columns
+from warren.frontends.cli.metadata_options import given, metadata_options
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
 
@@ -22,14 +23,17 @@ from warren.frontends.cli.progress import follow
         "warren share ~/Public --to public --name papers",
         "warren share --pause",
         "warren share",
+        "warren share ~/Photos --audience group:family",
+        "warren share paper.pdf --title 'On Apples' --author Anna --tag fruit --licence CC-BY-4.0",
     ],
     exits=(4, 6, 8),
 )
 @click.argument("path", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option(
     "--to",
+    "--audience",
     "audience",
-    metavar="contacts|public|PEER,...",
+    metavar="contacts|public|group:NAME|PEER,...",
     shell_complete=offers.peers,
     help="Who may see and fetch it.  [default: contacts; shared again: who could before]",
 )
@@ -37,6 +41,7 @@ from warren.frontends.cli.progress import follow
     "--name",
     help="What others see it called.  [default: the file's or folder's name; shared again: as before]",
 )
+@metadata_options
 @click.option(
     "--pause/--resume",
     "paused",
@@ -45,7 +50,14 @@ from warren.frontends.cli.progress import follow
 )
 @click.pass_obj
 def share(
-    session: Session, path: Path | None, audience: str | None, name: str | None, *, paused: bool | None
+    session: Session,
+    /,
+    path: Path | None,
+    audience: str | None,
+    name: str | None,
+    *,
+    paused: bool | None,
+    **options: Any,
 ) -> None:
     """Share a file or folder from where it lies. No copy is made.
 
@@ -53,13 +65,23 @@ def share(
     moved or removed in it follows by itself, and what did not change is not read again. What .warrenignore
     files name is left out, as in gitignore. Prints the content id: the one that ipfs add gives under the
     profile unixfs-v1-2025. Without PATH it lists what is shared.
+
+    What you say of it, with --title and so on, is signed, and found by those who may see it; warren resource
+    edit changes it, also for what lies inside. A PDF file says some of it itself.
     """
+    said = given(options)
     if path is None or paused is not None:
-        if audience or name or (path and paused is not None):
-            raise click.UsageError("--to and --name go with a PATH, --pause and --resume without")
+        if audience or name or said or (path and paused is not None):
+            raise click.UsageError("--to, --name and --title go with a PATH, --pause and --resume without")
         _pause_or_list(session, paused=paused)
         return
-    wanted = {"path": str(path.absolute()), "audience": _audience(session, audience), "name": name}
+    wanted: dict[str, Any] = {
+        "path": str(path.absolute()),
+        "audience": _audience(session, audience),
+        "name": name,
+    }
+    if said:
+        wanted["metadata"] = said
     made = follow(session.client.stream("POST", "shares", body=wanted), quiet=session.as_json)
     session.show(made, [made["cid"]])
     session.note(
@@ -215,12 +237,14 @@ def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
 
 def _audience(session: Session, text: str | None) -> str | None:
     """The API's form of --to: peers are named as such, numbers of the last listing become ids."""
-    if text in (None, "contacts", "public"):
+    if text is None or text in {"contacts", "public"}:
+        return text
+    if text.startswith("group:") and "," not in text:
         return text
     names = [one.strip() for one in text.removeprefix("peer:").split(",") if one.strip()]
-    if not names or {"contacts", "public"} & set(names):
+    if not names or any(one in {"contacts", "public"} or one.startswith("group:") for one in names):
         what = "names nobody" if not names else "mixes peers with an audience that stands alone"
         raise click.UsageError(
-            f"--to {text!r} {what}; give contacts, or public, or peers with commas between"
+            f"--to {text!r} {what}; give contacts, or public, or peers with commas between, or group:NAME"
         )
     return "peer:" + ",".join(session.peer(one) for one in names)

@@ -1,0 +1,1 @@
+"""Groups: sets of contacts under a name, for audiences."""
