@@ -47,6 +47,11 @@ class Changes(NamedTuple):
 def load(db: sqlite3.Connection, now_ms: int) -> tuple[State, dict[str, int]]:
     """The state, begun if there is none, and the numbers of audiences by name."""
     db.execute("INSERT OR IGNORE INTO catalog_audience VALUES (0, 'public')")
+    # Where names of audiences were lost, nobody may see what had them, whoever gets their numbers next.
+    gone = "DELETE FROM catalog_entry WHERE audience NOT IN (SELECT number FROM catalog_audience)"
+    if db.execute(gone).rowcount:
+        (last,) = db.execute("SELECT ifnull(max(epoch), 0) FROM catalog_state").fetchone()
+        begin_epoch(db, max(now_ms, last + 1))
     row = db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone()
     if row is None:
         begin_epoch(db, now_ms)
