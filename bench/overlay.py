@@ -130,8 +130,9 @@ def measure(zipf: float, seed: int, queries: int, **options: int) -> list[Row]:
     summary_bytes = town.summary_bytes_per_s()
     held = sum(len(one.files) for one in town.supers) / len(town.supers)
     print(
-        f"s = {zipf:g}, seed {seed}: {held:.0f} files at each; a second costs {summary_bytes / 1000:,.0f} kB"
-        f" of summaries and {dht_bytes / 1000:,.0f} kB of records in the DHT, for {searches_per_s:g} searches",
+        f"s = {zipf:g}, seed {seed}: {held:.0f} files at each; a second costs {summary_bytes / 1000:,.0f}"
+        f" kB of summaries and {dht_bytes / 1000:,.0f} kB of records in the DHT, for {searches_per_s:g}"
+        " searches",
         file=sys.stderr,
         flush=True,
     )
@@ -232,6 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in seeds:
             rows = measure(zipf, seed, args.queries, **options)
             shown += [*rows, together(rows)]
+            print(table(shown[-4:]), file=sys.stderr, flush=True)
             failed += [f"s = {zipf:g}, seed {seed}: does not {what}" for what in missed(rows)]
     print(table(shown))
     print(*failed, sep="\n")

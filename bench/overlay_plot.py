@@ -38,8 +38,8 @@ def svg(rows: Sequence[Row]) -> str:
         y = _up(percent / 100)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{GREY}"/>')
         parts.append(_text(LEFT - 8, y + 4, f"{percent} %", "end"))
-    for power in range(1, 5):
-        parts.append(_text(_across(10**power), HEIGHT - BOTTOM + 18, f"{10**power:,}", "middle"))
+    ticks = [10**power for power in range(1, 5)]
+    parts += [_text(_across(one), HEIGHT - BOTTOM + 18, f"{one:,}", "middle") for one in ticks]
     x = float(LEFT)
     for third, colour in COLOURS.items():
         chosen = [row for row in rows if row.third == third]

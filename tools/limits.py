@@ -36,6 +36,8 @@ SETTINGS = (
     ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
     ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
     ("The directory", "directory.", "services/directory/config.py", "DirectoryConfig"),
+    ("The overlay of super-peers", "overlay.", "services/overlay/config.py", "OverlayConfig"),
+    ("Queries of others", "services.overlay.routing.", "services/overlay/routing.py", "RoutingLimits"),
     ("Whom discovery dials", "", "services/discovery/choice.py", "ChoicePolicy"),
     ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
     ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.errors import ProtocolViolation
@@ -16,12 +18,16 @@ from warren.protocols.overlay.messages import (
     Done,
     Hits,
     Join,
-    Message,
     Summary,
     decode,
     encode,
 )
 from warren.services.overlay.bloom import Bloom, Flips, difference, empty, flip
+
+if TYPE_CHECKING:
+    from warren.protocols.overlay.messages import (
+        Message,
+    )
 
 DOCUMENTED = (ProtocolViolation,)
 _ID = bytes(range(16))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -25,13 +26,17 @@ from warren.protocols.overlay.messages import (
     Done,
     Hits,
     Join,
-    Message,
     Summary,
     decode,
     encode,
     split,
 )
 from warren.protocols.overlay.proto import overlay_pb2 as pb
+
+if TYPE_CHECKING:
+    from warren.protocols.overlay.messages import (
+        Message,
+    )
 
 ID = bytes(range(16))
 PEER = PeerId(b"\x00\x24\x08\x01\x12\x20" + bytes(32))

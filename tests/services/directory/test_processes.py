@@ -31,7 +31,9 @@ class Peer(Machine):
         self.environment |= {f"WARREN_{key.upper()}": value for key, value in settings.items()}
 
     def begin(self, *bootstrap: str) -> None:
-        words = [word for one in bootstrap for word in ("--bootstrap", one)]
+        self.begin_with(*(word for one in bootstrap for word in ("--bootstrap", one)))
+
+    def begin_with(self, *words: str) -> None:
         self.start("--role", self.role, *words)
         self.client = Client(Home(self.home).door())
         self.status: dict[str, Any] = self.client.get("status")

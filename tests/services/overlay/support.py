@@ -13,10 +13,12 @@ from warren.core.found import Found
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
 from warren.protocols.overlay.messages import Ask, decode, encode
-from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, RoutingLimits, Send
+from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from warren.services.overlay.routing import RoutingLimits
 
 QUERY = Query(terms_of("lighthouse"), limit=20)
 ID = bytes(range(16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,15 +11,25 @@ from warren.services.overlay.deepening import AskRare, Deepening, DeepeningPolic
 POLICY = DeepeningPolicy(widen_max=100, rare_hits=5)
 
 
-def test_rounds_grow_up_to_the_ttl() -> None:
+def test_rounds_grow_as_far_as_summaries_cover_the_rest() -> None:
     machine = Deepening(5, 20, POLICY, rare=False)
-    steps = [machine.next(0, 8) for _ in range(6)]
+    steps = [machine.next(1, 8) for _ in range(6)]
     assert steps == [Round(1, 1, 0), Round(2, 2, 0), Round(3, 3, 1), Round(4, 4, 2), Round(5, 5, 3), End()]
 
 
-def test_one_hop_is_one_round() -> None:
-    machine = Deepening(1, 20, POLICY, rare=False)
-    assert [machine.next(0, 8) for _ in range(2)] == [Round(1, 1, 0), End()]
+@pytest.mark.parametrize(
+    ("ttl", "rounds"),
+    [
+        (1, [Round(1, 1, 0), Round(2, 1, 1)]),
+        (2, [Round(1, 1, 0), Round(2, 2, 0), Round(3, 2, 1), Round(4, 2, 2)]),
+    ],
+)
+def test_where_nothing_is_found_a_few_are_asked_whatever_summaries_say(ttl: int, rounds: list[Round]) -> None:
+    machine = Deepening(ttl, 20, POLICY, rare=False)
+    assert [machine.next(0, 8) for _ in range(len(rounds) + 1)] == [*rounds, End()]
+    machine = Deepening(ttl, 20, POLICY, rare=False)
+    steps = [machine.next(0, POLICY.blind_max + 1) for _ in range(5)]
+    assert [step for step in steps if step != End()] == [one for one in rounds if not one.breadth]
 
 
 def test_enough_ends_it() -> None:

@@ -1,4 +1,5 @@
-"""Each query ends, each hit comes once, and what is remembered is bounded; on any graph, with losses and liars."""
+"""Each query ends, each hit comes once, and what is remembered is bounded; on any graph, with losses and
+liars."""
 
 from __future__ import annotations
 
@@ -119,7 +120,7 @@ def test_who_has_nothing_is_not_asked_and_counted_as_skipped() -> None:
     assert not net.sent
 
 
-# --- one machine ------------------------------------------------------------------------------------------------
+# --- one machine ---
 
 
 def machine(*neighbours: int, limits: RoutingLimits | None = None, steer: object = None) -> Routing:

@@ -64,6 +64,8 @@ def test_a_line_needs_as_many_hops_as_it_is_long() -> None:
         count = 7
         async with supers(count, [(one, one + 1) for one in range(count - 1)]) as town:
             await town.share(count - 1, "lighthouse.pdf")
+            await until(lambda: town.directory(count - 1).index.position(town[count - 1].peer_id))
+            assert (await ask(town, 0, "lighthouse", count - 1))[0] == ["lighthouse.pdf"]  # before summaries
             await asyncio.sleep(NEWS_S)
             assert (await ask(town, 0, "lighthouse", count - 1))[0] == ["lighthouse.pdf"]
             assert (await ask(town, 0, "lighthouse", count - 2))[0] == []

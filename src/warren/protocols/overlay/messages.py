@@ -153,7 +153,7 @@ def encode(message: Message) -> bytes:
                     flips=flips,
                 )
             )
-        case Again():
+        case _:
             out = pb.Message(again=pb.Again())
     return out.SerializeToString()
 

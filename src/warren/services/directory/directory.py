@@ -142,7 +142,8 @@ class Directory:
         overlay = self._answering.overlay
         if overlay is not None and self.is_super and ttl != 0:
             sources.append(Source(None, lambda: overlay(query, ttl)))
-        sources += [self._source(peer, query, ttl) for peer in self._whom_to_ask()]
+        far = self._whom_to_let_pass_on()
+        sources += [self._source(peer, query, ttl if peer in far else 0) for peer in self._whom_to_ask()]
         search = Search(sources, merging, timeout_s)
         self._searches.add(search)
         search.on_end(lambda: self._searches.discard(search))
@@ -180,6 +181,15 @@ class Directory:
             if one.is_super or not covered or self._is_contact(peer)
         }
         return sorted(order, key=lambda peer: (order[peer], peer))[:ASKED_MAX]
+
+    def _whom_to_let_pass_on(self) -> Sequence[PeerId]:
+        """Super-peers that shall ask others in turn: those of this node, or all would ask the same ones. A
+        super-peer asks the others itself.
+        """
+        if self.is_super:
+            return ()
+        supers = [peer for peer, one in self.neighbours.all().items() if one.is_super]
+        return self.registrar.registered() or supers[:1]
 
     def _source(self, peer: PeerId, query: Query, ttl: int | None) -> Source:
         return Source(peer, lambda: self._ask(peer, query, ttl))

@@ -19,12 +19,16 @@ KNOWN_HOPS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class DeepeningPolicy:
-    """widen_max: a round that would ask more than so many super-peers of which nobody says that they have it
-    is not begun: the rest of a large network is for the DHT. rare_hits: with so many hits the DHT is not
-    asked.
+    """When a round is not worth its messages.
+
+    widen_max: super-peers that a round asks although nobody says that they have it; a round that would ask
+    more is not begun: the rest of a large network is for the DHT. blind_max: the same for rounds that, where
+    nothing was found, ask also those whose summaries deny it: they are some seconds behind. rare_hits: with
+    so many hits the DHT is not asked.
     """
 
     widen_max: int = 200
+    blind_max: int = 32
     rare_hits: int = 10
 
 
@@ -67,7 +71,7 @@ class Deepening:
             return End()
         while self._scopes:
             ttl, breadth = self._scopes.pop(0)
-            if breadth and (not ring or ring > self._policy.widen_max):
+            if breadth and not 0 < ring <= self._ring_max(breadth, hits):
                 break
             self._number += 1
             return Round(self._number, ttl, breadth)
@@ -77,8 +81,13 @@ class Deepening:
             return AskRare()
         return End()
 
+    def _ring_max(self, breadth: int, hits: int) -> int:
+        if breadth + KNOWN_HOPS <= self._ttl:
+            return self._policy.widen_max
+        return 0 if hits else self._policy.blind_max
+
 
 def _scopes(ttl: int) -> list[tuple[int, int]]:
     """(ttl, breadth) of the rounds, narrow ones first."""
     guided = [(hops, 0) for hops in range(1, min(ttl, KNOWN_HOPS) + 1)]
-    return guided + [(min(ttl, breadth + KNOWN_HOPS), breadth) for breadth in range(1, ttl - 1)]
+    return guided + [(min(ttl, breadth + KNOWN_HOPS), breadth) for breadth in range(1, ttl + 1)]

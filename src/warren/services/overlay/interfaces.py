@@ -21,11 +21,18 @@ class PublicIndex(Protocol):
         ...
 
 
-class WordsChange(NamedTuple):
+class WordsChange(Protocol):
     """What became of the public words of one owner."""
 
-    added: Collection[str]
-    removed: Collection[str]
+    @property
+    def added(self) -> Collection[str]:
+        """Words that it has now."""
+        ...
+
+    @property
+    def removed(self) -> Collection[str]:
+        """Words that it has no more."""
+        ...
 
 
 class PublicWords(Protocol):
