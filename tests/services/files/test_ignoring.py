@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warren.services.files.ignoring import FETCHED, FILE_BYTES_MAX, SHARED, BadRules
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from warren.services.files.ignoring import Rules
 
 
-def ignored(rules: Rules, path: str) -> bool:
-    """Whether a path is left out, itself or by a folder above; one that ends with '/' is a folder."""
+def ignored(rules: Rules, path: str, begin: int = 0) -> bool:
+    """Whether a path is left out, itself or by a folder above; one that ends with '/' is a folder. begin: how
+    many folders of it are not asked for.
+    """
     parts = path.rstrip("/").split("/")
     return any(
         rules.ignores("/".join(parts[:depth]), name, is_folder=depth < len(parts) - 1 or path.endswith("/"))
         for depth, name in enumerate(parts)
+        if depth >= begin
     )
 
 
@@ -56,6 +60,9 @@ def test_the_deeper_file_decides_and_takes_back() -> None:
     assert not ignored(top, "a.tmp")
     assert ignored(top, ".other")
     assert ignored(top, "keep/")
+    inside = SHARED.within("", b"a/**\n!a/keep\n")
+    assert not ignored(inside, "a/keep")
+    assert ignored(inside, "a/other")
     assert not ignored(top, "keep")
     assert not ignored(sub, "sub/x.log")
     assert ignored(sub, "sub/y.log")
@@ -89,33 +96,42 @@ patterns = st.lists(
 paths = st.lists(st.from_regex(r"(a|b|ab|a\.x)(/(a|b|ab|a\.x)){0,3}", fullmatch=True), min_size=1, max_size=4)
 
 
-@given(patterns, patterns, paths)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_same_as_git(
-    tmp_path_factory: pytest.TempPathFactory, top: list[str], deep: list[str], wanted: list[str]
-) -> None:
-    """What git says of the same files with the same rules, one of them in a folder."""
-    folder: Path = tmp_path_factory.mktemp("git")
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("git")
     subprocess.run(["git", "init", "-q", folder], check=True)
-    (folder / ".gitignore").write_text("\n".join(top))
-    (folder / "a").mkdir()
-    (folder / "a" / ".gitignore").write_text("\n".join(deep))
-    asked = [path for path in wanted if not _below_a_file(path, wanted)]
-    for path in asked:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        if not (folder / path).exists():
-            (folder / path).write_bytes(b"")
-    files = [path for path in asked if (folder / path).is_file()]
+    return folder
+
+
+@given(patterns, patterns, paths)
+@settings(max_examples=40, deadline=None)
+def test_the_same_as_git(repository: Path, top: list[str], deep: list[str], wanted: list[str]) -> None:
+    """What git says of the same files with the same rules, one of them in a folder."""
+    for old in repository.iterdir():
+        if old.is_dir() and old.name != ".git":
+            shutil.rmtree(old)
+        elif old.is_file():
+            old.unlink()
+    (repository / ".gitignore").write_text("\n".join(top))
+    (repository / "a").mkdir()
+    (repository / "a" / ".gitignore").write_text("\n".join(deep))
+    files = [path for path in dict.fromkeys(wanted) if not _below_a_file(path, wanted)]
+    files = [path for path in files if not any(other.startswith(f"{path}/") for other in wanted)]
+    for path in files:
+        (repository / path).parent.mkdir(parents=True, exist_ok=True)
+        (repository / path).write_bytes(b"")
     done = subprocess.run(
-        ["git", "-C", folder, "ls-files", "-o", "-i", "--exclude-per-directory=.gitignore", "-z"],
+        ["git", "-C", repository, "ls-files", "-o", "-i", "--exclude-per-directory=.gitignore", "-z"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     said = set(done.stdout.split("\0"))
     above = SHARED.within("", "\n".join(top).encode())
+    within = above.within("a", "\n".join(deep).encode())
     for path in files:
-        rules = above.within("a", "\n".join(deep).encode()) if path.startswith("a/") else above
-        in_a = path.startswith("a/") and not above.ignores("", "a", is_folder=True)
-        assert ignored(rules if in_a else above, path) == (path in said), (path, top, deep)
+        in_a = path.startswith("a/")
+        is_left_out = in_a and above.ignores("", "a", is_folder=True)
+        is_left_out = is_left_out or ignored(within if in_a else above, path, begin=1 if in_a else 0)
+        assert is_left_out == (path in said), (path, top, deep)
 
 
 def _below_a_file(path: str, others: list[str]) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
@@ -28,6 +28,8 @@ TEMPORARY: Final = (
     r"(?:Thumbs|ehthumbs)\.db", r"desktop\.ini", r"lost\+found", r"\$RECYCLE\.BIN",
     r"System Volume Information",  # what systems put beside people's files
 )  # fmt: skip
+_MARK: Final = "ps_d"
+"""The group by which pathspec's expressions tell that a folder was named."""
 _NEVER: Final = re.compile(r"\.warren-.*\.partial", re.DOTALL)
 
 
@@ -38,12 +40,33 @@ class BadRules(OSError):
         super().__init__(f"its {FILE_NAME} {why}")
 
 
+class Rule(NamedTuple):
+    """A line of a `.warrenignore`. include: it leaves out (else it takes back). marked: it also matches what
+    lies below what it names. anchored: it is about the whole path, not the name alone.
+    """
+
+    regex: re.Pattern[str]
+    include: bool
+    marked: bool
+    anchored: bool
+
+    def names(self, path: str, *, is_folder: bool) -> bool:
+        """Whether it names the path itself. What lies below a folder that is left out is never asked for; so
+        one that names a folder above says nothing, as something later may have taken that back.
+        """
+        text = path if self.anchored else path.rpartition("/")[2]
+        if is_folder and self.marked:
+            text += "/"
+        match = self.regex.search(text)
+        return match is not None and (not self.marked or match.end() == len(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds in one folder. layers: of each `.warrenignore` above, its folder and what it says."""
+    """What holds in one folder. layers: of each `.warrenignore` above, its folder and its lines."""
 
     built_in: re.Pattern[str]
-    layers: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    layers: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
 
     def ignores(self, folder: str, name: str, *, is_folder: bool) -> bool:
         """Whether `name` in `folder` ('/' between names from the top of the share) is left out."""
@@ -52,11 +75,11 @@ class Rules:
         if _NEVER.fullmatch(name):
             return True
         path = f"{folder}/{name}" if folder else name
-        for base, spec in reversed(self.layers):
+        for base, rules in reversed(self.layers):
             below = path[len(base) + 1 :] if base else path
-            verdict = spec.check_file(f"{below}/" if is_folder else below).include
-            if verdict is not None:
-                return verdict
+            for rule in reversed(rules):
+                if rule.names(below, is_folder=is_folder):
+                    return rule.include
         return self.built_in.fullmatch(name) is not None
 
     def within(self, folder: str, text: bytes) -> Rules:
@@ -69,7 +92,12 @@ class Rules:
             raise BadRules("is not UTF-8") from None
         except ValueError as error:
             raise BadRules(f"cannot be understood: {error}") from None
-        return Rules(self.built_in, (*self.layers, (folder, spec)))
+        rules = [_rule(one.regex, include=one.include) for one in spec.patterns if one.include is not None]
+        return Rules(self.built_in, (*self.layers, (folder, tuple(rules))))
+
+
+def _rule(regex: re.Pattern[str], *, include: bool) -> Rule:
+    return Rule(regex, include, _MARK in regex.groupindex, regex.pattern.startswith("^"))
 
 
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
