@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
-from warren.core.entry import Metadata
+from warren.core.entry import Entry, Metadata
 from warren.core.errors import (
     Ambiguous,
     BadContent,
@@ -28,6 +28,7 @@ from warren.core.found import Counts
 from warren.core.found import Found as SearchFound
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.query import Query, terms_of
 from warren.core.resource import Resource
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
@@ -439,8 +440,8 @@ class FakeNode:
 
     async def _held(self) -> Any:
         await self.hold.wait()
-        return
-        yield
+        for nothing in ():
+            yield nothing
 
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:
         if path == "many":
