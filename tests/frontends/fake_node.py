@@ -440,6 +440,7 @@ class FakeNode:
 
     async def _held(self) -> Any:
         await self.hold.wait()
+        nothing: Any
         for nothing in ():
             yield nothing
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from warren.protocols.exchange.allowance import Allowance, Rate
+from warren.network.allowance import Allowance, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
