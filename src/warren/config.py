@@ -22,6 +22,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.config import NetworkConfig
 from warren.protocols.exchange.config import ExchangeConfig
 from warren.protocols.kad.config import KadConfig
+from warren.services.directory.config import DirectoryConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.files.config import FilesConfig
 from warren.services.peers.config import PeersConfig
@@ -121,6 +122,7 @@ class Config:
     peers: PeersConfig = field(default_factory=PeersConfig)
     exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    directory: DirectoryConfig = field(default_factory=DirectoryConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     status: StatusConfig = field(default_factory=StatusConfig)
     dht: KadConfig = field(default_factory=KadConfig)
@@ -152,6 +154,7 @@ class Config:
             "peers": PeersConfig,
             "exchange": ExchangeConfig,
             "discovery": DiscoveryConfig,
+            "directory": DirectoryConfig,
             "api": ApiConfig,
             "status": StatusConfig,
             "dht": KadConfig,

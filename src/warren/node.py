@@ -27,10 +27,12 @@ from warren.core.cid import Cid
 from warren.core.errors import Closed, InputError, InvalidCid, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
+from warren.core.query import Query, terms_of
 from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
+from warren.services.directory.directory import SEARCH_S
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
@@ -421,6 +424,44 @@ class Node:
         _check_path(output or "")
         peer, what = self._source(ref, from_peer)
         return self._running.fetcher.get(peer, what, output or self.config.download_dir)
+
+    # --- searching ----------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        suffixes: Sequence[str] = (),
+        size_min: int | None = None,
+        size_max: int | None = None,
+        author: str = "",
+        domain: str = "",
+        online: bool = False,
+        limit: int = 50,
+        after: int = 0,
+        ttl: int | None = None,
+        timeout_s: float = SEARCH_S,
+    ) -> Search:
+        """Look for what is shared, here, at connected peers and at super-peers: `async for hit in search`.
+
+        query: words, all of which must be there, each a prefix unless in double quotes; or a whole `Query`,
+        and then the filters are those in it. Filters: see `Query`. ttl: how far super-peers pass it on; 0:
+        not at all, None: as they see fit. It ends when all have answered, or after timeout_s seconds.
+        Everybody is asked from this call on. Raises InputError for what asks for nothing, or too much.
+        """
+        if isinstance(query, str):
+            query = Query(
+                terms=terms_of(query),
+                suffixes=tuple(one.lower().lstrip(".") for one in suffixes),
+                size_min=size_min,
+                size_max=size_max,
+                author=author,
+                domain=domain,
+                online=online,
+                limit=limit,
+                after=after,
+            )
+        return self._running.directory.search(query, ttl=ttl, timeout_s=timeout_s)
 
     # --- inside -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
+from warren.parts_directory import assemble_directory, tie_presence
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -27,7 +28,7 @@ from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.identity.home import DHT_NAME, INDEX_NAME, STATE_NAME, Home
+from warren.services.identity.home import DHT_NAME, DIRECTORY_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
 from warren.services.peers import store as peer_store
 from warren.services.peers.acquaint import Acquaint
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Database, Runtime
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
 
@@ -68,6 +70,7 @@ OWNERS_OF_STATE = (
     "warren.services.files",
     "warren.services.peers",
     "warren.services.dht",
+    "warren.services.directory",
 )
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
@@ -92,6 +95,7 @@ class Parts:
     library: Library
     fetcher: Fetcher
     discovery: Discovery
+    directory: Directory
     dht: Dht
     presence: Presence
     status: StatusBoard
@@ -146,6 +150,19 @@ async def assemble(
     discovery = discovery_of(
         config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
     )
+    directory, directory_work = await assemble_directory(
+        network,
+        key,
+        config,
+        state,
+        home.place(DIRECTORY_NAME),
+        library,
+        contacts,
+        peers,
+        whereabouts.reachable,
+        stack,
+    )
+    tie_presence(presence, directory, network)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -171,6 +188,7 @@ async def assemble(
         library=library,
         fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
         discovery=discovery,
+        directory=directory,
         dht=dht,
         presence=presence,
         status=StatusBoard(network, status_sources, peers),
@@ -187,11 +205,13 @@ async def assemble(
             ("discovery", discovery.run),
             ("keeping presence", presence.run),
             *dht_work,
+            *directory_work,
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     stack.push_async_callback(presence.close)
+    stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

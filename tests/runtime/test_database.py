@@ -118,14 +118,39 @@ def test_runs_follow_one_another_in_order(setting: Setting) -> None:
     setting.run(main())
 
 
+def test_reading_sees_what_was_committed_before(setting: Setting) -> None:
+    async def main() -> None:
+        database = await setting.server.open_database(setting.path("state.db"), [FIRST])
+        for number in range(20):
+            await database.run(insert(str(number)))
+            found = await asyncio.gather(*(database.read(rows) for _ in range(3)))
+            assert [len(one) for one in found] == [number + 1] * 3
+        await database.close()
+        with pytest.raises(Closed):
+            await database.read(rows)
+
+    setting.run(main())
+
+
+def test_a_database_in_memory_is_read_as_well(setting: Setting) -> None:
+    async def main() -> None:
+        database = await setting.server.open_database(":memory:", [FIRST])
+        await database.run(insert("one"))
+        assert await database.read(rows) == [("one",)]
+        await database.close()
+
+    setting.run(main())
+
+
 def test_closing_finishes_what_is_queued(setting: Setting) -> None:
     async def main() -> None:
         path = setting.path("state.db")
         database = await setting.server.open_database(path, [FIRST])
         runs = [asyncio.ensure_future(database.run(insert("queued"))) for _ in range(20)]
+        reads = [asyncio.ensure_future(database.read(rows)) for _ in range(3)]
         await asyncio.sleep(0)
         await database.close()
-        await asyncio.gather(*runs)
+        await asyncio.gather(*runs, *reads)
         with pytest.raises(Closed):
             await database.run(rows)
         database = await setting.server.open_database(path, [FIRST])

@@ -22,11 +22,12 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 def words(text: str) -> list[str]:
     """The words of a text, in order, as often as they stand there; `WORDS_MAX` at most."""
-    found = []
-    for match in _WORD.finditer(fold(text)):
-        found.append(match[0][:WORD_CHARS_MAX])
-        if len(found) >= WORDS_MAX:
-            break
+    folded = fold(text)
+    found: list[str] = _WORD.findall(folded)
+    if len(found) > WORDS_MAX:
+        del found[WORDS_MAX:]
+    if len(folded) > WORD_CHARS_MAX:
+        return [word[:WORD_CHARS_MAX] for word in found]
     return found
 
 

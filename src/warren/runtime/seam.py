@@ -384,6 +384,14 @@ class Database(Protocol):
         """
         ...
 
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn`, which only reads, off the loop, and while a `run` goes on.
+
+        It sees all that was committed when it was called, and may see more; what is committed while it reads
+        it does not see. Calls run one after another. As `run` in all else.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is queued, then close the file. Closing twice is harmless."""
         ...

@@ -67,6 +67,21 @@ class SqliteFile:
                 raise
         return result
 
+    def set_up_reading(self) -> None:
+        """Refuse to write from now on."""
+        with self._named_errors():
+            self._connection.execute("PRAGMA query_only = ON")
+
+    def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` on what is committed now, beside a writer."""
+        connection = self._connection
+        with self._named_errors():
+            connection.execute("BEGIN")
+            try:
+                return fn(connection)
+            finally:
+                connection.execute("ROLLBACK")
+
     def image(self) -> bytes:
         """Return all that is in it: the bytes that a file on a disk would have."""
         with self._named_errors():

@@ -24,6 +24,7 @@ from warren.node import Node
 from warren.protocols.exchange.config import ExchangeConfig
 from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
+from warren.services.directory.config import DirectoryConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.peers.config import PeersConfig
 from warren.testing.plaintext import plaintext_stack
@@ -49,6 +50,7 @@ QUIET = Config(
     discovery=DiscoveryConfig(mdns=False, connections=0),
     exchange=ExchangeConfig(enabled=False),
     peers=PeersConfig(feeler_interval_s=0),
+    directory=DirectoryConfig(role="weak"),
 )
 
 
@@ -173,7 +175,12 @@ async def network(
     edges = _ring(n, degree)
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=latency_s))
-    config = config or replace(QUIET, dht=dht, discovery=DiscoveryConfig() if lan else QUIET.discovery)
+    config = config or replace(
+        QUIET,
+        dht=dht,
+        discovery=DiscoveryConfig() if lan else QUIET.discovery,
+        directory=DirectoryConfig() if lan else QUIET.directory,
+    )
     nodes = Nodes(world, config=config, lan=lan, encrypted=encrypted)
     async with AsyncExitStack() as stack:
         stack.callback(world.close)

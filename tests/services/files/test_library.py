@@ -480,9 +480,9 @@ def test_a_stranger_learns_nothing_of_private_chunks(tmp_path: Path, source: Pat
             await client.ask_tree([share.cid.to_bytes()])
             assert (await client.next_answer(5)).header.status is Status.NOT_FOUND
             assert [line for line in asked if "leaf" in line or "node" in line] == []
-            assert not two.library.is_known(FETCHER.peer_id)
+            assert not two.library._offering.is_known(FETCHER.peer_id)
             await two.library.share(source, Audience("peers", (FETCHER.peer_id,)))
-            assert two.library.is_known(FETCHER.peer_id)
+            assert two.library._offering.is_known(FETCHER.peer_id)
 
     run(main())
 

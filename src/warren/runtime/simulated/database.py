@@ -169,6 +169,9 @@ class SimulatedDatabase:
             # Others get their turn, as they would while a thread works.
             await asyncio.sleep(0)
 
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        return await self.run(fn)
+
     async def close(self) -> None:
         if self._is_open and not self._is_kept:
             self._pool.forget(self._shelved)

@@ -15,34 +15,35 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, InputError, NotFound, StorageError, WarrenError
 from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
 from warren.runtime.rebuildable import open_rebuildable
-from warren.services.files import index, listing, serving, shares
+from warren.services.files import comparing, index, listing, shares
+from warren.services.files.changes import PAGE_ENTRIES, Listeners
 from warren.services.files.hashing import find_data_folder
 from warren.services.files.importer import Importer
-from warren.services.files.index import ListedEntry
+from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
-    from warren.protocols.transfer.messages import Listing
-    from warren.protocols.transfer.server import Part, ReadJob
     from warren.runtime.seam import Database, Runtime, StrPath
+    from warren.services.files.changes import OnChanged
+    from warren.services.files.comparing import Place
     from warren.services.files.config import FilesConfig
-    from warren.services.files.index import EntryRow, KnownFile, Place
-    from warren.services.files.serving import ReadChunks
+    from warren.services.files.index import EntryRow, KnownFile
     from warren.services.files.types import FileEntry, Progress
 
 logger = logging.getLogger(__name__)
@@ -63,10 +64,13 @@ class Library:
         self._config = config
         self._state = state
         self._database = database
-        self._is_contact = is_contact
         self._wanted: dict[Path, Share] = {}
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
+        self._offering = Offering(runtime, database, self._shares, is_contact, lambda _: False)
+        self._listeners = Listeners()
+        self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """Held while what is committed of a share changes, or is walked."""
         self._sharing = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
@@ -99,7 +103,7 @@ class Library:
 
     async def _start(self, network: Network) -> None:
         self._wanted = {share.path: share for share in await self._state.run(shares.load)}
-        self._shares = await self._database.run(partial(index.reconcile, wanted=self._wanted.values()))
+        self._shares |= await self._database.run(partial(index.reconcile, wanted=self._wanted.values()))
         self._wanted |= {share.path: share for share in self._shares.values()}
         self._sweep()
         missing = [share for share in self._wanted.values() if not share.ready]
@@ -118,7 +122,7 @@ class Library:
             strangers_idle_s=self._config.strangers_idle_s,
             stall_s=self._config.stall_s,
         )
-        network.handle_stream(PROTOCOL_ID, TransferServer(self, limits).serve)
+        network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits).serve)
         self._network = network
 
     async def close(self) -> None:
@@ -174,12 +178,14 @@ class Library:
 
     async def _drop(self, share: Share, gone: dict[int, Share]) -> None:
         """Not to be cancelled half-way: what is gone here and not in the database comes back at a restart."""
-        try:
-            await self._state.run(partial(shares.drop, path=share.path))
-        except StorageError:
-            self._wanted[share.path] = share
-            self._shares |= gone
-            raise
+        async with self._steady[share.path]:
+            try:
+                await self._state.run(partial(shares.drop, path=share.path))
+            except StorageError:
+                self._wanted[share.path] = share
+                self._shares |= gone
+                raise
+            await self._listeners.tell(share, removed=[share.name])
         await self._hide(list(gone))
         self._sweep()
 
@@ -189,13 +195,47 @@ class Library:
         found: list[FileEntry] = []
         after = ""
         while True:
-            page = await self._list(set(self._shares), path, after, LISTING_ENTRIES_MAX)
+            page = await self._offering.list_among(set(self._shares), path, after, LISTING_ENTRIES_MAX)
             if page is None:
                 raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
             found += listing.to_user(page, path)
             if not page.more:
                 return found
             after = page.entries[-1].name
+
+    def subscribe(self, on_changed: OnChanged) -> Callable[[], None]:
+        """Have `on_changed` told what changes in the shares from now on. Returns what ends that."""
+        return self._listeners.add(on_changed)
+
+    async def entries(self, path: Path | None = None) -> AsyncIterator[tuple[Share, FileEntry]]:
+        """All files and folders that are shared now, share by share; `path`: of the share there alone.
+
+        What is being hashed again, or not reachable, is not among them. A share does not change while it is
+        walked, and what changes after is told to who subscribed before. Holds a page of it in memory.
+        """
+        for share in self.shares():
+            if path not in (None, share.path):
+                continue
+            async with self._steady[share.path]:
+                for number in self._numbers_of(share.path):
+                    async for page in self._pages(number):
+                        for entry in page:
+                            yield self._shares[number], entry
+
+    async def _pages(self, number: int, old: int | None = None) -> AsyncIterator[list[FileEntry]]:
+        """The entries of a share; `old`: those that are not the same under that number."""
+        share = self._shares[number]
+        after: Place | None = None
+        while True:
+            if old is None:
+                ask = partial(comparing.page, share=number, after=after, limit=PAGE_ENTRIES)
+            else:
+                ask = partial(comparing.appeared, new=number, old=old, after=after, limit=PAGE_ENTRIES)
+            lines = await self._database.run(ask)
+            if not lines:
+                return
+            after = lines[-1][:2]
+            yield [comparing.entry_of(share, line) for line in lines]
 
     async def _find(self, path: str) -> str:
         disk, offload = self._runtime.disk, self._runtime.offload
@@ -270,13 +310,34 @@ class Library:
         """Let the share appear, in place of its older self. Not to be cancelled half-way."""
         await self._database.run(partial(index.finish, number=number, share=share))
         self._refuse_unshared(share, old)
-        await self._state.run(partial(shares.keep, share=share))
-        self._refuse_unshared(share, old)
-        numbers = self._numbers_of(share.path)
-        for one in numbers:
-            del self._shares[one]
-        self._wanted[share.path] = self._shares[number] = share
-        await self._hide(numbers)
+        async with self._steady[share.path]:
+            await self._state.run(partial(shares.keep, share=share))
+            self._refuse_unshared(share, old)
+            numbers = {one: self._shares.pop(one) for one in self._numbers_of(share.path)}
+            self._wanted[share.path] = self._shares[number] = share
+            await self._tell_shared(number, numbers)
+        await self._hide(list(numbers))
+
+    async def _tell_shared(self, number: int, numbers: dict[int, Share]) -> None:
+        """Tell how a share differs from what it was under other numbers."""
+        share, old = self._shares[number], None
+        for one, before in numbers.items():
+            if (before.name, before.audience) == (share.name, share.audience):
+                old = one
+                await self._tell_vanished(share, number, old)
+            else:
+                await self._listeners.tell(share, removed=[before.name])
+        await self._listeners.tell_pages(share, self._pages(number, old))
+
+    async def _tell_vanished(self, share: Share, number: int, old: int) -> None:
+        after: Place | None = None
+        while True:
+            ask = partial(comparing.vanished, new=number, old=old, after=after, limit=PAGE_ENTRIES)
+            places = await self._database.run(ask)
+            if not places:
+                return
+            after = places[-1]
+            await self._listeners.tell(share, removed=[comparing.path_of(share, *one) for one in places])
 
     def _refuse_unshared(self, share: Share, old: Share | None) -> None:
         if old is not None and share.path not in self._wanted:
@@ -313,71 +374,6 @@ class Library:
         with _room_is_kept():
             while not await self._database.run(index.sweep_some):
                 pass
-
-    # --- the peers' side (ContentSource) ------------------------------------------------------------------
-
-    def is_known(self, peer: PeerId) -> bool:
-        """See `ContentSource`."""
-        return self._is_contact(peer) or any(peer in one.audience.peers for one in self._shares.values())
-
-    async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
-        """See `ContentSource`."""
-        return await self._list(self._visible(peer), path, after, limit)
-
-    async def read_nodes(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes | None]:
-        """See `ContentSource`."""
-        visible = self._visible(peer)
-        if not visible:
-            return [None]
-        return await self._database.run(
-            partial(index.read_nodes, visible=visible, pending=pending, bytes_max=bytes_max)
-        )
-
-    async def plan_chunks(self, peer: PeerId, digests: Sequence[bytes], *, check: bool) -> Sequence[ReadJob]:
-        """See `ContentSource`."""
-        visible = self._visible(peer)
-        places: Sequence[tuple[Place, ...]] = [()] * len(digests)
-        if visible:
-            places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
-        return serving.plan(digests, places, check=check)
-
-    async def read_chunks(self, job: ReadJob) -> list[Part]:
-        """See `ContentSource`."""
-        mine = cast("ReadChunks", job)
-        parts = await self._runtime.offload(serving.read, self._runtime.disk, mine)
-        if mine.broken or mine.changed or mine.sound:
-            await self._database.run(
-                partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)
-            )
-        return parts
-
-    def _visible(self, peer: PeerId) -> set[int]:
-        is_contact = self._is_contact(peer)
-        return {n for n, share in self._shares.items() if share.audience.admits(peer, is_contact=is_contact)}
-
-    async def _list(self, visible: Collection[int], path: str, after: str, limit: int) -> Listing | None:
-        if not path:
-            found = [share for n, share in self._shares.items() if n in visible]
-            roots = [ListedEntry(one.name, one.kind, one.bytes, one.cid.to_bytes()) for one in found]
-            return listing.page(None, sorted(root for root in roots if root.name > after), limit)
-        name, *inner = path.split("/")
-        numbers = [n for n, share in self._shares.items() if n in visible and share.name == name]
-        if not numbers:
-            return None
-        *above, last = inner or [""]
-        here = await self._database.run(
-            partial(index.find_entry, share=numbers[0], folder="/".join(above), name=last)
-        )
-        if here is None or (inner and not last):
-            return None
-        entries: list[ListedEntry] = []
-        if here.kind == "dir" and limit:
-            entries = await self._database.run(
-                partial(
-                    index.list_folder, share=numbers[0], folder="/".join(inner), after=after, limit=limit + 1
-                )
-            )
-        return listing.page(listing.to_wire(here, last or name), entries, limit)
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:

@@ -29,6 +29,7 @@ LOCK_NAME = "node.lock"
 STATE_NAME = "state.db"
 INDEX_NAME = "index.db"
 DHT_NAME = "dht.db"
+DIRECTORY_NAME = "directory.db"
 _MEMORY = ":memory:"
 
 

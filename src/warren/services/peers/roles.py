@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ROLES: Final = (
     ("dht", ("/warren/kad/1.0.0", "/ipfs/kad/1.0.0", "/ipfs/lan/kad/1.0.0")),
     ("relay", ("/libp2p/circuit/relay/0.2.0/hop",)),
-    ("directory", ("/warren/directory/1.0.0",)),
+    ("super", ("/warren/super/1.0.0",)),
     ("rendezvous", ("/rendezvous/1.0.0",)),
 )
 

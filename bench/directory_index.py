@@ -1,0 +1,239 @@
+"""The index of a super-peer with a million names: how fast it fills, answers, and whether peers slow it down.
+
+    python -m bench.directory_index [NAMES] [FOLDER]
+
+Names have three to eight words of a vocabulary of 60,000 that is spread as words are (Zipf); each owner
+registers 1,000 of them. A query has the first three to five letters of two words of a name, and asks for
+the best 50. While it fills, somebody else sends a delta of one entry every 20 ms. The last rows have the same
+100 files with every owner, and the same 20,000 spread over all owners. Removes what it made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import itertools
+import random
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warren.core.cid import Cid
+from warren.core.entry import Entry
+from warren.core.peer_id import PeerId
+from warren.core.query import Query, Term, terms_of
+from warren.core.words import words
+from warren.runtime.real import RealRuntime
+from warren.services.directory.index.interface import Listed
+from warren.services.directory.index.sqlite import SqliteIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = 1_000_000
+EACH = 1000
+AT_ONCE = 20
+QUERIES = 1000
+SUFFIXES = ("mp3", "flac", "mkv", "mp4", "jpg", "pdf", "zip", "txt", "epub", "iso")
+
+
+class Corpus:
+    """Names that are the same at each run."""
+
+    def __init__(self) -> None:
+        rng = random.Random(1)
+        starts = (
+            "b",
+            "c",
+            "d",
+            "f",
+            "g",
+            "h",
+            "j",
+            "k",
+            "l",
+            "m",
+            "n",
+            "p",
+            "r",
+            "s",
+            "t",
+            "v",
+            "w",
+            "z",
+            "br",
+            "tr",
+            "st",
+            "sh",
+            "ch",
+        )
+        syllables = ["".join(one) for one in itertools.product(starts, "aeiou", ("", "n", "r", "s", "l"))]
+        made = {
+            "".join(rng.choice(syllables) for _ in range(rng.choice((1, 2, 2, 3, 3, 4)))): 0
+            for _ in range(120_000)
+        }
+        self.vocabulary = list(made)[:60_000]
+        rng.shuffle(self.vocabulary)
+        self._sums = list(itertools.accumulate(1 / (rank + 20) for rank in range(len(self.vocabulary))))
+
+    def names(self, seed: object, count: int) -> Iterator[str]:
+        rng = random.Random(str(seed))
+        for number in range(count):
+            some = [self._word(rng) for _ in range(rng.randint(3, 8))]
+            rest = rng.choice((" ", "_", ".")).join(some[2:])
+            yield f"{' '.join(some[:2]).title()} - {number % 40:02} - {rest}.{rng.choice(SUFFIXES)}"
+
+    def entries(self, seed: object, count: int) -> list[Listed]:
+        return [entry(f"Files/{name}") for name in self.names(seed, count)]
+
+    def queries(self, of: list[str]) -> list[Query]:
+        """Two beginnings of words of names that are there."""
+        rng = random.Random(2)
+        made: list[Query] = []
+        while len(made) < QUERIES:
+            found = sorted({one for one in words(rng.choice(of)) if len(one) > 2 and one.isalpha()})
+            if len(found) > 1:
+                two = rng.sample(found, 2)
+                made.append(Query(terms_of(" ".join(one[: rng.randint(3, 5)] for one in two))))
+        return made
+
+    def _word(self, rng: random.Random) -> str:
+        return self.vocabulary[bisect.bisect(self._sums, rng.random() * self._sums[-1])]
+
+
+def entry(path: str) -> Listed:
+    return Listed(Entry(path, "file", len(path) * 1000, Cid.raw_sha256(sha256(path.encode()).digest())))
+
+
+def peer(number: object) -> PeerId:
+    return PeerId(b"\x12\x20" + sha256(str(number).encode()).digest())
+
+
+def show(label: str, *figures: str) -> None:
+    print(f"{label:<48}{' '.join(f'{one:>14}' for one in figures)}", flush=True)
+
+
+def spread(took: list[float]) -> tuple[str, str]:
+    took.sort()
+    return f"{took[len(took) // 2] * 1e3:.2f} ms p50", f"{took[int(len(took) * 0.99)] * 1e3:.2f} ms p99"
+
+
+def memory_mb() -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1e3
+
+
+def size_mb(folder: str) -> float:
+    return sum(file.stat().st_size for file in Path(folder).glob("directory.db*")) / 1e6
+
+
+async def fill(index: SqliteIndex, corpus: Corpus, count: int) -> None:
+    """Register all names, AT_ONCE owners at a time; making them is not counted."""
+    took = cpu = 0.0
+    acks: list[float] = []
+    for first in range(0, count // EACH, AT_ONCE):
+        snapshots = [(peer(one), corpus.entries(one, EACH)) for one in range(first, first + AT_ONCE)]
+        other = asyncio.create_task(bother(index, acks))
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(index.replace(owner, 1, 1, entries) for owner, entries in snapshots))
+        took += time.perf_counter() - begun
+        cpu += time.process_time() - begun_cpu
+        other.cancel()
+        with suppress(asyncio.CancelledError):
+            await other
+        for owner, _ in snapshots:
+            index.set_online(owner, online=True)
+    show(f"{count} names of {count // EACH} owners", f"{took:.1f} s", f"{cpu:.1f} s of CPU")
+    show("  acknowledging a delta to others meanwhile", *spread(acks))
+
+
+async def bother(index: SqliteIndex, acks: list[float]) -> None:
+    """One who changes one file after another."""
+    owner = peer("other")
+    if index.position(owner) is None:
+        await index.replace(owner, 1, 0, [])
+    while True:
+        position = index.position(owner)
+        seq = position.seq if position else 0
+        begun = time.perf_counter()
+        await index.apply(owner, 1, seq, seq + 1, [entry(f"Mine/{seq}.txt")], [f"Mine/{seq - 3}.txt"])
+        acks.append(time.perf_counter() - begun)
+        await asyncio.sleep(0.02)
+
+
+async def ask(index: SqliteIndex, label: str, queries: list[Query]) -> None:
+    took, cpu, found = [], [], 0
+    for query in queries:
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        results = await index.search(query, None)
+        took.append(time.perf_counter() - begun)
+        cpu.append(time.process_time() - begun_cpu)
+        found += results.total
+    show(label, *spread(took), "of CPU:", *spread(cpu), f"{found / len(queries):.0f} found")
+
+
+async def measure(folder: str, count: int) -> None:
+    runtime, corpus = RealRuntime(), Corpus()
+    path = f"{folder}/directory.db"
+    before = memory_mb()
+    index = await SqliteIndex.open(runtime, path)
+    await fill(index, corpus, count)
+    some = [name for owner in range(0, count // EACH, 10) for name in corpus.names(owner, EACH)]
+    queries = corpus.queries(some)
+    await ask(index, "two prefixes, best 50, first time", queries)
+    await ask(index, "two prefixes, best 50", queries)
+    whole = [Query(tuple(Term(word, whole=True) for word in words(name)[:2])) for name in some[:QUERIES]]
+    await ask(index, "two words, best 50", whole)
+    common = [Query(terms_of(word)) for word in corpus.vocabulary[:100]]
+    await ask(index, "one of the 100 most common words, best 50", common)
+    view = index.public_words()
+    begun, told = time.perf_counter(), 0
+    async for change in view.changes():
+        told += len(change.added)
+    show("public words of all owners", f"{time.perf_counter() - begun:.1f} s", f"{told} told")
+    show(
+        "file; memory before and with it",
+        f"{size_mb(folder):.0f} MB",
+        f"{before:.0f} MB",
+        f"{memory_mb():.0f} MB",
+    )
+    await index.close()
+    begun = time.perf_counter()
+    index = await SqliteIndex.open(runtime, path)
+    show("opening it again", f"{time.perf_counter() - begun:.2f} s")
+    await index.close()
+    for owners in (10, 100, 1000, 10_000):
+        await flat(runtime, folder, corpus, owners)
+    await runtime.close()
+
+
+async def flat(runtime: RealRuntime, folder: str, corpus: Corpus, owners: int) -> None:
+    """The same files with every owner; the same files spread over all."""
+    same = corpus.entries("same", 100)
+    spread_out = corpus.entries("spread", 20_000)
+    for label, each in (("100 files with each of", None), ("20,000 files spread over", 20_000 // owners)):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            index = await SqliteIndex.open(runtime, f"{place}/directory.db")
+            for one in range(owners):
+                entries = same if each is None else spread_out[one * each : (one + 1) * each]
+                await index.replace(peer(one), 1, 1, entries)
+                index.set_online(peer(one), online=True)
+            of = same if each is None else spread_out
+            queries = corpus.queries([listed.entry.name for listed in of])
+            await ask(index, f"{label} {owners} owners", queries)
+            await index.close()
+
+
+def main() -> None:
+    """Make, measure, remove."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else NAMES
+    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
+        asyncio.run(measure(folder, count))
+
+
+if __name__ == "__main__":
+    main()

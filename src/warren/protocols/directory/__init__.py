@@ -1,0 +1,1 @@
+"""The directory on the wire: who shares what, who is there, and queries."""

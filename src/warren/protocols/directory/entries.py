@@ -1,0 +1,111 @@
+"""Entries and their metadata on the wire.
+
+In:  entries to tell; messages of others. Out: the other form. Pure. The wire form is proto/directory.proto.
+
+Refuses, with `ProtocolViolation`: paths that are empty, too long, or lead anywhere but down; content ids that
+are none; metadata over its bounds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.core.cid import Cid
+from warren.core.entry import PATH_BYTES_MAX, Entry, Metadata
+from warren.core.errors import InputError, ProtocolViolation
+from warren.protocols.directory.proto import directory_pb2 as pb
+
+if TYPE_CHECKING:
+    from warren.core.entry import EntryKind
+
+CID_BYTES_MAX: Final = 64
+"""Attack: content ids of any length, which everybody keeps. Those of SHA2-256 have 36 bytes."""
+ENTRY_BYTES_MAX: Final = 24 * 1024
+"""One entry. What is said of it is left out where it would be longer. Attack: answers of few, huge hits."""
+AUDIENCE_MAX: Final = (1 << 31) - 1
+_KINDS: Final[dict[int, EntryKind]] = {pb.Entry.FILE: "file", pb.Entry.DIR: "dir"}
+_SIZE_MAX: Final = (1 << 63) - 1
+_NOTHING: Final = Metadata()
+
+
+class Registered(NamedTuple):
+    """An entry as its owner registers it. audience: its number in the owner's table; 0: everybody."""
+
+    entry: Entry
+    audience: int = 0
+
+
+def to_message(entry: Entry, audience: int = 0) -> pb.Entry:
+    """Of an entry that may be told; one that is too long goes without what is said of it."""
+    message = pb.Entry(
+        path=entry.path,
+        kind=pb.Entry.DIR if entry.kind == "dir" else pb.Entry.FILE,
+        size=entry.size,
+        cid=entry.cid.to_bytes(),
+        audience=audience,
+    )
+    if entry.metadata:
+        message.metadata.CopyFrom(metadata_message(entry.metadata))
+        if message.ByteSize() > ENTRY_BYTES_MAX:
+            message.metadata.ClearField("abstract")
+        if message.ByteSize() > ENTRY_BYTES_MAX:
+            message.ClearField("metadata")
+    return message
+
+
+def from_message(message: pb.Entry) -> Registered:
+    """Raises `ProtocolViolation`."""
+    if message.ByteSize() > ENTRY_BYTES_MAX:
+        raise ProtocolViolation(f"directory: an entry of more than {ENTRY_BYTES_MAX} bytes")
+    kind = _KINDS.get(message.kind)
+    if kind is None or message.size > _SIZE_MAX or message.audience > AUDIENCE_MAX:
+        raise ProtocolViolation("directory: an entry of no known kind, or with numbers out of range")
+    if len(message.cid) > CID_BYTES_MAX:
+        raise ProtocolViolation("directory: a content id that is too long")
+    check_path(message.path)
+    try:
+        metadata = _metadata(message.metadata) if message.HasField("metadata") else _NOTHING
+        entry = Entry(message.path, kind, message.size, Cid.from_bytes(message.cid), metadata)
+    except InputError as error:
+        raise ProtocolViolation(f"directory: {error}") from error
+    return Registered(entry, message.audience)
+
+
+def check_path(path: str) -> None:
+    """Raises `ProtocolViolation` for what no entry can be called."""
+    parts = path.split("/")
+    if len(path.encode()) > PATH_BYTES_MAX or not all(parts) or ".." in parts or "\0" in path:
+        raise ProtocolViolation("directory: an entry that is called nothing, too much, or leads out")
+
+
+def metadata_message(metadata: Metadata) -> pb.Metadata:
+    return pb.Metadata(
+        title=metadata.title,
+        abstract=metadata.abstract,
+        authors=metadata.authors,
+        domains=metadata.domains,
+        tags=metadata.tags,
+        licence=metadata.licence,
+    )
+
+
+def metadata_to_bytes(metadata: Metadata) -> bytes:
+    """As it is kept: empty where nothing is said."""
+    return metadata_message(metadata).SerializeToString(deterministic=True) if metadata else b""
+
+
+def metadata_from_bytes(data: bytes) -> Metadata:
+    """What `metadata_to_bytes` made."""
+    return _metadata(pb.Metadata.FromString(data)) if data else _NOTHING
+
+
+def _metadata(message: pb.Metadata) -> Metadata:
+    """Raises `InputError` beyond the bounds."""
+    return Metadata(
+        title=message.title,
+        abstract=message.abstract,
+        authors=tuple(message.authors),
+        domains=tuple(message.domains),
+        tags=tuple(message.tags),
+        licence=message.licence,
+    )

@@ -1,0 +1,1 @@
+"""Super-peers: weak peers register with them what they share, and search there."""

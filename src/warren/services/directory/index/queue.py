@@ -1,0 +1,136 @@
+"""The queue of changes to an index: several of them in one transaction.
+
+In:  functions over a `Batch`, with what they cost. Out: what they return, once it is committed. A transaction
+for each would make FTS5 write a segment for each, and merge them all again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from warren.core.errors import Closed, InputError
+from warren.services.directory.index.interface import Gap, Stale
+from warren.services.directory.index.writing import Batch
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from warren.runtime.seam import Database
+    from warren.services.directory.index.writing import Known
+
+T = TypeVar("T")
+
+COST_MAX: Final = 1000
+"""Entries in one transaction, unless one change has more: some 20 ms, for which all others wait."""
+SMALL: Final = 50
+"""A change of so many entries goes before larger ones. Attack: large snapshots from many sides, to hold up
+what others change."""
+
+
+class Queue:
+    """Makes changes one batch after another: as many small ones as go in, and in each batch a large one."""
+
+    __slots__ = ("_closed", "_database", "_known", "_large", "_small", "_working")
+
+    def __init__(self, database: Database, known: Known) -> None:
+        self._database = database
+        self._known = known
+        self._small: deque[_Job[Any]] = deque()
+        self._large: deque[_Job[Any]] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def do(self, change: Callable[[Batch], T], cost: int, then: Callable[[T], None] | None = None) -> T:
+        """Make a change. cost: entries that it touches. then: called as soon as it is committed, even if
+        nobody waits any more. Raises what `change` raises, `StorageError`, `Closed`.
+        """
+        if self._closed:
+            raise Closed("the index is closed")
+        job = _Job(change, cost, then)
+        (self._small if cost <= SMALL else self._large).append(job)
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        return await job.done
+
+    async def close(self) -> None:
+        """Finish what is queued; take no more."""
+        self._closed = True
+        if self._working is not None:
+            await asyncio.wait([self._working])
+
+    async def _work(self) -> None:
+        try:
+            while self._small or self._large:
+                await self._make(self._next_batch())
+        finally:
+            self._working = None
+
+    def _next_batch(self) -> list[_Job[Any]]:
+        jobs = [self._large.popleft()] if self._large else []
+        cost = sum(job.cost for job in jobs)
+        for queue in (self._small, self._large):
+            while queue and (not jobs or cost + queue[0].cost <= COST_MAX):
+                jobs.append(queue.popleft())
+                cost += jobs[-1].cost
+        return jobs
+
+    async def _make(self, jobs: Sequence[_Job[Any]]) -> None:
+        try:
+            changes = await self._database.run(lambda db: _make_all(db, self._known, jobs))
+        except BaseException as error:
+            for job in jobs:
+                job.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        changes.commit(self._known)
+        for job in jobs:
+            job.finish()
+
+
+class _Job(Generic[T]):
+    """One change, and who waits for it."""
+
+    __slots__ = ("change", "cost", "done", "outcome", "refusal", "then")
+
+    def __init__(self, change: Callable[[Batch], T], cost: int, then: Callable[[T], None] | None) -> None:
+        self.change = change
+        self.cost = cost
+        self.then = then
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.outcome: T
+        self.refusal: Exception | None = None
+
+    def make(self, batch: Batch) -> None:
+        """In the database's thread. A change that is refused has changed nothing; others go on."""
+        try:
+            self.outcome = self.change(batch)
+        except (Gap, Stale, InputError) as error:
+            self.refusal = error
+
+    def finish(self) -> None:
+        if self.refusal is not None:
+            self.fail(self.refusal)
+            return
+        if self.then is not None:
+            self.then(self.outcome)
+        if not self.done.done():
+            self.done.set_result(self.outcome)
+
+    def fail(self, error: BaseException) -> None:
+        if self.done.done():
+            return
+        if isinstance(error, Exception):
+            self.done.set_exception(error)
+        else:
+            self.done.cancel()
+
+
+def _make_all(db: sqlite3.Connection, known: Known, jobs: Sequence[_Job[Any]]) -> Any:
+    batch = Batch(db, known)
+    for job in jobs:
+        job.make(batch)
+    return batch.finish()

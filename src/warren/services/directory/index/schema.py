@@ -1,0 +1,63 @@
+"""The tables of the index. They can be made again from what the owners register.
+
+A document is indexed once, however many hold it. Most have one holder, who stands in the row itself; all
+others are in `holder`, and in `slot` is what each registration has, by path. A registration is filled under a
+number that nobody knows, so that a new one takes the place of an old one in no time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE registration (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner BLOB NOT NULL,
+        epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+        size INTEGER NOT NULL,      -- entries
+        state INTEGER NOT NULL      -- see FILLING, CURRENT and RETIRED
+    );
+    CREATE TABLE document (
+        id INTEGER PRIMARY KEY,     -- its rank in the upper bits
+        key INTEGER NOT NULL,       -- stands for all of it
+        registration INTEGER NOT NULL, audience INTEGER NOT NULL,  -- of one holder; VACANT: of none
+        shared INTEGER NOT NULL,    -- there may be others in `holder`
+        cid BLOB NOT NULL, kind TEXT NOT NULL, size INTEGER NOT NULL, path TEXT NOT NULL,
+        name TEXT NOT NULL, rest TEXT NOT NULL,  -- words
+        metadata TEXT               -- JSON
+    );
+    CREATE TABLE holder (
+        document INTEGER NOT NULL, registration INTEGER NOT NULL, audience INTEGER NOT NULL,
+        PRIMARY KEY (document, registration)
+    ) WITHOUT ROWID;
+    CREATE TABLE slot (
+        registration INTEGER NOT NULL,
+        path INTEGER NOT NULL,      -- stands for it
+        document INTEGER NOT NULL, audience INTEGER NOT NULL,
+        PRIMARY KEY (registration, path)
+    ) WITHOUT ROWID;
+    CREATE VIRTUAL TABLE term USING fts5 (
+        name, rest, content = '', columnsize = 0, detail = column, prefix = '2 3 4',
+        tokenize = "ascii tokenchars '_'"
+    );
+    """,
+)
+
+FILLING: Final = 0
+CURRENT: Final = 1
+RETIRED: Final = 2
+VACANT: Final = 0
+
+RANK_SHIFT: Final = 40
+"""Bits of a document's number below its rank."""
+
+
+def check(db: sqlite3.Connection) -> None:
+    """Read a little of each table. Raises where this is no index."""
+    for table in ("registration", "document", "holder", "slot"):
+        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (fixed names)
+    db.execute("SELECT rowid FROM term WHERE term MATCH 'a' LIMIT 1").fetchall()

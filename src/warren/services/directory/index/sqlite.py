@@ -1,0 +1,336 @@
+"""`SqliteIndex`: an index in one SQLite file with FTS5.
+
+In:  calls of `interface.Index`. Out: functions over a transaction. Whatever changes it waits in one queue;
+large snapshots come in pieces and take turns with the others, so that nobody waits long for theirs. Searches
+go on beside it, on what is committed.
+
+In memory: whose registrations count, which changes at once, and the numbers of all documents. Rows that count
+no more are swept out in pieces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from warren.core.errors import InputError, MisuseError, StorageError
+from warren.core.peer_id import PeerId
+from warren.runtime.rebuildable import open_rebuildable
+from warren.services.directory.index import reading, schema
+from warren.services.directory.index.documents import NUMBER_MAX, path_key, to_put
+from warren.services.directory.index.interface import Position
+from warren.services.directory.index.public import SqlitePublicWords, read_page
+from warren.services.directory.index.queue import Queue
+from warren.services.directory.index.reading import Owner, View
+from warren.services.directory.index.writing import SWEEP_ROWS, Known, Registration, clear_up
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from warren.core.query import Query
+    from warren.runtime.seam import Database, Runtime, StrPath
+    from warren.services.directory.index.interface import Admits, Listed, Results
+    from warren.services.directory.index.writing import Batch
+
+logger = logging.getLogger(__name__)
+
+PIECE: Final = 500
+"""Entries of a snapshot that go in at once."""
+
+
+class SqliteIndex:
+    """See `interface.Index`. Made by `open`; `close` closes the file."""
+
+    def __init__(self, database: Database, known: Known, registrations: Iterable[Registration]) -> None:
+        self._database = database
+        self._queue = Queue(database, known)
+        self._admits: Admits | None = None
+        self._owners: dict[PeerId, Owner] = {}
+        self._registrations: dict[PeerId, Registration] = {}
+        self._visible: Mapping[int, Owner] = {}
+        """Of each registration that counts, by number. Another one after each change: a search keeps its."""
+        self._turns: dict[PeerId, _Turn] = {}
+        self._searches: set[asyncio.Future[None]] = set()
+        self._views: WeakSet[SqlitePublicWords] = WeakSet()
+        self._abandoned: list[int] = []
+        """Registrations that were being filled, and are not any more."""
+        self._sweeping: asyncio.Task[None] | None = None
+        self._is_unswept = False
+        self._is_closed = False
+        for registration in registrations:
+            self._count(registration)
+
+    @classmethod
+    async def open(cls, runtime: Runtime, path: StrPath) -> SqliteIndex:
+        """Open the index at `path`, or begin one; a damaged one is set aside. Raises `StorageError`."""
+        database = await open_rebuildable(runtime, path, schema.MIGRATIONS, schema.check)
+        try:
+            registrations = await database.run(clear_up)
+            index = cls(database, await database.read(Known), registrations)
+        except BaseException:
+            await database.close()
+            raise
+        index._sweep()
+        return index
+
+    async def close(self) -> None:
+        """See `interface.Index`. What is queued is finished."""
+        self._is_closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
+        await self._queue.close()
+        await self._database.close()
+
+    # --- registrations ------------------------------------------------------------------------------------
+
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+        """See `interface.Index`."""
+        filling = _Filling(owner.to_bytes(), _position(epoch, seq))
+        rest = iter(entries)
+        async with self._turn(owner):
+            try:
+                piece = list(islice(rest, PIECE))
+                while not filling.is_full:
+                    following = list(islice(rest, PIECE))
+                    step = partial(filling.step, piece=piece, is_last=not following)
+                    await self._queue.do(step, len(piece) + 1, partial(self._stepped, filling))
+                    piece = following
+            except BaseException:
+                self._abandon(filling)
+                raise
+
+    async def apply(
+        self,
+        owner: PeerId,
+        epoch: int,
+        from_seq: int,
+        to_seq: int,
+        added: Sequence[Listed],
+        removed: Sequence[str],
+    ) -> None:
+        """See `interface.Index`."""
+        _position(epoch, from_seq)
+        _position(epoch, to_seq)
+        if to_seq < from_seq:
+            raise MisuseError(f"a delta cannot end at {to_seq} before it begins at {from_seq}")
+        raw = owner.to_bytes()
+
+        def change(batch: Batch) -> Registration:
+            puts = [to_put(listed) for listed in added]
+            return batch.apply(raw, epoch, from_seq, to_seq, puts, [path_key(path) for path in removed])
+
+        async with self._turn(owner):
+            await self._queue.do(change, len(added) + len(removed) + 1, self._count)
+
+    async def forget(self, owner: PeerId) -> None:
+        """See `interface.Index`."""
+        self._discount(owner)
+        async with self._turn(owner):
+            self._discount(owner)
+            raw = owner.to_bytes()
+            await self._queue.do(lambda batch: batch.forget(raw), 1)
+        self._sweep()
+
+    def position(self, owner: PeerId) -> Position | None:
+        """See `interface.Index`."""
+        registration = self._registrations.get(owner)
+        return registration.position if registration else None
+
+    def owners(self) -> list[PeerId]:
+        """See `interface.Index`."""
+        return list(self._registrations)
+
+    def size(self, owner: PeerId) -> int:
+        """See `interface.Index`."""
+        registration = self._registrations.get(owner)
+        return registration.size if registration else 0
+
+    # --- searching ----------------------------------------------------------------------------------------
+
+    def set_online(self, owner: PeerId, online: bool) -> None:
+        """See `interface.Index`."""
+        known = self._owners.get(owner)
+        if known is None and not online:
+            return
+        self._owner(owner).online = online
+        self._tidy(owner)
+        self._mark(owner)
+
+    def set_admits(self, admits: Admits) -> None:
+        """See `interface.Index`."""
+        self._admits = admits
+
+    async def search(self, query: Query, asker: PeerId | None) -> Results:
+        """See `interface.Index`."""
+        view = View(self._visible, self._admits, asker, query.online)
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._searches.add(ended)
+        try:
+            return await self._database.read(partial(reading.search, query=query, view=view))
+        finally:
+            self._searches.discard(ended)
+            ended.set_result(None)
+
+    def public_words(self) -> SqlitePublicWords:
+        """See `interface.Index`."""
+        online = [peer for peer, owner in self._owners.items() if owner.online]
+        view = SqlitePublicWords(online, self._words_of)
+        self._views.add(view)
+        return view
+
+    async def _words_of(self, peer: PeerId) -> set[str]:
+        owner, registration = self._owners.get(peer), self._registrations.get(peer)
+        if owner is None or not owner.online or registration is None:
+            return set()
+        read = partial(read_page, registration=registration.id)
+        words, after = await self._database.read(read)
+        while after is not None:
+            more, after = await self._database.read(partial(read, after=after))
+            words |= more
+        return words
+
+    # --- what counts --------------------------------------------------------------------------------------
+
+    def _count(self, registration: Registration) -> None:
+        """Let a registration count, with its new position and size."""
+        peer = PeerId(registration.owner)
+        self._registrations[peer] = registration
+        if registration.id not in self._visible:
+            self._visible = {**self._visible, registration.id: self._owner(peer)}
+        self._mark(peer)
+
+    def _count_instead(self, registration: Registration) -> None:
+        """The same, instead of its owner's other one."""
+        old = self._registrations.get(PeerId(registration.owner))
+        if old is not None:
+            self._visible = {number: owner for number, owner in self._visible.items() if number != old.id}
+        self._count(registration)
+        if old is not None:
+            self._sweep()
+
+    def _discount(self, peer: PeerId) -> None:
+        registration = self._registrations.pop(peer, None)
+        if registration is not None:
+            self._visible = {
+                number: owner for number, owner in self._visible.items() if number != registration.id
+            }
+            self._tidy(peer)
+            self._mark(peer)
+
+    def _owner(self, peer: PeerId) -> Owner:
+        owner = self._owners.get(peer)
+        if owner is None:
+            owner = self._owners[peer] = Owner(peer)
+        return owner
+
+    def _tidy(self, peer: PeerId) -> None:
+        """Attack: no end of identities that were online once."""
+        if peer not in self._registrations and not self._owner(peer).online:
+            del self._owners[peer]
+
+    def _mark(self, peer: PeerId) -> None:
+        for view in self._views:
+            view.mark(peer)
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _turn(self, owner: PeerId) -> AsyncIterator[None]:
+        """One change of an owner at a time, in the order in which they came."""
+        turn = self._turns.setdefault(owner, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[owner]
+
+    def _stepped(self, filling: _Filling, outcome: Registration | int) -> None:
+        if isinstance(outcome, Registration):
+            filling.is_full = True
+            self._count_instead(outcome)
+        else:
+            filling.number = outcome
+            if filling.is_abandoned:
+                self._abandon(filling)
+
+    def _abandon(self, filling: _Filling) -> None:
+        filling.is_abandoned = True
+        if filling.number is not None:
+            self._abandoned.append(filling.number)
+            self._sweep()
+
+    # --- sweeping -----------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        self._is_unswept = True
+        if self._sweeping is None and not self._is_closed:
+            self._sweeping = asyncio.create_task(self._sweep_all())
+
+    async def swept(self) -> None:
+        """Wait until the room of all that counts no more is free."""
+        while self._sweeping is not None:
+            await asyncio.wait([self._sweeping])
+
+    async def _sweep_all(self) -> None:
+        try:
+            while self._is_unswept:
+                self._is_unswept = False
+                while not await self._sweep_some():
+                    pass
+        except StorageError as error:
+            logger.warning("cannot free the room of old entries in the index: %s", error)
+        finally:
+            self._sweeping = None
+
+    async def _sweep_some(self) -> bool:
+        if self._searches:  # which may still show what is swept
+            await asyncio.wait(self._searches.copy())
+        abandoned, self._abandoned = self._abandoned, []
+        return await self._queue.do(lambda batch: batch.sweep(abandoned), SWEEP_ROWS)
+
+
+class _Filling:
+    """A snapshot on its way in, piece after piece."""
+
+    __slots__ = ("_owner", "_position", "is_abandoned", "is_full", "number")
+
+    def __init__(self, owner: bytes, position: Position) -> None:
+        self._owner = owner
+        self._position = position
+        self.number: int | None = None
+        self.is_full = False
+        self.is_abandoned = False
+
+    def step(self, batch: Batch, piece: Sequence[Listed], *, is_last: bool) -> Registration | int:
+        """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`."""
+        puts = [to_put(listed) for listed in piece]
+        number = self.number
+        if number is None:
+            number = batch.begin(self._owner, self._position)
+        batch.fill(number, puts)
+        return batch.publish(number) if is_last else number
+
+
+class _Turn:
+    """Whose turn it is, and how many want it."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+def _position(epoch: int, seq: int) -> Position:
+    if not (0 <= epoch <= NUMBER_MAX and 0 <= seq <= NUMBER_MAX):
+        raise InputError("a position in a log is out of range")
+    return Position(epoch, seq)

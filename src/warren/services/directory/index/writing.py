@@ -1,0 +1,306 @@
+"""Changes to the index: several in one transaction.
+
+In:  an open transaction, the numbers of the documents that are known by their keys, and changes. Out: these
+in the tables once `finish` was called, and what becomes of those numbers when the transaction is committed.
+ Documents go into the full-text index at the end, in the order of their numbers, as FTS5 writes out
+what it has gathered each time that a number is not above the one before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.services.directory.index.interface import Gap, Position, Stale
+from warren.services.directory.index.schema import CURRENT, FILLING, RANK_SHIFT, RETIRED, VACANT
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from warren.services.directory.index.documents import Document, Put
+
+SWEEP_ROWS: Final = 500
+_ORDINALS: Final = (1 << RANK_SHIFT) - 1
+
+
+class Registration(NamedTuple):
+    """What one owner has registered. `owner` is the binary peer id."""
+
+    id: int
+    owner: bytes
+    position: Position
+    size: int
+
+
+class Known:
+    """The numbers of all documents, by their keys, and the next one. Changes with each committed batch.
+
+    In memory, as keys are random: an index of them on the disk would write a page for every entry.
+    """
+
+    __slots__ = ("by_key", "next")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.by_key: dict[int, int] = dict(db.execute("SELECT key, id FROM document"))
+        self.next = max((number & _ORDINALS for number in self.by_key.values()), default=0) + 1
+
+
+def clear_up(db: sqlite3.Connection) -> list[Registration]:
+    """Retire what was being filled when the last process ended; return what counts."""
+    db.execute("UPDATE registration SET state = ? WHERE state = ?", (RETIRED, FILLING))
+    rows = db.execute(
+        "SELECT id, owner, epoch, seq, size FROM registration WHERE state = ?", (CURRENT,)
+    ).fetchall()
+    return [Registration(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
+
+
+class Batch:
+    """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
+
+    __slots__ = ("_db", "_known", "_new", "_next", "_numbers", "_vacant")
+
+    def __init__(self, db: sqlite3.Connection, known: Known) -> None:
+        self._db = db
+        self._known = known
+        self._next = known.next
+        self._new: dict[int, tuple[Document, dict[int, int]]] = {}
+        """Documents that are not in the tables yet, with the audience of each registration that has them."""
+        self._numbers: dict[int, int] = {}
+        """Of the new ones, by their keys."""
+        self._vacant: set[int] = set()
+        """Documents in the tables that lost their last holder."""
+
+    # --- registrations ------------------------------------------------------------------------------------
+
+    def begin(self, owner: bytes, position: Position) -> int:
+        """A number for a registration to be filled. Raises `Stale`."""
+        current = self._current(owner)
+        if current is not None and position < current.position:
+            raise Stale(current.position)
+        cursor = self._db.execute(
+            "INSERT INTO registration (owner, epoch, seq, size, state) VALUES (?, ?, ?, 0, ?)",
+            (owner, *position, FILLING),
+        )
+        return cursor.lastrowid or 0
+
+    def publish(self, number: int) -> Registration:
+        """Let a filled one take the place of its owner's other one."""
+        row = self._db.execute(
+            "SELECT owner, epoch, seq, size FROM registration WHERE id = ?", (number,)
+        ).fetchone()
+        owner, epoch, seq, size = row
+        old = self._current(owner)
+        if old is not None:
+            self.retire(old.id)
+        self._db.execute("UPDATE registration SET state = ? WHERE id = ?", (CURRENT, number))
+        return Registration(number, owner, Position(epoch, seq), size)
+
+    def apply(
+        self,
+        owner: bytes,
+        epoch: int,
+        from_seq: int,
+        to_seq: int,
+        puts: Sequence[Put],
+        removed: Iterable[int],
+    ) -> Registration:
+        """See `interface.Index.apply`."""
+        current = self._current(owner)
+        position = current.position if current else None
+        if current is None or position is None or position.epoch != epoch or from_seq > position.seq:
+            raise Gap(position)
+        if to_seq <= position.seq:
+            return current
+        gone = self._remove(current.id, removed)
+        size = current.size + self._put(current.id, puts) - gone
+        self._db.execute("UPDATE registration SET seq = ?, size = ? WHERE id = ?", (to_seq, size, current.id))
+        return current._replace(position=Position(epoch, to_seq), size=size)
+
+    def fill(self, number: int, puts: Sequence[Put]) -> None:
+        """Put entries into a registration that is being filled."""
+        more = self._put(number, puts)
+        self._db.execute("UPDATE registration SET size = size + ? WHERE id = ?", (more, number))
+
+    def retire(self, number: int) -> None:
+        """Take a registration away; `sweep` frees its room."""
+        self._db.execute("UPDATE registration SET state = ? WHERE id = ?", (RETIRED, number))
+
+    def forget(self, owner: bytes) -> None:
+        """Retire what an owner has registered."""
+        current = self._current(owner)
+        if current is not None:
+            self.retire(current.id)
+
+    def sweep(self, abandoned: Iterable[int] = ()) -> bool:
+        """Free some room of what was retired. Returns whether all of it is free.
+
+        abandoned: registrations that are retired, too, unless they count by now.
+        """
+        self._db.executemany(
+            "UPDATE registration SET state = ? WHERE id = ? AND state = ?",
+            [(RETIRED, number, FILLING) for number in abandoned],
+        )
+        row = self._db.execute("SELECT id FROM registration WHERE state = ? LIMIT 1", (RETIRED,)).fetchone()
+        if row is None:
+            return True
+        (number,) = row
+        slots = self._db.execute(
+            "SELECT path FROM slot WHERE registration = ? LIMIT ?", (number, SWEEP_ROWS)
+        ).fetchall()
+        self._remove(number, [path for (path,) in slots])
+        if len(slots) < SWEEP_ROWS:
+            self._db.execute("DELETE FROM registration WHERE id = ?", (number,))
+        return False
+
+    def _current(self, owner: bytes) -> Registration | None:
+        row = self._db.execute(
+            "SELECT id, epoch, seq, size FROM registration WHERE owner = ? AND state = ?", (owner, CURRENT)
+        ).fetchone()
+        return Registration(row[0], owner, Position(row[1], row[2]), row[3]) if row else None
+
+    # --- entries ------------------------------------------------------------------------------------------
+
+    def _put(self, registration: int, puts: Sequence[Put]) -> int:
+        """Put entries in; returns how many paths are new."""
+        last = {put[0]: put for put in puts}
+        old = self._slots(registration, last)
+        slots = []
+        for path, document, audience in last.values():
+            number = self._number(document)
+            before = old.get(path)
+            if before == (number, audience):
+                continue
+            if before is not None and before[0] != number:
+                self._unhold(before[0], registration)
+            self._hold(number, registration, audience)
+            slots.append((registration, path, number, audience))
+        slots.sort()
+        self._db.executemany("INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?)", slots)
+        return sum(path not in old for _, path, _, _ in slots)
+
+    def _remove(self, registration: int, paths: Iterable[int]) -> int:
+        """Take entries out; returns how many there were."""
+        old = self._slots(registration, paths)
+        for document, _ in old.values():
+            self._unhold(document, registration)
+        self._db.executemany(
+            "DELETE FROM slot WHERE registration = ? AND path = ?", [(registration, path) for path in old]
+        )
+        return len(old)
+
+    def _slots(self, registration: int, paths: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """(document, audience) of those paths that the registration has."""
+        execute = self._db.execute
+        query = "SELECT document, audience FROM slot WHERE registration = ? AND path = ?"
+        if execute("SELECT 1 FROM slot WHERE registration = ? LIMIT 1", (registration,)).fetchone() is None:
+            return {}
+        found = ((path, execute(query, (registration, path)).fetchone()) for path in paths)
+        return {path: row for path, row in found if row is not None}
+
+    # --- documents and their holders ----------------------------------------------------------------------
+
+    def _number(self, document: Document) -> int:
+        number = self._numbers.get(document.key) or self._known.by_key.get(document.key)
+        if number is None:
+            number = document.rank << RANK_SHIFT | self._next
+            self._next += 1
+            self._numbers[document.key] = number
+            self._new[number] = (document, {})
+        return number
+
+    def _hold(self, document: int, registration: int, audience: int) -> None:
+        new = self._new.get(document)
+        if new is not None:
+            new[1][registration] = audience
+            return
+        execute = self._db.execute
+        (first,) = execute("SELECT registration FROM document WHERE id = ?", (document,)).fetchone()
+        if first in (registration, VACANT):
+            execute(
+                "UPDATE document SET registration = ?, audience = ? WHERE id = ?",
+                (registration, audience, document),
+            )
+            self._vacant.discard(document)
+            return
+        execute("INSERT OR REPLACE INTO holder VALUES (?, ?, ?)", (document, registration, audience))
+        execute("UPDATE document SET shared = 1 WHERE id = ? AND NOT shared", (document,))
+
+    def _unhold(self, document: int, registration: int) -> None:
+        new = self._new.get(document)
+        if new is not None:
+            new[1].pop(registration, None)
+            return
+        execute = self._db.execute
+        row = execute("SELECT registration, shared FROM document WHERE id = ?", (document,)).fetchone()
+        if row is None:  # one of two documents whose keys somebody made equal
+            return
+        first, shared = row
+        if first != registration:
+            execute("DELETE FROM holder WHERE document = ? AND registration = ?", (document, registration))
+            return
+        other = (
+            shared
+            and execute(
+                "SELECT registration, audience FROM holder WHERE document = ? LIMIT 1", (document,)
+            ).fetchone()
+        )
+        execute(
+            "UPDATE document SET registration = ?, audience = ? WHERE id = ?",
+            (*(other or (VACANT, 0)), document),
+        )
+        if other:
+            execute("DELETE FROM holder WHERE document = ? AND registration = ?", (document, other[0]))
+        else:
+            self._vacant.add(document)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def finish(self) -> _Changes:
+        """Write what was gathered. Returns what `commit` wants once the transaction is committed."""
+        gone = [key for number in sorted(self._vacant) if (key := self._delete(number)) is not None]
+        return _Changes(self._insert(), gone, self._next)
+
+    def _delete(self, number: int) -> int | None:
+        key, name, rest = self._db.execute(
+            "SELECT key, name, rest FROM document WHERE id = ?", (number,)
+        ).fetchone()
+        self._db.execute(
+            "INSERT INTO term (term, rowid, name, rest) VALUES ('delete', ?, ?, ?)", (number, name, rest)
+        )
+        self._db.execute("DELETE FROM document WHERE id = ?", (number,))
+        found: int = key
+        return found
+
+    def _insert(self) -> dict[int, int]:
+        """Put the new ones into the tables; returns their numbers by their keys."""
+        numbers, documents, others, terms = {}, [], [], []
+        for number in sorted(self._new):
+            document, holders = self._new[number]
+            if not holders:
+                continue
+            key, cid, kind, size, path, name, rest, metadata = document
+            (first, audience), *more = holders.items()
+            documents.append(
+                (number, key, first, audience, bool(more), cid, kind, size, path, name, rest, metadata)
+            )
+            others += [(number, *holder) for holder in more]
+            terms.append((number, name, rest))
+            numbers[key] = number
+        self._db.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
+        self._db.executemany("INSERT INTO holder VALUES (?, ?, ?)", others)
+        self._db.executemany("INSERT INTO term (rowid, name, rest) VALUES (?, ?, ?)", terms)
+        return numbers
+
+
+class _Changes(NamedTuple):
+    """What a committed batch changes of `Known`."""
+
+    added: Mapping[int, int]
+    removed: Sequence[int]
+    next: int
+
+    def commit(self, known: Known) -> None:
+        known.by_key.update(self.added)
+        for key in self.removed:
+            known.by_key.pop(key, None)
+        known.next = self.next

@@ -1,0 +1,246 @@
+"""Being registered with one super-peer.
+
+In:  the catalog, the key of this node. Out: signs of life, and what that super-peer may see of the catalog: all
+of it, or what changed since it was told last. Raises what goes wrong; who calls decides what then.
+
+What is sent is acknowledged once it is kept there, and the next delta begins where the last one ended. So after
+any failure the answer to the next sign of life says where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final, Protocol
+
+from warren.core.errors import ProtocolViolation
+from warren.core.lease import Lease
+from warren.protocols.directory.messages import Held, LeaseCall, Reason, RefusedAnswer, RegistrationCall
+from warren.protocols.directory.registration import Registration, fit
+from warren.services.directory.index.interface import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.core.keys import PrivateKey
+    from warren.core.peer_id import PeerId
+    from warren.protocols.directory.messages import Answer, Call
+    from warren.protocols.directory.protocol import DirectoryProtocol
+    from warren.runtime.seam import Clock
+    from warren.services.directory.catalog import Catalog
+
+RENEWALS: Final = 3
+"""Signs of life while one lease is good."""
+ROUNDS_MAX: Final = 8
+"""Snapshots of one attempt. Fault: a super-peer that says each time that it has something else."""
+
+
+class Talk(Protocol):
+    """A stream to a super-peer; see `protocols.directory.protocol.Talk`."""
+
+    async def ask(self, call: Call) -> Answer: ...
+
+
+class LeaseNumbers:
+    """The numbers of the leases of one node: they rise over restarts, too, while the clock does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0
+        self._since = clock.now()
+
+    def seal(self, key: PrivateKey, super_peer: PeerId, valid_s: int) -> bytes:
+        """A lease for one super-peer."""
+        self._last = max(self._last + 1, int(self._clock.wall() * 1000))
+        held_s = int(self._clock.now() - self._since)
+        return Lease(key.peer_id, self._last, valid_s, held_s, super_peer).seal(key)
+
+
+class Session:
+    """`run` as long as this node is to be registered there."""
+
+    def __init__(
+        self,
+        peer: PeerId,
+        protocol: DirectoryProtocol,
+        catalog: Catalog,
+        key: PrivateKey,
+        numbers: LeaseNumbers,
+        lease_s: int,
+        on_registered: Callable[[], None],
+    ) -> None:
+        self._peer = peer
+        self._protocol = protocol
+        self._catalog = catalog
+        self._key = key
+        self._numbers = numbers
+        self._lease_s = lease_s
+        self._on_registered = on_registered
+        self._changed = asyncio.Event()
+        self._held: Position | None = None
+        """Where the super-peer is."""
+        self._looked_to = 0
+        """Up to there nothing else in the log is for it."""
+        self._scope: frozenset[int] = frozenset()
+        self._who = b""
+        """Whom the table that it was sent admits; empty: it was sent none."""
+        self.is_registered = False
+        """Whether it has had all there was."""
+
+    def wake(self) -> None:
+        """Something changed: what is shared, or whom it is for."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Stay registered until cancelled. Raises `WarrenError` where that does not work."""
+        self._catalog.on_changed.append(self.wake)
+        try:
+            loop = asyncio.get_running_loop()
+            while True:
+                due = loop.time() + self._lease_s / RENEWALS
+                self._changed.clear()
+                async with self._protocol.talk(self._peer) as talk:
+                    await self.tell_all(talk)
+                self.is_registered = True
+                self._on_registered()
+                await self._follow(due)
+        finally:
+            self._catalog.on_changed.remove(self.wake)
+            self.is_registered = False
+
+    async def tell_all(self, talk: Talk) -> None:
+        """A sign of life, and all that is new since the last one. Raises `WarrenError`."""
+        await self._renew(talk)
+        await self._send_news(talk)
+
+    async def _follow(self, until: float) -> None:
+        """Send what changes until the lease is to be renewed."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout_at(until):
+                    await self._changed.wait()
+                self._changed.clear()
+                if self._has_news():
+                    async with self._protocol.talk(self._peer) as talk:
+                        await self._send_news(talk)
+
+    async def _renew(self, talk: Talk) -> None:
+        lease = self._numbers.seal(self._key, self._peer, self._lease_s)
+        held = await self._ask(talk, LeaseCall(lease))
+        self._take(held)
+        if not held.audiences:
+            self._who = b""
+        if self._held is not None and self._is_beyond(self._held):
+            await self._catalog.begin_later_epoch(self._held.epoch)
+
+    def _is_beyond(self, held: Position) -> bool:
+        """Whether it knows of changes that are not in our log."""
+        now = self._catalog.position
+        return held.epoch > now.epoch or (held.epoch == now.epoch and held.seq > now.seq)
+
+    def _has_news(self) -> bool:
+        scope = self._catalog.scope(self._peer)
+        return (
+            self._looked_to != self._catalog.position.seq
+            or scope != self._scope
+            or self._catalog.who(scope) != self._who
+        )
+
+    async def _send_news(self, talk: Talk) -> None:
+        """All that it may see and has not: a table, and a snapshot or deltas."""
+        snapshots = 0
+        while True:
+            scope = self._catalog.scope(self._peer)
+            await self._send_table(talk, scope)
+            if await self._needs_snapshot(scope):
+                snapshots += 1
+                if snapshots > ROUNDS_MAX:
+                    raise ProtocolViolation(f"{self._peer} takes no snapshot for what it is")
+                await self._send_snapshot(talk, scope)
+            elif await self._send_delta(talk, scope):
+                return
+
+    async def _needs_snapshot(self, scope: frozenset[int]) -> bool:
+        held = self._held
+        self._scope = scope
+        if held is None:
+            self._looked_to = 0
+            return bool(await self._catalog.page("", scope, 1))
+        return (
+            held.epoch != self._catalog.position.epoch
+            or not self._catalog.reaches(max(held.seq, self._looked_to))
+            or not await self._catalog.is_scope_of(self._peer, scope)
+        )
+
+    async def _send_table(self, talk: Talk, scope: frozenset[int]) -> None:
+        who = self._catalog.who(scope)
+        if who == self._who:
+            return
+        if scope - {0}:
+            at = self._held or self._catalog.position
+            table = self._catalog.audiences(scope)
+            await self._register(talk, Registration(at.epoch, at.seq, at.seq, audiences=table))
+        self._who = who
+
+    async def _send_snapshot(self, talk: Talk, scope: frozenset[int]) -> None:
+        at = self._catalog.position
+        await self._catalog.note_scope(self._peer, None)  # until it is whole, what is there is of no scope
+        self._looked_to = 0
+        page = await self._catalog.page("", scope)
+        while True:
+            count = fit(page)
+            part, page = tuple(page[:count]), page[count:]
+            if part and not page:
+                page = await self._catalog.page(part[-1].entry.path, scope)
+            registration = Registration(at.epoch, 0, at.seq, part, snapshot=True, more=bool(page))
+            if not await self._register(talk, registration):
+                return
+            if not page:
+                await self._catalog.note_scope(self._peer, scope)
+                return
+
+    async def _send_delta(self, talk: Talk, scope: frozenset[int]) -> bool:
+        """Send the next of what changed; return whether that was all."""
+        held = self._held
+        if held is None:  # and there is nothing that it may see
+            self._looked_to = self._catalog.position.seq
+            return True
+        after = max(held.seq, self._looked_to)
+        if after == self._catalog.position.seq:
+            self._looked_to = after
+            return True
+        changes = await self._catalog.changes(after, scope)
+        if changes is None:
+            return False
+        self._looked_to = changes.looked_to
+        if changes.added or changes.removed:
+            delta = Registration(held.epoch, held.seq, changes.to_seq, changes.added, changes.removed)
+            await self._register(talk, delta)
+        return False
+
+    async def _register(self, talk: Talk, registration: Registration) -> bool:
+        """Send it; return whether it was taken. What does not follow is brought in line by the next."""
+        answer = await talk.ask(RegistrationCall(registration.seal(self._key)))
+        if isinstance(answer, RefusedAnswer) and answer.reason in (Reason.GAP, Reason.STALE):
+            self._held = Position(*answer.position) if answer.position is not None else None
+            self._looked_to = 0
+            if self._held is not None and (answer.reason is Reason.STALE or self._is_beyond(self._held)):
+                await self._catalog.begin_later_epoch(self._held.epoch)
+            return False
+        if isinstance(answer, RefusedAnswer):
+            raise answer.to_error(self._peer)
+        if not isinstance(answer, Held):
+            raise ProtocolViolation(f"{self._peer} answers what it was not asked")
+        self._take(answer)
+        return True
+
+    async def _ask(self, talk: Talk, call: LeaseCall) -> Held:
+        answer = await talk.ask(call)
+        if isinstance(answer, RefusedAnswer):
+            raise answer.to_error(self._peer)
+        if not isinstance(answer, Held):
+            raise ProtocolViolation(f"{self._peer} answers what it was not asked")
+        return answer
+
+    def _take(self, held: Held) -> None:
+        self._held = Position(*held.position) if held.position is not None else None

@@ -1,0 +1,284 @@
+"""The part of a super-peer: what weak peers register with it, and who of them is there.
+
+In:  sealed leases and registrations of the peers of connections, goodbyes, lost connections. Out: an index and
+an online set that answers of searches come from; acknowledgements, once what they acknowledge is committed.
+
+There is neither a task nor a timer for a peer: one timer for the next lease that ends. Refuses leases and
+registrations that another signed, that are old, that are too many, or for which there is no room; whoever
+sends such is named in the log, once a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import ProtocolViolation, StorageError
+from warren.core.lease import Lease
+from warren.protocols.directory.messages import Answer, Held, Reason, RefusedAnswer
+from warren.protocols.directory.registration import Registration
+from warren.services.directory.budgets import CHANGES, LEASES, Budget
+from warren.services.directory.index.interface import Gap, Listed, Stale
+from warren.services.directory.leases import Leases, Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
+    from warren.core.peer_id import PeerId
+    from warren.protocols.directory.audiences import Audiences
+    from warren.services.directory.config import DirectoryConfig
+    from warren.services.directory.index.interface import Index
+
+GRACE_S: Final = 5.0
+"""For which a peer whose connection broke counts as there. Fault: who changes the network flickers."""
+KEEP_S: Final = 7 * 86400.0
+"""For which entries of who went are kept, to be shown as what nobody there holds. Fault: an index full of
+peers that never come back."""
+TIDY_EVERY_S: Final = 3600.0
+TABLES_BYTES_MAX: Final = 64 << 20
+"""Tables of audiences of all peers together. Attack: large tables of many identities."""
+SNAPSHOT_BYTES_MAX: Final = 48 << 20
+"""Parts of one snapshot that wait for the last one. Attack: snapshots without an end."""
+SNAPSHOTS_BYTES_MAX: Final = 128 << 20
+"""The same of all peers together."""
+MESSAGE_COST: Final = 200
+"""What a registration costs besides its changes: its signature and its commit."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts of a snapshot that came on one stream, as they were sealed: that takes the least room."""
+
+    envelopes: list[bytes] = field(default_factory=list)
+    size: int = 0
+    entries: int = 0
+
+
+class SuperPeer:
+    """Takes registrations while it is `active`. `run` lets leases end."""
+
+    def __init__(
+        self, index: Index, config: DirectoryConfig, me: PeerId, now: Callable[[], float]
+    ) -> None:
+        """now: monotonic seconds."""
+        self.active = False
+        """Whether this node is a super-peer now."""
+        self.leases = Leases(config.peers_max)
+        self._index = index
+        self._config = config
+        self._me = me
+        self._now = now
+        self._gone: dict[PeerId, float] = {}
+        """Whose entries are kept although they are not there, who went first before the others."""
+        self._tables: dict[PeerId, Audiences] = {}
+        self._tables_bytes = 0
+        self._waiting_bytes = 0
+        self._busy: set[PeerId] = set()
+        self._changes = Budget(CHANGES, now())
+        self._lease_budget = Budget(LEASES, now())
+        self._wake = asyncio.Event()
+
+    # --- who is there ---------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Let leases end, and forget who does not come back, until cancelled."""
+        now = self._now()
+        self._gone = {owner: now for owner in self._index.owners() if owner not in self.leases}
+        self._gone.pop(self._me, None)
+        while True:
+            self._wake.clear()
+            now = self._now()
+            for peer in self.leases.expire(now):
+                self._went(peer)
+            await self._tidy(now)
+            tidy_at = now + TIDY_EVERY_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(min(tidy_at, self.leases.next_at or tidy_at)):
+                    await self._wake.wait()
+
+    async def _tidy(self, now: float) -> None:
+        """Forget who has been gone for long, and everybody where this node is no super-peer."""
+        too_many = len(self._index.owners()) - 2 * self._config.peers_max
+        for number, (peer, at) in enumerate(list(self._gone.items())):
+            if self.active and at + KEEP_S > now and number >= too_many:
+                return
+            self._gone.pop(peer, None)
+            self._drop_table(peer)
+            await self._index.forget(peer)
+
+    def _went(self, peer: PeerId) -> None:
+        self._index.set_online(peer, False)
+        self._gone[peer] = self._now()
+
+    def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes) -> Answer:
+        """A sign of life. The answer tells where the registration of the peer stands."""
+        if not self._lease_budget.take(peer, group, self._now()):
+            return self._refuse(peer, Reason.TOO_OFTEN, "leases too often", self._lease_budget)
+        try:
+            lease = Lease.open(envelope)
+        except ProtocolViolation as error:
+            return self._refuse(peer, Reason.BAD, str(error))
+        if lease.peer_id != peer or not lease.is_for(self._me):
+            return self._refuse(peer, Reason.BAD, "a lease of another peer, or for another one")
+        valid_s = min(lease.valid_s, self._config.lease_s * 2)
+        taken = self.leases.take(peer, lease.seq, valid_s, self._now())
+        if taken is Taken.OLD:
+            return self._refuse(peer, Reason.BAD, "a lease that was shown before")
+        if taken is Taken.FULL:
+            return RefusedAnswer(Reason.FULL, "there is no room for another peer")
+        if taken is Taken.NEW:
+            self._index.set_online(peer, True)
+            self._gone.pop(peer, None)
+            self._wake.set()
+        return self.held(peer)
+
+    def leave(self, peer: PeerId) -> None:
+        """It said that it goes: nothing of it is found as online from now on."""
+        if self.leases.leave(peer):
+            self._went(peer)
+
+    def disconnected(self, peer: PeerId) -> None:
+        """The last connection with it is gone. It may come back at once, and be there all the time."""
+        if peer in self.leases:
+            self.leases.shorten(peer, self._now() + GRACE_S)
+            self._wake.set()
+
+    def close(self) -> None:
+        """Take no more, and forget who is there."""
+        self.active = False
+        for peer in self.leases.peers():
+            self.leave(peer)
+        self._wake.set()
+
+    # --- what they share ------------------------------------------------------------------------------------
+
+    def held(self, peer: PeerId) -> Held:
+        """Where the registration of a peer stands."""
+        table = self._tables.get(peer)
+        return Held(self._index.position(peer), table.digest if table is not None else b"")
+
+    def admits(self, owner: PeerId, audience: int, asker: PeerId) -> bool:
+        """Whether a peer may see what another one registered for an audience."""
+        table = self._tables.get(owner)
+        return owner == asker or (table is not None and table.admits(audience, asker))
+
+    async def register(
+        self, peer: PeerId, group: Hashable | None, envelope: bytes, parts: Parts
+    ) -> Answer:
+        """Take a registration. parts: those of a snapshot that came before on the same stream."""
+        if peer not in self.leases:
+            return RefusedAnswer(Reason.BAD, "a registration without a lease")
+        if not self._changes.take(peer, group, self._now(), MESSAGE_COST):
+            return self._refuse(peer, Reason.TOO_OFTEN, "registers too much", self._changes)
+        try:
+            registration = Registration.open(envelope, peer)
+        except ProtocolViolation as error:
+            return self._refuse(peer, Reason.BAD, str(error))
+        cost = len(registration.added) + len(registration.removed)
+        if not self._changes.take(peer, group, self._now(), cost):
+            return self._refuse(peer, Reason.TOO_OFTEN, "registers too much", self._changes)
+        if peer in self._busy:
+            return RefusedAnswer(Reason.BUSY, "another registration of this peer is under way")
+        self._busy.add(peer)
+        try:
+            return await self._take(peer, registration, envelope, parts)
+        except StorageError as error:
+            _log.warning("what %s registers cannot be kept: %s", peer, error)
+            return RefusedAnswer(Reason.NOT_KEPT, "it cannot be kept here now")
+        finally:
+            self._busy.discard(peer)
+
+    def drop(self, parts: Parts) -> None:
+        """A stream is over: an unfinished snapshot on it is of no use."""
+        self._waiting_bytes -= parts.size
+        parts.envelopes.clear()
+        parts.size = parts.entries = 0
+
+    async def _take(
+        self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts
+    ) -> Answer:
+        if registration.audiences is not None and not self._keep_table(peer, registration.audiences):
+            return RefusedAnswer(Reason.FULL, "there is no room for another table of audiences")
+        if registration.snapshot:
+            return await self._take_snapshot(peer, registration, envelope, parts)
+        if registration.from_seq == registration.to_seq:
+            return self.held(peer)  # a table alone
+        if self._index.size(peer) + len(registration.added) > self._config.entries_max:
+            return self._too_many()
+        added = [Listed(*one) for one in registration.added]
+        try:
+            await self._index.apply(
+                peer,
+                registration.epoch,
+                registration.from_seq,
+                registration.to_seq,
+                added,
+                registration.removed,
+            )
+        except Gap as gap:
+            return RefusedAnswer(Reason.GAP, "it does not follow", gap.position)
+        return self.held(peer)
+
+    async def _take_snapshot(
+        self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts
+    ) -> Answer:
+        entries = parts.entries + len(registration.added)
+        if entries > self._config.entries_max:
+            return self._too_many()
+        if registration.more:
+            size = len(envelope)
+            if parts.size + size > SNAPSHOT_BYTES_MAX or self._waiting_bytes + size > SNAPSHOTS_BYTES_MAX:
+                return RefusedAnswer(Reason.BUSY, "too much is being registered at once")
+            parts.envelopes.append(envelope)
+            parts.size += size
+            parts.entries = entries
+            self._waiting_bytes += size
+            return self.held(peer)
+        listed = _all_of(parts.envelopes, peer, registration)
+        try:
+            await self._index.replace(peer, registration.epoch, registration.to_seq, listed)
+        except Stale as stale:
+            return self._refuse(peer, Reason.STALE, "it is older than what is known", None, stale.position)
+        finally:
+            self.drop(parts)
+        return self.held(peer)
+
+    def _keep_table(self, peer: PeerId, table: Audiences) -> bool:
+        old = self._tables.get(peer)
+        size = self._tables_bytes + table.size - (old.size if old is not None else 0)
+        if size > TABLES_BYTES_MAX:
+            return False
+        self._tables[peer] = table
+        self._tables_bytes = size
+        return True
+
+    def _drop_table(self, peer: PeerId) -> None:
+        table = self._tables.pop(peer, None)
+        self._tables_bytes -= table.size if table is not None else 0
+
+    def _too_many(self) -> RefusedAnswer:
+        return RefusedAnswer(Reason.FULL, f"a peer may register {self._config.entries_max} entries here")
+
+    def _refuse(
+        self,
+        peer: PeerId,
+        reason: Reason,
+        why: str,
+        budget: Budget | None = None,
+        position: tuple[int, int] | None = None,
+    ) -> RefusedAnswer:
+        if (budget or self._changes).is_to_be_named(peer, self._now()):
+            _log.warning("%s is refused: %s", peer, why)
+        return RefusedAnswer(reason, why, position)
+
+
+def _all_of(envelopes: Iterable[bytes], peer: PeerId, last: Registration) -> Iterator[Listed]:
+    for envelope in envelopes:
+        for one in Registration.open(envelope, peer).added:
+            yield Listed(*one)
+    for one in last.added:
+        yield Listed(*one)

@@ -1,0 +1,158 @@
+"""Whatever happens to an index, in whatever order: it answers as the naive one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.services.directory.conformance_index import check, tell
+from tests.services.directory.naive_index import FRIENDS, NaiveIndex, listed, peer
+from warren.core.entry import Metadata
+from warren.core.query import Query, Term
+from warren.runtime.real import RealRuntime
+from warren.services.directory.index.interface import PUBLIC, Gap, Stale
+from warren.services.directory.index.sqlite import SqliteIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from warren.core.peer_id import PeerId
+    from warren.services.directory.index.interface import Listed, Position
+
+PEERS = [peer(number) for number in range(4)]
+WORDS = ["report", "rep", "Über", "naïve", "a", "or", "日本語", "x1"]
+
+peers = st.sampled_from(PEERS)
+askers = st.sampled_from([*PEERS, None])
+some_words = st.lists(st.sampled_from(WORDS), max_size=2).map(" ".join)
+names = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map("_".join)
+metadata = st.builds(
+    lambda title, author, domain: Metadata(
+        title, authors=(author,) if author else (), domains=(domain,) if domain else ()
+    ),
+    *[some_words] * 3,
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Listed:
+    kind = draw(st.sampled_from(["file", "file", "dir"]))
+    suffix = draw(st.sampled_from(["", ".txt", ".pdf"])) if kind == "file" else ""
+    return listed(
+        f"{draw(st.sampled_from(['S', 'rep']))}/{draw(names)}{suffix}",
+        draw(st.sampled_from(["", "1", "2"])),
+        kind=kind,  # type: ignore[arg-type]
+        size=draw(st.sampled_from([0, 10, 1000])),
+        metadata=draw(st.one_of(st.just(Metadata()), metadata)),
+        audience=draw(st.sampled_from([PUBLIC, PUBLIC, FRIENDS, 1])),
+    )
+
+
+terms = st.builds(
+    Term, st.sampled_from(["rep", "report", "ub", "naive", "a", "日", "or", "s", "x"]), st.booleans()
+)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> Query:
+    suffixes = tuple(draw(st.lists(st.sampled_from(["txt", "pdf", "dir"]), max_size=2)))
+    return Query(
+        tuple(draw(st.lists(terms, min_size=0 if suffixes else 1, max_size=3))),
+        suffixes,
+        size_min=draw(st.sampled_from([None, None, 10])),
+        size_max=draw(st.sampled_from([None, None, 10])),
+        author=draw(st.sampled_from(["", "", "rep", "ube"])),
+        domain=draw(st.sampled_from(["", "", "nai"])),
+        online=draw(st.booleans()),
+        limit=500,
+    )
+
+
+class Indexed(RuleBasedStateMachine):
+    """An index in memory beside the naive one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.runtime = RealRuntime(offload_threads=1)
+        self.index = self.do(SqliteIndex.open(self.runtime, ":memory:"))
+        self.model = NaiveIndex()
+        self.index.set_admits(self.model.admits)
+        self.words = self.index.public_words()
+        self.counts: Counter[str] = Counter()
+
+    def do(self, coro: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(coro)
+
+    def teardown(self) -> None:
+        self.do(self.index.close())
+        self.do(self.runtime.close())
+        self.runner.close()
+
+    def both(self, owner: PeerId, change: Callable[[Any], Any]) -> None:
+        """The same change on both, with the same outcome."""
+        outcomes: list[tuple[type, Position | None] | None] = []
+        for one in (self.model, self.index):
+            try:
+                outcome = change(one)
+                if asyncio.iscoroutine(outcome):
+                    self.do(outcome)
+                outcomes.append(None)
+            except (Gap, Stale) as error:
+                outcomes.append((type(error), error.position))
+        assert outcomes[0] == outcomes[1]
+        assert self.index.position(owner) == self.model.positions.get(owner)
+        assert self.index.size(owner) == len(self.model.entries.get(owner, ()))
+
+    @rule(owner=peers, epoch=st.integers(1, 3), seq=st.integers(0, 9), some=st.lists(entries(), max_size=6))
+    def replace(self, owner: PeerId, epoch: int, seq: int, some: list[Listed]) -> None:
+        self.both(owner, lambda one: one.replace(owner, epoch, seq, some))
+
+    @rule(
+        owner=peers,
+        back=st.integers(-1, 3),
+        steps=st.integers(0, 4),
+        added=st.lists(entries(), max_size=4),
+        data=st.data(),
+    )
+    def apply(self, owner: PeerId, back: int, steps: int, added: list[Listed], data: st.DataObject) -> None:
+        epoch, seq = self.model.positions.get(owner, (1, 0))
+        since = max(0, seq - back)
+        there = sorted(self.model.entries.get(owner, {}))
+        removed = data.draw(st.lists(st.sampled_from([*there, "S/nothing"]), max_size=4))
+        self.both(owner, lambda one: one.apply(owner, epoch, since, since + steps, added, removed))
+
+    @rule(owner=peers)
+    def forget(self, owner: PeerId) -> None:
+        self.both(owner, lambda one: one.forget(owner))
+
+    @rule(owner=peers, online=st.booleans())
+    def go(self, owner: PeerId, online: bool) -> None:
+        (self.model.online.add if online else self.model.online.discard)(owner)
+        self.index.set_online(owner, online)
+
+    @rule(owner=peers, asker=peers)
+    def befriend(self, owner: PeerId, asker: PeerId) -> None:
+        self.model.friends.add((owner, asker))
+
+    @rule(query=queries(), asker=askers)
+    def search(self, query: Query, asker: PeerId | None) -> None:
+        self.do(check(self.index, self.model, query, asker))
+
+    @rule()
+    def tell(self) -> None:
+        self.do(tell(self.words, self.counts))
+        assert +self.counts == self.model.public_words()
+
+    @invariant()
+    def finds_all(self) -> None:
+        self.do(check(self.index, self.model, Query(suffixes=("txt", "dir"), limit=500), PEERS[0]))
+
+
+TestIndexed = Indexed.TestCase
+TestIndexed.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

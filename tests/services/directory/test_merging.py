@@ -1,0 +1,87 @@
+"""Many answers, one list."""
+
+from __future__ import annotations
+
+from tests.protocols.directory.made import entry, key
+from warren.core.found import Found
+from warren.services.directory.merging import HOLDERS_MAX, PATHS_MAX, Merging
+from warren.services.directory.model import Holder
+
+A, B, C = (key(number).peer_id for number in (1, 2, 3))
+
+
+def merging(limit: int = 10, **latencies: float) -> Merging:
+    here = {A: latencies.get("a"), B: latencies.get("b")}
+    return Merging(limit, is_here=lambda peer: here.get(peer) is not None, latency=here.get)
+
+
+def found(owner: object, path: str, score: float = 1.0, *, online: bool = True, like: str = "") -> Found:
+    one = entry(path)
+    if like:
+        one = type(one)(path, one.kind, one.size, entry(like).cid, one.metadata)
+    return Found(owner, one, score, online)  # type: ignore[arg-type]
+
+
+def test_what_has_the_same_content_is_one_hit_with_all_its_holders() -> None:
+    merged = merging()
+    first = merged.take(found(A, "a.txt"))
+    assert first is not None
+    assert (first.number, first.name, first.holders) == (1, "a.txt", (Holder(A, ("a.txt",), online=True),))
+    second = merged.take(found(B, "b.txt", like="a.txt", online=False))
+    assert second is not None
+    assert (second.number, second.paths, second.online) == (1, ("a.txt", "b.txt"), True)
+    assert [one.peer for one in second.holders] == [A, B]
+    other = merged.take(found(A, "c.txt"))
+    assert other is not None
+    assert (other.number, len(merged)) == (2, 2)
+
+
+def test_nothing_is_told_twice() -> None:
+    merged = merging()
+    assert merged.take(found(A, "a.txt")) is not None
+    assert merged.take(found(A, "a.txt")) is None
+    assert merged.take(found(A, "a.txt", online=False)) is None
+    assert merged.take(found(A, "a.txt", score=0.5)) is None
+
+
+def test_the_copy_that_fits_best_is_shown() -> None:
+    merged = merging()
+    merged.take(found(A, "a.txt"))
+    hit = merged.take(found(A, "better.txt", 2.0, like="a.txt"))
+    assert hit is not None
+    assert (hit.name, hit.score, hit.holders[0].paths) == ("better.txt", 2.0, ("a.txt", "better.txt"))
+    assert merged.take(found(A, "better.txt", 3.0, like="a.txt")) is not None
+
+
+def test_who_is_there_comes_first_and_the_nearest_of_them() -> None:
+    merged = merging(a=0.2, b=0.1)
+    for owner in (C, A, B):
+        hit = merged.take(found(owner, "a.txt", online=False))
+    assert hit is not None
+    assert [(one.peer, one.online, one.latency_s) for one in hit.holders] == [
+        (B, True, 0.1),
+        (A, True, 0.2),
+        (C, False, None),
+    ]
+    hit = merged.take(found(C, "a.txt"))
+    assert hit is not None
+    assert all(one.online for one in hit.holders)
+
+
+def test_what_nobody_there_holds_is_marked() -> None:
+    hit = merging().take(found(C, "a.txt", online=False))
+    assert hit is not None
+    assert not hit.online
+
+
+def test_contents_holders_and_paths_have_bounds() -> None:
+    merged = merging(limit=1)
+    merged.take(found(A, "a.txt"))
+    assert merged.take(found(A, "b.txt")) is None
+    for number in range(PATHS_MAX + 5):
+        hit = merged.take(found(A, f"{number}.txt", like="a.txt")) or hit if number else None
+    assert hit is not None
+    assert len(hit.holders[0].paths) == PATHS_MAX
+    for number in range(HOLDERS_MAX + 5):
+        hit = merged.take(found(key(100 + number).peer_id, "a.txt")) or hit
+    assert len(hit.holders) == HOLDERS_MAX
