@@ -22,6 +22,7 @@ from warren.testing.nodes import QUIET
 
 if TYPE_CHECKING:
     from tests.simulation.peers import Stage
+    from warren.core.peer_id import PeerId
     from warren.node import Node
 
 CALM = PeersConfig(latency_interval_s=60, feeler_interval_s=0)
@@ -229,18 +230,27 @@ def test_who_moves_to_another_super_peer_takes_a_lease_there_at_once() -> None:
     testing.run(main())
 
 
-def test_somebody_else_may_carry_the_leases() -> None:
+def test_somebody_else_may_keep_the_leases_and_this_refutes_with_them() -> None:
     async def main() -> None:
         async with stage(2, CALM, others=SHORT) as made:
             boss, weak = made.nodes[0], made.nodes[1]
             boss.presence.open_desk()
             await made.connect(1, 0)
-            weak.presence.follow(lambda: (boss.peer_id,), renew=False)
+            key = weak.presence._key
+            numbers = iter(range(10, 20))
+
+            def sealed(super_peer: PeerId) -> bytes:
+                return Lease(key.peer_id, next(numbers), 60, super_peer=super_peer).seal(key)
+
+            weak.presence.follow(lambda: (boss.peer_id,), sealed_lease=sealed)
             await asyncio.sleep(120)
             assert not boss.presence.desk.is_online(weak.peer_id)
-            lease = Lease.open(weak.presence.own_lease(boss.peer_id))
+            lease = Lease.open(sealed(boss.peer_id))
             assert boss.presence.desk.take_lease(lease, "100.2.0.1").verdict == "taken"
             assert boss.presence.desk.is_online(weak.peer_id)
+            shown = await boss.presence._protocol.accuse(weak.peer_id)
+            assert shown is not None
+            assert shown.seq == lease.seq + 1
             await asyncio.sleep(61)
             assert not boss.presence.desk.is_online(weak.peer_id)
 

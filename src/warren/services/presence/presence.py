@@ -76,6 +76,7 @@ class Presence:
         self._accusing = Accusing(tries.failing, config.vote_s)
         self._super_peers: Callable[[], Sequence[PeerId]] = tuple
         self._renews = True
+        self._sealed_lease: Callable[[PeerId], bytes] = self._own.sealed
         self._renew_now = asyncio.Event()
         self._listen_now = asyncio.Event()
         self._accused = asyncio.Event()
@@ -85,12 +86,19 @@ class Presence:
 
     # --- which part this node has -------------------------------------------------------------------------
 
-    def follow(self, super_peers: Callable[[], Sequence[PeerId]], *, renew: bool = True) -> None:
+    def follow(
+        self,
+        super_peers: Callable[[], Sequence[PeerId]],
+        *,
+        sealed_lease: Callable[[PeerId], bytes] | None = None,
+    ) -> None:
         """From now on these are this node's super-peers; it is asked again each time they are needed.
 
-        renew: keep a lease with each; False: somebody else does, with `own_lease`.
+        sealed_lease: makes the next lease for a super-peer, where somebody else keeps the leases with them;
+        without it this keeps them.
         """
-        self._super_peers, self._renews = super_peers, renew
+        self._super_peers, self._renews = super_peers, sealed_lease is None
+        self._sealed_lease = sealed_lease or self._own.sealed
         self.moved()
 
     def moved(self) -> None:
@@ -112,10 +120,6 @@ class Presence:
     def desk(self) -> Desk:
         """Who is online here; it is shut where this node is no super-peer."""
         return self._desk
-
-    def own_lease(self, super_peer: PeerId) -> bytes:
-        """A new lease of this node for a super-peer, sealed."""
-        return self._own.sealed(super_peer)
 
     # --- what is so ---------------------------------------------------------------------------------------
 
@@ -144,7 +148,7 @@ class Presence:
         if super_peer not in self._super_peers():
             return Answer("not here")
         _log.info("accused at %s of being offline: refuting it", super_peer)
-        return Answer(lease=self._own.sealed(super_peer))
+        return Answer(lease=self._sealed_lease(super_peer))
 
     def note_state(self, peer: PeerId, state: str) -> None:
         """The prober has found out that a peer is `reachable`, `suspect`, `unreachable`."""
