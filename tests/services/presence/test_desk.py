@@ -11,7 +11,7 @@ from warren.core.errors import RequestTimeout
 from warren.core.fail_vote import FailVote
 from warren.protocols.presence.messages import Answer, Ask, Standing
 from warren.services.presence.config import PresenceConfig
-from warren.services.presence.desk import QUESTIONS_MAX, Desk
+from warren.services.presence.desk import NAME_EVERY_S, NAMED_MAX, QUESTIONS_MAX, Desk
 from warren.services.presence.leases import LeaseLimits
 from warren.services.presence.model import (
     PeerBackOnline,
@@ -25,6 +25,8 @@ from warren.testing import run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import pytest
 
     from warren.core.lease import Lease
     from warren.core.peer_id import PeerId
@@ -199,6 +201,26 @@ def test_what_is_refused_is_said_why() -> None:
         for number in range(1000, 1000 + crowd):
             stage.desk.take_lease(lease(number, 1), "30.0.0.1")
         assert stage.desk.take_lease(lease(9999, 1), "30.0.0.1") == Answer("full")
+
+    play(main)
+
+
+def test_who_shows_what_it_should_not_is_named_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    async def main(stage: Stage) -> None:
+        stage.seq = 1000
+        stage.accuse(0, 1)
+        for _ in range(50):
+            stage.seq = 500
+            assert stage.accuse(0, 1) == ["old"]
+        assert caplog.text.count(str(peer(1))) == 1
+        for number in range(2000, 2000 + NAMED_MAX):
+            stage.desk.take_lease(lease(number, 5), f"40.0.{number % 250}.1")
+            stage.desk.take_lease(lease(number, 4), f"40.0.{number % 250}.1")
+        await asyncio.sleep(NAME_EVERY_S)
+        stage.seq = 500
+        stage.accuse(0, 1)
+        assert caplog.text.count(str(peer(1))) == 2
+        assert len(stage.desk._named) == NAMED_MAX
 
     play(main)
 

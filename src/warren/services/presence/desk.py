@@ -43,6 +43,10 @@ QUESTIONS_MAX: Final = 16
 """Accused peers that are asked at once. Attack: votes against everybody make this node dial everybody."""
 PAUSE_S: Final = 0.25
 """Between two looks at what is due. Attack: calls without end, each of which makes something due."""
+NAME_EVERY_S: Final = 60.0
+"""Between two lines in the log about the same peer. Attack: a log that is filled."""
+NAMED_MAX: Final = 256
+"""Peers that are remembered for that. Attack: identities without end."""
 _VERDICTS: Final[dict[Outcome, Verdict]] = {
     "counted": "taken",
     "withdrawn": "taken",
@@ -133,10 +137,10 @@ class Desk:
         try:
             self._leases.take(lease, place_of(peer, host), now)
         except LimitReached as error:
-            _log.warning("no lease for %s: %s", peer, error)
+            self._name(peer, f"no lease for {peer}: {error}")
             return Answer("full")
         except ProtocolViolation as error:
-            _log.info("%s", error)
+            self._name(peer, str(error))
             return Answer("old", self._leases.number_of(peer) or 0)
         self._votes.renewed(peer, now)
         self._settle()
@@ -155,8 +159,8 @@ class Desk:
         if not self.is_open:
             return _SHUT
         outcome = self._votes.cast(vote, self._clock())
-        level = logging.WARNING if outcome in ("old", "too many") else logging.DEBUG
-        _log.log(level, "the vote of %s against %s: %s", vote.peer_id, vote.accused, outcome)
+        if outcome in ("old", "too many"):
+            self._name(vote.peer_id, f"{vote.peer_id} votes against {vote.accused}: {outcome}")
         self._wake.set()
         return Answer(_VERDICTS[outcome])
 
@@ -212,11 +216,23 @@ class Desk:
 
     # --- inside -------------------------------------------------------------------------------------------
 
+    def _name(self, peer: PeerId, what: str) -> None:
+        """Tell in the log who does what it should not, once in a while."""
+        now = self._clock()
+        if now < self._named.get(peer, now):
+            return
+        while len(self._named) >= NAMED_MAX:
+            del self._named[next(iter(self._named))]
+        self._named[peer] = now + NAME_EVERY_S
+        _log.warning("%s", what)
+
     def _clear(self) -> None:
         self._leases = Leases()
         policy = VotePolicy(ratio=self._config.ratio, ramp_s=self._config.ramp_s)
         self._votes = Votes(policy, self._leases)
         self._doubted: deque[PeerId] = deque()
+        self._named: dict[PeerId, float] = {}
+        """Who was named in the log, and when it may be again."""
 
     def _settle(self) -> None:
         """Tell what has changed, and draw the consequences."""
