@@ -35,6 +35,7 @@ SETTINGS = (
     ("Files", "files.", "services/files/config.py", "FilesConfig"),
     ("Peers", "peers.", "services/peers/config.py", "PeersConfig"),
     ("Discovery", "discovery.", "services/discovery/config.py", "DiscoveryConfig"),
+    ("The directory", "directory.", "services/directory/config.py", "DirectoryConfig"),
     ("Whom discovery dials", "", "services/discovery/choice.py", "ChoicePolicy"),
     ("The DHT", "dht.", "protocols/kad/config.py", "KadConfig"),
     ("Peers known in the DHT", "dht.table.", "protocols/kad/routing_table.py", "TableConfig"),

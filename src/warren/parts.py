@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.parts_directory import assemble_directory, tie_presence
+from warren.parts_directory import Ties, assemble_directory, tie_presence
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -150,18 +150,9 @@ async def assemble(
     discovery = discovery_of(
         config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
     )
-    directory, directory_work = await assemble_directory(
-        network,
-        key,
-        config,
-        state,
-        home.place(DIRECTORY_NAME),
-        library,
-        contacts,
-        peers,
-        whereabouts.reachable,
-        stack,
-    )
+    ties = Ties(network, key, state, library, contacts, peers, whereabouts.reachable)
+    place = home.place(DIRECTORY_NAME)
+    directory, directory_work = await assemble_directory(config, ties, place, stack)
     tie_presence(presence, directory, network)
     started_at = runtime.clock.now()
     status_sources = Sources(

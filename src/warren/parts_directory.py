@@ -5,6 +5,7 @@ In:  the parts that do not know each other. Out: a `Directory`, and what runs as
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -101,27 +102,32 @@ def _entry(one: FileEntry) -> Entry:
     return Entry(one.path, "dir" if one.kind == "dir" else "file", one.size, one.cid)
 
 
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What the directory of a node is tied to. reachable: where others may dial it."""
+
+    network: Network
+    key: PrivateKey
+    state: Database
+    library: Library
+    contacts: Contacts
+    peers: PeerTable
+    reachable: Callable[[], Sequence[Multiaddr]]
+
+
 async def assemble_directory(
-    network: Network,
-    key: PrivateKey,
-    config: Config,
-    state: Database,
-    place: StrPath,
-    library: Library,
-    contacts: Contacts,
-    peers: PeerTable,
-    reachable: Callable[[], Sequence[Multiaddr]],
-    stack: AsyncExitStack,
+    config: Config, ties: Ties, place: StrPath, stack: AsyncExitStack
 ) -> tuple[Directory, list[tuple[str, Work]]]:
     """The directory, and what runs as long as the node, by name. `stack` takes what ends it.
 
     place: of the index. Raises StorageError.
     """
+    network, contacts, peers = ties.network, ties.contacts, ties.peers
     runtime = network.runtime
     index = await SqliteIndex.open(runtime, place)
     stack.push_async_callback(index.close)
     circles = ShareCircles(contacts)
-    catalog = await Catalog.open(state, circles, network.peer_id, runtime.entropy, runtime.clock)
+    catalog = await Catalog.open(ties.state, circles, network.peer_id, runtime.entropy, runtime.clock)
 
     async def find() -> list[PeerId]:
         candidates = await peers.candidates(_LOOKED_AT)
@@ -134,15 +140,15 @@ async def assemble_directory(
         network,
         index,
         catalog,
-        key,
+        ties.key,
         config.directory,
         is_contact=contacts.is_contact,
-        is_public=lambda: any(address.is_global for address in reachable()),
+        is_public=lambda: any(address.is_global for address in ties.reachable()),
         find=find if config.discovery.connections else None,
     )
     for kind in (ContactAdded, ContactRemoved):
         network.events.on(kind, lambda _: directory.registrar.wake())
-    feeding = Feeding(library, catalog)
+    feeding = Feeding(ties.library, catalog)
     return directory, [("listing what is shared", feeding.run), *directory.background]
 
 

@@ -115,10 +115,14 @@ def test_floods_are_refused_and_others_are_served(caplog: pytest.LogCaptureFixtu
             await place.registered(1, 0)
             flooder = place.directory(2).protocol
             call = QueryCall(Query(terms_of("map")))
-            with pytest.raises(LimitReached):
+
+            async def flood() -> None:
                 for _ in range(1000):
-                    async for _ in flooder.query(place[0].peer_id, call):
+                    async for _hit in flooder.query(place[0].peer_id, call):
                         pass
+
+            with pytest.raises(LimitReached):
+                await flood()
             reasons = set()
             for number in range(100):
                 lease = Lease(place[2].peer_id, (1 << 60) + number, 60).seal(key_of(place, 2))
@@ -168,14 +172,14 @@ class Liar:
         pass
 
     async def answer(self, _: Call) -> AsyncGenerator[Answer, None]:
-        for _ in range(self.times):
+        for _time in range(self.times):
             yield HitsAnswer(tuple(self.hits))
         yield End(0, exact=True)
 
 
 def lie(place: Town, number: int, owner: PeerId, times: int = 1) -> None:
     hits = [Found(owner, entry(f"map-{one}.txt").entry, 1e9, online=True) for one in range(64)]
-    place.directory(number).protocol._answerer = Liar(hits, times)  # type: ignore[assignment]
+    place.directory(number).protocol._answerer = Liar(hits, times)
 
 
 def test_who_is_no_super_peer_cannot_speak_for_others(caplog: pytest.LogCaptureFixture) -> None:

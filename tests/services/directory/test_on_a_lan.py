@@ -40,10 +40,12 @@ def test_after_the_elected_one_is_killed_all_are_found_through_another_within_fi
             place.kill(first)
             left = [f"map-{number}.txt" for number in rest]
             took = await until(
-                lambda: any(place.directory(number).is_super for number in rest)
-                and all(
-                    place.directory(number).is_super or place.directory(number).registrar.registered()
-                    for number in rest
+                lambda: (
+                    any(place.directory(number).is_super for number in rest)
+                    and all(
+                        place.directory(number).is_super or place.directory(number).registrar.registered()
+                        for number in rest
+                    )
                 ),
                 limit_s=5.0,
             )
@@ -73,7 +75,7 @@ def test_two_nodes_need_no_super_peer() -> None:
     async def scenario() -> None:
         async with town("auto", "auto", lan=True) as place:
             await place.share(0, "map.txt")
-            await until(lambda: place[1].network.peers())
+            await until(place[1].network.peers)
             assert await names(place[1], "map") == ["map.txt"]
             await until(lambda: place[0].uptime_s > 30)
             assert not place.supers()

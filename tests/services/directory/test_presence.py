@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from tests.services.directory.town import Town, found, town, until
+from tests.services.directory.town import found, town, until
 from warren.services.presence.model import PeerBackOnline, PeerHeldOffline, PresenceCounts
 from warren.testing import run
+
+if TYPE_CHECKING:
+    from tests.services.directory.town import Town
 
 
 async def gather(place: Town) -> None:

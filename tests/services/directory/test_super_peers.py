@@ -112,7 +112,7 @@ def test_a_weak_peer_moves_at_once_when_its_super_peer_is_killed() -> None:
         async with town("super", "super", "weak", "weak", directory=one) as place:
             await place.connect((2, 0), (2, 1), (3, 1), (3, 0))
             await place.share(2, "map.txt")
-            await until(lambda: place.directory(2).registrar.registered())
+            await until(place.directory(2).registrar.registered)
             (first,) = place.directory(2).registrar.registered()
             number = 0 if first == place[0].peer_id else 1
             place.kill(number)

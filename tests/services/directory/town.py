@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 class Town:
     """Nodes by number; each is started with the role that `roles` says."""
 
-    def __init__(self, world: World, roles: Sequence[str], config: Config, directory: DirectoryConfig) -> None:
+    def __init__(
+        self, world: World, roles: Sequence[str], config: Config, directory: DirectoryConfig
+    ) -> None:
         self.world = world
         self.roles = list(roles)
         self.nodes = Nodes(world, config=config, lan=True, encrypted=False)
@@ -93,9 +95,7 @@ async def town(
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=0.001))
     discovery = Config().discovery if lan else QUIET.discovery
-    place = Town(
-        world, roles, replace(QUIET, discovery=discovery), directory or DirectoryConfig()
-    )
+    place = Town(world, roles, replace(QUIET, discovery=discovery), directory or DirectoryConfig())
     try:
         for number in range(len(roles)):
             await place.start(number)

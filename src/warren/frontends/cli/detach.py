@@ -31,6 +31,8 @@ def start(home: Home, flags: Mapping[str, Any], *, debug: bool) -> dict[str, Any
             words += [f"--{name.rpartition('.')[2]}", one]
     if (mdns := flags.get("discovery.mdns")) is not None:
         words += ["--mdns" if mdns else "--no-mdns"]
+    if (role := flags.get("directory.role")) is not None:
+        words += ["--role", role]
     if (status := flags.get("status.listen")) is not None:
         words += ["--status-listen", status]
     words += ["--debug"] if debug else []

@@ -6,7 +6,7 @@ leaves the list, the log and the numbers in line with each other. Schema: schema
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.core.entry import Entry
@@ -21,6 +21,7 @@ LOG_MAX: Final = 20_000
 TOLD_MAX: Final = 256
 """Super-peers of which it is known what they were told. Fault: a row for each that was ever met."""
 _COLUMNS: Final = "path, kind, size, cid, metadata, audience"
+_AT: Final = "SELECT path, kind, size, cid, metadata, audience FROM catalog_entry WHERE path = ?"
 
 
 class State(NamedTuple):
@@ -64,6 +65,7 @@ def begin_epoch(db: sqlite3.Connection, epoch: int) -> None:
 
 
 def state(db: sqlite3.Connection) -> State:
+    """Where the log is."""
     return State(*db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone())
 
 
@@ -74,7 +76,7 @@ def number_of(db: sqlite3.Connection, audience: str) -> int:
     return int(row[0])
 
 
-# --- changing ------------------------------------------------------------------------------------------------
+# --- changing -------------------------------------------------------------------------------------------
 
 
 def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms: int) -> int:
@@ -82,7 +84,7 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms:
     changed: list[tuple[str, int | None]] = []
     for entry in entries:
         row = _row(entry, audience)
-        old = db.execute(f"SELECT {_COLUMNS} FROM catalog_entry WHERE path = ?", (entry.path,)).fetchone()
+        old = db.execute(_AT, (entry.path,)).fetchone()
         if old == row:
             continue
         db.execute("INSERT OR REPLACE INTO catalog_entry VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -109,15 +111,13 @@ def _log(db: sqlite3.Connection, changed: Sequence[tuple[str, int | None]], now_
         [(number, path, was) for number, (path, was) in enumerate(changed, first)],
     )
     db.execute("UPDATE catalog_state SET seq = ?", (first + len(changed) - 1,))
-    last = db.execute(
-        "SELECT seq FROM catalog_log ORDER BY seq DESC LIMIT 1 OFFSET ?", (LOG_MAX,)
-    ).fetchone()
+    last = db.execute("SELECT seq FROM catalog_log ORDER BY seq DESC LIMIT 1 OFFSET ?", (LOG_MAX,)).fetchone()
     if last is not None:
         db.execute("DELETE FROM catalog_log WHERE seq <= ?", last)
         db.execute("UPDATE catalog_state SET floor = ?", last)
 
 
-# --- reading -------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------
 
 
 def known(db: sqlite3.Connection, share: str) -> dict[str, tuple[str, int, bytes, bytes, int]]:
@@ -174,7 +174,7 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
     added: list[Registered] = []
     removed: list[str] = []
     for path, seq in last.items():
-        row = db.execute(f"SELECT {_COLUMNS} FROM catalog_entry WHERE path = ?", (path,)).fetchone()
+        row = db.execute(_AT, (path,)).fetchone()
         if row is not None and row[-1] in numbers:
             added.append(_registered(row))
         elif path in was_told:
@@ -185,7 +185,7 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
     return Changes(to_seq, rows[-1][0] if rows else after, tuple(added), tuple(removed))
 
 
-# --- who was told --------------------------------------------------------------------------------------------
+# --- who was told ---------------------------------------------------------------------------------------
 
 
 def told(db: sqlite3.Connection, peer: bytes) -> bytes | None:
@@ -204,7 +204,7 @@ def tell(db: sqlite3.Connection, peer: bytes, scope: bytes | None) -> None:
     db.execute("DELETE FROM catalog_told WHERE at <= ?", (last + 1 - TOLD_MAX,))
 
 
-# --- rows ----------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------------
 
 
 def differs(entry: Entry, audience: int, old: tuple[str, int, bytes, bytes, int] | None) -> bool:
@@ -219,10 +219,9 @@ def _row(entry: Entry, audience: int) -> tuple[str, str, int, bytes, bytes, int]
     )
 
 
-def _registered(row: Sequence[object]) -> Registered:
+def _registered(row: Sequence[Any]) -> Registered:
     path, kind, size, cid, metadata, audience = row
-    entry = Entry(path, kind, size, Cid.from_bytes(cid), metadata_from_bytes(metadata))  # type: ignore[arg-type]
-    return Registered(entry, audience)  # type: ignore[arg-type]
+    return Registered(Entry(path, kind, size, Cid.from_bytes(cid), metadata_from_bytes(metadata)), audience)
 
 
 def _below(db: sqlite3.Connection, path: str, columns: str, limit: int = -1) -> sqlite3.Cursor:

@@ -1,7 +1,7 @@
 """`Directory`: what this node shares and knows to be shared, and searching it, here and elsewhere.
 
-In:  the network, an index, a catalog; queries of the user. Out: searches; registrations of this node elsewhere
-and of others here, as its role says. Only wiring: what is decided is decided in the modules beside.
+In:  the network, an index, a catalog; queries of the user. Out: searches; registrations of this node
+elsewhere and of others here, as its role says. Only wiring: what is decided is decided in the modules beside.
 """
 
 from __future__ import annotations
@@ -183,9 +183,7 @@ class Directory:
         for one in (await self._index.search(query, self._network.peer_id)).hits:
             yield Found(*one)
 
-    async def _ask(
-        self, peer: PeerId, query: Query, ttl: int | None
-    ) -> AsyncGenerator[Found | Counts, None]:
+    async def _ask(self, peer: PeerId, query: Query, ttl: int | None) -> AsyncGenerator[Found | Counts, None]:
         """What a peer finds. Nobody but a super-peer may speak for others, and none for this node."""
         one = self.neighbours.get(peer)
         is_super = one is not None and one.is_super
@@ -197,10 +195,12 @@ class Directory:
                     yield answer.counts
                 elif isinstance(answer, Counts):
                     yield answer
-                elif answer.owner != self._network.peer_id and (is_super or answer.owner == peer):
+                elif answer.owner == self._network.peer_id:
+                    continue
+                elif is_super or answer.owner == peer:
                     yield answer
                 else:
-                    strays += answer.owner != self._network.peer_id
+                    strays += 1
         if strays:
             _log.warning("%s named %d hits of others, which only super-peers may", peer, strays)
 

@@ -1,7 +1,7 @@
 """Whether this node is a super-peer, and telling others so.
 
-In:  what the user set, who is in the local network and how fit they are. Out: the part of a super-peer taken and
-given back; `on_changed` each time. Who is elected is decided in election.py.
+In:  what the user set, who is in the local network and how fit they are. Out: the part of a super-peer taken
+and given back; `on_changed` each time. Who is elected is decided in election.py.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Role:
         self._wake.set()
 
     def _tell_all(self, tasks: asyncio.TaskGroup, now: float) -> float:
-        """Exchange standings with those of the local network who do not know ours; return when to do it again."""
+        """Exchange standings with who of the local network do not know ours; return when to do so again."""
         own, look_at = self.standing(), now + TELL_EVERY_S
         for peer, one in self._neighbours.all().items():
             if not one.is_local:

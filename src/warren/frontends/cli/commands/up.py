@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         "warren up -d --name anna",
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
         "warren up --status-listen 127.0.0.1:9101",
+        "warren up --role super",
         "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
     exits=(8,),
@@ -56,6 +57,11 @@ if TYPE_CHECKING:
     help="Find and be found on the local network.  [default: mdns, unless all addresses are loopback]",
 )
 @click.option(
+    "--role",
+    type=click.Choice(("auto", "super", "weak", "off")),
+    help="Part in searching: super takes registrations of others, off takes none.  [default: auto]",
+)
+@click.option(
     "--status-listen",
     metavar="[HOST:]PORT",
     help="Serve facts, metrics and health there, read-only; without HOST on loopback.  [default: nowhere]",
@@ -64,14 +70,15 @@ if TYPE_CHECKING:
 @click.pass_obj
 def up(
     session: Session,
+    /,
     detach: bool,
     name: str | None,
     listen: tuple[str, ...],
     bootstrap: tuple[str, ...],
     dns: tuple[str, ...],
     mdns: bool | None,
-    status_listen: str | None,
     detached: bool,
+    **more: str | None,
 ) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
 
@@ -86,7 +93,8 @@ def up(
         "discovery.bootstrap": bootstrap or None,
         "discovery.dns": dns or None,
         "discovery.mdns": mdns,
-        "status.listen": status_listen,
+        "directory.role": more["role"],
+        "status.listen": more["status_listen"],
     }
     may_ask = not detached and name is None and _somebody_can_answer(session)
     if detach and not may_ask:  # the settings are read by the node itself: to load them here takes time
