@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.parts_directory import Ties, assemble_directory
+from warren.parts_directory import Ties, assemble_directory, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
@@ -171,6 +171,7 @@ async def assemble(
     place = home.place(DIRECTORY_NAME)
     directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)
+    tie_presence(presence, directory, network)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -224,8 +225,8 @@ async def assemble(
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
-    stack.push_async_callback(directory.close)
     stack.push_async_callback(presence.close)
+    stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

@@ -19,6 +19,7 @@ from warren.services.directory.directory import Directory
 from warren.services.directory.index.sqlite import SqliteIndex
 from warren.services.files.types import Audience
 from warren.services.groups.groups import GroupChanged
+from warren.services.presence.model import PeerBackOnline, PeerHeldOffline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from warren.services.files.types import FileEntry, Share
     from warren.services.groups.groups import Groups
     from warren.services.peers.table import PeerTable
+    from warren.services.presence.presence import Presence
     from warren.services.resources.resources import ResourceChanged, Resources
 
     Work = Callable[[], Awaitable[None]]
@@ -193,3 +195,26 @@ async def assemble_directory(
         network.events.on(kind, lambda _: directory.registrar.wake())
     feeding = Feeding(ties.library, ties.resources, catalog)
     return directory, [("listing what is shared", feeding.run), *directory.background]
+
+
+def tie_presence(presence: Presence, directory: Directory, network: Network) -> None:
+    """The leases that the directory takes are those by whose age votes are weighed; whom the votes hold
+    offline is found as one who is not there.
+    """
+    registrar, super_peer = directory.registrar, directory.super_peer
+    presence.follow(registrar.registered, sealed_lease=registrar.sealed_lease)
+    registrar.on_registered = presence.moved
+    super_peer.on_lease = presence.desk.take_lease
+    super_peer.on_went = presence.desk.take_goodbye
+
+    def on_role() -> None:
+        if directory.is_super:
+            presence.open_desk()
+        else:
+            presence.shut_desk()
+
+    directory.role.on_changed.append(on_role)
+    if directory.is_super:
+        presence.open_desk()
+    network.events.on(PeerHeldOffline, lambda event: super_peer.set_silent(event.peer, silent=True))
+    network.events.on(PeerBackOnline, lambda event: super_peer.set_silent(event.peer, silent=False))

@@ -87,6 +87,7 @@ class Conversing:
         self._peer = socket.peer_id
         address = socket.remote_addr
         local = address is None or address.host is None or address.is_loopback
+        self._host = address.host if address is not None else None
         self._group = None if local or address is None else ip_group(str(address.host))
         self._parts = Parts()
 
@@ -104,9 +105,9 @@ class Conversing:
             case LeaseCall() | RegistrationCall() | Bye():
                 yield await self._registering(call)
             case PresenceCall():
-                leases = self._all.super_peer.leases
+                is_online = self._all.super_peer.is_online
                 yield self._paid(
-                    OnlineAnswer(tuple(peer in leases or peer == self._all.me for peer in call.peers))
+                    OnlineAnswer(tuple(is_online(peer) or peer == self._all.me for peer in call.peers))
                 )
             case Standing():
                 self._all.role.heard(self._peer, call)
@@ -120,7 +121,7 @@ class Conversing:
             super_peer.leave(self._peer)
             return super_peer.held(self._peer)
         if isinstance(call, LeaseCall):
-            return super_peer.lease(self._peer, self._group, call.envelope)
+            return super_peer.lease(self._peer, self._group, call.envelope, self._host)
         return await super_peer.register(self._peer, self._group, call.envelope, self._parts)
 
     def _paid(self, answer: Answer) -> Answer:

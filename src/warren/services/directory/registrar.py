@@ -73,7 +73,13 @@ class Registrar:
         self._wake = asyncio.Event()
         self._wanting = asyncio.Event()
         self._seek_s = SEEK_FIRST_S
+        self.on_registered: Callable[[], None] = lambda: None
+        """Called when a super-peer has had all there was."""
         neighbours.on_changed.append(self._on_changed)
+
+    def sealed_lease(self, super_peer: PeerId) -> bytes:
+        """The next lease of this node for a super-peer."""
+        return self._numbers.seal(self._key, super_peer, self._lease_s)
 
     def registered(self) -> list[PeerId]:
         """The super-peers that have had all there was."""
@@ -149,7 +155,7 @@ class Registrar:
             self._key,
             self._numbers,
             self._lease_s,
-            partial(self._choosing.succeeded, peer),
+            partial(self._succeeded, peer),
         )
         self._sessions[peer] = session
         self._tasks[peer] = tasks.create_task(self._keep(peer, session))
@@ -161,6 +167,10 @@ class Registrar:
         self._network.unprotect(peer, TAG)
         if self._network.is_connected(peer):
             tasks.create_task(self._say_bye(peer))
+
+    def _succeeded(self, peer: PeerId) -> None:
+        self._choosing.succeeded(peer)
+        self.on_registered()
 
     async def _keep(self, peer: PeerId, session: Session) -> None:
         try:

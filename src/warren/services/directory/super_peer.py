@@ -81,6 +81,12 @@ class SuperPeer:
         self._changes = Budget(CHANGES, now())
         self._lease_budget = Budget(LEASES, now())
         self._wake = asyncio.Event()
+        self._silent: set[PeerId] = set()
+        """Whom others cannot reach, and who did not answer: not there, although their leases last."""
+        self.on_lease: Callable[[Lease, str | None], object] = lambda _lease, _host: None
+        """Called with each lease that was taken, and the host that it came from."""
+        self.on_went: Callable[[PeerId], object] = lambda _: None
+        """Called with who is there no more."""
 
     # --- who is there ---------------------------------------------------------------------------------------
 
@@ -110,12 +116,25 @@ class SuperPeer:
             self._drop_table(peer)
             await self._index.forget(peer)
 
+    def is_online(self, peer: PeerId) -> bool:
+        """Whether a peer is there, as far as anybody knows."""
+        return peer in self.leases and peer not in self._silent
+
+    def set_silent(self, peer: PeerId, silent: bool) -> None:
+        """Others cannot reach a peer and it did not answer, or that is over."""
+        (self._silent.add if silent else self._silent.discard)(peer)
+        self._index.set_online(peer, self.is_online(peer))
+
     def _went(self, peer: PeerId) -> None:
         self._index.set_online(peer, False)
         self._gone[peer] = self._now()
+        self._silent.discard(peer)
+        self.on_went(peer)
 
-    def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes) -> Answer:
-        """A sign of life. The answer tells where the registration of the peer stands."""
+    def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes, host: str | None = None) -> Answer:
+        """A sign of life, from a connection with `host`. The answer tells where the registration of the peer
+        stands.
+        """
         if not self._lease_budget.take(peer, group, self._now()):
             return self._refuse(peer, Reason.TOO_OFTEN, "leases too often", self._lease_budget)
         try:
@@ -134,6 +153,7 @@ class SuperPeer:
             self._index.set_online(peer, True)
             self._gone.pop(peer, None)
             self._wake.set()
+        self.on_lease(lease, host)
         return self.held(peer)
 
     def leave(self, peer: PeerId) -> None:
