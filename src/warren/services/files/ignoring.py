@@ -92,7 +92,11 @@ class Rules:
             raise BadRules("is not UTF-8") from None
         except ValueError as error:
             raise BadRules(f"cannot be understood: {error}") from None
-        rules = [_rule(one.regex, include=one.include) for one in spec.patterns if one.include is not None]
+        rules = [
+            _rule(one.regex, include=one.include)
+            for one in spec.patterns
+            if one.regex is not None and one.include is not None
+        ]
         return Rules(self.built_in, (*self.layers, (folder, tuple(rules))))
 
 
