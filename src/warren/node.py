@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.directory import Directory
     from warren.services.directory.model import Filters
     from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
@@ -188,6 +189,11 @@ class Node:
     def discovery(self) -> Discovery:
         """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
         return self._running.discovery
+
+    @property
+    def directory(self) -> Directory:
+        """What this node shares and knows to be shared, who is there, and its part in searching."""
+        return self._running.directory
 
     @property
     def dht(self) -> Dht:

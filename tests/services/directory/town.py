@@ -38,7 +38,7 @@ class Town:
         return self.nodes[number]
 
     def directory(self, number: int) -> Directory:
-        return self.nodes[number]._running.directory
+        return self.nodes[number].directory
 
     async def start(self, number: int) -> Node:
         """Start a node with its role, or start it again."""

@@ -69,9 +69,11 @@ class Directory:
     ) -> None:
         """is_public: whether anybody can reach this node. find: see `Registrar`."""
         self._network = network
-        self._index = index
+        self.index = index
+        """What is found here."""
+        self.catalog = catalog
+        """What this node lets others find."""
         self._config = config
-        self._catalog = catalog
         self._is_contact = is_contact
         me = network.peer_id
         self.protocol = DirectoryProtocol(network)
@@ -180,7 +182,7 @@ class Directory:
         return Source(peer, lambda: self._ask(peer, query, ttl))
 
     async def _ask_self(self, query: Query) -> AsyncGenerator[Found | Counts, None]:
-        for one in (await self._index.search(query, self._network.peer_id)).hits:
+        for one in (await self.index.search(query, self._network.peer_id)).hits:
             yield Found(*one)
 
     async def _ask(self, peer: PeerId, query: Query, ttl: int | None) -> AsyncGenerator[Found | Counts, None]:
@@ -208,7 +210,7 @@ class Directory:
 
     def _admits(self, owner: PeerId, audience: int, asker: PeerId) -> bool:
         if owner == self._network.peer_id:
-            return self._catalog.admits(audience, asker)
+            return self.catalog.admits(audience, asker)
         return self.super_peer.admits(owner, audience, asker)
 
     def _is_here(self, peer: PeerId) -> bool:
