@@ -353,7 +353,7 @@ class FakeNode:
 
     async def _held(self) -> Any:
         await self.hold.wait()
-        for nothing in ():
+        for nothing in list[Any]():
             yield nothing
 
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:
