@@ -189,7 +189,9 @@ def test_who_is_no_super_peer_cannot_speak_for_others(caplog: pytest.LogCaptureF
             await place.share(2, "map.txt")
             lie(place, 1, place[2].peer_id)
             assert await names(place[0], "map") == ["map.txt"]
-            assert f"{place[1].peer_id} named 64 hits of others" in caplog.text
+            assert f"{place[1].peer_id} named 64 hits" in caplog.text
+            lie(place, 1, place[1].peer_id)
+            assert await names(place[0], "old song") == []  # its maps are none
 
     with caplog.at_level(logging.WARNING):
         run(scenario())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
 from warren.core.found import Counts, Found
+from warren.core.matching import matches
 from warren.network.events import PeerDisconnected
 from warren.protocols.directory.messages import (
     PRESENCE_PEERS_MAX,
@@ -186,7 +187,9 @@ class Directory:
             yield Found(*one)
 
     async def _ask(self, peer: PeerId, query: Query, ttl: int | None) -> AsyncGenerator[Found | Counts, None]:
-        """What a peer finds. Nobody but a super-peer may speak for others, and none for this node."""
+        """What a peer finds. Nobody but a super-peer may speak for others, and none for this node; what does
+        not fit is dropped.
+        """
         one = self.neighbours.get(peer)
         is_super = one is not None and one.is_super
         strays = 0
@@ -199,12 +202,12 @@ class Directory:
                     yield answer
                 elif answer.owner == self._network.peer_id:
                     continue
-                elif is_super or answer.owner == peer:
+                elif (is_super or answer.owner == peer) and matches(query, answer.entry):
                     yield answer
                 else:
                     strays += 1
         if strays:
-            _log.warning("%s named %d hits of others, which only super-peers may", peer, strays)
+            _log.warning("%s named %d hits that nobody asked for, or of others", peer, strays)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
