@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.directory import Directory
     from warren.services.directory.model import Filters
     from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
@@ -209,6 +210,11 @@ class Node:
         offline, as far as its super-peers say.
         """
         return self._running.presence
+
+    @property
+    def directory(self) -> Directory:
+        """What this node shares and knows to be shared, who is there, and its part in searching."""
+        return self._running.directory
 
     @property
     def dht(self) -> Dht:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.parts_directory import Ties, assemble_directory, tie_presence
+from warren.parts_directory import Ties, assemble_directory, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
@@ -150,7 +150,8 @@ async def assemble(
         runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
     )
     stack.push_async_callback(library.close)
-    resources = Resources(runtime, state, key, library)
+    catalog = await open_catalog(network, state, contacts, groups)
+    resources = Resources(runtime, state, key, library, follow=catalog.follow)
     resources.listen(network.events.emit)
     library.subscribe(resources.heed)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)
@@ -167,7 +168,7 @@ async def assemble(
     discovery = discovery_of(
         config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
     )
-    ties = Ties(network, key, state, library, resources, contacts, groups, peers, whereabouts.reachable)
+    ties = Ties(network, key, catalog, library, resources, contacts, peers, whereabouts.reachable)
     place = home.place(DIRECTORY_NAME)
     directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from warren.core.entry import Entry, Metadata
-from warren.core.errors import ContentUnknown, NotFound
+from warren.core.errors import NotFound
 from warren.services.contacts.model import ContactAdded, ContactRemoved
 from warren.services.directory.catalog import Catalog
 from warren.services.directory.directory import Directory
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from warren.config import Config
-    from warren.core.cid import Cid
     from warren.core.keys import PrivateKey
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from warren.services.groups.groups import Groups
     from warren.services.peers.table import PeerTable
     from warren.services.presence.presence import Presence
-    from warren.services.resources.resources import ResourceChanged, Resources
+    from warren.services.resources.resources import Resources
 
     Work = Callable[[], Awaitable[None]]
 
@@ -85,11 +84,9 @@ class Feeding:
         self._library = library
         self._resources = resources
         self._catalog = catalog
-        self._described: dict[Cid, None] = {}
-        """Content of which something else is said now."""
-        self._more = asyncio.Event()
+        self._described = asyncio.Event()
         library.subscribe(self._on_changed)
-        resources.listen(self._on_described)
+        resources.listen(lambda _: self._described.set())
 
     async def run(self) -> None:
         """Bring the catalog in line with what is shared, then follow what is said of it."""
@@ -98,12 +95,9 @@ class Feeding:
             if share.ready:
                 await self._catalog.bring_in_line(share.name, str(share.audience), self._pages(share))
         while True:
-            await self._more.wait()
-            self._more.clear()
-            while self._described:
-                cid = next(iter(self._described))
-                del self._described[cid]
-                await self._put_anew(cid)
+            await self._described.wait()
+            self._described.clear()
+            await self._catalog.refresh()
 
     def _is_shared(self, name: str) -> bool:
         """What is hashed again is listed when that is done."""
@@ -111,20 +105,6 @@ class Feeding:
 
     async def _on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
         await self._catalog.change(str(share.audience), await self._entries(added), removed)
-
-    def _on_described(self, changed: ResourceChanged) -> None:
-        self._described[changed.cid] = None
-        self._more.set()
-
-    async def _put_anew(self, cid: Cid) -> None:
-        shares = {share.path: share for share in self._library.shares() if share.ready}
-        for top, inner in await self._library.find_cid(cid):
-            share = shares.get(top)
-            if share is None:
-                continue
-            with contextlib.suppress(ContentUnknown):  # it went meanwhile, and that is told too
-                found = await self._library.find("/".join(filter(None, (share.name, inner))))
-                await self._catalog.change(str(share.audience), await self._entries([found]))
 
     async def _pages(self, share: Share) -> AsyncIterator[list[Entry]]:
         page: list[FileEntry] = []
@@ -147,17 +127,26 @@ def _entry(one: FileEntry, metadata: Metadata) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What the directory of a node is tied to. reachable: where others may dial it."""
+    """What the directory of a node is tied to. reachable: where others may dial it. resources: what is said
+    of contents; it writes what changes into the catalog by its own commits (`Catalog.follow`).
+    """
 
     network: Network
     key: PrivateKey
-    state: Database
+    catalog: Catalog
     library: Library
     resources: Resources
     contacts: Contacts
-    groups: Groups
     peers: PeerTable
     reachable: Callable[[], Sequence[Multiaddr]]
+
+
+async def open_catalog(network: Network, state: Database, contacts: Contacts, groups: Groups) -> Catalog:
+    """What this node lets others find. Raises StorageError."""
+    runtime = network.runtime
+    return await Catalog.open(
+        state, ShareCircles(contacts, groups), network.peer_id, runtime.entropy, runtime.clock
+    )
 
 
 async def assemble_directory(
@@ -171,8 +160,6 @@ async def assemble_directory(
     runtime = network.runtime
     index = await SqliteIndex.open(runtime, place)
     stack.push_async_callback(index.close)
-    circles = ShareCircles(contacts, ties.groups)
-    catalog = await Catalog.open(ties.state, circles, network.peer_id, runtime.entropy, runtime.clock)
 
     async def find() -> list[PeerId]:
         candidates = await peers.candidates(_LOOKED_AT)
@@ -184,7 +171,7 @@ async def assemble_directory(
     directory = Directory(
         network,
         index,
-        catalog,
+        ties.catalog,
         ties.key,
         config.directory,
         is_contact=contacts.is_contact,
@@ -193,7 +180,7 @@ async def assemble_directory(
     )
     for kind in (ContactAdded, ContactRemoved, GroupChanged):
         network.events.on(kind, lambda _: directory.registrar.wake())
-    feeding = Feeding(ties.library, ties.resources, catalog)
+    feeding = Feeding(ties.library, ties.resources, ties.catalog)
     return directory, [("listing what is shared", feeding.run), *directory.background]
 
 

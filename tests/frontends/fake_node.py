@@ -440,8 +440,7 @@ class FakeNode:
 
     async def _held(self) -> Any:
         await self.hold.wait()
-        nothing: Any
-        for nothing in ():
+        for nothing in list[Any]():
             yield nothing
 
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:

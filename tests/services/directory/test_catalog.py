@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.protocols.directory.made import entry, key
 from tests.services.directory.weak_and_super import WEAK, Chance, Circles, Clock, InlineDatabase
+from warren.core.entry import Entry, Metadata
 from warren.services.directory import catalog_store as store
 from warren.services.directory.catalog import Catalog
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from warren.core.entry import Entry
 
 STRANGER, FRIEND = key(8).peer_id, key(9).peer_id
 
@@ -219,5 +219,26 @@ def test_a_lost_row_of_the_state_begins_anew() -> None:
         assert again.position.epoch > catalog.position.epoch
         await again.change("nobody", [entry("b")])  # which gets the number that `friends` had
         assert await listed(again) == ["a", "b"]
+
+    given(scenario)
+
+
+def test_what_is_said_of_a_content_is_noted_wherever_it_lies() -> None:
+    async def scenario(has: Given) -> None:
+        catalog, told = await has.open(), []
+        catalog.on_changed.append(lambda: told.append(catalog.position))
+        one = entry("a")
+        await catalog.change("public", [one, Entry("b", one.kind, one.size, one.cid), entry("c")])
+        before, said = catalog.position.seq, Metadata("Old maps")
+        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await catalog.refresh()
+        changes = await catalog.changes(before, {0})
+        assert changes is not None
+        assert [(one.entry.path, one.entry.metadata) for one in changes.added] == [("a", said), ("b", said)]
+        assert len(told) == 2
+        position = catalog.position
+        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await catalog.refresh()
+        assert catalog.position == position
 
     given(scenario)

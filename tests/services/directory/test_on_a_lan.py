@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.services.directory.town import names, town, until
+from warren.services.directory.config import DirectoryConfig
 from warren.testing import run
 
 
@@ -79,5 +80,23 @@ def test_two_nodes_need_no_super_peer() -> None:
             assert await names(place[1], "map") == ["map.txt"]
             await until(lambda: place[0].uptime_s > 30)
             assert not place.supers()
+
+    run(scenario())
+
+
+def test_nodes_that_anybody_can_reach_are_no_super_peers_unless_they_are_to_be() -> None:
+    async def scenario() -> None:
+        pairs = ((0, 1), (0, 2), (1, 2))
+        async with town("auto", "auto", "auto", public=True) as place:
+            await place.connect(*pairs)
+            await place.share(0, "map.txt")
+            assert await names(place[1], "map") == ["map.txt"]
+            await until(lambda: place[0].uptime_s > 30)
+            assert not place.supers()
+        wanted = DirectoryConfig(auto_public=True)
+        async with town("auto", "auto", "weak", public=True, directory=wanted) as place:
+            await place.connect(*pairs)
+            await until(lambda: place.supers() == [0, 1])
+            await place.registered(2, 0, 1)
 
     run(scenario())

@@ -21,9 +21,11 @@ from warren.services.directory import catalog_store as store
 from warren.services.directory.index.interface import Position
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
-    from warren.core.entry import Entry
+    from warren.core.cid import Cid
+    from warren.core.entry import Entry, Metadata
     from warren.core.peer_id import PeerId
     from warren.protocols.directory.entries import Registered
     from warren.runtime.seam import Clock, Database, Entropy
@@ -134,6 +136,16 @@ class Catalog:
         work = partial(store.remove, path=path, limit=BATCH, now_ms=self._now_ms())
         while await self._commit(work) == BATCH:
             pass
+
+    def follow(self, db: sqlite3.Connection, cid: Cid, metadata: Metadata) -> None:
+        """Something else is said of a content: note it by the commit of whoever says so, in its transaction
+        on the same database. Then call `refresh`.
+        """
+        store.describe(db, cid, metadata, self._now_ms())
+
+    async def refresh(self) -> None:
+        """What was written by `follow` is committed: tell those who wait for it."""
+        await self._look()
 
     async def begin_later_epoch(self, than: int) -> None:
         """Somebody knows more of this log than there is: it was lost in part. Number anew.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
+    from warren.core.entry import Metadata
+
 LOG_MAX: Final = 20_000
 """Changes that are kept. A super-peer that is further behind gets all anew, which is hardly longer."""
 TOLD_MAX: Final = 256
@@ -96,6 +98,17 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms:
         changed.append((entry.path, old[-1] if old is not None else None))
     _log(db, changed, now_ms)
     return len(changed)
+
+
+def describe(db: sqlite3.Connection, cid: Cid, metadata: Metadata, now_ms: int) -> int:
+    """Something else is said of a content, wherever it lies; return how many entries that changed."""
+    said = metadata_to_bytes(metadata)
+    rows = db.execute(
+        "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND metadata != ?1 RETURNING path, audience",
+        (said, cid.to_bytes()),
+    ).fetchall()
+    _log(db, rows, now_ms)
+    return len(rows)
 
 
 def remove(db: sqlite3.Connection, path: str, limit: int, now_ms: int) -> int:
