@@ -50,6 +50,7 @@ class Asking:
     def __init__(
         self,
         id_: bytes,
+        me: PeerId,
         query: Query,
         machine: Deepening,
         begin: Begin,
@@ -64,7 +65,7 @@ class Asking:
         self._until = now() + SEARCH_S
         self._events: asyncio.Queue[Deliver | RoundEnded | Counts | None] = asyncio.Queue()
         self._seen: set[tuple[PeerId, str]] = set()
-        self._responders: set[PeerId] = set()
+        self._responders = {me}
         self._asked = 0
         self._about = 0
         self._ring = 0

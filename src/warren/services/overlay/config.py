@@ -37,7 +37,10 @@ class OverlayConfig:
                 f"overlay.neighbours must be a list of texts, not {given!r}", hint='neighbours = ["..."]'
             )
         if len(given) > NEIGHBOURS_MAX:
-            raise ConfigError(f"overlay.neighbours has {len(given)} entries, {NEIGHBOURS_MAX} is the most")
+            raise ConfigError(
+                f"overlay.neighbours has {len(given)} entries, {NEIGHBOURS_MAX} is the most",
+                hint="name a few; others are found by themselves",
+            )
         for text in given:
             check_neighbour(text)
 

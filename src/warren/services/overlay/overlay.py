@@ -323,7 +323,9 @@ class Overlay:
         word = rarest(query, self._summaries.holders) if self._rare is not None else None
         machine = Deepening(hops, query.limit, DeepeningPolicy(), rare=word is not None)
         id_ = self._network.random_bytes(ID_BYTES)
-        asking = self._searches[id_] = Asking(id_, query, machine, self._start_round, self._now)
+        asking = self._searches[id_] = Asking(
+            id_, self._network.peer_id, query, machine, self._start_round, self._now
+        )
         try:
             async with aclosing(asking.run(self._rare, word, self._ask_guest)) as found:
                 async for one in found:
@@ -336,8 +338,6 @@ class Overlay:
         self._act(self._routing.ask(ask, self._now()))
 
     async def _ask_guest(self, holder: Holder, ask: Ask, timeout_s: float) -> AsyncGenerator[Hits, None]:
-        if holder.peer == self._network.peer_id:
-            return
         await self._network.connect(holder.peer, holder.addresses, timeout_s=timeout_s, passing=True)
         async with aclosing(self._protocol.ask(holder.peer, ask, timeout_s)) as answers:
             async for answer in answers:

@@ -75,17 +75,7 @@ if TYPE_CHECKING:
 @click.option("--detached", is_flag=True, hidden=True)
 @click.pass_obj
 def up(
-    session: Session,
-    /,
-    detach: bool,
-    name: str | None,
-    listen: tuple[str, ...],
-    bootstrap: tuple[str, ...],
-    dns: tuple[str, ...],
-    neighbour: tuple[str, ...],
-    mdns: bool | None,
-    detached: bool,
-    **more: str | None,
+    session: Session, /, *, detach: bool, detached: bool, name: str | None, mdns: bool | None, **given: Any
 ) -> int:
     """Start the node. It runs until Ctrl-C or warren down.
 
@@ -96,13 +86,13 @@ def up(
     gc.disable()
     flags: dict[str, Any] = {
         "name": name,
-        "listen": listen or None,
-        "discovery.bootstrap": bootstrap or None,
-        "discovery.dns": dns or None,
-        "overlay.neighbours": neighbour or None,
+        "listen": given["listen"] or None,
+        "discovery.bootstrap": given["bootstrap"] or None,
+        "discovery.dns": given["dns"] or None,
+        "overlay.neighbours": given["neighbour"] or None,
         "discovery.mdns": mdns,
-        "directory.role": more["role"],
-        "status.listen": more["status_listen"],
+        "directory.role": given["role"],
+        "status.listen": given["status_listen"],
     }
     may_ask = not detached and name is None and _somebody_can_answer(session)
     if detach and not may_ask:  # the settings are read by the node itself: to load them here takes time
