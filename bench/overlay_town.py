@@ -17,6 +17,7 @@ import itertools
 import random
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.cid import Cid
@@ -190,7 +191,7 @@ class SuperPeer:
                 case Send(to, message):
                     town.send(self, to, message)
                 case Look(id_, query, wanted):
-                    town.queue.after(LOOK_S, lambda i=id_, q=query, w=wanted: self._found(i, q, w))
+                    town.queue.after(LOOK_S, partial(self._found, id_, query, wanted))
                 case Deliver(_, _, hits):
                     town.deliver(hits)
                 case RoundEnded():

@@ -14,7 +14,7 @@ from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.errors import ConfigError
 from warren.core.query import Query, terms_of
-from warren.protocols.exchange.allowance import Rate
+from warren.network.allowance import Rate
 from warren.services.overlay import budgets
 from warren.services.overlay.budgets import Blames, Budget, Rates
 from warren.services.overlay.config import OverlayConfig
