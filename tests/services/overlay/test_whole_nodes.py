@@ -87,3 +87,20 @@ def test_two_responders_of_a_ring_both_arrive_once() -> None:
             assert await names(town[0], "lighthouse") == paths
 
     testing.run(main())
+
+
+def test_what_is_not_for_everybody_is_nowhere_in_the_overlay() -> None:
+    async def main() -> None:
+        async with supers(3, [(0, 1), (1, 2)]) as town:
+            await town.share(2, "lighthouse secret.pdf", "contacts")
+            await town.share(2, "windmill.pdf")
+            await asyncio.sleep(NEWS_S)
+            paths, counts = await ask(town, 0, "lighthouse", 2)
+            assert paths == []
+            assert counts.asked == 2
+            assert (await ask(town, 0, "windmill", 2))[0] == ["windmill.pdf"]
+            assert overlay(town, 1)._summaries.holders("windmill") == 1
+            assert overlay(town, 1)._summaries.holders("lighthouse") == 0
+            assert set(overlay(town, 2)._summarising._own.words) == {"windmill", "pdf"}
+
+    testing.run(main())
