@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.errors import ProtocolViolation
@@ -11,8 +13,6 @@ from warren.core.query import Query, terms_of
 from warren.protocols.directory.audiences import Audiences
 from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.messages import (
-    Answer,
-    Call,
     End,
     Held,
     HitsAnswer,
@@ -27,6 +27,9 @@ from warren.protocols.directory.messages import (
     read_call,
 )
 from warren.protocols.directory.registration import CHANGES_MAX, Registration
+
+if TYPE_CHECKING:
+    from warren.protocols.directory.messages import Answer, Call
 
 _KEY = PrivateKey.from_seed(bytes(32))
 _ENTRY = Entry("Maps/old.pdf", "file", 5, Cid.raw_sha256(bytes(32)), Metadata("Old maps", authors=("Ada",)))

@@ -19,7 +19,7 @@ import asyncio
 import inspect
 import logging
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import warren
 from warren.config import Config
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from warren.services.contacts.contacts import Contacts
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
+    from warren.services.directory.directory import Directory
+    from warren.services.directory.model import Filters
     from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
@@ -187,6 +189,11 @@ class Node:
     def discovery(self) -> Discovery:
         """How this node finds others: be found under a name (`advertise`), and look who is (`find`)."""
         return self._running.discovery
+
+    @property
+    def directory(self) -> Directory:
+        """What this node shares and knows to be shared, who is there, and its part in searching."""
+        return self._running.directory
 
     @property
     def dht(self) -> Dht:
@@ -423,36 +430,23 @@ class Node:
         self,
         query: str | Query,
         *,
-        suffixes: Sequence[str] = (),
-        size_min: int | None = None,
-        size_max: int | None = None,
-        author: str = "",
-        domain: str = "",
-        online: bool = False,
-        limit: int = 50,
-        after: int = 0,
         ttl: int | None = None,
         timeout_s: float = SEARCH_S,
+        **filters: Unpack[Filters],
     ) -> Search:
         """Look for what is shared, here, at connected peers and at super-peers: `async for hit in search`.
 
-        query: words, all of which must be there, each a prefix unless in double quotes; or a whole `Query`,
-        and then the filters are those in it. Filters: see `Query`. ttl: how far super-peers pass it on; 0:
-        not at all, None: as they see fit. It ends when all have answered, or after timeout_s seconds.
-        Everybody is asked from this call on. Raises InputError for what asks for nothing, or too much.
+        query: words, all of which must be there, each a prefix unless in double quotes; or a whole `Query`.
+        Filters go with words; see `Query`. ttl: how far super-peers pass it on; 0: not at all, None: as they
+        see fit. It ends when all have answered, or after timeout_s seconds. Everybody is asked from this call
+        on. Raises InputError for what asks for nothing, or too much.
         """
         if isinstance(query, str):
-            query = Query(
-                terms=terms_of(query),
-                suffixes=tuple(one.lower().lstrip(".") for one in suffixes),
-                size_min=size_min,
-                size_max=size_max,
-                author=author,
-                domain=domain,
-                online=online,
-                limit=limit,
-                after=after,
-            )
+            suffixes = tuple(one.lower().lstrip(".") for one in filters.get("suffixes", ()))
+            rest: dict[str, Any] = {key: value for key, value in filters.items() if key != "suffixes"}
+            query = Query(terms=terms_of(query), suffixes=suffixes, **rest)
+        elif filters:
+            raise InputError("a whole query has its filters", hint="give words, or set them in the query")
         return self._running.directory.search(query, ttl=ttl, timeout_s=timeout_s)
 
     # --- inside -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.parts_directory import assemble_directory
+from warren.parts_directory import Ties, assemble_directory
 from warren.parts_overlay import assemble_overlay
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
@@ -147,18 +147,9 @@ async def assemble(
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     kad = dht.kad if config.dht.mode != "off" else None
     discovery = discovery_of(config.discovery, runtime, network, whereabouts.reachable, peers, kad)
-    directory, directory_work = await assemble_directory(
-        network,
-        key,
-        config,
-        state,
-        home.place(DIRECTORY_NAME),
-        library,
-        contacts,
-        peers,
-        whereabouts.reachable,
-        stack,
-    )
+    ties = Ties(network, key, state, library, contacts, peers, whereabouts.reachable)
+    place = home.place(DIRECTORY_NAME)
+    directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)
     started_at = runtime.clock.now()
     status_sources = Sources(

@@ -12,6 +12,7 @@ from typing import Any
 from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
+from warren.core.entry import Entry, Metadata
 from warren.core.errors import (
     Ambiguous,
     BadContent,
@@ -22,8 +23,11 @@ from warren.core.errors import (
     PeerUnknown,
     SourceVanished,
 )
+from warren.core.found import Counts
+from warren.core.found import Found as SearchFound
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.query import Query, terms_of
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
 from warren.protocols.kad.gathering import Provider
@@ -34,6 +38,9 @@ from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
 from warren.services.dht.publisher import Published
+from warren.services.directory.merging import Merging
+from warren.services.directory.search import Search
+from warren.services.directory.search import Source as SearchSource
 from warren.services.discovery.model import DiscoveryStatus, Found, Source
 from warren.services.files.types import (
     Audience,
@@ -317,6 +324,37 @@ class FakeNode:
             raise ContentUnknown(f"nothing is shared as {ref!r}", hint="warren ls")
         self.kept.remove(found[0])
         return found[0]
+
+    def search(self, words: Any, *, ttl: Any = None, timeout_s: float = 10.0, **filters: Any) -> Any:
+        """Two holders of one map, one of them of another that nobody there has, and a peer that fails."""
+        self.searched = {"words": words, "ttl": ttl, **filters}
+        terms_of(words) or Query()
+
+        async def ask(*answers: Any) -> Any:
+            for one in answers:
+                await asyncio.sleep(0)
+                if isinstance(one, Exception):
+                    raise one
+                yield one
+
+        said = Metadata(title="Old maps", authors=("Ada",))
+        here = Entry("Maps/old.pdf", "file", 2_500_000, CID, said)
+        gone = Entry("Atlas", "dir", 12, Cid.raw_sha256(b"x" * 32))
+        by_anna = ask(SearchFound(ANNA, here, 2.0, online=True), Counts(2, 3))
+        by_ben = ask(
+            SearchFound(BEN, replace(here, path="map.pdf"), 1.0, online=False),
+            SearchFound(BEN, gone, 0.5, online=False),
+            ConnectionFailed("gone"),
+        )
+        merging = Merging(50, is_here=lambda peer: peer == ANNA, latency={ANNA: 0.0123}.get)
+        sources = [SearchSource(ANNA, lambda: by_anna), SearchSource(BEN, lambda: by_ben)]
+        sources += [SearchSource(None, self._held)] if words == "hold" else []
+        return Search(sources, merging, timeout_s)
+
+    async def _held(self) -> Any:
+        await self.hold.wait()
+        for nothing in list[Any]():
+            yield nothing
 
     async def list_files(self, peer: Any = None, path: Any = "") -> Any:
         if path == "many":

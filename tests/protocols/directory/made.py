@@ -26,9 +26,7 @@ def entry(path: str, size: int = 5, **metadata: object) -> Entry:
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 parts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8)
-paths = (
-    st.lists(parts.filter(lambda part: part != ".."), min_size=1, max_size=4).map("/".join)
-)
+paths = st.lists(parts.filter(lambda part: part != ".."), min_size=1, max_size=4).map("/".join)
 metadata = st.builds(
     Metadata,
     title=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,10 +76,8 @@ def test_answers_there_and_back(answer: object) -> None:
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_a_message_or_a_violation(data: bytes) -> None:
     for read in (read_call, read_answer):
-        try:
+        with contextlib.suppress(ProtocolViolation):
             read(data)
-        except ProtocolViolation:
-            pass
 
 
 @given(st.lists(found, max_size=200))
@@ -97,9 +98,9 @@ def test_huge_hits_go_one_by_one() -> None:
 
 
 def test_an_entry_that_is_too_long_goes_without_what_is_said_of_it() -> None:
-    long = {"authors": ["𝔞" * 120] * 32, "tags": ["𝔞" * 120] * 32}
+    long = {"authors": ["\U0001d51e" * 120] * 32, "tags": ["\U0001d51e" * 120] * 32}
     for said, kept in (
-        ({"abstract": "𝔞" * 4000, "authors": ["𝔞" * 120] * 32}, True),
+        ({"abstract": "\U0001d51e" * 4000, "authors": ["\U0001d51e" * 120] * 32}, True),
         (long, False),
     ):
         hit = Found(key(1).peer_id, entry("map.pdf", **said), 1.0, online=True)
@@ -125,8 +126,8 @@ GOOD = pb.Entry(path="a", cid=entry("a").cid.to_bytes())
 
 
 def _hit(**changed: object) -> bytes:
-    good = {"path": "a", "cid": entry("a").cid.to_bytes()}
-    one = pb.Hit(owner=key(1).peer_id.to_bytes(), entry=pb.Entry(**{**good, **changed}))  # type: ignore[arg-type]
+    good: dict[str, Any] = {"path": "a", "cid": entry("a").cid.to_bytes()}
+    one = pb.Hit(owner=key(1).peer_id.to_bytes(), entry=pb.Entry(**good | changed))
     return _answer(hits=pb.Hits(hits=[one]))
 
 
@@ -162,9 +163,7 @@ def test_calls_that_are_refused(data: bytes) -> None:
         b"\xff",
         _answer(hits=pb.Hits(hits=[pb.Hit(owner=key(1).peer_id.to_bytes(), entry=GOOD)] * (HITS_MAX + 1))),
         _answer(hits=pb.Hits(hits=[pb.Hit(owner=b"nobody", entry=GOOD)])),
-        _answer(
-            hits=pb.Hits(hits=[pb.Hit(owner=key(1).peer_id.to_bytes(), entry=GOOD, score=float("nan"))])
-        ),
+        _answer(hits=pb.Hits(hits=[pb.Hit(owner=key(1).peer_id.to_bytes(), entry=GOOD, score=float("nan"))])),
         _hit(path=""),
         _hit(path="a//b"),
         _hit(path="/a"),

@@ -255,7 +255,9 @@ class IndexConformance:
             secret.append(listed("T/report.txt", "S/report.txt", audience=FRIENDS))
             await index.apply(ALICE, 1, 1, 2, secret, [])
             assert [await index.search(REPORT, asker) for asker in (BOB, None)] == before
-            index.set_admits(lambda owner, audience, asker: (owner, audience, asker) == (ALICE, FRIENDS, BOB))
+            index.set_admits(
+                lambda owner, audience, asker: (owner, audience) == (ALICE, FRIENDS) and asker != CAROL
+            )
             assert await index.search(REPORT, CAROL) == before[0]
             assert await index.search(REPORT, None) == before[1]
             assert (await index.search(REPORT, BOB)).total > TOTAL_MAX - 1
@@ -290,6 +292,29 @@ class IndexConformance:
             assert (await find(index, "report"), index.size(ALICE)) == ([], 0)
             await index.apply(ALICE, 1, 2, 9, [listed("S/c report.txt")], ["S/b report.txt"])
             assert (await find(index, "report"), index.position(ALICE)) == (["S/c report.txt"], (1, 9))
+
+        self.run(main, tmp_path)
+
+    def test_an_entry_replaces_the_one_at_its_path(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            before, after = listed("S/report.txt", "before"), listed("S/report.txt", "after")
+            await index.replace(ALICE, 1, 1, [before])
+            for seq, put, removed in (
+                (2, after, []),
+                (3, after, ["S/report.txt"]),
+                (4, before, ["S/report.txt"]),
+            ):
+                await index.apply(ALICE, 1, seq - 1, seq, [put], removed)
+                assert [hit.entry for hit in (await index.search(REPORT, None)).hits] == [put.entry]
+            assert index.size(ALICE) == 1
+
+        self.run(main, tmp_path)
+
+    def test_owners_who_come_at_once_with_the_same_are_all_holders(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            several = [peer(number) for number in range(5)]
+            await asyncio.gather(*(index.replace(one, 1, 1, [listed("S/report.txt")]) for one in several))
+            assert {hit.owner for hit in (await index.search(REPORT, None)).hits} == set(several)
 
         self.run(main, tmp_path)
 

@@ -30,7 +30,7 @@ async def total(place: Town, asker: int, asked: int, words: str) -> int:
 
 async def bytes_of_index(place: Town, number: int) -> bytes:
     """All that the index of a node holds."""
-    database = place.directory(number)._index._database  # type: ignore[attr-defined]
+    database = place.directory(number).index._database  # type: ignore[attr-defined]
     image: bytes = await database.run(lambda db: db.serialize())
     return image
 
@@ -94,7 +94,7 @@ def test_who_becomes_a_contact_sees_it_and_who_is_none_any_more_does_not() -> No
             await place[1].contacts.remove(place[0].peer_id)
             await place.registered(1, 0)
             assert await names(place[0], "map") == []
-            await until(lambda: not place.directory(0)._index.size(place[1].peer_id))
+            await until(lambda: not place.directory(0).index.size(place[1].peer_id))
 
     run(scenario())
 
@@ -124,6 +124,6 @@ def test_a_share_that_becomes_private_is_taken_from_super_peers() -> None:
             await place.share(1, "map.txt", "contacts")
             await place.registered(1, 0)
             assert await names(place[2], "map") == []
-            assert place.directory(0)._index.size(place[1].peer_id) == 0
+            assert place.directory(0).index.size(place[1].peer_id) == 0
 
     run(scenario())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.services.directory.town import names, town, until
+from warren.services.directory.config import DirectoryConfig
 from warren.testing import run
 
 
@@ -40,10 +41,12 @@ def test_after_the_elected_one_is_killed_all_are_found_through_another_within_fi
             place.kill(first)
             left = [f"map-{number}.txt" for number in rest]
             took = await until(
-                lambda: any(place.directory(number).is_super for number in rest)
-                and all(
-                    place.directory(number).is_super or place.directory(number).registrar.registered()
-                    for number in rest
+                lambda: (
+                    any(place.directory(number).is_super for number in rest)
+                    and all(
+                        place.directory(number).is_super or place.directory(number).registrar.registered()
+                        for number in rest
+                    )
                 ),
                 limit_s=5.0,
             )
@@ -73,9 +76,27 @@ def test_two_nodes_need_no_super_peer() -> None:
     async def scenario() -> None:
         async with town("auto", "auto", lan=True) as place:
             await place.share(0, "map.txt")
-            await until(lambda: place[1].network.peers())
+            await until(place[1].network.peers)
             assert await names(place[1], "map") == ["map.txt"]
             await until(lambda: place[0].uptime_s > 30)
             assert not place.supers()
+
+    run(scenario())
+
+
+def test_nodes_that_anybody_can_reach_are_no_super_peers_unless_they_are_to_be() -> None:
+    async def scenario() -> None:
+        pairs = ((0, 1), (0, 2), (1, 2))
+        async with town("auto", "auto", "auto", public=True) as place:
+            await place.connect(*pairs)
+            await place.share(0, "map.txt")
+            assert await names(place[1], "map") == ["map.txt"]
+            await until(lambda: place[0].uptime_s > 30)
+            assert not place.supers()
+        wanted = DirectoryConfig(auto_public=True)
+        async with town("auto", "auto", "weak", public=True, directory=wanted) as place:
+            await place.connect(*pairs)
+            await until(lambda: place.supers() == [0, 1])
+            await place.registered(2, 0, 1)
 
     run(scenario())

@@ -40,7 +40,7 @@ class Peer(Machine):
 
     @property
     def address(self) -> str:
-        return next(one for one in self.status["listen"] if "127.0.0.1" in one)
+        return next(str(one) for one in self.status["listen"] if "127.0.0.1" in one)
 
     def kill(self) -> None:
         assert self.pid is not None

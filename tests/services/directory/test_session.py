@@ -30,11 +30,9 @@ puts = st.tuples(
 )
 removals = st.tuples(st.just("remove"), st.sampled_from(PATHS))
 happenings = st.tuples(
-    st.sampled_from(
-        ["weak restarts", "super restarts", "super loses", "weak loses", "epoch"]
-    )
+    st.sampled_from(["weak restarts", "super restarts", "super loses", "weak loses", "epoch"])
 )
-clean = st.tuples(st.just("talk"), st.just([]))
+clean: st.SearchStrategy[tuple[str, list[str]]] = st.just(("talk", []))
 lossy = st.tuples(
     st.just("talk"), st.lists(st.sampled_from(["ok", "ok", "lost", "done"]), min_size=1, max_size=6)
 )
@@ -103,9 +101,7 @@ async def play(steps: Sequence[tuple[object, ...]]) -> None:
 
 
 @settings(max_examples=100)
-@given(
-    st.lists(puts | puts | removals | clean | lossy | friends | happenings, min_size=8, max_size=30)
-)
+@given(st.lists(puts | puts | removals | clean | lossy | friends | happenings, min_size=8, max_size=30))
 def test_whatever_happens_the_super_peer_comes_to_have_what_it_may_see(
     steps: list[tuple[object, ...]],
 ) -> None:

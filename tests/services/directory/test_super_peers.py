@@ -54,13 +54,13 @@ def test_who_goes_is_found_as_gone_and_who_comes_back_need_not_send_it_again() -
             (hit,) = await found(place[2], "map")
             assert not hit.online
             assert await names(place[2], "map", online=True) == []
-            before = place.directory(0)._index.position(place[1].peer_id)
+            before = place.directory(0).index.position(place[1].peer_id)
             await place.start(1)
             await place.connect((1, 0))
             await place.registered(1, 0)
             (hit,) = await found(place[2], "map")
             assert hit.online
-            assert place.directory(0)._index.position(place[1].peer_id) == before
+            assert place.directory(0).index.position(place[1].peer_id) == before
 
     run(scenario())
 
@@ -112,7 +112,7 @@ def test_a_weak_peer_moves_at_once_when_its_super_peer_is_killed() -> None:
         async with town("super", "super", "weak", "weak", directory=one) as place:
             await place.connect((2, 0), (2, 1), (3, 1), (3, 0))
             await place.share(2, "map.txt")
-            await until(lambda: place.directory(2).registrar.registered())
+            await until(place.directory(2).registrar.registered)
             (first,) = place.directory(2).registrar.registered()
             number = 0 if first == place[0].peer_id else 1
             place.kill(number)
@@ -129,9 +129,9 @@ def test_two_super_peers_are_kept_and_either_finds_it() -> None:
             await place.connect((3, 0), (3, 1), (3, 2))
             await place.share(3, "map.txt")
             owner = place[3].peer_id
-            await until(lambda: sum(place.directory(n)._index.size(owner) for n in range(3)) == 2)
+            await until(lambda: sum(place.directory(n).index.size(owner) for n in range(3)) == 2)
             for number in range(3):
-                has_it = place.directory(number)._index.size(owner) > 0
+                has_it = place.directory(number).index.size(owner) > 0
                 assert await names(place[number], "map") == (["map.txt"] if has_it else [])
 
     run(scenario())

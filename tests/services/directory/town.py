@@ -25,10 +25,18 @@ if TYPE_CHECKING:
 class Town:
     """Nodes by number; each is started with the role that `roles` says."""
 
-    def __init__(self, world: World, roles: Sequence[str], config: Config, directory: DirectoryConfig) -> None:
+    def __init__(
+        self,
+        world: World,
+        roles: Sequence[str],
+        config: Config,
+        directory: DirectoryConfig,
+        *,
+        public: bool,
+    ) -> None:
         self.world = world
         self.roles = list(roles)
-        self.nodes = Nodes(world, config=config, lan=True, encrypted=False)
+        self.nodes = Nodes(world, config=config, lan=not public, encrypted=False)
         self._config = config
         self._directory = directory
 
@@ -36,7 +44,7 @@ class Town:
         return self.nodes[number]
 
     def directory(self, number: int) -> Directory:
-        return self.nodes[number]._running.directory
+        return self.nodes[number].directory
 
     async def start(self, number: int) -> Node:
         """Start a node with its role, or start it again."""
@@ -86,16 +94,21 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    *roles: str, lan: bool = False, seed: object = 0, directory: DirectoryConfig | None = None
+    *roles: str,
+    lan: bool = False,
+    public: bool = False,
+    seed: object = 0,
+    directory: DirectoryConfig | None = None,
 ) -> AsyncIterator[Town]:
-    """Start a node of each role. lan: they find each other; else they are connected by `connect` alone."""
+    """Start a node of each role. lan: they find each other; else they are connected by `connect` alone.
+    public: their addresses are such as anybody can reach.
+    """
     loop: VirtualLoop = asyncio.get_running_loop()  # type: ignore[assignment]
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=0.001))
     discovery = Config().discovery if lan else QUIET.discovery
-    place = Town(
-        world, roles, replace(QUIET, discovery=discovery), directory or DirectoryConfig()
-    )
+    config = replace(QUIET, discovery=discovery)
+    place = Town(world, roles, config, directory or DirectoryConfig(), public=public)
     try:
         for number in range(len(roles)):
             await place.start(number)

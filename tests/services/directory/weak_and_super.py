@@ -1,4 +1,4 @@
-"""A weak peer and a super-peer without a network between them: what one asks the other answers, or it is lost."""
+"""A weak peer and a super-peer without a network between: what one asks the other answers, or it is lost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from tests.protocols.directory.made import key
 from tests.services.directory.memory_index import MemoryIndex
 from warren.core.errors import StreamReset
 from warren.protocols.directory.messages import (
-    Answer,
-    Call,
     LeaseCall,
     RegistrationCall,
     answer_to_bytes,
@@ -28,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from warren.core.peer_id import PeerId
+    from warren.protocols.directory.messages import (
+        Answer,
+        Call,
+    )
 
 T = TypeVar("T")
 WEAK, SUPER = key(1), key(2)
@@ -115,9 +117,7 @@ class Both:
 
     async def weak_restarts(self) -> None:
         """Killed and started again: it has what is in its database."""
-        self.catalog = await Catalog.open(
-            self.database, self.circles, WEAK.peer_id, self.chance, self.clock
-        )
+        self.catalog = await Catalog.open(self.database, self.circles, WEAK.peer_id, self.chance, self.clock)
         self.session = self.new_session()
 
     async def weak_loses_its_state(self) -> None:
@@ -168,7 +168,7 @@ class Both:
 
 
 class LossyTalk:
-    """A stream between the two. losses: for each call `ok`, or `lost`, or `done` (taken, but not answered)."""
+    """A stream between the two. losses: for each call `ok`, `lost`, or `done` (taken, but not answered)."""
 
     def __init__(self, both: Both, losses: Iterator[str] | None) -> None:
         self.both = both

@@ -31,7 +31,7 @@ async def supers(count: int, edges: list[tuple[int, int]]) -> AsyncIterator[Town
     world = World(count, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
     world.network.set_default(Quality(latency_s=0.001))
     config = replace(QUIET, overlay=replace(Config().overlay, degree=32))
-    town = Town(world, ["super"] * count, config, DirectoryConfig())
+    town = Town(world, ["super"] * count, config, DirectoryConfig(), public=False)
     try:
         for number in range(count):
             await town.start(number)

@@ -61,6 +61,12 @@ class Audiences:
             table[number] = b"".join(hashes)
         return cls(salt, table)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Audiences) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def admits(self, number: int, peer: PeerId) -> bool:
         """Whether the peer is in the audience; in one that is not in the table nobody is."""
         members = self._members.get(number, b"")

@@ -79,6 +79,7 @@ def check_path(path: str) -> None:
 
 
 def metadata_message(metadata: Metadata) -> pb.Metadata:
+    """As it travels."""
     return pb.Metadata(
         title=metadata.title,
         abstract=metadata.abstract,

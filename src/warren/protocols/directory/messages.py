@@ -45,6 +45,8 @@ PRESENCE_PEERS_MAX: Final = 256
 WHY_CHARS_MAX: Final = 200
 SUFFIXES_MAX: Final = 32
 TTL_MAX: Final = 255
+NOBODY: Final = Counts(0, 0)
+"""Nobody was asked besides."""
 _NUMBER_MAX: Final = 1 << 63
 
 
@@ -125,7 +127,7 @@ class End:
 
     total: int
     exact: bool
-    counts: Counts = Counts(0, 0)
+    counts: Counts = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +231,7 @@ def _answer_message(answer: Answer) -> pb.Answer:
             return pb.Answer(counts=pb.Counts(asked=answer.asked, about=answer.about))
         case End():
             asked, about = answer.counts
-            return pb.Answer(
-                end=pb.End(total=answer.total, exact=answer.exact, asked=asked, about=about)
-            )
+            return pb.Answer(end=pb.End(total=answer.total, exact=answer.exact, asked=asked, about=about))
         case Held():
             held = pb.Held(audiences=answer.audiences)
             if answer.position is not None:
@@ -293,7 +293,7 @@ def in_messages(hits: Sequence[Found]) -> Iterator[HitsAnswer]:
         yield HitsAnswer(tuple(part))
 
 
-# --- one message each -----------------------------------------------------------------------------------------
+# --- one message each -----------------------------------------------------------------------------------
 
 
 def _query_message(call: QueryCall) -> pb.Query:
@@ -337,9 +337,7 @@ def _query(message: pb.Query) -> QueryCall:
 
 
 def _hit_message(hit: Found) -> pb.Hit:
-    return pb.Hit(
-        owner=hit.owner.to_bytes(), entry=to_message(hit.entry), score=hit.score, online=hit.online
-    )
+    return pb.Hit(owner=hit.owner.to_bytes(), entry=to_message(hit.entry), score=hit.score, online=hit.online)
 
 
 def _hit(message: pb.Hit) -> Found:

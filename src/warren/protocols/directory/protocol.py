@@ -24,7 +24,6 @@ from warren.protocols.directory.messages import (
     CALL_BYTES_MAX,
     End,
     HitsAnswer,
-    QueryCall,
     Reason,
     RefusedAnswer,
     answer_to_bytes,
@@ -42,7 +41,11 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.socket import Socket
     from warren.network.stream import Stream
-    from warren.protocols.directory.messages import Answer, Call
+    from warren.protocols.directory.messages import (
+        Answer,
+        Call,
+        QueryCall,
+    )
 
 PROTOCOL: Final = "/warren/directory/1.0.0"
 """Spoken by all who answer queries."""
@@ -166,10 +169,9 @@ class DirectoryProtocol:
             else:
                 stream.reset()  # else it goes on looking for who does not listen
 
-
     def _open(self, peer: PeerId) -> Stream:
-        """Nobody is dialled for a question. What is written goes at once, without waiting for the agreement on
-        the protocol: one round trip.
+        """Nobody is dialled for a question. What is written goes at once, without waiting for the agreement
+        on the protocol: one round trip.
         """
         for socket in self._network.sockets(peer):
             if socket.usable:

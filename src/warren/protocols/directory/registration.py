@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import ProtocolViolation
 from warren.protocols.directory.audiences import Audiences
-from warren.protocols.directory.entries import Registered, check_path, from_message, to_message
+from warren.protocols.directory.entries import check_path, from_message, to_message
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
+    from warren.protocols.directory.entries import Registered
 
 DOMAIN: Final = "warren-directory"
 PAYLOAD_TYPE: Final = b"/warren/directory/registration"

@@ -1,7 +1,7 @@
 """Answering peers: queries, who is there, and what is for super-peers where this node is one.
 
-In:  calls of peers, each with the peer proven by its connection. Out: answers that hold what the asker may see
-and nothing else. Every call is paid for from a budget; who floods is refused and named in the log.
+In:  calls of peers, each with the peer proven by its connection. Out: answers that hold what the asker may
+see and nothing else. Every call is paid for from a budget; who floods is refused and named in the log.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from warren.core.errors import StorageError
 from warren.core.found import Counts, Found
 from warren.network.limits import ip_group
 from warren.protocols.directory.messages import (
+    NOBODY,
     Bye,
     End,
     LeaseCall,
@@ -144,16 +145,13 @@ class Conversing:
             yield RefusedAnswer(Reason.NOT_KEPT, "the index cannot be read now")
             return
         # Who is no super-peer speaks for itself alone, whatever its index still holds of others.
-        hits = [
-            Found(*one)
-            for one in results.hits
-            if self._all.super_peer.active or one.owner == self._all.me
-        ]
+        is_super, me = self._all.super_peer.active, self._all.me
+        hits = [Found(*one) for one in results.hits if is_super or one.owner == me]
         for answer in in_messages(hits):
             yield answer
-        counts = Counts(0, 0)
+        counts = NOBODY
         overlay = self._all.overlay
-        if overlay is not None and self._all.super_peer.active and call.ttl != 0:
+        if overlay is not None and is_super and call.ttl != 0:
             async with contextlib.aclosing(_within(overlay(call.query, call.ttl))) as far:
                 async for one in far:
                     if isinstance(one, Counts):

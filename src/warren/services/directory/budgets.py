@@ -1,7 +1,7 @@
 """What peers may cost: so much each, so much from one network, so much in all.
 
-In:  who wants something, from which network, what it costs, the time. Out: whether it may; and whom to name in
-the log, seldom. Pure; times are monotonic seconds.
+In:  who wants something, from which network, what it costs, the time. Out: whether it may; and whom to name
+in the log, seldom. Pure; times are monotonic seconds.
 
 A flood costs who sends it: others keep what is theirs. Many identities behind one address share what that
 address may.

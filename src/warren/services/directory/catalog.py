@@ -1,11 +1,11 @@
 """The catalog: what this node lets others find, in which order it changed, and for whom.
 
-In:  what the library says of its shares: what changed in one, or all that is in it. Out: the list in pages, and
-what changed after some number, of what a peer may see; `on_changed`, once there is more.
+In:  what the library says of its shares: what changed in one, or all that is in it. Out: the list in pages,
+and what changed after some number, of what a peer may see; `on_changed`, once there is more.
 
-It is kept in the durable database, the list and the log of its changes by one commit: what was shared, edited or
-deleted while nobody was there waits in it, in order, and a kill loses nothing of what was said to be done. What
-was not said any more is found at the next start, when every share is gone through.
+It is kept in the durable database, the list and the log of its changes by one commit: what was shared, edited
+or deleted while nobody was there waits in it, in order, and a kill loses nothing of what was said to be done.
+What was not said any more is found at the next start, when every share is gone through.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from warren.services.directory import catalog_store as store
 from warren.services.directory.index.interface import Position
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
-    from warren.core.entry import Entry
+    from warren.core.cid import Cid
+    from warren.core.entry import Entry, Metadata
     from warren.core.peer_id import PeerId
     from warren.protocols.directory.entries import Registered
     from warren.runtime.seam import Clock, Database, Entropy
@@ -51,7 +53,9 @@ class Circles(Protocol):
 class Catalog:
     """The list of one node. Make it with `open`; the database stays the caller's to close."""
 
-    def __init__(self, database: Database, circles: Circles, me: PeerId, entropy: Entropy, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, circles: Circles, me: PeerId, entropy: Entropy, clock: Clock
+    ) -> None:
         self._database = database
         self._circles = circles
         self._me = me
@@ -87,9 +91,7 @@ class Catalog:
 
     # --- what the library says ------------------------------------------------------------------------------
 
-    async def change(
-        self, audience: str, added: Sequence[Entry] = (), removed: Sequence[str] = ()
-    ) -> None:
+    async def change(self, audience: str, added: Sequence[Entry] = (), removed: Sequence[str] = ()) -> None:
         """Entries that are new or another now, and paths where nothing is any more, nor below them.
 
         audience: as the share has it, in text. Removed paths go first. Raises StorageError.
@@ -103,9 +105,7 @@ class Catalog:
             some = added[start : start + BATCH]
             await self._commit(partial(store.put, audience=number, entries=some, now_ms=self._now_ms()))
 
-    async def bring_in_line(
-        self, share: str, audience: str, entries: AsyncIterator[Sequence[Entry]]
-    ) -> None:
+    async def bring_in_line(self, share: str, audience: str, entries: AsyncIterator[Sequence[Entry]]) -> None:
         """Go through all that is in a share, and change what differs. Raises StorageError.
 
         What `change` is told of it meanwhile holds.
@@ -137,8 +137,21 @@ class Catalog:
         while await self._commit(work) == BATCH:
             pass
 
+    def follow(self, db: sqlite3.Connection, cid: Cid, metadata: Metadata) -> None:
+        """Something else is said of a content: note it by the commit of whoever says so, in its transaction
+        on the same database. Then call `refresh`.
+        """
+        store.describe(db, cid, metadata, self._now_ms())
+
+    async def refresh(self) -> None:
+        """What was written by `follow` is committed: tell those who wait for it."""
+        await self._look()
+
     async def begin_later_epoch(self, than: int) -> None:
-        """Somebody knows more of this log than there is: it was lost in part. Number anew. Raises StorageError."""
+        """Somebody knows more of this log than there is: it was lost in part. Number anew.
+
+        Raises StorageError.
+        """
         epoch = max(self._now_ms(), than + 1, self._state.epoch + 1)
         await self._database.run(partial(store.begin_epoch, epoch=epoch))
         _log.warning("the catalog was told of changes that it does not have: it is sent anew")
@@ -179,9 +192,7 @@ class Catalog:
         """What changed after a number, as much as goes into one registration; None: the log is too short."""
         limit = CHANGES
         while True:
-            found = await self._database.run(
-                partial(store.changes, after=after, numbers=scope, limit=limit)
-            )
+            found = await self._database.run(partial(store.changes, after=after, numbers=scope, limit=limit))
             if found is None or limit == 1 or _fits(found):
                 return found
             limit //= 2

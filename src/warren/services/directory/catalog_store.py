@@ -6,7 +6,7 @@ leaves the list, the log and the numbers in line with each other. Schema: schema
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.core.entry import Entry
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
+    from warren.core.entry import Metadata
+
 LOG_MAX: Final = 20_000
 """Changes that are kept. A super-peer that is further behind gets all anew, which is hardly longer."""
 TOLD_MAX: Final = 256
 """Super-peers of which it is known what they were told. Fault: a row for each that was ever met."""
 _COLUMNS: Final = "path, kind, size, cid, metadata, audience"
+_AT: Final = "SELECT path, kind, size, cid, metadata, audience FROM catalog_entry WHERE path = ?"
 
 
 class State(NamedTuple):
@@ -46,6 +49,11 @@ class Changes(NamedTuple):
 def load(db: sqlite3.Connection, now_ms: int) -> tuple[State, dict[str, int]]:
     """The state, begun if there is none, and the numbers of audiences by name."""
     db.execute("INSERT OR IGNORE INTO catalog_audience VALUES (0, 'public')")
+    # Where names of audiences were lost, nobody may see what had them, whoever gets their numbers next.
+    gone = "DELETE FROM catalog_entry WHERE audience NOT IN (SELECT number FROM catalog_audience)"
+    if db.execute(gone).rowcount:
+        (last,) = db.execute("SELECT ifnull(max(epoch), 0) FROM catalog_state").fetchone()
+        begin_epoch(db, max(now_ms, last + 1))
     row = db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone()
     if row is None:
         begin_epoch(db, now_ms)
@@ -64,6 +72,7 @@ def begin_epoch(db: sqlite3.Connection, epoch: int) -> None:
 
 
 def state(db: sqlite3.Connection) -> State:
+    """Where the log is."""
     return State(*db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone())
 
 
@@ -74,7 +83,7 @@ def number_of(db: sqlite3.Connection, audience: str) -> int:
     return int(row[0])
 
 
-# --- changing ------------------------------------------------------------------------------------------------
+# --- changing -------------------------------------------------------------------------------------------
 
 
 def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms: int) -> int:
@@ -82,13 +91,24 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms:
     changed: list[tuple[str, int | None]] = []
     for entry in entries:
         row = _row(entry, audience)
-        old = db.execute(f"SELECT {_COLUMNS} FROM catalog_entry WHERE path = ?", (entry.path,)).fetchone()
+        old = db.execute(_AT, (entry.path,)).fetchone()
         if old == row:
             continue
         db.execute("INSERT OR REPLACE INTO catalog_entry VALUES (?, ?, ?, ?, ?, ?)", row)
         changed.append((entry.path, old[-1] if old is not None else None))
     _log(db, changed, now_ms)
     return len(changed)
+
+
+def describe(db: sqlite3.Connection, cid: Cid, metadata: Metadata, now_ms: int) -> int:
+    """Something else is said of a content, wherever it lies; return how many entries that changed."""
+    said = metadata_to_bytes(metadata)
+    rows = db.execute(
+        "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND metadata != ?1 RETURNING path, audience",
+        (said, cid.to_bytes()),
+    ).fetchall()
+    _log(db, rows, now_ms)
+    return len(rows)
 
 
 def remove(db: sqlite3.Connection, path: str, limit: int, now_ms: int) -> int:
@@ -109,15 +129,13 @@ def _log(db: sqlite3.Connection, changed: Sequence[tuple[str, int | None]], now_
         [(number, path, was) for number, (path, was) in enumerate(changed, first)],
     )
     db.execute("UPDATE catalog_state SET seq = ?", (first + len(changed) - 1,))
-    last = db.execute(
-        "SELECT seq FROM catalog_log ORDER BY seq DESC LIMIT 1 OFFSET ?", (LOG_MAX,)
-    ).fetchone()
+    last = db.execute("SELECT seq FROM catalog_log ORDER BY seq DESC LIMIT 1 OFFSET ?", (LOG_MAX,)).fetchone()
     if last is not None:
         db.execute("DELETE FROM catalog_log WHERE seq <= ?", last)
         db.execute("UPDATE catalog_state SET floor = ?", last)
 
 
-# --- reading -------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------
 
 
 def known(db: sqlite3.Connection, share: str) -> dict[str, tuple[str, int, bytes, bytes, int]]:
@@ -174,7 +192,7 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
     added: list[Registered] = []
     removed: list[str] = []
     for path, seq in last.items():
-        row = db.execute(f"SELECT {_COLUMNS} FROM catalog_entry WHERE path = ?", (path,)).fetchone()
+        row = db.execute(_AT, (path,)).fetchone()
         if row is not None and row[-1] in numbers:
             added.append(_registered(row))
         elif path in was_told:
@@ -185,7 +203,7 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
     return Changes(to_seq, rows[-1][0] if rows else after, tuple(added), tuple(removed))
 
 
-# --- who was told --------------------------------------------------------------------------------------------
+# --- who was told ---------------------------------------------------------------------------------------
 
 
 def told(db: sqlite3.Connection, peer: bytes) -> bytes | None:
@@ -204,7 +222,7 @@ def tell(db: sqlite3.Connection, peer: bytes, scope: bytes | None) -> None:
     db.execute("DELETE FROM catalog_told WHERE at <= ?", (last + 1 - TOLD_MAX,))
 
 
-# --- rows ----------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------------
 
 
 def differs(entry: Entry, audience: int, old: tuple[str, int, bytes, bytes, int] | None) -> bool:
@@ -219,10 +237,9 @@ def _row(entry: Entry, audience: int) -> tuple[str, str, int, bytes, bytes, int]
     )
 
 
-def _registered(row: Sequence[object]) -> Registered:
+def _registered(row: Sequence[Any]) -> Registered:
     path, kind, size, cid, metadata, audience = row
-    entry = Entry(path, kind, size, Cid.from_bytes(cid), metadata_from_bytes(metadata))  # type: ignore[arg-type]
-    return Registered(entry, audience)  # type: ignore[arg-type]
+    return Registered(Entry(path, kind, size, Cid.from_bytes(cid), metadata_from_bytes(metadata)), audience)
 
 
 def _below(db: sqlite3.Connection, path: str, columns: str, limit: int = -1) -> sqlite3.Cursor:

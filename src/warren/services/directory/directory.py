@@ -1,7 +1,7 @@
 """`Directory`: what this node shares and knows to be shared, and searching it, here and elsewhere.
 
-In:  the network, an index, a catalog; queries of the user. Out: searches; registrations of this node elsewhere
-and of others here, as its role says. Only wiring: what is decided is decided in the modules beside.
+In:  the network, an index, a catalog; queries of the user. Out: searches; registrations of this node
+elsewhere and of others here, as its role says. Only wiring: what is decided is decided in the modules beside.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
 from warren.core.found import Counts, Found
+from warren.core.matching import matches
 from warren.network.events import PeerDisconnected
 from warren.protocols.directory.messages import (
     PRESENCE_PEERS_MAX,
@@ -69,9 +70,11 @@ class Directory:
     ) -> None:
         """is_public: whether anybody can reach this node. find: see `Registrar`."""
         self._network = network
-        self._index = index
+        self.index = index
+        """What is found here."""
+        self.catalog = catalog
+        """What this node lets others find."""
         self._config = config
-        self._catalog = catalog
         self._is_contact = is_contact
         me = network.peer_id
         self.protocol = DirectoryProtocol(network)
@@ -113,11 +116,6 @@ class Directory:
     def is_super(self) -> bool:
         """Whether this node is a super-peer now."""
         return self.super_peer.active
-
-    @property
-    def index(self) -> Index:
-        """What is registered here."""
-        return self._index
 
     def set_overlay(self, overlay: Overlay | None) -> None:
         """Who is asked besides, while this node is a super-peer."""
@@ -195,13 +193,13 @@ class Directory:
         return Source(peer, lambda: self._ask(peer, query, ttl))
 
     async def _ask_self(self, query: Query) -> AsyncGenerator[Found | Counts, None]:
-        for one in (await self._index.search(query, self._network.peer_id)).hits:
+        for one in (await self.index.search(query, self._network.peer_id)).hits:
             yield Found(*one)
 
-    async def _ask(
-        self, peer: PeerId, query: Query, ttl: int | None
-    ) -> AsyncGenerator[Found | Counts, None]:
-        """What a peer finds. Nobody but a super-peer may speak for others, and none for this node."""
+    async def _ask(self, peer: PeerId, query: Query, ttl: int | None) -> AsyncGenerator[Found | Counts, None]:
+        """What a peer finds. Nobody but a super-peer may speak for others, and none for this node; what does
+        not fit is dropped.
+        """
         one = self.neighbours.get(peer)
         is_super = one is not None and one.is_super
         strays = 0
@@ -212,18 +210,20 @@ class Directory:
                     yield answer.counts
                 elif isinstance(answer, Counts):
                     yield answer
-                elif answer.owner != self._network.peer_id and (is_super or answer.owner == peer):
+                elif answer.owner == self._network.peer_id:
+                    continue
+                elif (is_super or answer.owner == peer) and matches(query, answer.entry):
                     yield answer
                 else:
-                    strays += answer.owner != self._network.peer_id
+                    strays += 1
         if strays:
-            _log.warning("%s named %d hits of others, which only super-peers may", peer, strays)
+            _log.warning("%s named %d hits that nobody asked for, or of others", peer, strays)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _admits(self, owner: PeerId, audience: int, asker: PeerId) -> bool:
         if owner == self._network.peer_id:
-            return self._catalog.admits(audience, asker)
+            return self.catalog.admits(audience, asker)
         return self.super_peer.admits(owner, audience, asker)
 
     def _is_here(self, peer: PeerId) -> bool:

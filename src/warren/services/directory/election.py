@@ -1,11 +1,11 @@
 """Who is the super-peer of a local network where nobody was told to be one.
 
-In:  how fit the willing peers of the network say they are, who of them is a super-peer already, the time. Out:
-whether this node is to be it. Pure; times are monotonic seconds.
+In:  how fit the willing peers of the network say they are, who of them is a super-peer already, the time.
+Out: whether this node is to be it. Pure; times are monotonic seconds.
 
-All decide for themselves by the same rule, so no votes travel: the fittest does, who reaches the others fastest,
-then who reaches the most, then by peer id. Who is it stays it, however fit those are who come; of two that are,
-the fitter stays. It yields to a super-peer that was told to be one.
+All decide for themselves by the same rule, so no votes travel: the fittest does, who reaches the others
+fastest, then who reaches the most, then by peer id. Who is it stays it, however fit those are who come; of
+two that are, the fitter stays. It yields to a super-peer that was told to be one.
 """
 
 from __future__ import annotations
@@ -68,11 +68,9 @@ class Election:
         if self._standings.pop(peer, None) is not None:
             self._changed_at = now
 
-    def decide(
-        self, own: Standing, now: float, *, elected: frozenset[PeerId], appointed: bool
-    ) -> Verdict:
-        """own: how fit this node is. elected: who of the others is it already. appointed: a super-peer that was
-        told to be one is in reach.
+    def decide(self, own: Standing, now: float, *, elected: frozenset[PeerId], appointed: bool) -> Verdict:
+        """own: how fit this node is. elected: who of the others is it already. appointed: a super-peer that
+        was told to be one is in reach.
         """
         verdict = self._decide(own, now, elected, appointed=appointed)
         self._elected = verdict.elected

@@ -7,12 +7,27 @@ content.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from warren.core.cid import Cid
     from warren.core.entry import EntryKind, Metadata
     from warren.core.peer_id import PeerId
+
+
+class Filters(TypedDict, total=False):
+    """What may be asked of a search besides its words; see `core.query.Query`."""
+
+    suffixes: Sequence[str]
+    size_min: int | None
+    size_max: int | None
+    author: str
+    domain: str
+    online: bool
+    limit: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What this node shares, in its own index: so it is found like what others register.
 
-In:  the catalog and its changes. Out: the index in line with it, at once. The index may be lost or older: it is
-then filled anew.
+In:  the catalog and its changes. Out: the index in line with it, at once. The index may be lost or older: it
+is then filled anew.
 """
 
 from __future__ import annotations

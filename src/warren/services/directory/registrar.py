@@ -1,7 +1,7 @@
 """The part of a weak peer: with which super-peers it is registered.
 
-In:  who of the connected peers is a super-peer, where others may be met. Out: sessions with the chosen ones; a
-new one at once when one is lost. What is decided is in choosing.py, what is said in session.py.
+In:  who of the connected peers is a super-peer, where others may be met. Out: sessions with the chosen ones;
+a new one at once when one is lost. What is decided is in choosing.py, what is said in session.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether this node is a super-peer, and telling others so.
 
-In:  what the user set, who is in the local network and how fit they are. Out: the part of a super-peer taken and
-given back; `on_changed` each time. Who is elected is decided in election.py.
+In:  what the user set, who is in the local network and how fit they are. Out: the part of a super-peer taken
+and given back; `on_changed` each time. Who is elected is decided in election.py.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Role:
         self._is_public = is_public
         self._election = Election(network.peer_id, network.clock())
         self._told: dict[PeerId, tuple[float, Standing]] = {}
+        self._counting: set[PeerId] = set()
+        """Those who bear on what is decided: super-peers, and who is in the local network."""
         self._wake = asyncio.Event()
         self.on_changed: list[Callable[[], None]] = []
         """Called when this node became a super-peer, or is one no more."""
@@ -126,10 +128,14 @@ class Role:
         if one is None or not one.is_local:
             self._election.left(peer, self._network.clock())
             self._told.pop(peer, None)
-        self._wake.set()
+        # Of the many who are far away and no super-peers, none bears on what is decided.
+        counts = one is not None and (one.is_local or one.is_super)
+        if counts or peer in self._counting:
+            self._wake.set()
+        (self._counting.add if counts else self._counting.discard)(peer)
 
     def _tell_all(self, tasks: asyncio.TaskGroup, now: float) -> float:
-        """Exchange standings with those of the local network who do not know ours; return when to do it again."""
+        """Exchange standings with who of the local network do not know ours; return when to do so again."""
         own, look_at = self.standing(), now + TELL_EVERY_S
         for peer, one in self._neighbours.all().items():
             if not one.is_local:

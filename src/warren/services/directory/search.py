@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from warren.core.errors import MisuseError, WarrenError
-from warren.core.found import Counts, Found
-from warren.services.directory.model import Hit, SearchProgress
+from warren.core.found import Counts
+from warren.services.directory.model import SearchProgress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
     from types import TracebackType
 
+    from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.services.directory.merging import Merging
+    from warren.services.directory.model import Hit
 
 HITS_WAITING_MAX: Final = 1024
 """Hits that nobody has taken yet; who answers waits then. Attack: answers without end for a slow reader."""

@@ -1,10 +1,10 @@
 """Being registered with one super-peer.
 
-In:  the catalog, the key of this node. Out: signs of life, and what that super-peer may see of the catalog: all
-of it, or what changed since it was told last. Raises what goes wrong; who calls decides what then.
+In:  the catalog, the key of this node. Out: signs of life, and what that super-peer may see of the catalog:
+all of it, or what changed since it was told last. Raises what goes wrong; who calls decides what then.
 
-What is sent is acknowledged once it is kept there, and the next delta begins where the last one ended. So after
-any failure the answer to the next sign of life says where to go on.
+What is sent is acknowledged once it is kept there, and the next delta begins where the last one ended. So
+after any failure the answer to the next sign of life says where to go on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The part of a super-peer: what weak peers register with it, and who of them is there.
 
-In:  sealed leases and registrations of the peers of connections, goodbyes, lost connections. Out: an index and
-an online set that answers of searches come from; acknowledgements, once what they acknowledge is committed.
+In:  sealed leases and registrations of the peers of connections, goodbyes, lost connections. Out: an index
+and an online set that answers of searches come from; acknowledgements, once what they acknowledge is
+committed.
 
 There is neither a task nor a timer for a peer: one timer for the next lease that ends. Refuses leases and
 registrations that another signed, that are old, that are too many, or for which there is no room; whoever
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation, StorageError
 from warren.core.lease import Lease
-from warren.protocols.directory.messages import Answer, Held, Reason, RefusedAnswer
+from warren.protocols.directory.messages import Held, Reason, RefusedAnswer
 from warren.protocols.directory.registration import Registration
 from warren.services.directory.budgets import CHANGES, LEASES, Budget
 from warren.services.directory.index.interface import Gap, Listed, Stale
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from warren.core.peer_id import PeerId
     from warren.protocols.directory.audiences import Audiences
+    from warren.protocols.directory.messages import Answer
     from warren.services.directory.config import DirectoryConfig
     from warren.services.directory.index.interface import Index
 
@@ -61,9 +63,7 @@ class Parts:
 class SuperPeer:
     """Takes registrations while it is `active`. `run` lets leases end."""
 
-    def __init__(
-        self, index: Index, config: DirectoryConfig, me: PeerId, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, index: Index, config: DirectoryConfig, me: PeerId, now: Callable[[], float]) -> None:
         """now: monotonic seconds."""
         self.active = False
         """Whether this node is a super-peer now."""
@@ -166,9 +166,7 @@ class SuperPeer:
         table = self._tables.get(owner)
         return owner == asker or (table is not None and table.admits(audience, asker))
 
-    async def register(
-        self, peer: PeerId, group: Hashable | None, envelope: bytes, parts: Parts
-    ) -> Answer:
+    async def register(self, peer: PeerId, group: Hashable | None, envelope: bytes, parts: Parts) -> Answer:
         """Take a registration. parts: those of a snapshot that came before on the same stream."""
         if peer not in self.leases:
             return RefusedAnswer(Reason.BAD, "a registration without a lease")
@@ -198,9 +196,7 @@ class SuperPeer:
         parts.envelopes.clear()
         parts.size = parts.entries = 0
 
-    async def _take(
-        self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts
-    ) -> Answer:
+    async def _take(self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts) -> Answer:
         if registration.audiences is not None and not self._keep_table(peer, registration.audiences):
             return RefusedAnswer(Reason.FULL, "there is no room for another table of audiences")
         if registration.snapshot:

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.directory.index.interface import Listed, Position
 
-PEERS = [peer(number) for number in range(4)]
+PEERS = [peer(number) for number in range(3)]
 WORDS = ["report", "rep", "Über", "naïve", "a", "or", "日本語", "x1"]
 
 peers = st.sampled_from(PEERS)
 askers = st.sampled_from([*PEERS, None])
 some_words = st.lists(st.sampled_from(WORDS), max_size=2).map(" ".join)
-names = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map("_".join)
 metadata = st.builds(
     lambda title, author, domain: Metadata(
         title, authors=(author,) if author else (), domains=(domain,) if domain else ()
@@ -39,19 +38,18 @@ metadata = st.builds(
 )
 
 
-@st.composite
-def entries(draw: st.DrawFn) -> Listed:
-    kind = draw(st.sampled_from(["file", "file", "dir"]))
-    suffix = draw(st.sampled_from(["", ".txt", ".pdf"])) if kind == "file" else ""
-    return listed(
-        f"{draw(st.sampled_from(['S', 'rep']))}/{draw(names)}{suffix}",
-        draw(st.sampled_from(["", "1", "2"])),
-        kind=kind,  # type: ignore[arg-type]
-        size=draw(st.sampled_from([0, 10, 1000])),
-        metadata=draw(st.one_of(st.just(Metadata()), metadata)),
-        audience=draw(st.sampled_from([PUBLIC, PUBLIC, FRIENDS, 1])),
-    )
-
+PATHS = ["S/report.txt", "rep/report.txt", "S/Über rep.pdf", "S/naïve_a", "S/日本語.txt", "or"]
+"""Few, so that owners meet at them, and entries replace one another."""
+files = st.builds(
+    listed,
+    st.sampled_from(PATHS),
+    st.sampled_from(["1", "2"]),
+    size=st.sampled_from([10, 10, 1000]),
+    metadata=st.one_of(st.just(Metadata()), metadata),
+    audience=st.sampled_from([PUBLIC, PUBLIC, FRIENDS, 1]),
+)
+folders = st.builds(listed, st.just("S"), kind=st.just("dir"), audience=st.sampled_from([PUBLIC, FRIENDS]))
+entries = st.one_of(files, files, folders)
 
 terms = st.builds(
     Term, st.sampled_from(["rep", "report", "ub", "naive", "a", "日", "or", "s", "x"]), st.booleans()
@@ -109,23 +107,36 @@ class Indexed(RuleBasedStateMachine):
         assert self.index.position(owner) == self.model.positions.get(owner)
         assert self.index.size(owner) == len(self.model.entries.get(owner, ()))
 
-    @rule(owner=peers, epoch=st.integers(1, 3), seq=st.integers(0, 9), some=st.lists(entries(), max_size=6))
-    def replace(self, owner: PeerId, epoch: int, seq: int, some: list[Listed]) -> None:
-        self.both(owner, lambda one: one.replace(owner, epoch, seq, some))
+    @rule(
+        owner=peers, epochs=st.sampled_from([0, 0, 1, -1]), steps=st.integers(-1, 3), some=st.lists(entries)
+    )
+    def replace(self, owner: PeerId, epochs: int, steps: int, some: list[Listed]) -> None:
+        epoch, seq = self.model.positions.get(owner, (1, 1))
+        self.both(owner, lambda one: one.replace(owner, max(0, epoch + epochs), max(0, seq + steps), some))
 
     @rule(
         owner=peers,
-        back=st.integers(-1, 3),
+        back=st.sampled_from([0, 0, 0, 1, -1]),
         steps=st.integers(0, 4),
-        added=st.lists(entries(), max_size=4),
-        data=st.data(),
+        added=st.lists(entries),
+        removed=st.lists(st.sampled_from([*PATHS, "S/nothing"])),
     )
-    def apply(self, owner: PeerId, back: int, steps: int, added: list[Listed], data: st.DataObject) -> None:
+    def apply(self, owner: PeerId, back: int, steps: int, added: list[Listed], removed: list[str]) -> None:
         epoch, seq = self.model.positions.get(owner, (1, 0))
         since = max(0, seq - back)
-        there = sorted(self.model.entries.get(owner, {}))
-        removed = data.draw(st.lists(st.sampled_from([*there, "S/nothing"]), max_size=4))
         self.both(owner, lambda one: one.apply(owner, epoch, since, since + steps, added, removed))
+
+    @rule(several=st.dictionaries(peers, st.lists(entries), min_size=2))
+    def replace_at_once(self, several: dict[PeerId, list[Listed]]) -> None:
+        """In one transaction."""
+
+        async def gather() -> None:
+            await asyncio.gather(*(self.index.replace(owner, 9, 0, some) for owner, some in several.items()))
+
+        if all(self.model.positions.get(owner, (0, 0)) <= (9, 0) for owner in several):
+            self.do(gather())
+            for owner, some in several.items():
+                self.model.replace(owner, 9, 0, some)
 
     @rule(owner=peers)
     def forget(self, owner: PeerId) -> None:
@@ -155,4 +166,4 @@ class Indexed(RuleBasedStateMachine):
 
 
 TestIndexed = Indexed.TestCase
-TestIndexed.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestIndexed.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)

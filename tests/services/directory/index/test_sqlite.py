@@ -6,13 +6,14 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.directory.conformance_index import ALICE, BOB, REPORT, IndexConformance, find
-from tests.services.directory.naive_index import listed, peer
+from tests.services.directory.conformance_index import ALICE, BOB, REPORT, IndexConformance, find, paths
+from tests.services.directory.naive_index import FRIENDS, listed, peer
 from tests.support import run
 from warren.core.query import Query, terms_of
 from warren.runtime.real import RealRuntime
@@ -108,6 +109,30 @@ def test_the_room_of_what_is_gone_is_freed(tmp_path: Path) -> None:
         assert await index._database.read(counts) == [0, 0, 0, 0]
         words = "SELECT count(*) FROM term WHERE term MATCH '\"report\"'"
         assert await index._database.read(lambda db: db.execute(words).fetchone()) == (0,)
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_what_a_search_still_shows_is_not_swept(tmp_path: Path) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def admits(*_: object) -> bool:
+        asked.set()
+        return go_on.wait(20)
+
+    async def main(index: SqliteIndex) -> None:
+        index.set_admits(admits)
+        await index.replace(ALICE, 1, 1, [listed("S/report.txt", audience=FRIENDS)])
+        searching = asyncio.ensure_future(index.search(REPORT, BOB))
+        await asyncio.get_running_loop().run_in_executor(None, asked.wait, 20)
+        await index.replace(ALICE, 1, 2, [])
+        slots = "SELECT count(*) FROM slot"
+        for _ in range(5):  # turns in which a sweep could have come
+            assert await index._database.run(lambda db: db.execute(slots).fetchone()) == (1,)
+        go_on.set()
+        assert paths(await searching) == ["S/report.txt"]
+        await index.swept()
+        assert await index._database.run(lambda db: db.execute(slots).fetchone()) == (0,)
 
     run_on_file(tmp_path / "directory.db", main)
 

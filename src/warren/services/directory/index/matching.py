@@ -78,6 +78,10 @@ class Wanted:
         total = NAME_WEIGHT * in_name * _norm(name, _NAME_WORDS)
         return total + in_rest * _norm(rest, _REST_WORDS) if in_rest else total
 
+    def is_in_name(self, name: str) -> bool:
+        """Whether all words that are asked for stand in name and title."""
+        return all(begins in name for begins, _ in self._needles)
+
     def _is_of_kind(self, kind: EntryKind, path: str) -> bool:
         if kind == "dir":
             return "dir" in self._suffixes

@@ -103,7 +103,8 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
         return Results((), 0, exact=True)
     gathering = _Gathering(db, wanted, view)
     exact = gathering.gather(wanted.expression)
-    if not exact and wanted.in_name:
+    if not exact and wanted.in_name and gathering.named < query.after + query.limit:
+        # There are longer names that have all words; what was taken has them elsewhere.
         gathering.gather(wanted.in_name)
     contents = gathering.best(query.after + query.limit)
     page = [found for content in contents[query.after :] for found in content.hits()]
@@ -125,6 +126,12 @@ class _Gathering:
     @property
     def count(self) -> int:
         return len(self._contents)
+
+    @property
+    def named(self) -> int:
+        """How many have all words in name and title. Longer names than theirs would not come before them."""
+        is_in = self._wanted.is_in_name
+        return sum(any(is_in(row[8]) for row, _ in one.holdings) for one in self._contents.values())
 
     def best(self, count: int) -> list[_Content]:
         return sorted(self._contents.values(), key=attrgetter("place"))[:count]

@@ -15,6 +15,7 @@ CREATE TABLE catalog_entry (
     metadata BLOB NOT NULL,         -- a Metadata of protocols.directory; empty: none
     audience INTEGER NOT NULL REFERENCES catalog_audience
 ) WITHOUT ROWID;
+CREATE INDEX catalog_cid ON catalog_entry (cid);
 
 CREATE TABLE catalog_log (
     seq  INTEGER PRIMARY KEY,       -- rises: the time in milliseconds, or one more than the last
