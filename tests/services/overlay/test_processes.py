@@ -37,7 +37,7 @@ def test_a_line_of_three(tmp_path: Path) -> None:
         (hit,) = sam.search("old map", ttl=2)
         assert hit["holders"][0]["peer_id"] == tom.status["peer_id"]
         assert sam.search("old map", ttl=1) == []
-        took["first hit"] = min(sam.first_hit_s("old") for _ in range(10))
+        took["first hit"] = min(sam.first_hit_s("old") for _ in range(30))  # the least: others work here, too
         assert took["first hit"] < FIRST_HIT_S
         tom.client.delete("shares", "Maps")
         took["gone"] = within(FOUND_S, lambda: not sam.search("old map"))

@@ -31,7 +31,7 @@ async def supers(count: int, edges: list[tuple[int, int]]) -> AsyncIterator[Town
     world = World(count, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
     world.network.set_default(Quality(latency_s=0.001))
     config = replace(QUIET, overlay=replace(Config().overlay, degree=32))
-    town = Town(world, ["super"] * count, config, DirectoryConfig(), public=True)
+    town = Town(world, ["super"] * count, config, DirectoryConfig(), public=False)
     try:
         for number in range(count):
             await town.start(number)
@@ -85,5 +85,22 @@ def test_two_responders_of_a_ring_both_arrive_once() -> None:
             assert paths == ["lighthouse east.pdf", "lighthouse west.pdf"]
             assert counts.asked == count - 1
             assert await names(town[0], "lighthouse") == paths
+
+    testing.run(main())
+
+
+def test_what_is_not_for_everybody_is_nowhere_in_the_overlay() -> None:
+    async def main() -> None:
+        async with supers(3, [(0, 1), (1, 2)]) as town:
+            await town.share(2, "lighthouse secret.pdf", "contacts")
+            await town.share(2, "windmill.pdf")
+            await asyncio.sleep(NEWS_S)
+            paths, counts = await ask(town, 0, "lighthouse", 2)
+            assert paths == []
+            assert counts.asked == 2
+            assert (await ask(town, 0, "windmill", 2))[0] == ["windmill.pdf"]
+            assert overlay(town, 1)._summaries.holders("windmill") == 1
+            assert overlay(town, 1)._summaries.holders("lighthouse") == 0
+            assert set(overlay(town, 2)._summarising._own.words) == {"windmill", "pdf"}
 
     testing.run(main())
