@@ -12,6 +12,7 @@ from typing import Any
 from tests.frontends.fake_peers import FakeLists, FakePeers
 from warren.config import Config
 from warren.core.cid import Cid
+from warren.core.entry import Metadata
 from warren.core.errors import (
     Ambiguous,
     BadContent,
@@ -24,6 +25,7 @@ from warren.core.errors import (
 )
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.core.query import Query, terms_of
 from warren.network.events import PeerConnected
 from warren.protocols.kad import signed
 from warren.protocols.kad.gathering import Provider
@@ -34,6 +36,7 @@ from warren.services.contacts.model import Contact
 from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
 from warren.services.dht.publisher import Published
+from warren.services.directory.model import Hit, Holder, SearchProgress
 from warren.services.discovery.model import DiscoveryStatus, Found, Source
 from warren.services.files.types import (
     Audience,
@@ -48,6 +51,7 @@ from warren.services.peers.speedtest import SpeedProgress, SpeedResult
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
 BEN = PrivateKey.from_seed(b"b" * 32).peer_id
+STRANGER = PrivateKey.from_seed(b"s" * 32).peer_id
 CID = Cid.raw_sha256(bytes(32))
 ADDRESS = Multiaddr.parse("/ip4/192.0.2.7/tcp/4101")
 
@@ -118,6 +122,48 @@ class FakeTransfer:
         path.write_bytes(b"content\n")
         self.outcome = Fetched(path, CID, ANNA, 1, 8, 0.01)
         return path
+
+
+def hit(number: int, name: str, *holders: Holder, size: int = 1_200_000, title: str = "") -> Hit:
+    kind: Any = "file" if "." in name else "dir"
+    return Hit(number, CID, name, size, kind, Metadata(title), holders, 1.0)
+
+
+class FakeSearch:
+    """Finds three things, and of the first later on that Ben has it too; `nothing` finds nothing.
+
+    `slow` does not end before the node's `hold` is set, and then not in time.
+    """
+
+    def __init__(self, node: Any, words: str) -> None:
+        self._node, self._words = node, words
+        self.errors = {BEN: ConnectionFailed("the line broke")} if words == "broken" else {}
+        self._hits = 0
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._node.searched.set()
+
+    async def __aiter__(self) -> Any:
+        if self._words == "nothing":
+            return
+        at_anna = Holder(ANNA, ("Maps/old map.pdf",), True, 0.02)
+        away = Holder(STRANGER, ("x/notes",), False)
+        for one in (
+            hit(1, "old map.pdf", at_anna, title="A map"),
+            hit(2, "no\x1btes", away, Holder(BEN, ("y/notes",), False)),
+            hit(3, "Mine", Holder(ME, ("Mine",), True)),
+            hit(1, "old map.pdf", at_anna, Holder(BEN, ("m.pdf",), True, 0.001), title="A map"),
+        ):
+            self._hits = max(self._hits, one.number)
+            yield one
+        await self._node.hold.wait()
+
+    @property
+    def progress(self) -> Any:
+        return SearchProgress(2, 3, self._hits, done=True, in_time=self._words != "slow")
 
 
 class FakeDiscovery:
@@ -240,6 +286,10 @@ class FakeNode:
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
+        self.asked_to_get: list[Any] = []
+        self.asked_for: list[Any] = []
+        self.without_content: set[str] = set()
+        self.searched = threading.Event()
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -327,8 +377,18 @@ class FakeNode:
         ]
         return [entries[1]] if path == "notes.txt" else entries
 
-    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
-        return FakeTransfer(self, ref, output)
+    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None, name: Any = None) -> Any:
+        self.asked_to_get.append((str(ref), str(from_peer), name))
+        if str(from_peer) in self.without_content:
+            raise ContentUnknown(f"{from_peer} shares nothing with us at {ref!r}", hint="ask another")
+        return FakeTransfer(self, f"{from_peer}/{name}" if name else ref, output)
+
+    def search(self, words: str, **filters: Any) -> Any:
+        limit = filters.pop("limit")
+        filters.pop("timeout_s")
+        self.asked_for.append((words, {name: value for name, value in filters.items() if value}))
+        Query(terms_of(words), limit=limit, suffixes=tuple(filters["suffixes"]))
+        return FakeSearch(self, words)
 
     async def events(self) -> Any:
         yield PeerConnected(ANNA)

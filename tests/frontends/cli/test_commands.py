@@ -281,9 +281,9 @@ def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(
     places: list[Any] = []
     real = api.node.get
 
-    def get(ref: str, *, output: Any, from_peer: Any) -> Any:
+    def get(ref: str, *, output: Any, **more: Any) -> Any:
         places.append(output)
-        return real("anna/bad" if len(places) == 1 else ref, output=output, from_peer=from_peer)
+        return real("anna/bad" if len(places) == 1 else ref, output=output, **more)
 
     monkeypatch.setattr(api.node, "get", get)
     assert run("get", "anna/notes.txt", "-o", "-").code == 7

@@ -51,6 +51,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "share": ("files:share", "Share a file or folder."),
         "unshare": ("files:unshare", "Stop sharing something."),
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
+        "search": ("search:search", "Search what is shared, wherever it is."),
         "get": ("get:get", "Fetch a file or folder, verified."),
     },
     "The network": {

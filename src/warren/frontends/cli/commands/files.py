@@ -120,7 +120,7 @@ def _place(session: Session, target: str) -> dict[str, str]:
     if session.home.last_listing == "files" and (listed := session.home.listed("files", target)):
         if "share" in listed:
             return {"path": str(listed["share"])}
-        target = str(listed["ref"])
+        target = str(listed.get("ref", target))
     peer, _, path = target.partition("/")
     return {"peer": session.peer(peer), "path": path}
 
