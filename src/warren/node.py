@@ -461,17 +461,23 @@ class Node:
         return await parts.resources.heard(envelope)
 
     def get(
-        self, ref: str | Cid, *, output: str | Path | None = None, from_peer: PeerId | str | None = None
+        self,
+        ref: str | Cid,
+        *,
+        output: str | Path | None = None,
+        from_peer: PeerId | str | None = None,
+        name: str | None = None,
     ) -> Transfer:
         """Start to fetch a file or folder, verified, into the folder `output` (by default the download
         folder).
 
-        ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. The transfer runs by
-        itself: `async for progress in transfer`, `await transfer.result()`. Raises InputError, PeerUnknown.
+        ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. name: what to call it;
+        without it, as it is called there. The transfer runs by itself: `async for progress in transfer`,
+        `await transfer.result()`. Raises InputError, PeerUnknown.
         """
         _check_path(output or "")
         peer, what = self._source(ref, from_peer)
-        return self._running.fetcher.get(peer, what, output or self.config.download_dir)
+        return self._running.fetcher.get(peer, what, output or self.config.download_dir, name=name)
 
     # --- searching ----------------------------------------------------------------------------------------
 

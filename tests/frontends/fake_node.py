@@ -41,6 +41,7 @@ from warren.services.dht.dht import DhtStatus, Put, Value
 from warren.services.dht.keys import key_of, shown
 from warren.services.dht.publisher import Published
 from warren.services.directory.merging import Merging
+from warren.services.directory.model import Hit, Holder, SearchProgress
 from warren.services.directory.search import Search
 from warren.services.directory.search import Source as SearchSource
 from warren.services.discovery.model import DiscoveryStatus, Found, Source
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 ME = PrivateKey.from_seed(bytes(32)).peer_id
 ANNA = PrivateKey.from_seed(b"a" * 32).peer_id
 BEN = PrivateKey.from_seed(b"b" * 32).peer_id
+STRANGER = PrivateKey.from_seed(b"s" * 32).peer_id
 CID = Cid.raw_sha256(bytes(32))
 ADDRESS = Multiaddr.parse("/ip4/192.0.2.7/tcp/4101")
 
@@ -133,6 +135,48 @@ class FakeTransfer:
         path.write_bytes(b"content\n")
         self.outcome = Fetched(path, CID, ANNA, 1, 8, 0.01)
         return path
+
+
+def hit(number: int, name: str, *holders: Holder, size: int = 1_200_000, title: str = "") -> Hit:
+    kind: Any = "file" if "." in name else "dir"
+    return Hit(number, CID, name, size, kind, Metadata(title), holders, 1.0)
+
+
+class FakeSearch:
+    """Finds three things, and of the first later on that Ben has it too; `nothing` finds nothing.
+
+    `slow` does not end before the node's `hold` is set, and then not in time.
+    """
+
+    def __init__(self, node: Any, words: str) -> None:
+        self._node, self._words = node, words
+        self.errors = {BEN: ConnectionFailed("the line broke")} if words == "broken" else {}
+        self._hits = 0
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._node.search_ended.set()
+
+    async def __aiter__(self) -> Any:
+        if self._words == "nothing":
+            return
+        at_anna = Holder(ANNA, ("Maps/old map.pdf",), True, 0.02)
+        away = Holder(STRANGER, ("x/notes",), False)
+        for one in (
+            hit(1, "old map.pdf", at_anna, title="A map"),
+            hit(2, "no\x1btes", away, Holder(BEN, ("y/notes",), False)),
+            hit(3, "Mine", Holder(ME, ("Mine",), True)),
+            hit(1, "old map.pdf", at_anna, Holder(BEN, ("m.pdf",), True, 0.001), title="A map"),
+        ):
+            self._hits = max(self._hits, one.number)
+            yield one
+        await self._node.hold.wait()
+
+    @property
+    def progress(self) -> Any:
+        return SearchProgress(2, 3, self._hits, done=True, in_time=self._words != "slow")
 
 
 class FakeDiscovery:
@@ -327,6 +371,12 @@ class FakeNode:
         self.groups, self.resources = FakeGroups(self.contacts), FakeResources()
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
+        self.asked_to_get: list[Any] = []
+        self.asked_for: list[Any] = []
+        self.without_content: set[str] = set()
+        self.search_ended = threading.Event()
+        self.merges = False
+        """Whether a search is one that merges what it is told, else one that says what it likes."""
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -413,9 +463,15 @@ class FakeNode:
         return found[0]
 
     def search(self, words: Any, *, ttl: Any = None, timeout_s: float = 10.0, **filters: Any) -> Any:
-        """Two holders of one map, one of them of another that nobody there has, and a peer that fails."""
+        """One of two kinds, as `merges` says."""
         self.searched = {"words": words, "ttl": ttl, **filters}
-        terms_of(words) or Query()
+        told = {"ttl": ttl, **{name: value for name, value in filters.items() if name != "limit"}}
+        self.asked_for.append((words, {name: value for name, value in told.items() if value}))
+        Query(terms_of(words), limit=filters["limit"], suffixes=tuple(filters["suffixes"]))
+        return self._merged(words, timeout_s) if self.merges else FakeSearch(self, words)
+
+    def _merged(self, words: str, timeout_s: float) -> Any:
+        """Two holders of one map, one of them of another that nobody there has, and a peer that fails."""
 
         async def ask(*answers: Any) -> Any:
             for one in answers:
@@ -457,8 +513,11 @@ class FakeNode:
             raise ContentUnknown(f"{peer} says nothing of {path!r}")
         return Described(CID, Metadata(), (), 0, (), (Resource(peer, CID, 3, Metadata(f"of {path}")),))
 
-    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None) -> Any:
-        return FakeTransfer(self, ref, output)
+    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None, name: Any = None) -> Any:
+        self.asked_to_get.append((str(ref), str(from_peer), name))
+        if str(from_peer) in self.without_content:
+            raise ContentUnknown(f"{from_peer} shares nothing with us at {ref!r}", hint="ask another")
+        return FakeTransfer(self, f"{from_peer}/{name}" if name else ref, output)
 
     async def events(self) -> Any:
         yield PeerConnected(ANNA)

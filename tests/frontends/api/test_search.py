@@ -17,6 +17,11 @@ def search(api: RunningApi, **body: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in raw.splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def merges(api: RunningApi) -> None:
+    api.node.merges = True
+
+
 def test_hits_come_one_by_one_and_then_how_it_ended(api: RunningApi) -> None:
     *lines, last = search(api, words="old")
     newest = {line["number"]: line for line in lines if line["event"] == "hit"}
@@ -39,6 +44,8 @@ def test_hits_come_one_by_one_and_then_how_it_ended(api: RunningApi) -> None:
             {
                 "peer_id": str(ANNA),
                 "called": f"anna (…{str(ANNA)[-8:]})",
+                "name": "anna",
+                "own": False,
                 "paths": ["Maps/old.pdf"],
                 "online": True,
                 "latency_s": 0.0123,
@@ -46,6 +53,8 @@ def test_hits_come_one_by_one_and_then_how_it_ended(api: RunningApi) -> None:
             {
                 "peer_id": str(BEN),
                 "called": str(BEN),
+                "name": None,
+                "own": False,
                 "paths": ["map.pdf"],
                 "online": False,
                 "latency_s": None,

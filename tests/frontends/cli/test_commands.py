@@ -170,6 +170,20 @@ def test_ls_of_a_peer_gives_numbers_to_get(run: Any, tmp_path: Path) -> None:
     assert "verified" in got.err
 
 
+def test_ls_shows_a_page_whose_numbers_are_those_of_the_whole(run: Any, api: RunningApi) -> None:
+    said = run("ls", "anna/many", "--limit", "2", "--offset", "3")
+    assert [line.split()[0] for line in said.out.splitlines()] == ["#", "4", "5"]
+    assert said.err == (
+        f"and 996 entries more: warren ls --home {api.home.path} anna/many --limit 2 --offset 5\n"
+    )
+    assert api.home.listed("files", "1001")["ref"].endswith("/many/f1000")
+    page = run("ls", "anna/many", "--limit", "2", "--offset", "1000", "--json").json
+    assert ([one["name"] for one in page["items"]], page["total"], page["offset"]) == (["f1000"], 1001, 1000)
+    beyond = run("ls", "anna/many", "--offset", "2000")
+    assert (beyond.code, beyond.out, beyond.err) == (0, "", "no more: there are 1,001 entries\n")
+    assert run("ls", "anna/many", "--limit", "0").code == 2
+
+
 def test_ls_goes_into_a_folder_by_its_number(
     run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,9 +304,9 @@ def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(
     places: list[Any] = []
     real = api.node.get
 
-    def get(ref: str, *, output: Any, from_peer: Any) -> Any:
+    def get(ref: str, *, output: Any, **more: Any) -> Any:
         places.append(output)
-        return real("anna/bad" if len(places) == 1 else ref, output=output, from_peer=from_peer)
+        return real("anna/bad" if len(places) == 1 else ref, output=output, **more)
 
     monkeypatch.setattr(api.node, "get", get)
     assert run("get", "anna/notes.txt", "-o", "-").code == 7

@@ -80,3 +80,26 @@ def test_spans_that_are_none(text: str) -> None:
 def test_bit_rate() -> None:
     assert units.bit_rate(30_000_000) == "240.0 Mbit/s (30.0 MB/s)"
     assert units.bit_rate(0) == "0.0 Mbit/s (0 B/s)"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("500", 500),
+        ("10k", 10_000),
+        (" 1.5 MB ", 1_500_000),
+        ("2GiB", 2 << 30),
+        ("3t", 3 * 10**12),
+        ("1PB", 10**15),
+        ("7b", 7),
+    ],
+)
+def test_parse_size(text: str, size: int) -> None:
+    assert units.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "big", "-1", "1e3", "5i", "1 m b", "٣", "9" * 25])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        units.parse_size(text)

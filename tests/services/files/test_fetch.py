@@ -118,6 +118,13 @@ def test_parts_of_a_share_by_path_and_by_content_id(tmp_path: Path) -> None:
                 async with two.fetcher.get(two.sharer, entry.cid, tmp_path / "3") as transfer:
                     path = await transfer.result()
                 assert path.name == str(entry.cid)
+            named = (("other.bin", "other.bin"), ("../evil", None), ("", None))
+            for number, (name, expected) in enumerate(named):
+                folder = tmp_path / f"named{number}"
+                async with two.fetcher.get(two.sharer, listed[0].cid, folder, name=name) as transfer:
+                    path = await transfer.result()
+                assert path.parent == folder
+                assert path.name == expected or (expected is None and "/" not in path.name)
             async with two.fetcher.get(two.sharer, share.cid, tmp_path / "4") as transfer:
                 assert (await transfer.result()).name == "shared"
             assert await two.library.list_files("shared/sub") == listed

@@ -220,6 +220,9 @@ class TransferRequest(_Request):
         default=None, max_length=4096, description="Folder; the download folder if null"
     )
     from_peer: str | None = Field(default=None, max_length=2048)
+    name: str | None = Field(
+        default=None, max_length=4096, description="What to call it; as it is called there if null"
+    )
 
 
 class Renamed(BaseModel):

@@ -48,8 +48,9 @@ class Searched(BaseModel):
     """The last line. Before it came lines of two kinds:
 
     `hit`: number, cid, name, size, kind (file or dir), title, abstract, authors, domains, tags, licence,
-    score, online (false: nobody who holds it is there), holders: a list of peer_id, called, paths, online,
-    latency_s. A line with a number that came before takes the place of the earlier one.
+    score, online (false: nobody who holds it is there), holders: a list of peer_id, called, name (petname or
+    null), own (whether it is this node), paths, online, latency_s. A line with a number that came before
+    takes the place of the earlier one.
 
     `progress`: asked, about, hits.
     """

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from warren.frontends.home import PROGRAM_VARIABLE
 
-_WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get"
+_WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get|search|shell"
 _GROUPS = (
     "peer (?:list|show|add|rm|import|export|block|unblock|name)"
     "|metadata (?:list|set|rm)|config (?:show|check)"

@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "unshare": ("files:unshare", "Stop sharing something."),
         "resource": ("resource:resource", "Say what a shared file or folder is."),
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
+        "search": ("search:search", "Search what is shared, wherever it is."),
         "get": ("get:get", "Fetch a file or folder, verified."),
     },
     "The network": {

@@ -12,6 +12,7 @@ import re
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 # Of less than this a rate says nothing: it measures the program's start.
 RATED_BYTES_MIN = 1_000_000
+_SIZE_CHARS_MAX = 24
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -54,6 +55,15 @@ def span(seconds: float) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """3, 'file' -> '3 files'."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def parse_size(text: str) -> int:
+    """'500', '10k', '1.5 MB', '1GiB' -> bytes. Raises ValueError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b?\s*", text.lower(), re.ASCII)
+    if not found or (found[3] and not found[2]) or len(text) > _SIZE_CHARS_MAX:
+        raise ValueError(f"{text!r} is no size; write for instance 500k, 1M or 2.5 GB")
+    unit: int = (1024 if found[3] else 1000) ** " kmgtp".index(found[2] or " ")
+    return round(float(found[1]) * unit)
 
 
 def parse_span(text: str) -> float:

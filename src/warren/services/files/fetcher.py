@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warren.core.cid import Cid
@@ -74,16 +75,16 @@ class Fetcher:
                 found += listing.to_user(page, path)
         return found
 
-    def get(self, peer: PeerId, ref: str | Cid, folder: StrPath) -> Transfer:
+    def get(self, peer: PeerId, ref: str | Cid, folder: StrPath, *, name: str | None = None) -> Transfer:
         """Start to fetch `ref`, a path at the peer or a content id, into `folder`.
 
-        What it is called there is its name at the peer, made safe; a name that is taken gets a number, unless
-        what has it is this very content. Everything that goes wrong shows in the `Transfer`.
+        What it is called there is `name`, else its name at the peer, made safe; a name that is taken gets a
+        number, unless what has it is this very content. Everything that goes wrong shows in the `Transfer`.
         """
         if self._closed:
             raise Closed("the fetcher is closed")
         place = os.path.abspath(folder)
-        transfer = Transfer(lambda report: self._run(peer, ref, place, report))
+        transfer = Transfer(lambda report: self._run(peer, ref, place, name, report))
         self._transfers.add(transfer)
         transfer.when_ended(lambda: self._transfers.discard(transfer))
         return transfer
@@ -96,7 +97,12 @@ class Fetcher:
             await transfer.wait_ended()
 
     async def _run(
-        self, peer: PeerId, ref: str | Cid, folder: str, report: Callable[[Progress], None]
+        self,
+        peer: PeerId,
+        ref: str | Cid,
+        folder: str,
+        name: str | None,
+        report: Callable[[Progress], None],
     ) -> Fetched:
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
             raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
@@ -104,6 +110,7 @@ class Fetcher:
             origin = (
                 await _find_cid(client, peer, ref) if isinstance(ref, Cid) else await _find(client, peer, ref)
             )
+        origin = replace(origin, name=name) if name else origin
         # One folder may have several names; who fetches by another one must not fetch into the same place.
         key = (await self._runtime.offload(make_target, self._runtime.disk, folder), origin.cid)
         if key in self._under_way:

@@ -94,7 +94,8 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
         if wanted.from_peer or "/" in wanted.ref:
             await _reach(node, wanted.from_peer or wanted.ref.partition("/")[0])
-        async with node.get(wanted.ref, output=output, from_peer=wanted.from_peer) as transfer:
+        fetching = node.get(wanted.ref, output=output, from_peer=wanted.from_peer, name=wanted.name)
+        async with fetching as transfer:
             async for progress in transfer:
                 report(progress)
             await transfer.result()

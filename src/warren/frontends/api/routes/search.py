@@ -14,6 +14,7 @@ from warren.frontends.api.schemas_search import Searched, SearchRequest
 from warren.frontends.api.streams import NdjsonResponse
 
 if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
     from warren.node import Node
     from warren.services.directory.model import Hit
     from warren.services.directory.search import Search
@@ -77,6 +78,8 @@ def _hit(hit: Hit, node: Node) -> dict[str, Any]:
             {
                 "peer_id": str(one.peer),
                 "called": called(node, one.peer),
+                "name": _name(node, one.peer),
+                "own": one.peer == node.peer_id,
                 "paths": list(one.paths),
                 "online": one.online,
                 "latency_s": one.latency_s,
@@ -84,3 +87,8 @@ def _hit(hit: Hit, node: Node) -> dict[str, Any]:
             for one in hit.holders
         ],
     }
+
+
+def _name(node: Node, peer: PeerId) -> str | None:
+    contact = node.contacts.get(peer)
+    return None if contact is None else contact.petname

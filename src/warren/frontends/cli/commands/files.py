@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,11 @@ from warren.frontends.cli.base import Command, Session, columns
 from warren.frontends.cli.metadata_options import given, metadata_options
 from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import follow
+
+Document = dict[str, Any]
+# Entries with their numbers.
+Rows = list[tuple[int, Document]]
+Lines = Callable[[Rows], list[str]]
 
 
 @click.command(
@@ -94,7 +102,7 @@ def share(
 
 def _pause_or_list(session: Session, *, paused: bool | None) -> None:
     if paused is None:
-        _list_own(session, long=False)
+        _list_own(session, _Page(offset=0, limit=None, long=False))
         return
     told = session.client.post("shares", "pause" if paused else "resume")
     session.show(told, ["changes wait until: warren share --resume" if paused else "changes are taken in"])
@@ -130,20 +138,30 @@ def unshare(session: Session, ref: str) -> None:
 
 @click.command(
     cls=Command,
-    examples=["warren ls", "warren ls anna", "warren ls anna/Photos/2024", "warren ls anna -l"],
+    examples=["warren ls", "warren ls anna", "warren ls anna/Photos/2024 --limit 100", "warren ls anna -l"],
     exits=(4, 5, 6),
 )
 @click.argument("target", metavar="[PEER[/PATH]]", default="", shell_complete=offers.places)
 @click.option("-l", "--long", is_flag=True, help="Show content ids too.")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="So many at most.  [default: all]")
+@click.option(
+    "--offset",
+    metavar="N",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Leave out so many of the first.",
+)
 @click.pass_obj
-def ls(session: Session, target: str, long: bool) -> None:
+def ls(session: Session, target: str, long: bool, limit: int | None, offset: int) -> None:
     """List your shares, or what a peer shares with you.
 
     One of your own shares can be named too. The numbers stand for the entries in later commands, as in
-    warren get 3.
+    warren get 3; they are the same on every page. With --json, total says how many there are.
     """
+    page = _Page(offset, limit, long)
     if not target:
-        _list_own(session, long=long)
+        _list_own(session, page)
         return
     where = _place(session, target)
     try:
@@ -153,12 +171,38 @@ def ls(session: Session, target: str, long: bool) -> None:
         if own is None:
             raise
         if not own:
-            _list_own(session, long=long)
+            _list_own(session, page)
             return
         where = {"path": own}
         found = session.client.get("files", **where)["items"]
     session.home.remember_listing("files", [{"ref": one["ref"]} for one in found] if "peer" in where else [])
-    session.show({"items": found}, lambda: _entries(found, long=long))
+    page.show(session, found, lambda rows: _entries(rows, long=long), target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The part of a listing that is wanted."""
+
+    offset: int
+    limit: int | None
+    long: bool
+
+    def show(self, session: Session, found: list[Document], lines: Lines, target: str) -> None:
+        """Show it. Entries keep the numbers that they have in the whole listing."""
+        end = len(found) if self.limit is None else self.offset + self.limit
+        rows = list(enumerate(found, 1))[self.offset : end]
+        document = {"items": [one for _, one in rows], "total": len(found), "offset": self.offset}
+        session.show(document, lambda: lines(rows) if rows or not found else [])
+        if not rows and found:
+            session.note(f"no more: there {'is' if len(found) == 1 else 'are'} {_entries_said(len(found))}")
+        elif len(found) > end:
+            where = f" {shlex.quote(target)}" if target else ""
+            how = session.command(f"ls{where} --limit {self.limit} --offset {end}")
+            session.note(f"and {_entries_said(len(found) - end)} more: {how}")
+
+
+def _entries_said(number: int) -> str:
+    return units.count(number, "entry", "entries")
 
 
 def _place(session: Session, target: str) -> dict[str, str]:
@@ -166,7 +210,7 @@ def _place(session: Session, target: str) -> dict[str, str]:
     if session.home.last_listing == "files" and (listed := session.home.listed("files", target)):
         if "share" in listed:
             return {"path": str(listed["share"])}
-        target = str(listed["ref"])
+        target = str(listed.get("ref", target))
     peer, _, path = target.partition("/")
     return {"peer": session.peer(peer), "path": path}
 
@@ -181,13 +225,13 @@ def _own_place(session: Session, target: str) -> str | None:
     return target if any(one["name"] == first for one in shares) else None
 
 
-def _list_own(session: Session, *, long: bool) -> None:
+def _list_own(session: Session, page: _Page) -> None:
     found = session.client.get("shares")["items"]
     session.home.remember_listing("files", [{"share": one["name"]} for one in found])
-    session.show({"items": found}, lambda: _shares(session, found, long=long))
+    page.show(session, found, lambda rows: _shares(session, rows, long=page.long), "")
 
 
-def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> list[str]:
+def _shares(session: Session, found: Rows, *, long: bool) -> list[str]:
     if not found:
         return [f"nothing is shared yet: {session.command('share FOLDER')}"]
     head = ("#", "NAME", "SIZE", "FILES", "FOR", "STATE", "PATH", "CONTENT ID")
@@ -202,7 +246,7 @@ def _shares(session: Session, found: list[dict[str, Any]], *, long: bool) -> lis
             one["path"],
             one["cid"],
         )
-        for number, one in enumerate(found, 1)
+        for number, one in found
     ]
     width = len(head) if long else len(head) - 1
     return columns([row[:width] for row in (head, *rows)], right=(0, 2, 3))
@@ -222,14 +266,14 @@ def _state(one: dict[str, Any]) -> str:
     return {"watched": "up to date", "polled": "looked at now and then"}.get(state, state)
 
 
-def _entries(found: list[dict[str, Any]], *, long: bool) -> list[str]:
+def _entries(found: Rows, *, long: bool) -> list[str]:
     if not found:
         return ["nothing is there"]
     marks = {"dir": "/", "symlink": "@"}
     head = ("#", "SIZE", "NAME", "CONTENT ID")
     rows = [
         (str(number), units.size(one["size"]), one["name"] + marks.get(one["kind"], ""), one["cid"])
-        for number, one in enumerate(found, 1)
+        for number, one in found
     ]
     width = len(head) if long else len(head) - 1
     return columns([row[:width] for row in (head, *rows)], right=(0, 1))

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from warren.core.errors import InputError, NotFound
+from warren.core.errors import (
+    ConnectionFailed,
+    InputError,
+    IntegrityError,
+    LimitReached,
+    NotFound,
+    RemoteError,
+)
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
+
+if TYPE_CHECKING:
+    from warren.frontends.cli.client import Client
+
+# The body of a request to fetch; of a hit, with the kind of what it is.
+Way = dict[str, Any]
 
 
 @click.command(
@@ -46,21 +60,20 @@ from warren.frontends.cli.progress import follow
 def get(session: Session, ref: str, output: str | None, source: str | None) -> None:
     """Fetch a file or folder, verified, and print its final path.
 
-    REF is PEER/PATH, a number of the last warren ls, or with --from a content id. Every chunk is verified
+    REF is PEER/PATH, a number of the last warren search or warren ls, or with --from a content id. A hit of a
+    search comes from the quickest who is there, and from the next one if that fails. Every chunk is verified
     before it is written. What was fetched before an interruption is not fetched again. A file appears under
     its name when it is whole; an existing one is never overwritten.
     """
     if output == "-" and session.as_json:
         raise click.UsageError("-o - and --json both want stdout; choose one")
-    wanted: dict[str, Any] = {"ref": _meant(session, ref)}
-    if source:
-        wanted["from_peer"] = session.peer(source)
+    ways = _ways(session, ref, session.peer(source) if source else None)
     if output == "-":
-        _to_stdout(session, wanted)
+        _to_stdout(session, ways)
         return
     if output:
-        wanted["output"] = str(_folder(output))
-    done = _fetch(session, wanted, quiet=session.as_json)
+        ways = [{**way, "output": str(_folder(output))} for way in ways]
+    done = _fetch(session, ways, quiet=session.as_json)
     session.show(done, [done["path"]])
 
 
@@ -72,9 +85,35 @@ def _folder(output: str) -> Path:
     return path
 
 
-def _meant(session: Session, ref: str) -> str:
-    """What REF stands for: numbers come from the last listing, peers may be numbers too."""
+def _ways(session: Session, ref: str, source: str | None) -> list[Way]:
+    """How to get REF, the best way first: of a hit there are as many as hold it."""
     listed = session.home.listed("files", ref)
+    if isinstance(listed, dict) and listed.get("holders"):
+        peers = [source] if source else quickest_first(session.client, listed["holders"])
+        hit = {"ref": listed["cid"], "name": listed["name"], "kind": listed["kind"]}
+        return [{**hit, "from_peer": peer} for peer in peers]
+    way = {"ref": _meant(session, ref, listed)}
+    return [way | ({"from_peer": source} if source else {})]
+
+
+def quickest_first(client: Client, holders: list[dict[str, Any]]) -> list[str]:
+    """The peers that hold a hit: those that are connected by their round trip, then those that were there
+    when they were found, then the others.
+    """
+
+    def rank(one: dict[str, Any]) -> tuple[bool, bool, float]:
+        try:
+            now = client.get("peers", one["peer"])
+        except NotFound:
+            return True, not one["online"], math.inf
+        took_ms = now["rtt_ms"] if now["rtt_ms"] is not None else now["latency_ms"]
+        return not now["connected"], not one["online"], math.inf if took_ms is None else took_ms
+
+    return [one["peer"] for one in sorted(holders, key=rank)]
+
+
+def _meant(session: Session, ref: str, listed: Any) -> str:
+    """What REF stands for: numbers come from the last listing, peers may be numbers too."""
     if isinstance(listed, dict):
         if "ref" not in listed:
             raise NotFound(
@@ -82,14 +121,28 @@ def _meant(session: Session, ref: str) -> str:
             )
         return str(listed["ref"])
     if ref.isascii() and ref.isdecimal():
-        raise NotFound(f"the last listing has no line {ref}", hint="list again with: warren ls PEER")
+        raise NotFound(
+            f"the last listing has no line {ref}",
+            hint="list again with: warren ls PEER, or warren search WORDS",
+        )
     peer, slash, path = ref.partition("/")
     return session.peer(peer) + slash + path if slash else ref
 
 
-def _fetch(session: Session, wanted: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def _fetch(session: Session, ways: list[Way], *, quiet: bool) -> dict[str, Any]:
+    """Fetch it the first way that works. Raises what the last one failed with."""
+    for way in ways[:-1]:
+        try:
+            return _fetch_so(session, way, quiet=quiet)
+        except (ConnectionFailed, IntegrityError, LimitReached, NotFound, RemoteError) as error:
+            session.note(f"{error}; trying the next who has it")
+    return _fetch_so(session, ways[-1], quiet=quiet)
+
+
+def _fetch_so(session: Session, way: Way, *, quiet: bool) -> dict[str, Any]:
     start = time.monotonic()
-    done = follow(session.client.stream("POST", "transfers", body=wanted), quiet=quiet)
+    body = {name: value for name, value in way.items() if name != "kind"}
+    done = follow(session.client.stream("POST", "transfers", body=body), quiet=quiet)
     session.note(_summary(done, time.monotonic() - start))
     for line in (*left_out(done), *renamed(done)):
         session.note(line)
@@ -106,15 +159,15 @@ def _summary(done: dict[str, Any], took: float) -> str:
     return f"{amount} in {units.span(took)}{speed}, verified{before}"
 
 
-def _to_stdout(session: Session, wanted: dict[str, Any]) -> None:
+def _to_stdout(session: Session, ways: list[Way]) -> None:
     """Through a folder within the data folder, so that only verified bytes come out.
 
     It is called by the content id: an interrupted attempt stays there, and the next goes on from it.
     """
-    cid = _cid_of_file(session, wanted)
+    cid = _cid_of_file(session, ways[0])
     session.home.make()
     folder = session.home.path / f".stdout-{cid}"
-    done = _fetch(session, {**wanted, "output": str(folder)}, quiet=False)
+    done = _fetch(session, [{**way, "output": str(folder)} for way in ways], quiet=False)
     try:
         path = Path(done["path"])
         if not path.is_file():
@@ -127,9 +180,13 @@ def _to_stdout(session: Session, wanted: dict[str, Any]) -> None:
             shutil.rmtree(folder)
 
 
-def _cid_of_file(session: Session, wanted: dict[str, Any]) -> str:
+def _cid_of_file(session: Session, way: Way) -> str:
     """The content id of what is to be fetched, asked before it is. Raises InputError if it is no file."""
-    ref, peer = wanted["ref"], wanted.get("from_peer")
+    ref, peer = way["ref"], way.get("from_peer")
+    if "kind" in way:
+        if way["kind"] != "file":
+            raise _no_file()
+        return str(ref)
     if peer is None:
         peer, _, ref = ref.partition("/")
     elif "/" not in ref and ref.startswith(("bafk", "bafy")):

@@ -1,0 +1,166 @@
+"""search: find what is shared, here and elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from warren.core.errors import NotFound
+from warren.frontends.cli import hits, units
+from warren.frontends.cli.base import Command, Session
+
+_SECONDS_MAX = 300
+_LIMIT_MAX = 500
+_TTL_MAX = 255
+_UNANSWERED_SHOWN = 5
+
+
+class Size(click.ParamType[int]):
+    """An amount of bytes: 500k, 1M, 2.5 GB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else units.parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "warren search old map",
+        "warren search field guide --type pdf --type epub --min-size 1M",
+        "warren search --author hooker --domain botany --online",
+        "warren search sea --type dir --json",
+    ],
+    exits=(4, 6),
+)
+@click.argument("words", nargs=-1)
+@click.option(
+    "--type",
+    "types",
+    metavar="SUFFIX",
+    multiple=True,
+    help="Only files of this kind: pdf, mp3, ...; dir for folders; repeatable, or with commas.",
+)
+@click.option("--min-size", metavar="SIZE", type=Size(), help="At least so large: 500k, 1M, 2.5GB.")
+@click.option("--max-size", metavar="SIZE", type=Size(), help="At most so large.")
+@click.option("--author", metavar="A", help="Only by such an author.  [default: anybody]")
+@click.option("--domain", metavar="D", help="Only of such a knowledge domain.  [default: any]")
+@click.option("--online", is_flag=True, help="Only what somebody holds who is there now.")
+@click.option(
+    "--limit",
+    metavar="N",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, _LIMIT_MAX),
+    help="So many hits at most.",
+)
+@click.option(
+    "--ttl",
+    metavar="N",
+    type=click.IntRange(0, _TTL_MAX),
+    help="How far super-peers pass it on; 0: not at all.  [default: as they see fit]",
+)
+@click.option(
+    "--seconds",
+    metavar="N",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, _SECONDS_MAX, min_open=True),
+    help="End after so long at the latest.",
+)
+@click.pass_obj
+def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], **wanted: Any) -> None:
+    """Search what is shared, wherever it is: here, at connected peers, at super-peers.
+
+    Each of WORDS is the beginning of one that must be there, in the path or in what is said of the file;
+    '"sea"' is the whole word. Hits are printed as they come: number, size, kind, name, who holds it, title.
+    What nobody holds who is there is grey and says offline. The numbers stay for warren get N and warren ls N
+    until the next listing. With --json, one document a line; a number that came before replaces the earlier.
+    """
+    body = {
+        "words": " ".join(words),
+        "suffixes": [part.strip() for one in types for part in one.split(",") if part.strip()],
+        "author": wanted.pop("author") or "",
+        "domain": wanted.pop("domain") or "",
+        "size_min": wanted.pop("min_size"),
+        "size_max": wanted.pop("max_size"),
+        **wanted,
+    }
+    found = _Found(session)
+    try:
+        end = found.follow(body)
+    finally:
+        found.remember()
+    if not session.as_json:
+        found.show_changes()
+    for text in _ending(end, wanted["seconds"]):
+        session.note(text)
+    if not end["hits"]:
+        raise NotFound(
+            "nothing was found", hint="try fewer or shorter words, or fewer filters; see warren peer list"
+        )
+
+
+class _Found:
+    """The hits of one search, as they come."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._plain = bool(os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+        self._hits: dict[int, dict[str, Any]] = {}
+        self._shown: dict[int, tuple[Any, ...]] = {}
+
+    def follow(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Print hits until the end; return what that says."""
+        end: dict[str, Any] = {}
+        for line in self._session.client.stream("POST", "search", body=body):
+            if self._session.as_json:
+                self._session.show_json(line)
+            if line["event"] == "hit":
+                self._take(line)
+            elif line["event"] == "result":
+                end = line
+        return end
+
+    def remember(self) -> None:
+        """Keep what the numbers stand for, also of a search that was broken off."""
+        if self._hits:
+            numbers = range(1, max(self._hits) + 1)
+            listing = [hits.kept(self._hits.get(number)) for number in numbers]
+            self._session.home.remember_listing("files", listing)
+
+    def show_changes(self) -> None:
+        """Print once more the hits of which more was learnt after they were printed."""
+        later = [number for number, hit in self._hits.items() if self._shown[number] != hits.looks(hit)]
+        if later:
+            self._session.note("more was learnt of these:")
+        for number in later:
+            self._print(self._hits[number])
+
+    def _take(self, hit: dict[str, Any]) -> None:
+        is_new = hit["number"] not in self._hits
+        self._hits[hit["number"]] = hit
+        if is_new and not self._session.as_json:
+            self._shown[hit["number"]] = hits.looks(hit)
+            self._print(hit)
+
+    def _print(self, hit: dict[str, Any]) -> None:
+        click.echo(hits.line(hit), color=False if self._plain else None)
+
+
+def _ending(end: dict[str, Any], seconds: float) -> list[str]:
+    """How far it went, and who did not answer."""
+    text = f"{units.count(end['hits'], 'hit')}; asked {end['asked']} of about {end['about']}"
+    if not end["in_time"]:
+        text += f"; the {units.span(seconds)} were over, --seconds waits longer"
+    failed = end["errors"]
+    lines = [f"{one['called']} did not answer: {one['message']}" for one in failed[:_UNANSWERED_SHOWN]]
+    if len(failed) > _UNANSWERED_SHOWN:
+        lines.append(f"and {len(failed) - _UNANSWERED_SHOWN} more did not answer")
+    return [*lines, text]
