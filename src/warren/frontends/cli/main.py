@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("node:status", "Show the running node."),
         "logs": ("logs:logs", "Show what the node wrote to its log."),
         "id": ("node:peer_id", "Print this node's peer id."),
+        "shell": ("shell:shell", "Type the same commands at a prompt."),
     },
     "People": {
         "invite": ("people:invite", "Make a code that lets somebody become your contact."),
@@ -130,7 +131,12 @@ def run(words: list[str]) -> int:
     except Exception as error:  # the outermost boundary: no traceback for people who did nothing wrong
         if debug:
             raise
-        return _tell(words, *_explained(error))
+        return explain(words, error)
+
+
+def explain(words: Sequence[str], error: Exception) -> int:
+    """Say on stderr what went wrong. Returns the exit code."""
+    return _tell(words, *_explained(error))
 
 
 def _explained(error: Exception) -> tuple[str, str, str, int, Sequence[str]]:

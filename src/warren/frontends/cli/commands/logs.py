@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -48,7 +48,7 @@ def logs(session: Session, lines: int, follow: bool) -> None:
         for line in _tail(file, lines):
             _show(session, line)
     if follow:
-        for line in _following(path):
+        for line in following(path, _pause):
             _show(session, line)
 
 
@@ -68,10 +68,11 @@ def _tail(file: IO[bytes], count: int) -> list[str]:
     return data.decode(errors="replace").splitlines()[-count:] if count else []
 
 
-def _following(path: Path) -> Iterator[str]:
+def following(path: Path, goes_on: Callable[[], bool]) -> Iterator[str]:
     """New lines as they come. When the log is rotated or begins anew, goes on with the new file.
 
-    Files offer nothing to wait on that is the same on every system, so it looks now and then.
+    Files offer nothing to wait on that is the same on every system, so it looks now and then. goes_on: called
+    when there is nothing new; takes a moment, and says whether to look again.
     """
     file = path.open("rb")
     try:
@@ -84,10 +85,15 @@ def _following(path: Path) -> Iterator[str]:
             elif _replaced(path, file):
                 file.close()
                 file = path.open("rb")
-            else:
-                time.sleep(_LOOK_EVERY_S)
+            elif not goes_on():
+                return
     finally:
         file.close()
+
+
+def _pause() -> bool:
+    time.sleep(_LOOK_EVERY_S)
+    return True
 
 
 def _replaced(path: Path, file: IO[bytes]) -> bool:

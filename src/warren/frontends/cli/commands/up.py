@@ -117,8 +117,20 @@ def _start(session: Session, flags: dict[str, Any]) -> int:
     return 0
 
 
+def in_background(session: Session) -> dict[str, Any]:
+    """Start a node as it is set up, for who needs one; returns what it said. Asks for a name as `up` does."""
+    from warren.frontends.cli.detach import start
+
+    flags: dict[str, Any] = {}
+    if _somebody_can_answer(session):
+        from warren.frontends import settings
+
+        flags["name"] = _ask_name(settings.load(session.home.path))
+    return start(session.home, flags, debug=session.debug)
+
+
 def _somebody_can_answer(session: Session) -> bool:
-    return not session.as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    return not session.as_json and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _ask_name(loaded: Loaded) -> str | None:
