@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from warren.core.errors import ConnectionFailed
-from warren.core.found import Found
 from warren.services.overlay.interfaces import Holder
 from warren.services.overlay.overlay import Overlay
 from warren.services.overlay.rare import key_of
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from warren.config import Config
+    from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.network.network import Network
@@ -43,7 +43,7 @@ class PublicEntries:
 
     async def find(self, query: Query) -> Sequence[Found]:
         """Public entries alone."""
-        return [Found(*one) for one in (await self._index.search(query, None)).hits]
+        return (await self._index.search(query, None)).hits
 
 
 class RareInDht:

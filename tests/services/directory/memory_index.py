@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from warren.core.found import Found
 from warren.core.words import words
-from warren.services.directory.index.interface import PUBLIC, Found, Gap, Position, Results, Stale
+from warren.services.directory.index.interface import PUBLIC, Gap, Position, Results, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

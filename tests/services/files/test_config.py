@@ -15,11 +15,22 @@ def config(**changes: Any) -> FilesConfig:
     return replace(FilesConfig(), **changes)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(FilesConfig) if field.type != "bool"])
+MAY_BE_ZERO = {"hash_bytes_per_s"}
+NUMBERS = [field.name for field in fields(FilesConfig) if field.type != "bool"]
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name not in MAY_BE_ZERO])
 @pytest.mark.parametrize("value", [0, -1])
 def test_nothing_is_zero_or_negative(name: str, value: int) -> None:
     with pytest.raises(ConfigError, match=rf"files\.{name} must be above 0"):
         config(**{name: value})
+
+
+@pytest.mark.parametrize("name", sorted(MAY_BE_ZERO))
+def test_where_zero_means_that_there_is_no_bound_it_may_be_so(name: str) -> None:
+    assert getattr(config(**{name: 0}), name) == 0
+    with pytest.raises(ConfigError, match=rf"files\.{name} must be 0 or above"):
+        config(**{name: -1})
 
 
 @pytest.mark.parametrize(

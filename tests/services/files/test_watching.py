@@ -103,11 +103,11 @@ def test_a_folder_told_as_a_whole_does_not_wait_for_ever() -> None:
 
 def test_after_a_long_look_it_rests_but_not_for_ever() -> None:
     machine = Watching()
-    machine.looked(10, 2)
+    machine.looked(10, REST_MAX_S / 2)
     machine.changed("", "x", 10)
-    assert machine.take(11.9) == []
-    assert machine.due() == 12
-    assert machine.take(12) == [Look("")]
+    assert machine.take(10 + REST_MAX_S * 0.49) == []
+    assert machine.due() == 10 + REST_MAX_S / 2
+    assert machine.take(10 + REST_MAX_S / 2) == [Look("")]
     machine.looked(20, 3600)
     machine.changed("", "x", 20)
     assert machine.due() == 20 + REST_MAX_S

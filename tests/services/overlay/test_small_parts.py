@@ -13,12 +13,12 @@ from tests.services.overlay.support import peer
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.errors import ConfigError
+from warren.core.matching import matches
 from warren.core.query import Query, terms_of
 from warren.network.allowance import Rate
 from warren.services.overlay import budgets
 from warren.services.overlay.budgets import Blames, Budget, Rates
 from warren.services.overlay.config import OverlayConfig
-from warren.services.overlay.matching import matches
 from warren.services.overlay.own_words import OwnWords
 from warren.services.overlay.rare import key_of, rare_words, rarest
 

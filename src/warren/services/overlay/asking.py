@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import WarrenError
 from warren.core.found import Counts
+from warren.core.matching import matches
 from warren.protocols.overlay.messages import Ask
 from warren.services.overlay.deepening import End, Round
-from warren.services.overlay.matching import matches
 from warren.services.overlay.routing import Deliver, RoundEnded
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
+from warren.core.matching import matches
 from warren.protocols.overlay.messages import Ask, Done, Hits, split
-from warren.services.overlay.matching import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from warren.core.entry import Entry
+    from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
 
@@ -70,15 +71,6 @@ class Listed(NamedTuple):
 
     entry: Entry
     audience: int = PUBLIC
-
-
-class Found(NamedTuple):
-    """An entry that a query found. score: higher is better, and the same for all of one content id."""
-
-    owner: PeerId
-    entry: Entry
-    score: float
-    online: bool
 
 
 class Results(NamedTuple):

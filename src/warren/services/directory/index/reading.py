@@ -10,8 +10,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from warren.core.found import Found
 from warren.services.directory.index.documents import to_entry
-from warren.services.directory.index.interface import HOLDERS_MAX, PUBLIC, TOTAL_MAX, Found, Results
+from warren.services.directory.index.interface import HOLDERS_MAX, PUBLIC, TOTAL_MAX, Results
 from warren.services.directory.index.matching import Wanted
 
 if TYPE_CHECKING:
