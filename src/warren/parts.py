@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import assemble_directory
+from warren.parts_searches import assemble_searches
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
+    from warren.services.searches.searches import Searches
 
     Work = Callable[[], Awaitable[None]]
 
@@ -70,6 +72,7 @@ OWNERS_OF_STATE = (
     "warren.services.peers",
     "warren.services.dht",
     "warren.services.directory",
+    "warren.services.searches",
 )
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
@@ -95,6 +98,7 @@ class Parts:
     fetcher: Fetcher
     discovery: Discovery
     directory: Directory
+    searches: Searches
     dht: Dht
     status: StatusBoard
     started_at: float
@@ -156,6 +160,8 @@ async def assemble(
         whereabouts.reachable,
         stack,
     )
+    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -178,9 +184,10 @@ async def assemble(
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
-        fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
+        fetcher=fetcher,
         discovery=discovery,
         directory=directory,
+        searches=searches,
         dht=dht,
         status=StatusBoard(network, status_sources, peers),
         started_at=started_at,
@@ -196,6 +203,7 @@ async def assemble(
             ("discovery", discovery.run),
             *dht_work,
             *directory_work,
+            ("looking at saved searches", searches.run),
         ],
     )
     stack.push_async_callback(network.stop)

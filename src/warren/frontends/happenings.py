@@ -14,6 +14,7 @@ from warren.frontends.api.names import short
 from warren.frontends.logs import HAPPENINGS
 from warren.network.events import PeerConnected, PeerDisconnected, SocketRefused
 from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
+from warren.services.searches.model import SearchMatched
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -39,6 +40,9 @@ async def tell(node: Node) -> None:
             case ContactRemoved(peer):
                 name = names.pop(peer, None)
                 _LOG.info("%s is no longer a contact", str(peer) if name is None else short(name, peer))
+            case SearchMatched(search, match):
+                who = ", ".join(_called(node, peer) for peer in match.holders[:3])
+                _LOG.info("saved search %s: found %s at %s", search, match.name, who)
             case SocketRefused(limit, remote):
                 _LOG.debug("turned %s away: %s", remote, limit)
 

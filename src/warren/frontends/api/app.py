@@ -27,7 +27,7 @@ from warren.frontends.api.errors import (
 )
 from warren.frontends.api.guard import Guard
 from warren.frontends.api.names import with_names
-from warren.frontends.api.routes import dht, discovery, files, node, peers, people, search, status
+from warren.frontends.api.routes import dht, discovery, files, node, peers, people, search, searches, status
 from warren.frontends.api.schemas import Problem
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def create(
     app.state.node = warren_node
     app.state.stop = stop
     app.state.status_url = status_url
-    for part in (node, peers, people, files, search, discovery, dht, status):
+    for part in (node, peers, people, files, search, searches, discovery, dht, status):
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)
