@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from warren.services.peers.table import PeerTable
     from warren.services.presence.presence import Presence
     from warren.services.resources.resources import Described, Resources
+    from warren.services.searches.searches import Searches
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -220,6 +221,11 @@ class Node:
     def dht(self) -> Dht:
         """Values, providers and peers in the DHT."""
         return self._running.dht
+
+    @property
+    def searches(self) -> Searches:
+        """Standing searches: `await node.searches.save("maps", Query(...))`, and what they found."""
+        return self._running.searches
 
     @property
     def status(self) -> StatusBoard:

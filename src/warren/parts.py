@@ -16,6 +16,7 @@ from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
+from warren.parts_searches import assemble_searches
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
+    from warren.services.searches.searches import Searches
 
     Work = Callable[[], Awaitable[None]]
 
@@ -79,6 +81,7 @@ OWNERS_OF_STATE = (
     "warren.services.directory",
     "warren.services.resources",
     "warren.services.groups",
+    "warren.services.searches",
 )
 # A part that fails by a fault of ours is started again after this long.
 _RESTART_S = 1.0
@@ -108,6 +111,7 @@ class Parts:
     discovery: Discovery
     directory: Directory
     overlay: Overlay
+    searches: Searches
     dht: Dht
     presence: Presence
     status: StatusBoard
@@ -173,6 +177,8 @@ async def assemble(
     directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
+    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -199,10 +205,11 @@ async def assemble(
         library=library,
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
-        fetcher=Fetcher(runtime, network, config.files, measuring.fetched),
+        fetcher=fetcher,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
+        searches=searches,
         dht=dht,
         presence=presence,
         status=StatusBoard(network, status_sources, peers),
@@ -222,6 +229,7 @@ async def assemble(
             *dht_work,
             *directory_work,
             ("asking other super-peers", overlay.run),
+            ("looking at saved searches", searches.run),
         ],
     )
     stack.push_async_callback(network.stop)

@@ -15,6 +15,7 @@ from warren.frontends.logs import HAPPENINGS
 from warren.network.events import PeerConnected, PeerDisconnected, SocketRefused
 from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
 from warren.services.files.types import ShareChanged
+from warren.services.searches.model import SearchMatched
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -42,6 +43,9 @@ async def tell(node: Node) -> None:
                 _LOG.info("%s is no longer a contact", str(peer) if name is None else short(name, peer))
             case ShareChanged(share):
                 _LOG.debug("%s: %s files, %s bytes, %s", share.name, share.files, share.bytes, share.state)
+            case SearchMatched(search, match):
+                who = ", ".join(_called(node, peer) for peer in match.holders[:3])
+                _LOG.info("saved search %s: found %s at %s", search, match.name, who)
             case SocketRefused(limit, remote):
                 _LOG.debug("turned %s away: %s", remote, limit)
 

@@ -37,6 +37,7 @@ from warren.frontends.api.routes import (
     people,
     resources,
     search,
+    searches,
     status,
 )
 from warren.frontends.api.schemas import Problem
@@ -70,7 +71,7 @@ def create(
     app.state.node = warren_node
     app.state.stop = stop
     app.state.status_url = status_url
-    for part in (node, peers, people, groups, files, resources, search, discovery, dht, status):
+    for part in (node, peers, people, groups, files, resources, search, searches, discovery, dht, status):
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)

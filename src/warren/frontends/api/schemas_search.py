@@ -10,8 +10,8 @@ SECONDS_MAX = 300.0
 SUFFIXES_MAX = 32
 
 
-class SearchRequest(BaseModel):
-    """What to look for, and how long."""
+class Wanted(BaseModel):
+    """What to look for."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,6 +29,11 @@ class SearchRequest(BaseModel):
     domain: str = Field(default="", max_length=QUERY_CHARS_MAX, description="A knowledge domain")
     online: bool = Field(default=False, description="Only what somebody holds who is there now")
     limit: int = Field(default=50, ge=1, le=LIMIT_MAX, description="Different contents at most")
+
+
+class SearchRequest(Wanted):
+    """What to look for, and how long."""
+
     after: int = Field(default=0, ge=0, description="Each who answers leaves out so many of its best")
     ttl: int | None = Field(
         default=None, ge=0, le=255, description="How far super-peers pass it on; null: as they see fit"

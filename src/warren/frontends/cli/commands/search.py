@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from warren.core.errors import NotFound
-from warren.frontends.cli import hits, units
+from warren.frontends.cli import hits, saved, units
 from warren.frontends.cli.base import Command, Session
 
 _SECONDS_MAX = 300
@@ -36,6 +36,8 @@ class Size(click.ParamType[int]):
         "warren search field guide --type pdf --type epub --min-size 1M",
         "warren search --author hooker --domain botany --online",
         "warren search sea --type dir --json",
+        "warren search --save guides field guide --type pdf --fetch",
+        "warren search --saved guides",
     ],
     exits=(4, 6),
 )
@@ -74,6 +76,18 @@ class Size(click.ParamType[int]):
     type=click.FloatRange(0, _SECONDS_MAX, min_open=True),
     help="End after so long at the latest.",
 )
+@click.option(
+    "--save", metavar="NAME", help="Keep the search: your node asks it again, and tells what is new."
+)
+@click.option("--fetch", is_flag=True, help="With --save: fetch what it finds into the download folder.")
+@click.option(
+    "--saved",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value="",
+    help="List the searches that are kept, or what one of them found.",
+)
+@click.option("--forget", metavar="NAME", help="Keep a search no longer; what it fetched stays.")
 @click.pass_obj
 def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], **wanted: Any) -> None:
     """Search what is shared, wherever it is: here, at connected peers, at super-peers.
@@ -82,7 +96,10 @@ def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], 
     '"sea"' is the whole word. Hits are printed as they come: number, size, kind, name, who holds it, title.
     What nobody holds who is there is grey and says offline. The numbers stay for warren get N and warren ls N
     until the next listing. With --json, one document a line; a number that came before replaces the earlier.
+
+    A search that is kept is asked at once, each minute, and when peers come. What it finds is logged, too.
     """
+    kept = {name: wanted.pop(name) for name in ("save", "fetch", "saved", "forget")}
     body = {
         "words": " ".join(words),
         "suffixes": [part.strip() for one in types for part in one.split(",") if part.strip()],
@@ -92,6 +109,8 @@ def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], 
         "size_max": wanted.pop("max_size"),
         **wanted,
     }
+    if _about_saved(session, kept, body):
+        return
     found = _Found(session)
     try:
         end = found.follow(body)
@@ -105,6 +124,27 @@ def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], 
         raise NotFound(
             "nothing was found", hint="try fewer or shorter words, or fewer filters; see warren peer list"
         )
+
+
+def _about_saved(session: Session, kept: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Do what is asked of standing searches. Returns whether anything was."""
+    chosen = [name for name in ("save", "saved", "forget") if kept[name] is not None]
+    if len(chosen) > 1:
+        raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
+    if kept["fetch"] and chosen != ["save"]:
+        raise click.UsageError("--fetch goes with --save NAME; to fetch a hit: warren get N")
+    if chosen in (["saved"], ["forget"]) and body["words"]:
+        raise click.UsageError(f"--{chosen[0]} takes one name and no words, not {body['words']!r}")
+    if chosen == ["save"]:
+        wanted = {name: value for name, value in body.items() if name not in {"ttl", "seconds"}}
+        saved.save(session, kept["save"], wanted, fetch=kept["fetch"])
+    elif chosen == ["forget"]:
+        saved.forget(session, kept["forget"])
+    elif kept["saved"]:
+        saved.show_one(session, kept["saved"])
+    elif chosen == ["saved"]:
+        saved.show_all(session)
+    return bool(chosen)
 
 
 class _Found:
