@@ -288,7 +288,7 @@ class FakeNode:
         self.cancelled: list[str] = []
         self.asked_to_get: list[Any] = []
         self.asked_for: list[Any] = []
-        self.without_content: set[str] = set()
+        self.without_content: dict[str, Exception] = {}
         self.searched = threading.Event()
         self.hold = asyncio.Event()
         self.hold.set()
@@ -380,7 +380,7 @@ class FakeNode:
     def get(self, ref: Any, *, output: Any = None, from_peer: Any = None, name: Any = None) -> Any:
         self.asked_to_get.append((str(ref), str(from_peer), name))
         if str(from_peer) in self.without_content:
-            raise ContentUnknown(f"{from_peer} shares nothing with us at {ref!r}", hint="ask another")
+            raise self.without_content[str(from_peer)]
         return FakeTransfer(self, f"{from_peer}/{name}" if name else ref, output)
 
     def search(self, words: str, **filters: Any) -> Any:
