@@ -373,7 +373,7 @@ class FakeNode:
         self.cancelled: list[str] = []
         self.asked_to_get: list[Any] = []
         self.asked_for: list[Any] = []
-        self.without_content: set[str] = set()
+        self.without_content: dict[str, Exception] = {}
         self.search_ended = threading.Event()
         self.merges = False
         """Whether a search is one that merges what it is told, else one that says what it likes."""
@@ -516,7 +516,7 @@ class FakeNode:
     def get(self, ref: Any, *, output: Any = None, from_peer: Any = None, name: Any = None) -> Any:
         self.asked_to_get.append((str(ref), str(from_peer), name))
         if str(from_peer) in self.without_content:
-            raise ContentUnknown(f"{from_peer} shares nothing with us at {ref!r}", hint="ask another")
+            raise self.without_content[str(from_peer)]
         return FakeTransfer(self, f"{from_peer}/{name}" if name else ref, output)
 
     async def events(self) -> Any:

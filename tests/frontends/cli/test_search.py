@@ -15,12 +15,14 @@ import pytest
 from tests.frontends.cli.test_processes import LOOPBACK, PROGRAM, Machine
 from tests.frontends.fake_node import ANNA, BEN, CID, STRANGER
 from tests.frontends.support import HANGS_S, warren
+from warren.core.errors import ConnectionFailed, ContentUnknown, DiskFull, SourceChanged
 from warren.frontends.cli import hits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.frontends.support import RunningApi
+    from warren.core.errors import WarrenError
 
 FIRST = '  1     1.2 MB  pdf    old map.pdf  [anna]  "A map"'
 
@@ -119,19 +121,23 @@ def test_who_is_connected_comes_before_who_is_not(run: Any, api: RunningApi, tmp
     assert api.node.asked_to_get[-1][1] == str(BEN)
 
 
+@pytest.mark.parametrize(
+    "error", [ContentUnknown("it is gone"), SourceChanged("it is gone"), ConnectionFailed("it is gone")]
+)
 def test_the_next_one_is_asked_where_the_first_has_it_no_longer(
-    run: Any, api: RunningApi, tmp_path: Path
+    run: Any, api: RunningApi, tmp_path: Path, error: WarrenError
 ) -> None:
     run("search", "old")
     api.node.network.connected = [BEN]
-    api.node.without_content = {str(BEN)}
+    api.node.without_content = {str(BEN): error}
     done = run("get", "1", "-o", tmp_path)
     assert done.code == 0
-    assert f"{BEN} shares nothing with us" in done.err
-    assert "; trying the next who has it\n" in done.err
+    assert "it is gone; trying the next who has it\n" in done.err
     assert [asked[1] for asked in api.node.asked_to_get] == [str(BEN), str(ANNA)]
-    api.node.without_content = {str(ANNA), str(BEN)}
-    assert run("get", "1", "-o", tmp_path).code == 4
+    api.node.without_content = {str(ANNA): error, str(BEN): error}
+    assert run("get", "1", "-o", tmp_path).code == error.exit_code
+    api.node.without_content = {str(BEN): DiskFull("no room"), str(ANNA): error}
+    assert run("get", "1", "-o", tmp_path).code == 8, "nobody else could help"
 
 
 def test_a_hit_to_stdout(run: Any) -> None:

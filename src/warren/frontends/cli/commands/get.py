@@ -19,6 +19,8 @@ from warren.core.errors import (
     LimitReached,
     NotFound,
     RemoteError,
+    SourceChanged,
+    SourceVanished,
 )
 from warren.frontends.cli import offers, units
 from warren.frontends.cli.base import Command, Session
@@ -30,6 +32,16 @@ if TYPE_CHECKING:
 
 # The body of a request to fetch; of a hit, with the kind of what it is.
 Way = dict[str, Any]
+# What says nothing of whether somebody else can give it.
+_OF_THE_OTHER = (
+    ConnectionFailed,
+    IntegrityError,
+    LimitReached,
+    NotFound,
+    RemoteError,
+    SourceChanged,
+    SourceVanished,
+)
 
 
 @click.command(
@@ -134,7 +146,7 @@ def _fetch(session: Session, ways: list[Way], *, quiet: bool) -> dict[str, Any]:
     for way in ways[:-1]:
         try:
             return _fetch_so(session, way, quiet=quiet)
-        except (ConnectionFailed, IntegrityError, LimitReached, NotFound, RemoteError) as error:
+        except _OF_THE_OTHER as error:
             session.note(f"{error}; trying the next who has it")
     return _fetch_so(session, ways[-1], quiet=quiet)
 
