@@ -101,8 +101,11 @@ class Message:
 
 
 def _record_message(record: Record) -> pb.Record:
-    received = record.time_received
-    text = "" if received is None else rfc3339.show(round(received * rfc3339.NANOSECONDS))
+    received, text = record.time_received, ""
+    if received is not None:
+        # Apart: seconds and billionths of them together do not fit in a float.
+        seconds, rest = divmod(received, 1)
+        text = rfc3339.show(int(seconds) * rfc3339.NANOSECONDS + round(rest * rfc3339.NANOSECONDS))
     return pb.Record(key=record.key, value=record.value, timeReceived=text)
 
 

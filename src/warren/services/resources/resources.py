@@ -249,14 +249,19 @@ class Resources:
         """The same for a page of changes, from within the library: `run` looks at them soon, in this order.
 
         added: what is new or has changed, folders too. removed: paths (SHARE/FOLDER/NAME) that are gone with
-        all below, which went before the others came.
+        all below, which went before the others came. A share as a whole goes under its old name when it gets
+        another: where it is shared still, it is gone through instead.
         """
+        is_shared = any(one.path == share.path for one in self._shelf.shares())
+        gone = [path for path in removed if _inner(path) or not is_shared]
+        if len(gone) < len(removed):
+            self._unsettled[share.path] = None
         places = [(Place(share.path, _inner(one.path)), one.cid) for one in added]
         found = await self._state.run(lambda db: store.of_interest(db, places, PDF_ENDING))
-        if len(self._changes) + len(found) + len(removed) > CHANGES_MAX:
+        if len(self._changes) + len(found) + len(gone) > CHANGES_MAX:
             self._unsettled[share.path] = None
         else:
-            self._changes += [(Place(share.path, _inner(path)), None) for path in removed]
+            self._changes += [(Place(share.path, _inner(path)), None) for path in gone]
             self._changes += found
         self._something_to_do.set()
 
