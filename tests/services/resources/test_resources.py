@@ -441,7 +441,7 @@ def test_nobody_puts_words_into_this_nodes_mouth(tmp_path: Path) -> None:
             await one.resources.accept(signed(ME, cid, (1 << 64) - 1, "of another life"))
             assert (await one.resources.show(cid)).metadata.title == "new"
             with pytest.raises(ProtocolViolation):
-                await one.resources.accept(replayed[:-1] + b"\0")
+                await one.resources.accept(replayed[:-1] + bytes([replayed[-1] ^ 1]))
 
     run(main())
 
