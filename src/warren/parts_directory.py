@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from warren.core.entry import Entry, Metadata
@@ -19,6 +19,7 @@ from warren.services.directory.directory import Directory
 from warren.services.directory.index.sqlite import SqliteIndex
 from warren.services.files.types import Audience
 from warren.services.groups.groups import GroupChanged
+from warren.services.peers.with_role import SUPER_ROLE, with_role
 from warren.services.presence.model import PeerBackOnline, PeerHeldOffline
 
 if TYPE_CHECKING:
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[], Awaitable[None]]
 
-SUPER_ROLE = "super"
-# Super-peers of the table that are dialled, one after the other, while there are too few.
-_FOUND_MAX = 16
-_LOOKED_AT = 256
 _PAGE = 500
 
 
@@ -161,13 +158,6 @@ async def assemble_directory(
     index = await SqliteIndex.open(runtime, place)
     stack.push_async_callback(index.close)
 
-    async def find() -> list[PeerId]:
-        candidates = await peers.candidates(_LOOKED_AT)
-        found = [one for one in candidates if SUPER_ROLE in one.roles]
-        for one in found[:_FOUND_MAX]:
-            network.add_addresses(one.peer_id, one.addresses)
-        return [one.peer_id for one in found[:_FOUND_MAX]]
-
     directory = Directory(
         network,
         index,
@@ -176,7 +166,7 @@ async def assemble_directory(
         config.directory,
         is_contact=contacts.is_contact,
         is_public=lambda: any(address.is_global for address in ties.reachable()),
-        find=find if config.discovery.connections else None,
+        find=partial(with_role, peers, network, SUPER_ROLE) if config.discovery.connections else None,
     )
     for kind in (ContactAdded, ContactRemoved, GroupChanged):
         network.events.on(kind, lambda _: directory.registrar.wake())

@@ -7,6 +7,7 @@ super-peer.
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from warren.core.errors import ConnectionFailed
@@ -14,13 +15,13 @@ from warren.services.overlay.interfaces import Holder
 from warren.services.overlay.overlay import Overlay
 from warren.services.overlay.rare import key_of
 from warren.services.peers.diversity import group_of_address
+from warren.services.peers.with_role import SUPER_ROLE, with_role
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from warren.config import Config
     from warren.core.found import Found
-    from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.network.network import Network
     from warren.protocols.kad.kad import Kad
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from warren.services.directory.index.interface import Index
     from warren.services.peers.table import PeerTable
 
-SUPER_ROLE = "super"
-# Super-peers of the table that are dialled, one after the other, while there are too few neighbours.
-_FOUND_MAX = 16
-_LOOKED_AT = 256
 _HOLDERS_MAX = 20
 
 
@@ -69,14 +66,6 @@ def assemble_overlay(
     network: Network, config: Config, directory: Directory, kad: Kad | None, peers: PeerTable
 ) -> Overlay:
     """An overlay that follows the role of `directory`."""
-
-    async def find() -> list[PeerId]:
-        candidates = await peers.candidates(_LOOKED_AT)
-        found = [one for one in candidates if SUPER_ROLE in one.roles][:_FOUND_MAX]
-        for one in found:
-            network.add_addresses(one.peer_id, one.addresses)
-        return [one.peer_id for one in found]
-
     overlay = Overlay(
         network,
         config.overlay,
@@ -84,7 +73,7 @@ def assemble_overlay(
         directory.index.public_words,
         RareInDht(kad) if kad is not None else None,
         group_of=group_of_address,
-        find=find if config.discovery.connections else None,
+        find=partial(with_role, peers, network, SUPER_ROLE) if config.discovery.connections else None,
     )
     directory.set_overlay(overlay.search)
     directory.role.on_changed.append(lambda: overlay.set_active(directory.is_super))
