@@ -7,11 +7,13 @@ is for `protocols.directory` to say, and who may see which is decided where they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, Self, TypeAlias
 
 from warren.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warren.core.cid import Cid
 
 EntryKind: TypeAlias = Literal["file", "dir"]
@@ -25,6 +27,21 @@ NAME_CHARS_MAX: Final = 120
 NAMES_MAX: Final = 32
 """Authors; knowledge domains; tags: so many of each."""
 PATH_BYTES_MAX: Final = 4096
+
+
+class MetadataMessage(Protocol):
+    """Metadata as a message carries them."""
+
+    title: str
+    abstract: str
+    licence: str
+
+    @property
+    def authors(self) -> Iterable[str]: ...
+    @property
+    def domains(self) -> Iterable[str]: ...
+    @property
+    def tags(self) -> Iterable[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,18 @@ class Metadata:
                 raise InputError(f"each of the {name} has 1 to {NAME_CHARS_MAX} characters")
             for one in several:
                 _check_text(name, one)
+
+    @classmethod
+    def read(cls, message: MetadataMessage) -> Self:
+        """What a message says. Raises `InputError` beyond the bounds."""
+        return cls(
+            title=message.title,
+            abstract=message.abstract,
+            authors=tuple(message.authors),
+            domains=tuple(message.domains),
+            tags=tuple(message.tags),
+            licence=message.licence,
+        )
 
     def __bool__(self) -> bool:
         return bool(self.title or self.abstract or self.authors or self.domains or self.tags or self.licence)

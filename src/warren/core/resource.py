@@ -86,7 +86,7 @@ class Resource:
         try:
             message = pb.Resource.FromString(envelope.payload)
             cid = Cid.from_bytes(_bounded(message.cid))
-            return cls(envelope.public_key.peer_id, cid, message.seq, _metadata(message))
+            return cls(envelope.public_key.peer_id, cid, message.seq, Metadata.read(message))
         except (DecodeError, InvalidCid, InputError) as error:
             raise ProtocolViolation(f"malformed resource: {error}") from error
 
@@ -95,14 +95,3 @@ def _bounded(raw: bytes) -> bytes:
     if len(raw) > CID_BYTES_MAX:
         raise InvalidCid(f"a content id exceeds {CID_BYTES_MAX} bytes")
     return raw
-
-
-def _metadata(message: pb.Resource) -> Metadata:
-    return Metadata(
-        title=message.title,
-        abstract=message.abstract,
-        authors=tuple(message.authors),
-        domains=tuple(message.domains),
-        tags=tuple(message.tags),
-        licence=message.licence,
-    )

@@ -64,7 +64,7 @@ def from_message(message: pb.Entry) -> Registered:
         raise ProtocolViolation("directory: a content id that is too long")
     check_path(message.path)
     try:
-        metadata = _metadata(message.metadata) if message.HasField("metadata") else _NOTHING
+        metadata = Metadata.read(message.metadata) if message.HasField("metadata") else _NOTHING
         entry = Entry(message.path, kind, message.size, Cid.from_bytes(message.cid), metadata)
     except InputError as error:
         raise ProtocolViolation(f"directory: {error}") from error
@@ -97,16 +97,4 @@ def metadata_to_bytes(metadata: Metadata) -> bytes:
 
 def metadata_from_bytes(data: bytes) -> Metadata:
     """What `metadata_to_bytes` made."""
-    return _metadata(pb.Metadata.FromString(data)) if data else _NOTHING
-
-
-def _metadata(message: pb.Metadata) -> Metadata:
-    """Raises `InputError` beyond the bounds."""
-    return Metadata(
-        title=message.title,
-        abstract=message.abstract,
-        authors=tuple(message.authors),
-        domains=tuple(message.domains),
-        tags=tuple(message.tags),
-        licence=message.licence,
-    )
+    return Metadata.read(pb.Metadata.FromString(data)) if data else _NOTHING

@@ -283,16 +283,9 @@ def _read_hits(message: pb.Hits, size: int) -> Hits:
 def _read_hit(hit: pb.Hit) -> Found:
     if not 0 < len(hit.path.encode()) <= PATH_BYTES_MAX:
         raise ProtocolViolation(f"overlay: a path has 1 to {PATH_BYTES_MAX} bytes")
-    about = hit.metadata
-    metadata = Metadata(
-        title=about.title,
-        abstract=about.abstract,
-        authors=tuple(about.authors),
-        domains=tuple(about.domains),
-        tags=tuple(about.tags),
-        licence=about.licence,
+    entry = Entry(
+        hit.path, "dir" if hit.dir else "file", hit.size, Cid.from_bytes(hit.cid), Metadata.read(hit.metadata)
     )
-    entry = Entry(hit.path, "dir" if hit.dir else "file", hit.size, Cid.from_bytes(hit.cid), metadata)
     score = hit.score if abs(hit.score) < float("inf") else 0.0
     return Found(PeerId(hit.owner), entry, score, hit.online)
 
