@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.protocols.exchange.book import key
-from warren.network.allowance import Allowance, Allowances, Rate
+from warren.network.allowance import Allowance, Allowances, Rate, Seldom
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -46,3 +46,21 @@ def test_those_heard_of_longest_ago_are_forgotten() -> None:
     assert [some.take(peer, 0.0) for peer in (A, B, A, C)] == [True, True, False, True]
     assert not some.take(A, 0.0)
     assert some.take(B, 0.0)
+
+
+def test_who_costs_more_needs_as_much() -> None:
+    allowance = Allowance(Rate(10, 1), 0.0)
+    assert allowance.take(0.0, 7)
+    assert not allowance.has(0.0, 4)
+    assert not allowance.take(0.0, 4)
+    assert allowance.take(1.0, 4)
+    assert allowance.left(1.0) == 0
+
+
+def test_what_is_seldom_is_due_again_after_its_time_for_each_and_is_forgotten_beyond_its_bound() -> None:
+    seldom: Seldom[str] = Seldom(60.0, 2)
+    assert [seldom.is_due("a", now) for now in (0.0, 59.9, 60.0)] == [True, False, True]
+    assert seldom.is_due("b", 61.0)
+    assert seldom.is_due("c", 62.0)
+    assert not seldom.is_due("c", 63.0)
+    assert seldom.is_due("a", 64.0), "it was forgotten for the others"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.protocols.directory.made import key
+from warren.network.allowance import Rate
 from warren.services.directory import budgets as module
-from warren.services.directory.budgets import NAMED_EVERY_S, Budget, Rate, Rates
+from warren.services.directory.budgets import NAMED_EVERY_S, Budget, Rates
 
 A, B, C = (key(number).peer_id for number in (1, 2, 3))
 

@@ -14,6 +14,7 @@ from warren.core.errors import LimitReached, Refused
 from warren.core.found import Found
 from warren.core.lease import Lease
 from warren.core.query import Query, terms_of
+from warren.network.allowance import Rate
 from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.messages import (
     End,
@@ -26,7 +27,7 @@ from warren.protocols.directory.messages import (
     RegistrationCall,
 )
 from warren.protocols.directory.registration import Registration
-from warren.services.directory.budgets import CHANGES, Budget, Rate, Rates
+from warren.services.directory.budgets import CHANGES, Budget, Rates
 from warren.services.directory.index.interface import Position
 from warren.services.directory.super_peer import MESSAGE_COST
 from warren.testing import run

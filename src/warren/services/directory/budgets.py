@@ -9,8 +9,9 @@ address may.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.network.allowance import Allowance, Each, Rate, Seldom
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -22,13 +23,6 @@ REMEMBERED_MAX: Final = 20_000
 NAMED_MAX: Final = 1024
 NAMED_EVERY_S: Final = 60.0
 """Between two lines in the log on the same peer. Attack: a log that fills the disk."""
-
-
-class Rate(NamedTuple):
-    """`burst` at once, then `per_s` each second."""
-
-    burst: float
-    per_s: float
 
 
 class Rates(NamedTuple):
@@ -49,60 +43,28 @@ QUESTIONS: Final = Rates(Rate(50, 5), Rate(1000, 100), Rate(4000, 1000))
 """Questions for who is there, and how fit this node is. Attack: the same without end."""
 
 
-class _Purse:
-    __slots__ = ("at", "left")
-
-    def __init__(self, left: float, at: float) -> None:
-        self.left = left
-        self.at = at
-
-    def refill(self, rate: Rate, now: float) -> float:
-        self.left = min(rate.burst, self.left + (now - self.at) * rate.per_s)
-        self.at = now
-        return self.left
-
-
 class Budget:
     """One kind of cost, of all peers."""
 
-    __slots__ = ("_all", "_groups", "_named", "_peers", "_rates")
+    __slots__ = ("_all", "_groups", "_named", "_peers")
 
     def __init__(self, rates: Rates, now: float) -> None:
-        self._rates = rates
-        self._all = _Purse(rates.all.burst, now)
-        self._peers: OrderedDict[Hashable, _Purse] = OrderedDict()
-        self._groups: OrderedDict[Hashable, _Purse] = OrderedDict()
-        self._named: OrderedDict[PeerId, float] = OrderedDict()
+        self._all = Allowance(rates.all, now)
+        self._peers: Each[PeerId] = Each(rates.peer, REMEMBERED_MAX)
+        self._groups: Each[Hashable] = Each(rates.group, REMEMBERED_MAX)
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
 
     def take(self, peer: PeerId, group: Hashable | None, now: float, cost: float = 1) -> bool:
         """Spend it, if the peer, its network and all together can. group None: it is of none."""
-        rates = self._rates
-        purses = [(_purse(self._peers, peer, rates.peer, now), rates.peer), (self._all, rates.all)]
+        payers = [self._peers.of(peer, now), self._all]
         if group is not None:
-            purses.append((_purse(self._groups, group, rates.group, now), rates.group))
-        if any(purse.refill(rate, now) < cost for purse, rate in purses):
+            payers.append(self._groups.of(group, now))
+        if not all(one.has(now, cost) for one in payers):
             return False
-        for purse, _ in purses:
-            purse.left -= cost
+        for one in payers:
+            one.take(now, cost)
         return True
 
     def is_to_be_named(self, peer: PeerId, now: float) -> bool:
         """Whether it is time for a line in the log on this peer."""
-        at = self._named.get(peer)
-        if at is not None and now < at + NAMED_EVERY_S:
-            return False
-        self._named[peer] = now
-        self._named.move_to_end(peer)
-        if len(self._named) > NAMED_MAX:
-            self._named.popitem(last=False)
-        return True
-
-
-def _purse(purses: OrderedDict[Hashable, _Purse], key: Hashable, rate: Rate, now: float) -> _Purse:
-    purse = purses.get(key)
-    if purse is None:
-        purse = purses[key] = _Purse(rate.burst, now)
-        if len(purses) > REMEMBERED_MAX:
-            purses.popitem(last=False)
-    purses.move_to_end(key)
-    return purse
+        return self._named.is_due(peer, now)

@@ -7,13 +7,11 @@ it was too much. Identities are for nothing, so those of one group of addresses 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.network.allowance import Allowance, Rate
+from warren.network.allowance import Each, Rate, Seldom
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from warren.core.peer_id import PeerId
 
 REMEMBERED_MAX: Final = 4096
@@ -24,8 +22,6 @@ BLAMES_MAX: Final = 8
 """With more within `BLAME_S` seconds a neighbour is one no more. Attack: poisoned hits, floods, without
 end."""
 BLAME_S: Final = 60.0
-
-K = TypeVar("K", bound="Hashable")
 
 
 class Rates(NamedTuple):
@@ -45,35 +41,20 @@ MESSAGES: Final = Rates(Rate(20_000, 4000), Rate(80_000, 16_000))
 """Messages of all kinds. Attack: answers to nothing, without end."""
 
 
-class _Allowances(Generic[K]):
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._each: OrderedDict[K, Allowance] = OrderedDict()
-
-    def get(self, key: K, now: float) -> Allowance:
-        found = self._each.get(key)
-        if found is None:
-            found = self._each[key] = Allowance(self._rate, now)
-            if len(self._each) > REMEMBERED_MAX:
-                self._each.popitem(last=False)
-        self._each.move_to_end(key)
-        return found
-
-
 class Budget:
     """Of one kind of cost."""
 
     def __init__(self, rates: Rates) -> None:
-        self._peers: _Allowances[PeerId] = _Allowances(rates.peer)
-        self._groups: _Allowances[str] = _Allowances(rates.group)
+        self._peers: Each[PeerId] = Each(rates.peer, REMEMBERED_MAX)
+        self._groups: Each[str] = Each(rates.group, REMEMBERED_MAX)
 
     def take(self, peer: PeerId, group: str, now: float) -> bool:
         """Whether it may once more. group: "" is not counted (this machine)."""
-        own = self._peers.get(peer, now)
+        own = self._peers.of(peer, now)
         if not group:
             return own.take(now)
-        shared = self._groups.get(group, now)
-        return own.left(now) >= 1 and shared.take(now) and own.take(now)
+        shared = self._groups.of(group, now)
+        return own.has(now) and shared.take(now) and own.take(now)
 
 
 class Blames:
@@ -81,7 +62,7 @@ class Blames:
 
     def __init__(self) -> None:
         self._blames: OrderedDict[PeerId, tuple[float, int]] = OrderedDict()
-        self._named: OrderedDict[PeerId, float] = OrderedDict()
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, REMEMBERED_MAX)
 
     def add(self, peer: PeerId, now: float) -> bool:
         """Once more; True: it was once too often."""
@@ -95,11 +76,4 @@ class Blames:
 
     def should_name(self, peer: PeerId, now: float) -> bool:
         """Whether a line in the log is due."""
-        before = self._named.get(peer)
-        if before is not None and now < before + NAMED_EVERY_S:
-            return False
-        self._named[peer] = now
-        self._named.move_to_end(peer)
-        if len(self._named) > REMEMBERED_MAX:
-            self._named.popitem(last=False)
-        return True
+        return self._named.is_due(peer, now)

@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
+from warren.network.allowance import Seldom
 from warren.protocols.presence.messages import HELD_MAX, Answer, Standing
 from warren.services.presence.leases import CameOnline, Leases, WentOffline
 from warren.services.presence.model import (
@@ -218,21 +219,16 @@ class Desk:
 
     def _name(self, peer: PeerId, what: str) -> None:
         """Tell in the log who does what it should not, once in a while."""
-        now = self._clock()
-        if now < self._named.get(peer, now):
-            return
-        while len(self._named) >= NAMED_MAX:
-            del self._named[next(iter(self._named))]
-        self._named[peer] = now + NAME_EVERY_S
-        _log.warning("%s", what)
+        if self._named.is_due(peer, self._clock()):
+            _log.warning("%s", what)
 
     def _clear(self) -> None:
         self._leases = Leases()
         policy = VotePolicy(ratio=self._config.ratio, ramp_s=self._config.ramp_s)
         self._votes = Votes(policy, self._leases)
         self._doubted: deque[PeerId] = deque()
-        self._named: dict[PeerId, float] = {}
-        """Who was named in the log, and when it may be again."""
+        self._named: Seldom[PeerId] = Seldom(NAME_EVERY_S, NAMED_MAX)
+        """Who was named in the log."""
 
     def _settle(self) -> None:
         """Tell what has changed, and draw the consequences."""
