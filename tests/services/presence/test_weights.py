@@ -87,6 +87,12 @@ def test_a_share_is_a_share_and_more_accusers_never_have_less(
         assert everybody.share == pytest.approx(1.0)
 
 
+def test_who_weighs_next_to_nothing_counts_once_the_heavy_one_is_accused() -> None:
+    for other in ("20.0.0.0", "20.0.1.0"):
+        found = census((0, "20.0.0.0", 1.0), (1, other, 1e-38))
+        assert found.share(peer(0), {peer(1)}).share == pytest.approx(1.0)
+
+
 @given(PEOPLE, st.integers(1, 5))
 def test_more_identities_on_one_host_do_not_make_it_heavier(
     people: list[tuple[str, float]], more: int

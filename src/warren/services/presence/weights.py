@@ -18,13 +18,16 @@ that has been there for an hour weighs 1. The accused itself is left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from warren.core.peer_id import PeerId
     from warren.services.presence.places import Place
+
+_CANCELLED: Final = 1e-9
+"""A difference that is a smaller part than this has too few digits left."""
 
 
 class Share(NamedTuple):
@@ -93,7 +96,7 @@ class _Network:
 class Census:
     """Who was online at one moment, and what each weighs. 10,000 peers take 30 ms."""
 
-    __slots__ = ("_members", "_networks", "_people", "_total")
+    __slots__ = ("_heaviest", "_members", "_networks", "_people", "_total")
 
     def __init__(self, online: Iterable[tuple[PeerId, Place, float]]) -> None:
         """online: peer, place, weight."""
@@ -108,6 +111,7 @@ class Census:
             self._members[network].append((host, weighs))
             if weighs > heaviest.get(network, 0.0):
                 heaviest[network] = weighs
+        self._heaviest = heaviest
         self._total = sum(heaviest.values())
 
     def share(self, accused: PeerId, accusers: Iterable[PeerId]) -> Share:
@@ -125,12 +129,20 @@ class Census:
         if own is not None:
             (host, network), weighs = own
             left = self._network(network).without(host, weighs)
-            total += left.heaviest - self._network(network).heaviest
+            total = self._total_without(network) + left.heaviest
             voices = left.voice(spoken.pop(network, {}))
         voices += sum(self._network(name).voice(said) for name, said in spoken.items())
         # Sums of floating-point numbers in different orders: a share is never above all there is.
         share = min(voices / total, 1.0) if total > 0 else 0.0
         return Share(share, count, hosts, len(self._people) - (own is not None))
+
+    def _total_without(self, network: str) -> float:
+        """What all other networks weigh."""
+        rest = self._total - self._heaviest.get(network, 0.0)
+        if rest > self._total * _CANCELLED:
+            return rest
+        # Next to one that weighs all, the others would be lost in its last digits.
+        return sum(weighs for name, weighs in self._heaviest.items() if name != network)
 
     def _network(self, name: str) -> _Network:
         network = self._networks.get(name)
