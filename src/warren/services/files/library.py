@@ -327,19 +327,27 @@ class Library:
         progress: Callable[[Progress], None] | None = None,
     ) -> Share:
         """Hash what lies at `top` into the index, then share it, unless `old` was unshared meanwhile."""
+        try:
+            async with self._new_number(top) as number:
+                share = await self._build(number, top, name, audience, progress)
+                await self._upkeep.stop(share.path)
+                await finish(self._commit(number, share, old))
+        finally:
+            self._keep(Path(top))
+        return share
+
+    @contextlib.asynccontextmanager
+    async def _new_number(self, top: str) -> AsyncIterator[int]:
+        """A number in the index for what is hashed at `top`; all under it goes if that came to nothing."""
         number = await self._database.run(partial(index.begin, path=top))
         try:
-            share = await self._build(number, top, name, audience, progress)
-            await self._upkeep.stop(share.path)
-            await finish(self._commit(number, share, old))
+            yield number
         except BaseException:
             if number not in self._shares:
                 await self._hide([number])
             raise
         finally:
             self._sweep()
-            self._keep(Path(top))
-        return share
 
     def _keep(self, path: Path) -> None:
         held = self.holding(path)
@@ -469,16 +477,10 @@ class Library:
 
     async def hash_file(self, share: Share) -> None:
         """See `Holder`."""
-        number = await self._database.run(partial(index.begin, path=os.fspath(share.path)))
-        try:
-            made = await self._build(number, os.fspath(share.path), share.name, share.audience, None)
+        top = os.fspath(share.path)
+        async with self._new_number(top) as number:
+            made = await self._build(number, top, share.name, share.audience, None)
             await finish(self._commit(number, made, share))
-        except BaseException:
-            if number not in self._shares:
-                await self._hide([number])
-            raise
-        finally:
-            self._sweep()
 
     async def tell_all(self, number: int) -> None:
         """See `Holder`."""
