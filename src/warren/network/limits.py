@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import LimitReached
+from warren.core.ip import ip_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,15 +30,12 @@ HOSTS_MAX: Final = 4096
 @lru_cache(maxsize=4096)
 def ip_group(host: str) -> str:
     """What counts as one host: an IPv4 address (mapped ones too), or the /64 of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    ip = ip_of(host)
+    if ip is None:
         return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((address, 64), strict=False))
-    return str(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return str(ip)
 
 
 class SocketLimits:

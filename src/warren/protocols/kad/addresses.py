@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from warren.core import reach
+from warren.core.ip import ip_of
 from warren.core.reach import Reach, reach_of, teller_at
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ def subnet(address: Multiaddr | None) -> str:
 
 @lru_cache(maxsize=4096)
 def _subnet(host: str) -> str:
-    try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    ip = ip_of(host)
+    if ip is None:
         return ""
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
     return str(ipaddress.ip_network((ip, _SUBNET_BITS[ip.version]), strict=False))

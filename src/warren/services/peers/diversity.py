@@ -14,6 +14,8 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from warren.core.ip import ip_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -81,11 +83,8 @@ def _shuffled(names: list[str], chance: Chance) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _group_of_host(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    ip = ip_of(host)
+    if ip is None:
         return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    bits = IP4_BITS if address.version == 4 else IP6_BITS
-    return str(ipaddress.ip_network((address, bits), strict=False))
+    bits = IP4_BITS if ip.version == 4 else IP6_BITS
+    return str(ipaddress.ip_network((ip, bits), strict=False))

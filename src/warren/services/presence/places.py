@@ -10,6 +10,7 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from warren.core.ip import ip_of
 from warren.network.limits import ip_group
 
 if TYPE_CHECKING:
@@ -41,13 +42,10 @@ def place_of(peer: PeerId, host: str | None) -> Place:
 
 @lru_cache(maxsize=4096)
 def _network_of(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    ip = ip_of(host)
+    if ip is None:
         return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address.is_loopback:
+    if ip.is_loopback:
         return LOOPBACK
-    bits = IP4_BITS if address.version == 4 else IP6_BITS
-    return str(ipaddress.ip_network((address, bits), strict=False))
+    bits = IP4_BITS if ip.version == 4 else IP6_BITS
+    return str(ipaddress.ip_network((ip, bits), strict=False))
