@@ -45,7 +45,6 @@ SETTINGS = (
     ("Kept of the DHT for others", "dht.store.", "protocols/kad/store.py", "StoreConfig"),
     ("Probes of peers", "services.peers.probe_policy.", "services/peers/probe_policy.py", "ProbePolicy"),
     ("Presence", "presence.", "services/presence/config.py", "PresenceConfig"),
-    ("Leases at a super-peer", "services.presence.leases.", "services/presence/leases.py", "LeaseLimits"),
     ("Votes at a super-peer", "services.presence.votes.", "services/presence/votes.py", "VotePolicy"),
     ("The local API", "api.", "config.py", "ApiConfig"),
     ("The status listener", "status.", "config.py", "StatusConfig"),

@@ -14,9 +14,7 @@ from warren.protocols.presence.messages import (
     Accused,
     Answer,
     Ask,
-    Bye,
     CastVote,
-    ShowLease,
     Standing,
     read_call,
 )
@@ -32,12 +30,10 @@ _LEASE = Lease(_KEY.peer_id, 7, 60).seal(_KEY)
 
 DOCUMENTED = (ProtocolViolation,)
 SEEDS = (
-    b"\x00" + ShowLease(_LEASE).to_bytes(),
     b"\x00" + CastVote(FailVote(_KEY.peer_id, 8, _OTHER, 3, 600).seal(_KEY)).to_bytes(),
     b"\x00" + Ask((_OTHER, _KEY.peer_id), held=True).to_bytes(),
-    b"\x00" + Bye().to_bytes(),
     b"\x00" + Accused().to_bytes(),
-    b"\x01" + Answer("old", 9, (Standing(_OTHER, "held offline", 3, 4, 5),), _LEASE).to_bytes(),
+    b"\x01" + Answer("old", (Standing(_OTHER, "held offline", 3, 4, 5),), _LEASE).to_bytes(),
 )
 
 
@@ -50,8 +46,6 @@ def parse(data: bytes) -> Call | Answer:
         return answer
     call = read_call(data[1:])
     match call:
-        case ShowLease(sealed):
-            Lease.open(sealed)
         case CastVote(sealed):
             FailVote.open(sealed)
         case _:

@@ -234,7 +234,6 @@ async def assemble(
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
-    stack.push_async_callback(presence.close)
     stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

@@ -179,19 +179,18 @@ def tie_presence(presence: Presence, directory: Directory, network: Network) -> 
     offline is found as one who is not there.
     """
     registrar, super_peer = directory.registrar, directory.super_peer
-    presence.follow(registrar.registered, sealed_lease=registrar.sealed_lease)
+    presence.follow(registrar.registered, registrar.sealed_lease)
     registrar.on_registered = presence.moved
-    super_peer.on_lease = presence.desk.take_lease
-    super_peer.on_went = presence.desk.take_goodbye
+    super_peer.on_lease = presence.desk.lease_taken
+    super_peer.on_went = presence.desk.went
 
     def on_role() -> None:
         if directory.is_super:
-            presence.open_desk()
+            presence.open_desk(super_peer.leases, super_peer.take_lease)
         else:
             presence.shut_desk()
 
     directory.role.on_changed.append(on_role)
-    if directory.is_super:
-        presence.open_desk()
+    on_role()
     network.events.on(PeerHeldOffline, lambda event: super_peer.set_silent(event.peer, silent=True))
     network.events.on(PeerBackOnline, lambda event: super_peer.set_silent(event.peer, silent=False))

@@ -15,14 +15,13 @@ from warren.core.framing import frame
 from warren.core.lease import Lease
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.protocols.presence.messages import CALL_BYTES_MAX, Answer, Bye, Standing
+from warren.protocols.presence.messages import CALL_BYTES_MAX, Accused, Answer, Standing
 from warren.protocols.presence.protocol import ACCUSED_S, CALLS, PROTOCOL, TIMEOUT_S, PresenceProtocol
 from warren.runtime.simulated import Quality, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
     from warren.protocols.presence.messages import Ask
 
@@ -34,15 +33,7 @@ class Book:
 
     def __init__(self) -> None:
         self.told: list[object] = []
-        self.answer = Answer("old", 7)
-
-    def take_lease(self, lease: Lease, host: str | None) -> Answer:
-        self.told.append((lease, host))
-        return self.answer
-
-    def take_goodbye(self, peer: PeerId) -> Answer:
-        self.told.append(peer)
-        return self.answer
+        self.answer = Answer("old")
 
     def take_vote(self, vote: FailVote) -> Answer:
         self.told.append(vote)
@@ -79,11 +70,9 @@ def play(main: Callable[[One, One], Awaitable[None]]) -> None:
 
 def test_each_call_comes_to_the_register_and_its_answer_back() -> None:
     async def main(a: One, b: One) -> None:
-        lease, vote = Lease(A, 3, 60, 5, B), FailVote(A, 4, C, 2, 600)
-        assert await a.presence.show_lease(B, lease.seal(key(1))) == Answer("old", 7)
-        assert await a.presence.vote(B, vote.seal(key(1))) == Answer("old", 7)
-        await a.presence.say_goodbye(B)
-        assert b.book.told == [(lease, "192.0.2.1"), vote, A]
+        vote = FailVote(A, 4, C, 2, 600)
+        assert await a.presence.vote(B, vote.seal(key(1))) == Answer("old")
+        assert b.book.told == [vote]
         assert await a.presence.ask(B, (C, A), held=True) == (
             Standing(C, "online", 3),
             Standing(A, "online", 3),
@@ -112,19 +101,6 @@ def test_a_refutation_with_a_lease_of_another_or_for_another_is_none(lease: byte
         b.refutation = Answer(lease=lease)
         with pytest.raises(ProtocolViolation, match="shows a lease"):
             await a.presence.accuse(B)
-
-    play(main)
-
-
-@pytest.mark.parametrize(
-    "lease", [Lease(C, 3, 60).seal(key(3)), Lease(A, 3, 60, super_peer=C).seal(key(1)), b"junk"]
-)
-def test_a_lease_of_another_or_for_another_never_comes_to_the_register(lease: bytes) -> None:
-    async def main(a: One, b: One) -> None:
-        with pytest.raises(StreamReset):
-            await a.presence.show_lease(B, lease)
-        assert b.book.told == []
-        assert a.network.is_connected(B)
 
     play(main)
 
@@ -181,7 +157,7 @@ def test_what_is_no_call_costs_its_stream(data: bytes) -> None:
 def test_half_a_call_costs_its_stream_after_a_while() -> None:
     async def main(a: One, b: One) -> None:
         stream = await a.network.open_stream(B, PROTOCOL)
-        stream.write_nowait(frame(Bye().to_bytes())[:-1])
+        stream.write_nowait(frame(Accused().to_bytes())[:-1])
         began = asyncio.get_running_loop().time()
         with pytest.raises(StreamReset):
             await stream.read()

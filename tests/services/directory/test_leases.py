@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.protocols.directory.made import key
+from warren.network.places import place_of
 from warren.services.directory import leases as module
-from warren.services.directory.leases import Leases, Taken
+from warren.services.directory.leases import Held, Leases, Taken
 
 A, B, C = (key(number).peer_id for number in (1, 2, 3))
 
@@ -75,6 +76,56 @@ def test_who_left_is_forgotten_when_too_many_did() -> None:
         assert leases.take(C, 9, 60, 5.0) is Taken.OLD
     finally:
         module.LEFT_MAX = before  # type: ignore[misc]
+
+
+def test_what_a_vote_weighs_by_is_known_of_each() -> None:
+    leases = Leases(10)
+    there, elsewhere = place_of(A, "20.0.0.1"), place_of(A, "20.0.0.2")
+    leases.take(A, 1, 60, 0.0, there)
+    leases.take(A, 2, 60, 50.0, elsewhere)
+    assert leases.get(A) == Held(2, 0.0, 110.0, elsewhere)
+    assert list(leases.items()) == [(A, Held(2, 0.0, 110.0, elsewhere))]
+    assert (leases.number_of(A), leases.number_of(B), leases.get(B)) == (2, None, None)
+    leases.leave(A)
+    assert (leases.number_of(A), leases.get(A)) == (2, None)
+    leases.take(A, 3, 60, 60.0, there)
+    assert leases.held_s(A, 70.0) == 10.0  # after a break the age begins anew
+
+
+def test_one_host_does_not_take_all_the_room() -> None:
+    module.PER_HOST_MAX, before = 2, module.PER_HOST_MAX  # type: ignore[misc]
+    try:
+        leases = Leases(10)
+        one, other = place_of(A, "2a00::1"), place_of(A, "2a00:0:0:1::1")
+        same = place_of(B, "2a00::2")  # another address of the same /64
+        assert leases.take(A, 1, 60, 0.0, one) is Taken.NEW
+        assert leases.take(B, 1, 60, 0.0, same) is Taken.NEW
+        assert leases.take(C, 1, 60, 0.0, one) is Taken.FULL
+        assert leases.take(C, 1, 60, 0.0, other) is Taken.NEW
+        assert leases.take(C, 2, 60, 0.0, one) is Taken.FULL  # nor who moves there
+        assert leases.take(A, 2, 60, 0.0, one) is Taken.RENEWED
+        leases.leave(B)
+        assert leases.take(C, 3, 60, 0.0, one) is Taken.RENEWED
+        assert leases.expire(60.0) == [A, C]
+        assert not leases._by_host
+    finally:
+        module.PER_HOST_MAX = before  # type: ignore[misc]
+
+
+def test_who_comes_and_goes_and_flickers_leaves_nothing_in_the_queue() -> None:
+    leases = Leases(10)
+    leases.take(A, 0, 60, 0.0)
+    for number in range(1, 1000):
+        now = number / 10
+        leases.shorten(A, now + 5)  # its connection broke, and it came back
+        leases.take(A, number, 60, now)
+        leases.take(B, number, 60, now)
+        leases.leave(B)
+        assert leases.expire(now) == []
+        assert len(leases._queue) <= 2 * len(leases) + 65
+    leases.take(A, 1000, 600, 100.0)
+    assert leases.expire(160.0) == []
+    assert len(leases._queue) == 1
 
 
 steps = st.lists(

@@ -99,15 +99,17 @@ async def town(
     public: bool = False,
     seed: object = 0,
     directory: DirectoryConfig | None = None,
+    others: Config = QUIET,
 ) -> AsyncIterator[Town]:
     """Start a node of each role. lan: they find each other; else they are connected by `connect` alone.
-    public: their addresses are such as anybody can reach.
+    public: their addresses are such as anybody can reach, each in a network of its own. others: what else
+    they are told.
     """
     loop: VirtualLoop = asyncio.get_running_loop()  # type: ignore[assignment]
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=0.001))
-    discovery = Config().discovery if lan else QUIET.discovery
-    config = replace(QUIET, discovery=discovery)
+    discovery = Config().discovery if lan else others.discovery
+    config = replace(others, discovery=discovery)
     place = Town(world, roles, config, directory or DirectoryConfig(), public=public)
     try:
         for number in range(len(roles)):

@@ -6,14 +6,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from warren.core.fail_vote import FailVote
-from warren.core.lease import Lease
 from warren.core.peer_id import PeerId
-from warren.services.presence.leases import LeaseLimits, Leases
-from warren.services.presence.places import place_of
+from warren.network.places import place_of
+from warren.services.directory.leases import Leases
 from warren.services.presence.votes import VotePolicy, Votes
 
 if TYPE_CHECKING:
-    from warren.services.presence.places import Place
+    from warren.network.places import Place
     from warren.services.presence.votes import Outcome
 
 HOUR_S = 3600.0
@@ -25,10 +24,6 @@ def peer(number: int) -> PeerId:
     return PeerId(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big"))
 
 
-def lease(number: int, seq: int, valid_s: int = 60) -> Lease:
-    return Lease(peer(number), seq, valid_s)
-
-
 def apart(number: int) -> Place:
     """A place in a network of its own."""
     return place_of(peer(number), f"20.{number // 250}.{number % 250}.1")
@@ -37,9 +32,9 @@ def apart(number: int) -> Place:
 class Town:
     """A super-peer's machines, with the time."""
 
-    def __init__(self, policy: VotePolicy | None = None, limits: LeaseLimits | None = None) -> None:
+    def __init__(self, policy: VotePolicy | None = None) -> None:
         self.now = 0.0
-        self.leases = Leases(limits or LeaseLimits(valid_s_max=HOUR_S))
+        self.leases = Leases(20_000)
         self.votes = Votes(policy or VotePolicy(), self.leases)
         self.seq = 0
 
@@ -47,11 +42,11 @@ class Town:
         """They take leases, or renew them."""
         for number in numbers:
             self.seq += 1
-            self.leases.take(lease(number, self.seq, valid_s), place or apart(number), self.now)
+            self.leases.take(peer(number), self.seq, valid_s, self.now, place or apart(number))
             self.votes.renewed(peer(number), self.now)
 
     def go(self, number: int) -> None:
-        self.leases.leave(peer(number), self.now)
+        self.leases.leave(peer(number))
         self.votes.left(peer(number), self.now)
 
     def accuse(

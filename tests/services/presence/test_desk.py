@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from tests.services.presence.support import lease, peer
+from tests.services.presence.support import apart, peer
 from warren.core.errors import RequestTimeout
 from warren.core.fail_vote import FailVote
+from warren.network.places import NOWHERE, place_of
 from warren.protocols.presence.messages import Answer, Ask, Standing
+from warren.services.directory.leases import Leases, Taken
 from warren.services.presence.config import PresenceConfig
 from warren.services.presence.desk import NAME_EVERY_S, NAMED_MAX, QUESTIONS_MAX, Desk
-from warren.services.presence.leases import LeaseLimits
 from warren.services.presence.model import (
     PeerBackOnline,
     PeerCameOnline,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from warren.core.lease import Lease
     from warren.core.peer_id import PeerId
+    from warren.network.places import Place
 
 ME = peer(99)
 RAMP_S = 10.0
@@ -42,26 +43,34 @@ class Stage:
         self.loop = asyncio.get_running_loop()
         self.events: list[object] = []
         self.asked: list[PeerId] = []
-        self.shown: dict[PeerId, Lease] = {}
+        self.answering: set[PeerId] = set()
+        self.leases = Leases(20_000)
         self.slow = False
         self.seq = 0
         config = PresenceConfig(ramp_s=RAMP_S)
         self.desk = Desk(ME, config, self.loop.time, self._accuse, self.events.append)
 
-    async def _accuse(self, accused: PeerId) -> tuple[Lease, str | None] | None:
+    async def _accuse(self, accused: PeerId) -> None:
         self.asked.append(accused)
         if self.slow:
             await asyncio.sleep(3600)
         if accused == peer(3):
             raise RequestTimeout("no answer")
-        shown = self.shown.get(accused)
-        return (shown, "20.9.9.9") if shown is not None else None
+        if accused in self.answering:
+            self._take(accused, 600)
 
-    def come(self, *numbers: int, valid_s: int = 600) -> list[Answer]:
+    def come(self, *numbers: int, valid_s: int = 600) -> None:
+        for number in numbers:
+            self._take(peer(number), valid_s, apart(number))
+
+    def _take(self, who: PeerId, valid_s: int, place: Place = NOWHERE) -> None:
         self.seq += 1
-        return [
-            self.desk.take_lease(lease(number, self.seq, valid_s), f"20.0.{number}.1") for number in numbers
-        ]
+        is_new = self.leases.take(who, self.seq, valid_s, self.loop.time(), place) is Taken.NEW
+        self.desk.lease_taken(who, is_new)
+
+    def go(self, number: int) -> None:
+        self.leases.leave(peer(number))
+        self.desk.went(peer(number), said_so=True)
 
     def accuse(self, accused: int, *voters: int, valid_s: int = 600) -> list[str]:
         self.seq += 1
@@ -78,10 +87,10 @@ class Stage:
 def play(main: Callable[[Stage], Awaitable[None]], people: int = 5) -> None:
     async def running() -> None:
         stage = Stage()
-        stage.desk.open()
+        stage.desk.open(stage.leases, lambda: place_of(ME, "20.99.0.1"))
         task = asyncio.create_task(stage.desk.run())
         try:
-            assert stage.come(*range(people)) == [Answer()] * people
+            stage.come(*range(people))
             await asyncio.sleep(2 * RAMP_S)
             assert stage.take_events() == [PeerCameOnline(peer(number)) for number in range(people)]
             await main(stage)
@@ -93,18 +102,20 @@ def play(main: Callable[[Stage], Awaitable[None]], people: int = 5) -> None:
     run(running())
 
 
-def test_leases_end_on_time_and_goodbyes_at_once() -> None:
+def test_who_comes_and_who_goes_is_told() -> None:
     async def main(stage: Stage) -> None:
-        stage.come(7, valid_s=30)
+        stage.come(7)
         assert stage.desk.is_online(peer(7))
-        stage.desk.take_goodbye(peer(0))
-        assert stage.take_events() == [PeerCameOnline(peer(7)), PeerWentOffline(peer(0), "goodbye")]
+        stage.go(0)
+        stage.desk.went(peer(1), said_so=False)
+        assert stage.take_events() == [
+            PeerCameOnline(peer(7)),
+            PeerWentOffline(peer(0), "goodbye"),
+            PeerWentOffline(peer(1), "expired"),
+        ]
         await asyncio.sleep(29.5)
-        assert stage.take_events() == []
         assert stage.desk.age_s(peer(7)) == 29.5
-        await asyncio.sleep(1)
-        assert stage.take_events() == [PeerWentOffline(peer(7), "expired")]
-        assert stage.desk.counts == PresenceCounts(4, 0, 0)
+        assert stage.desk.age_s(peer(0)) == 0.0
 
     play(main)
 
@@ -116,13 +127,13 @@ def test_the_majority_holds_a_silent_peer_offline_until_it_shows_a_lease() -> No
         assert stage.asked == [peer(0)]
         assert stage.take_events() == []
         await asyncio.sleep(6)
-        assert stage.take_events() == [PeerHeldOffline(peer(0), 3, 4)]
+        assert stage.take_events() == [PeerHeldOffline(peer(0), 3, 5)]
         assert not stage.desk.is_online(peer(0))
-        assert stage.desk.tally(peer(0)) == Tally(3, 4)
+        assert stage.desk.tally(peer(0)) == Tally(3, 5)
         told = stage.desk.tell(Ask((peer(1), peer(8)), held=True)).standings
-        assert told[:2] == (Standing(peer(1), "online", 1), Standing(peer(8), "absent"))
-        assert told[2:] == (Standing(peer(0), "held offline", 1, 3, 4),)
-        assert stage.desk.counts == PresenceCounts(5, 1, 3)
+        assert told[:2] == (Standing(peer(1), "online", 2), Standing(peer(8), "absent"))
+        assert told[2:] == (Standing(peer(0), "held offline", 1, 3, 5),)
+        assert stage.desk.counts == PresenceCounts(6, 1, 3)
         stage.come(0)
         assert stage.take_events() == [PeerBackOnline(peer(0))]
         assert stage.desk.is_online(peer(0))
@@ -133,12 +144,12 @@ def test_the_majority_holds_a_silent_peer_offline_until_it_shows_a_lease() -> No
 
 def test_who_answers_when_accused_is_never_held_offline() -> None:
     async def main(stage: Stage) -> None:
-        stage.shown[peer(0)] = lease(0, 50)
+        stage.answering.add(peer(0))
         stage.accuse(0, 1, 2, 3, 4)
         await asyncio.sleep(30)
         assert stage.asked == [peer(0)]
         assert stage.take_events() == []
-        assert stage.desk.standing(peer(0)) == Standing(peer(0), "online", 50)
+        assert stage.desk.standing(peer(0)) == Standing(peer(0), "online", stage.seq)
 
     play(main)
 
@@ -147,7 +158,7 @@ def test_who_cannot_be_asked_is_held_offline_and_back_when_the_votes_are_withdra
     async def main(stage: Stage) -> None:
         stage.accuse(3, 0, 1, 2)
         await asyncio.sleep(10)
-        assert stage.take_events() == [PeerHeldOffline(peer(3), 3, 4)]
+        assert stage.take_events() == [PeerHeldOffline(peer(3), 3, 5)]
         stage.accuse(3, 0, 1, valid_s=0)
         await asyncio.sleep(1)
         assert stage.take_events() == [PeerBackOnline(peer(3))]
@@ -159,7 +170,7 @@ def test_who_has_left_meanwhile_does_not_come_back_with_the_end_of_the_votes() -
     async def main(stage: Stage) -> None:
         stage.accuse(0, 1, 2, 3)
         await asyncio.sleep(10)
-        stage.desk.take_goodbye(peer(0))
+        stage.go(0)
         stage.take_events()
         stage.accuse(0, 1, 2, 3, valid_s=0)
         await asyncio.sleep(1)
@@ -196,11 +207,6 @@ def test_what_is_refused_is_said_why() -> None:
         vote = FailVote(peer(1), 1000, peer(0), 0, 600)
         assert stage.desk.take_vote(vote).verdict == "refuted"
         assert stage.desk.take_vote(vote).verdict == "old"
-        assert stage.desk.take_lease(lease(0, 1), "20.0.0.1") == Answer("old", 1)
-        crowd = LeaseLimits().per_host_max
-        for number in range(1000, 1000 + crowd):
-            stage.desk.take_lease(lease(number, 1), "30.0.0.1")
-        assert stage.desk.take_lease(lease(9999, 1), "30.0.0.1") == Answer("full")
 
     play(main)
 
@@ -214,8 +220,11 @@ def test_who_shows_what_it_should_not_is_named_once_in_a_while(caplog: pytest.Lo
             assert stage.accuse(0, 1) == ["old"]
         assert caplog.text.count(str(peer(1))) == 1
         for number in range(2000, 2000 + NAMED_MAX):
-            stage.desk.take_lease(lease(number, 5), f"40.0.{number % 250}.1")
-            stage.desk.take_lease(lease(number, 4), f"40.0.{number % 250}.1")
+            stage.come(number)
+            stage.seq = 1000
+            stage.accuse(0, number)
+            stage.seq = 500
+            stage.accuse(0, number)
         await asyncio.sleep(NAME_EVERY_S)
         stage.seq = 500
         stage.accuse(0, 1)
@@ -231,15 +240,13 @@ def test_a_desk_that_is_shut_takes_nothing_and_knows_nobody() -> None:
         await asyncio.sleep(10)
         stage.desk.shut()
         stage.take_events()
-        assert stage.come(0) == [Answer("not here")]
         assert stage.accuse(0, 1) == ["not here"]
-        assert stage.desk.take_goodbye(peer(0)) == Answer("not here")
         assert stage.desk.tell(Ask(held=True)) == Answer("not here")
         assert not stage.desk.is_online(peer(1))
         assert stage.desk.counts == PresenceCounts(0, 0, 0)
         await asyncio.sleep(1000)
         assert stage.take_events() == []
-        stage.desk.open()
-        assert stage.come(0) == [Answer()]
+        stage.desk.open(stage.leases, lambda: NOWHERE)
+        assert stage.accuse(0, 1) == ["taken"]
 
     play(main)

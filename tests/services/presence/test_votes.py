@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.services.presence.support import HOUR_S, Town, apart, peer
-from warren.services.presence.places import place_of
+from warren.network.places import place_of
 from warren.services.presence.votes import (
     CENSUS_S,
     LOOK_S,
@@ -22,10 +22,10 @@ from warren.services.presence.votes import (
 from warren.services.presence.weights import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from warren.core.peer_id import PeerId
-    from warren.services.presence.leases import Held, Leases
+    from warren.services.directory.leases import Held, Leases
 
 POLICY = VotePolicy()
 
@@ -226,14 +226,14 @@ class Counting:
     """Who is online, and how often all of them were looked at."""
 
     def __init__(self, leases: Leases) -> None:
-        self.held = leases.held
+        self.get = leases.get
         self.number_of = leases.number_of
         self.leases = leases
         self.looks = 0
 
-    def online(self, now: float) -> Iterator[tuple[PeerId, Held]]:
+    def items(self) -> Iterable[tuple[PeerId, Held]]:
         self.looks += 1
-        return self.leases.online(now)
+        return self.leases.items()
 
 
 def test_a_flood_of_votes_costs_few_looks_at_all_who_are_online() -> None:

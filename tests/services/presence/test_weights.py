@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.services.presence.support import peer
-from warren.services.presence.places import place_of
+from warren.network.places import place_of
 from warren.services.presence.weights import Census, Share, weight
 
 RAMP_S = 3600.0

@@ -53,26 +53,6 @@ _STATE_OF: Final = {number: state for state, number in _STATES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class ShowLease:
-    """The caller takes or renews its lease; sealed."""
-
-    sealed: bytes
-
-    def to_bytes(self) -> bytes:
-        """As a call."""
-        return pb.Call(lease=self.sealed).SerializeToString()
-
-
-@dataclass(frozen=True, slots=True)
-class Bye:
-    """The caller goes."""
-
-    def to_bytes(self) -> bytes:
-        """As a call."""
-        return pb.Call(bye=pb.Bye()).SerializeToString()
-
-
-@dataclass(frozen=True, slots=True)
 class CastVote:
     """The caller could not reach somebody, or takes that back; sealed."""
 
@@ -105,7 +85,7 @@ class Accused:
         return pb.Call(accused=pb.Accused()).SerializeToString()
 
 
-Call: TypeAlias = ShowLease | Bye | CastVote | Ask | Accused
+Call: TypeAlias = CastVote | Ask | Accused
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +103,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What becomes of a call. known: with "old", the highest number that is known. lease: of who was accused,
-    sealed.
-    """
+    """What becomes of a call. lease: of who was accused, sealed."""
 
     verdict: Verdict = "taken"
-    known: int = 0
     standings: tuple[Standing, ...] = ()
     lease: bytes = b""
 
@@ -136,7 +113,6 @@ class Answer:
         """The answer."""
         return pb.Answer(
             verdict=_VERDICTS[self.verdict],
-            known=self.known,
             standings=[_message(one) for one in self.standings],
             lease=self.lease,
         ).SerializeToString()
@@ -154,7 +130,7 @@ class Answer:
         if verdict is None:
             raise ProtocolViolation(f"presence: verdict {message.verdict} is none")
         standings = tuple(_standing(one) for one in message.standings)
-        return cls(verdict, message.known, standings, _envelope(message.lease, lease.SEALED_BYTES_MAX))
+        return cls(verdict, standings, _envelope(message.lease, lease.SEALED_BYTES_MAX))
 
 
 def read_call(data: bytes) -> Call:
@@ -164,10 +140,6 @@ def read_call(data: bytes) -> Call:
     except DecodeError as error:
         raise ProtocolViolation("presence: a malformed call") from error
     match message.WhichOneof("what"):
-        case "lease":
-            return ShowLease(_envelope(message.lease, lease.SEALED_BYTES_MAX))
-        case "bye":
-            return Bye()
         case "vote":
             return CastVote(_envelope(message.vote, fail_vote.SEALED_BYTES_MAX))
         case "ask":

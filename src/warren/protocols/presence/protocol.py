@@ -1,11 +1,12 @@
-"""`/warren/presence/1.0.0`: leases, fail votes and refutations between a peer and its super-peers.
+"""`/warren/presence/1.0.0`: fail votes and refutations between a peer and its super-peers.
 
 In:  on one side what to tell a super-peer; on the other streams of peers that Noise has authenticated, and a
 `Register` that keeps what they tell. Out: answers.
 Spec: docs/protocols/presence.md.
 
-Each stream carries one call and its answer. A lease or a vote is taken from its signer alone, over the
-signer's own connection, and a lease only where it is for this node: nobody can pass on what another signed.
+Each stream carries one call and its answer. A vote is taken from its signer alone, over the signer's own
+connection, and so is a lease that refutes one, where it is for this node: nobody can pass on what another
+signed. Leases are taken, renewed and given back by `protocols.directory`.
 
 Refuses what messages.py refuses, envelopes of others, late messages, and more calls than the allowances.
 """
@@ -27,9 +28,7 @@ from warren.protocols.presence.messages import (
     Accused,
     Answer,
     Ask,
-    Bye,
     CastVote,
-    ShowLease,
     read_call,
 )
 
@@ -58,15 +57,7 @@ KEYS_MAX: Final = 20_000
 
 
 class Register(Protocol):
-    """Who keeps leases and votes."""
-
-    def take_lease(self, lease: Lease, host: str | None) -> Answer:
-        """A peer takes or renews its lease. It is checked, and for this node. host: from where it comes."""
-        ...
-
-    def take_goodbye(self, peer: PeerId) -> Answer:
-        """A peer goes."""
-        ...
+    """Who keeps the votes."""
 
     def take_vote(self, vote: FailVote) -> Answer:
         """A peer votes. It is checked."""
@@ -95,14 +86,6 @@ class PresenceProtocol:
     # --- calling ------------------------------------------------------------------------------------------
     # Each connects if need be, and raises RequestTimeout, ProtocolNotSupported, ProtocolViolation,
     # StreamReset (it was called too often), and what connecting raises.
-
-    async def show_lease(self, super_peer: PeerId, sealed: bytes) -> Answer:
-        """Take or renew this node's lease with a super-peer."""
-        return await self._call(super_peer, ShowLease(sealed))
-
-    async def say_goodbye(self, super_peer: PeerId) -> None:
-        """End this node's lease with a super-peer."""
-        await self._call(super_peer, Bye())
 
     async def vote(self, super_peer: PeerId, sealed: bytes) -> Answer:
         """Tell a super-peer that somebody could not be reached."""
@@ -147,7 +130,7 @@ class PresenceProtocol:
                 call = read_call(await stream.read_frame(CALL_BYTES_MAX))
         except TimeoutError as error:
             raise ProtocolViolation(f"no call within {TIMEOUT_S:g} s") from error
-        stream.write_nowait(frame(self._answer(stream.peer_id, host, call).to_bytes()))
+        stream.write_nowait(frame(self._answer(stream.peer_id, call).to_bytes()))
 
     def _spend(self, peer: PeerId, host: str | None) -> None:
         now = self._network.clock()
@@ -156,19 +139,13 @@ class PresenceProtocol:
         if not self._calls.take(peer, now):
             raise LimitReached("presence", f"{peer} calls too often")
 
-    def _answer(self, caller: PeerId, host: str | None, call: Call) -> Answer:
+    def _answer(self, caller: PeerId, call: Call) -> Answer:
         match call:
-            case ShowLease(sealed):
-                lease = Lease.open(sealed)
-                self._check(lease, caller)
-                return self._register.take_lease(lease, host)
             case CastVote(sealed):
                 vote = FailVote.open(sealed)
                 if vote.peer_id != caller:
                     raise ProtocolViolation(f"{caller} shows a vote of {vote.peer_id}")
                 return self._register.take_vote(vote)
-            case Bye():
-                return self._register.take_goodbye(caller)
             case Accused():
                 return self._refute(caller)
             case Ask():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation, StorageError
 from warren.core.lease import Lease
+from warren.network.places import place_of
 from warren.protocols.directory.messages import Held, Reason, RefusedAnswer
 from warren.protocols.directory.registration import Registration
 from warren.services.directory.budgets import CHANGES, LEASES, Budget
@@ -83,10 +84,10 @@ class SuperPeer:
         self._wake = asyncio.Event()
         self._silent: set[PeerId] = set()
         """Whom others cannot reach, and who did not answer: not there, although their leases last."""
-        self.on_lease: Callable[[Lease, str | None], object] = lambda _lease, _host: None
-        """Called with each lease that was taken, and the host that it came from."""
-        self.on_went: Callable[[PeerId], object] = lambda _: None
-        """Called with who is there no more."""
+        self.on_lease: Callable[[PeerId, bool], object] = lambda _peer, _is_new: None
+        """Called with whose lease was taken, and whether that peer was not there before."""
+        self.on_went: Callable[[PeerId, bool], object] = lambda _peer, _said_so: None
+        """Called with who is there no more, and whether it said so itself."""
 
     # --- who is there ---------------------------------------------------------------------------------------
 
@@ -99,7 +100,7 @@ class SuperPeer:
             self._wake.clear()
             now = self._now()
             for peer in self.leases.expire(now):
-                self._went(peer)
+                self._went(peer, said_so=False)
             await self._tidy(now)
             tidy_at = now + TIDY_EVERY_S
             with contextlib.suppress(TimeoutError):
@@ -122,14 +123,14 @@ class SuperPeer:
 
     def set_silent(self, peer: PeerId, silent: bool) -> None:
         """Others cannot reach a peer and it did not answer, or that is over."""
-        (self._silent.add if silent else self._silent.discard)(peer)
+        (self._silent.add if silent and peer in self.leases else self._silent.discard)(peer)
         self._index.set_online(peer, self.is_online(peer))
 
-    def _went(self, peer: PeerId) -> None:
+    def _went(self, peer: PeerId, *, said_so: bool) -> None:
         self._index.set_online(peer, False)
         self._gone[peer] = self._now()
         self._silent.discard(peer)
-        self.on_went(peer)
+        self.on_went(peer, said_so)
 
     def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes, host: str | None = None) -> Answer:
         """A sign of life, from a connection with `host`. The answer tells where the registration of the peer
@@ -143,23 +144,30 @@ class SuperPeer:
             return self._refuse(peer, Reason.BAD, str(error))
         if lease.peer_id != peer or not lease.is_for(self._me):
             return self._refuse(peer, Reason.BAD, "a lease of another peer, or for another one")
-        valid_s = min(lease.valid_s, self._config.lease_s * 2)
-        taken = self.leases.take(peer, lease.seq, valid_s, self._now())
+        taken = self.take_lease(lease, host)
         if taken is Taken.OLD:
             return self._refuse(peer, Reason.BAD, "a lease that was shown before")
         if taken is Taken.FULL:
             return RefusedAnswer(Reason.FULL, "there is no room for another peer")
+        return self.held(peer)
+
+    def take_lease(self, lease: Lease, host: str | None) -> Taken:
+        """A lease that was checked, of the peer of a connection with `host`, and for this node."""
+        peer = lease.peer_id
+        valid_s = min(lease.valid_s, self._config.lease_s * 2)
+        taken = self.leases.take(peer, lease.seq, valid_s, self._now(), place_of(peer, host))
         if taken is Taken.NEW:
             self._index.set_online(peer, True)
             self._gone.pop(peer, None)
             self._wake.set()
-        self.on_lease(lease, host)
-        return self.held(peer)
+        if taken in (Taken.NEW, Taken.RENEWED):
+            self.on_lease(peer, taken is Taken.NEW)
+        return taken
 
     def leave(self, peer: PeerId) -> None:
         """It said that it goes: nothing of it is found as online from now on."""
         if self.leases.leave(peer):
-            self._went(peer)
+            self._went(peer, said_so=True)
 
     def disconnected(self, peer: PeerId) -> None:
         """The last connection with it is gone. It may come back at once, and be there all the time."""

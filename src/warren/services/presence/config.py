@@ -8,17 +8,11 @@ from warren.core import fail_vote
 from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
 
-LEASE_S_MAX = 600
-"""What super-peers cut leases to."""
-
 
 @dataclass(frozen=True, slots=True)
 class PresenceConfig:
-    """Leases and fail votes.
+    """Fail votes. How long a lease is good for says `directory.lease_s`.
 
-    lease_s: for so long a super-peer counts this node as online after it was heard last; it is renewed three
-        times as often. Turned up, who dies without a goodbye is found longer; turned down, there are more
-        messages.
     vote_s: for so long this node's votes count, unless it votes again.
     ratio: as a super-peer, the share of the votes' weight that must be passed before a peer counts as
         offline.
@@ -27,14 +21,13 @@ class PresenceConfig:
     hearsay_s: so often super-peers are asked whom votes hold offline.
     """
 
-    lease_s: int = 60
     vote_s: int = 600
     ratio: float = 0.5
     ramp_s: float = 3600.0
     hearsay_s: float = 60.0
 
     def __post_init__(self) -> None:
-        check_settings(self, "presence.", most={"lease_s": LEASE_S_MAX, "vote_s": fail_vote.VALID_S_MAX})
+        check_settings(self, "presence.", most={"vote_s": fail_vote.VALID_S_MAX})
         if self.ratio >= 1:
             raise ConfigError(
                 f"presence.ratio must be below 1, not {self.ratio:g}",

@@ -1,8 +1,8 @@
-"""`Desk`: where a super-peer takes leases and votes, and decides.
+"""`Desk`: where a super-peer takes votes, and decides.
 
-In:  what peers show, as `protocols.presence` and the directory hand it in; the clock. Out: answers; events
-of who is online; the question to an accused peer, before it counts as offline. What is decided stands in
-`leases` and `votes`.
+In:  votes, as `protocols.presence` hands them in; who takes a lease and who goes, from whoever keeps the
+leases; the clock. Out: answers; events of who is online; the question to an accused peer, before it counts
+as offline. What is decided stands in `votes`.
 
 A node that is no super-peer has a desk, too: it is shut, takes nothing, and knows of nobody.
 """
@@ -15,10 +15,9 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
+from warren.core.errors import WarrenError
 from warren.network.allowance import Seldom
 from warren.protocols.presence.messages import HELD_MAX, Answer, Standing
-from warren.services.presence.leases import CameOnline, Leases, WentOffline
 from warren.services.presence.model import (
     PeerBackOnline,
     PeerCameOnline,
@@ -27,17 +26,18 @@ from warren.services.presence.model import (
     PresenceCounts,
     Tally,
 )
-from warren.services.presence.places import place_of
+from warren.services.presence.residents import Nobody, Residents
 from warren.services.presence.votes import Doubted, HeldOffline, Released, VotePolicy, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from warren.core.fail_vote import FailVote
-    from warren.core.lease import Lease
     from warren.core.peer_id import PeerId
+    from warren.network.places import Place
     from warren.protocols.presence.messages import Ask, Verdict
     from warren.services.presence.config import PresenceConfig
+    from warren.services.presence.residents import Leases
     from warren.services.presence.votes import Outcome
 
 QUESTIONS_MAX: Final = 16
@@ -64,8 +64,7 @@ _log = logging.getLogger(__name__)
 class Desk:
     """Of one node. `run` as long as the node lives.
 
-    accuse: asks a peer for a lease; returns it, checked, and the host that it came from. None: it shows none.
-        Raises WarrenError.
+    accuse: asks a peer for a lease, and hands it to whoever keeps the leases. Raises WarrenError.
     emit: takes the events.
     """
 
@@ -74,7 +73,7 @@ class Desk:
         me: PeerId,
         config: PresenceConfig,
         clock: Callable[[], float],
-        accuse: Callable[[PeerId], Awaitable[tuple[Lease, str | None] | None]],
+        accuse: Callable[[PeerId], Awaitable[object]],
         emit: Callable[[object], None],
     ) -> None:
         self._me = me
@@ -86,27 +85,29 @@ class Desk:
         self._due: float | None = None
         self._asking: dict[PeerId, asyncio.Task[None]] = {}
         self.is_open = False
-        self._clear()
+        self._clear(Nobody())
 
-    def open(self) -> None:
-        """Be a super-peer from now on."""
+    def open(self, leases: Leases, place: Callable[[], Place]) -> None:
+        """Be a super-peer from now on. leases: of who is there. place: where this node is."""
         self.is_open = True
+        self._clear(Residents(leases, self._me, place, self._clock()))
 
     def shut(self) -> None:
-        """Be none any more: all that was known is forgotten, with no events."""
+        """Be none any more: all that was said is forgotten, with no events."""
         self.is_open = False
-        self._clear()
+        self._clear(Nobody())
         self._wake.set()
 
     # --- what is so ---------------------------------------------------------------------------------------
 
     def is_online(self, peer: PeerId) -> bool:
         """Whether a peer holds a lease here, and votes do not hold it offline."""
-        return self._leases.is_online(peer, self._clock()) and not self._votes.is_held_offline(peer)
+        return self._here.get(peer) is not None and not self._votes.is_held_offline(peer)
 
     def age_s(self, peer: PeerId) -> float:
         """For how many seconds a peer has held a lease here without a break."""
-        return self._leases.age_s(peer, self._clock())
+        held = self._here.get(peer)
+        return self._clock() - held.since if held is not None else 0.0
 
     def tally(self, peer: PeerId) -> Tally | None:
         """How the votes stand that hold a peer offline; None: it is not held offline."""
@@ -118,42 +119,32 @@ class Desk:
     @property
     def counts(self) -> PresenceCounts:
         """How much there is."""
-        return PresenceCounts(len(self._leases), len(self._votes.held_offline()), len(self._votes))
+        return PresenceCounts(len(self._here), len(self._votes.held_offline()), len(self._votes))
 
     def standing(self, peer: PeerId) -> Standing:
         """How a peer stands here."""
-        number = self._leases.number_of(peer) or 0
+        number = self._here.number_of(peer) or 0
         tally = self.tally(peer)
         if tally is not None:
             return Standing(peer, "held offline", number, tally.accusers, tally.online)
         return Standing(peer, "online" if self.is_online(peer) else "absent", number)
 
+    # --- who is there -------------------------------------------------------------------------------------
+
+    def lease_taken(self, peer: PeerId, is_new: bool) -> None:
+        """A peer took its lease or (not is_new) renewed it: whoever accused it before is refuted."""
+        if is_new:
+            self._emit(PeerCameOnline(peer))
+        self._votes.renewed(peer, self._clock())
+        self._settle()
+
+    def went(self, peer: PeerId, said_so: bool) -> None:
+        """A peer is there no more. said_so: it said goodbye; else its lease ended."""
+        self._votes.left(peer, self._clock())
+        self._wake.set()
+        self._emit(PeerWentOffline(peer, "goodbye" if said_so else "expired"))
+
     # --- what peers say -----------------------------------------------------------------------------------
-
-    def take_lease(self, lease: Lease, host: str | None) -> Answer:
-        """A peer takes or renews its lease. It is checked, and for this node. host: from where it comes."""
-        if not self.is_open:
-            return _SHUT
-        now, peer = self._clock(), lease.peer_id
-        try:
-            self._leases.take(lease, place_of(peer, host), now)
-        except LimitReached as error:
-            self._name(peer, f"no lease for {peer}: {error}")
-            return Answer("full")
-        except ProtocolViolation as error:
-            self._name(peer, str(error))
-            return Answer("old", self._leases.number_of(peer) or 0)
-        self._votes.renewed(peer, now)
-        self._settle()
-        return Answer()
-
-    def take_goodbye(self, peer: PeerId) -> Answer:
-        """A peer goes."""
-        if not self.is_open:
-            return _SHUT
-        self._leases.leave(peer, self._clock())
-        self._settle()
-        return Answer()
 
     def take_vote(self, vote: FailVote) -> Answer:
         """A peer votes. It is checked."""
@@ -191,24 +182,18 @@ class Desk:
             self._asking.clear()
 
     def _look(self, tasks: asyncio.TaskGroup) -> None:
-        now = self._clock()
-        self._leases.expire(now)
-        self._settle()
-        self._votes.look(now)
+        self._votes.look(self._clock())
         self._settle()
         while self._doubted and len(self._asking) < QUESTIONS_MAX:
             peer = self._doubted.popleft()
             if peer not in self._asking:
                 self._asking[peer] = tasks.create_task(self._ask_accused(peer))
-        due = [at for at in (self._leases.next_end(), self._votes.next_look()) if at is not None]
-        self._due = min(due, default=None)
+        self._due = self._votes.next_look()
 
     async def _ask_accused(self, peer: PeerId) -> None:
         """Whoever answers is there, whatever the votes say."""
         try:
-            shown = await self._accuse(peer)
-            if shown is not None:
-                self.take_lease(*shown)
+            await self._accuse(peer)
         except WarrenError as error:
             _log.debug("%s, who is accused, did not answer: %s", peer, error)
         finally:
@@ -222,32 +207,18 @@ class Desk:
         if self._named.is_due(peer, self._clock()):
             _log.warning("%s", what)
 
-    def _clear(self) -> None:
-        self._leases = Leases()
+    def _clear(self, here: Residents | Nobody) -> None:
+        self._here = here
         policy = VotePolicy(ratio=self._config.ratio, ramp_s=self._config.ramp_s)
-        self._votes = Votes(policy, self._leases)
+        self._votes = Votes(policy, here)
         self._doubted: deque[PeerId] = deque()
         self._named: Seldom[PeerId] = Seldom(NAME_EVERY_S, NAMED_MAX)
         """Who was named in the log."""
 
     def _settle(self) -> None:
         """Tell what has changed, and draw the consequences."""
-        for lease_change in self._leases.take_changes():
-            self._on_lease(lease_change)
         for change in self._votes.take_changes():
             self._on_votes(change)
-        end = self._leases.next_end()
-        if end is not None and (self._due is None or end < self._due):
-            self._wake.set()
-
-    def _on_lease(self, change: CameOnline | WentOffline) -> None:
-        match change:
-            case CameOnline(peer):
-                self._emit(PeerCameOnline(peer))
-            case WentOffline(peer, why):
-                self._votes.left(peer, self._clock())
-                self._wake.set()
-                self._emit(PeerWentOffline(peer, why))
 
     def _on_votes(self, change: Doubted | HeldOffline | Released) -> None:
         match change:

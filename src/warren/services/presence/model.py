@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
-    from warren.services.presence.leases import Ending
+
+Ending: TypeAlias = Literal["goodbye", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
 class PeerCameOnline:
-    """A peer took a lease here, where this node is a super-peer."""
+    """A peer took a lease here that had none, where this node is a super-peer."""
 
     peer: PeerId
 
@@ -49,7 +50,9 @@ class Tally(NamedTuple):
 
 
 class PresenceCounts(NamedTuple):
-    """As a super-peer: leases held, peers that votes hold offline, votes kept. All 0 where it is none."""
+    """As a super-peer: peers online, itself among them; whom votes hold offline; votes kept. All 0 where it
+    is none.
+    """
 
     online: int
     held_offline: int

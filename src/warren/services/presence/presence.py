@@ -1,9 +1,9 @@
 """`Presence`: this node's part in knowing who is online, as a weak peer and as a super-peer.
 
-In:  who the super-peers of this node are, what its prober finds, its configuration. Out: leases, renewed;
-votes against whom it cannot reach, if it has evidence that its own network works; answers when it is
-accused itself; whom votes hold offline. As a super-peer (`open_desk`): all that `desk` decides, and this
-node's own vote in it.
+In:  who the super-peers of this node are, what its prober finds, its configuration. Out: votes against whom
+it cannot reach, if it has evidence that its own network works; answers when it is accused itself; whom votes
+hold offline. As a super-peer (`open_desk`): all that `desk` decides, and this node's own vote in it. The
+leases themselves are kept by the directory, on both sides.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.errors import WarrenError
 from warren.core.fail_vote import FailVote
 from warren.network.events import PeerConnected
+from warren.network.places import place_of
 from warren.protocols.presence.messages import ASKED_MAX, Answer
 from warren.protocols.presence.protocol import PresenceProtocol
 from warren.services.presence.accusing import Accusing, Cast, Withdraw
 from warren.services.presence.desk import Desk
 from warren.services.presence.hearsay import Hearsay
 from warren.services.presence.model import Tally
-from warren.services.presence.own_leases import Numbers, OwnLeases
+from warren.services.presence.numbers import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,15 +33,13 @@ if TYPE_CHECKING:
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
+    from warren.network.places import Place
     from warren.protocols.presence.messages import Standing
     from warren.services.presence.config import PresenceConfig
     from warren.services.presence.model import PresenceCounts
+    from warren.services.presence.residents import Leases
     from warren.services.presence.self_check import Evidence
 
-RENEWALS: Final = 3
-"""Renewals in the time that a lease is good for: two may fail."""
-GOODBYE_S: Final = 1.0
-"""For the goodbyes at the end, together."""
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +52,7 @@ class Tries(Protocol):
 
 
 class Presence:
-    """Of one node. `run` as long as the node lives, then `close`."""
+    """Of one node. `run` as long as the node lives."""
 
     def __init__(
         self,
@@ -70,14 +69,12 @@ class Presence:
         self._where = where
         self._clock = network.runtime.clock
         self._entropy = network.runtime.entropy
-        self._own = OwnLeases(key, self._clock, config.lease_s)
         self._numbers = Numbers(self._clock)
         self._hearsay = Hearsay()
         self._accusing = Accusing(tries.failing, config.vote_s)
         self._super_peers: Callable[[], Sequence[PeerId]] = tuple
-        self._renews = True
-        self._sealed_lease: Callable[[PeerId], bytes] = self._own.sealed
-        self._renew_now = asyncio.Event()
+        self._sealed_lease: Callable[[PeerId], bytes] | None = None
+        self._take_lease: Callable[[Lease, str | None], object] | None = None
         self._listen_now = asyncio.Event()
         self._accused = asyncio.Event()
         self._desk = Desk(network.peer_id, config, network.clock, self._ask_accused, network.events.emit)
@@ -87,30 +84,29 @@ class Presence:
     # --- which part this node has -------------------------------------------------------------------------
 
     def follow(
-        self,
-        super_peers: Callable[[], Sequence[PeerId]],
-        *,
-        sealed_lease: Callable[[PeerId], bytes] | None = None,
+        self, super_peers: Callable[[], Sequence[PeerId]], sealed_lease: Callable[[PeerId], bytes]
     ) -> None:
         """From now on these are this node's super-peers; it is asked again each time they are needed.
 
-        sealed_lease: makes the next lease for a super-peer, where somebody else keeps the leases with them;
-        without it this keeps them.
+        sealed_lease: the next lease of this node for a super-peer.
         """
-        self._super_peers, self._renews = super_peers, sealed_lease is None
-        self._sealed_lease = sealed_lease or self._own.sealed
+        self._super_peers, self._sealed_lease = super_peers, sealed_lease
         self.moved()
 
     def moved(self) -> None:
-        """This node has other super-peers than before: take leases there now, and hear what is said there."""
-        self._renew_now.set()
+        """This node has other super-peers than before: hear what is said there."""
         self._listen_now.set()
 
-    def open_desk(self) -> None:
-        """Be a super-peer from now on."""
-        self._desk.open()
-        self._take_own_lease()
-        self._renew_now.set()
+    def open_desk(self, leases: Leases, take_lease: Callable[[Lease, str | None], object]) -> None:
+        """Be a super-peer from now on. leases: of who is there. take_lease: takes one that refutes votes,
+        which was checked, from a connection with that host.
+        """
+        self._take_lease = take_lease
+        self._desk.open(leases, self._own_place)
+
+    def _own_place(self) -> Place:
+        hosts = [address.host for address in self._where() if not address.is_loopback] or ["127.0.0.1"]
+        return place_of(self._network.peer_id, hosts[0])
 
     def shut_desk(self) -> None:
         """Be none any more."""
@@ -145,7 +141,7 @@ class Presence:
 
         It is signed for that super-peer alone; others learn nothing by asking.
         """
-        if super_peer not in self._super_peers():
+        if self._sealed_lease is None or super_peer not in self._super_peers():
             return Answer("not here")
         _log.info("accused at %s of being offline: refuting it", super_peer)
         return Answer(lease=self._sealed_lease(super_peer))
@@ -164,53 +160,11 @@ class Presence:
     # --- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Renew, vote and listen until cancelled. May be run again after a fault."""
+        """Vote and listen until cancelled. May be run again after a fault."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._desk.run())
-            tasks.create_task(self._renew_when_due())
             tasks.create_task(self._vote_when_due())
             tasks.create_task(self._listen_when_due())
-
-    async def close(self) -> None:
-        """Say goodbye to the super-peers that this node keeps leases with. Before the network stops."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_S), asyncio.TaskGroup() as tasks:
-                for super_peer in self._super_peers() if self._renews else ():
-                    if self._network.is_connected(super_peer):
-                        tasks.create_task(self._say_goodbye(super_peer))
-
-    async def _say_goodbye(self, super_peer: PeerId) -> None:
-        with _logged("saying goodbye to", super_peer):
-            await self._protocol.say_goodbye(super_peer)
-
-    # --- leases -------------------------------------------------------------------------------------------
-
-    async def _renew_when_due(self) -> None:
-        while True:
-            self._renew_now.clear()
-            if self._desk.is_open:
-                self._take_own_lease()
-            if self._renews:
-                async with asyncio.TaskGroup() as tasks:
-                    for super_peer in self._super_peers():
-                        tasks.create_task(self._renew(super_peer))
-            await _until(self._pause_s(self._config.lease_s / RENEWALS), self._renew_now)
-
-    async def _renew(self, super_peer: PeerId) -> None:
-        with _logged("renewing the lease with", super_peer):
-            answer = await self._protocol.show_lease(super_peer, self._own.sealed(super_peer))
-            if answer.verdict == "old":
-                # Our clock was set back while we were gone.
-                self._own.pass_by(answer.known)
-                answer = await self._protocol.show_lease(super_peer, self._own.sealed(super_peer))
-            if answer.verdict != "taken":
-                _log.info("%s takes no lease: %s", super_peer, answer.verdict)
-
-    def _take_own_lease(self) -> None:
-        """A super-peer is online itself, and votes as others do."""
-        hosts = [address.host for address in self._where() if not address.is_loopback] or ["127.0.0.1"]
-        me = self._network.peer_id
-        self._desk.take_lease(self._own.lease(me), hosts[0])
 
     # --- votes --------------------------------------------------------------------------------------------
 
@@ -251,12 +205,11 @@ class Presence:
             self._network.peer_id, self._numbers.next(), accused, standing.lease, valid_s, cast_at
         )
 
-    async def _ask_accused(self, peer: PeerId) -> tuple[Lease, str | None] | None:
+    async def _ask_accused(self, peer: PeerId) -> None:
         lease = await self._protocol.accuse(peer)
-        if lease is None:
-            return None
-        where = next((socket.remote_addr for socket in self._network.sockets(peer)), None)
-        return lease, where.host if where is not None else None
+        if lease is not None and self._take_lease is not None:
+            where = next((socket.remote_addr for socket in self._network.sockets(peer)), None)
+            self._take_lease(lease, where.host if where is not None else None)
 
     # --- hearsay ------------------------------------------------------------------------------------------
 
@@ -265,7 +218,7 @@ class Presence:
             self._listen_now.clear()
             for super_peer in self._super_peers():
                 await self._listen(super_peer)
-            await _until(self._pause_s(self._config.hearsay_s), self._listen_now)
+            await _until(self._pause_s(), self._listen_now)
 
     async def _listen(self, super_peer: PeerId) -> None:
         """Hear whom votes hold offline there, and how those stand whom others hold offline."""
@@ -278,11 +231,11 @@ class Presence:
             online = [one.peer for one in standings if one.state == "online"]
             self._hearsay.heard(super_peer, held, online, self._clock.now())
 
-    def _pause_s(self, seconds: float) -> float | None:
-        """Until the next round; where there is nobody to speak to, none is due by itself."""
-        if self._super_peers is tuple and not self._desk.is_open:
+    def _pause_s(self) -> float | None:
+        """Until the next round; where there is nobody to ask, none is due by itself."""
+        if not self._super_peers():
             return None
-        return self._entropy.uniform(seconds * 0.75, seconds)
+        return self._entropy.uniform(self._config.hearsay_s * 0.75, self._config.hearsay_s)
 
 
 async def _until(seconds: float | None, event: asyncio.Event) -> None:

@@ -1,8 +1,7 @@
 """Fail votes on one super-peer: whom those online hold for offline. Pure.
 
-In:  checked votes, fresher leases of the accused, who left, the time (monotonic seconds); who is online, from
-`leases`. Out: what became of each vote, and the changes: `Doubted` (ask the accused itself), `HeldOffline`,
-`Released`.
+In:  checked votes, fresher leases of the accused, who left, the time (monotonic seconds); who is online.
+Out: what became of each vote, and the changes: `Doubted` (ask the accused itself), `HeldOffline`, `Released`.
 
     in nobody's doubt --share > ratio, from two hosts--> doubted --still so after `refute_s`--> held offline
             `------------- a fresher lease of the accused; the share falls: votes end, are withdrawn ----'
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from warren.core.fail_vote import FailVote
     from warren.core.peer_id import PeerId
-    from warren.services.presence.leases import Held
+    from warren.services.presence.residents import Held
 
 Outcome: TypeAlias = Literal["counted", "withdrawn", "refuted", "unknown", "not online", "old", "too many"]
 """counted: it stands. refuted: the accused renewed its lease since. unknown: the accused had no lease here.
@@ -73,13 +72,13 @@ class VotePolicy:
 
 
 class Online(Protocol):
-    """Who is online here: `Leases`."""
+    """Who is online here: `Residents`."""
 
-    def held(self, peer: PeerId, now: float) -> Held | None: ...
+    def get(self, peer: PeerId) -> Held | None: ...
 
     def number_of(self, peer: PeerId) -> int | None: ...
 
-    def online(self, now: float) -> Iterable[tuple[PeerId, Held]]: ...
+    def items(self) -> Iterable[tuple[PeerId, Held]]: ...
 
 
 class Doubted(NamedTuple):
@@ -179,7 +178,7 @@ class Votes:
 
     def cast(self, vote: FailVote, now: float) -> Outcome:
         """Somebody votes, or withdraws its vote."""
-        voter = self._online.held(vote.peer_id, now)
+        voter = self._online.get(vote.peer_id)
         if voter is None:
             return "not online"
         if vote.seq <= self._numbers.get(vote.peer_id, -1):
@@ -308,6 +307,6 @@ class Votes:
         self._census_at = now
         self._census = Census(
             (peer, held.place, weight(now - held.since, ramp_s))
-            for peer, held in self._online.online(now)
+            for peer, held in self._online.items()
             if not silent or peer not in silent
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from warren.core.peer_id import PeerId
-    from warren.services.presence.places import Place
+    from warren.network.places import Place
 
 _CANCELLED: Final = 1e-9
 """A difference that is a smaller part than this has too few digits left."""

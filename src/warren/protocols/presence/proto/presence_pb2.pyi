@@ -35,22 +35,14 @@ ONLINE: State
 HELD_OFFLINE: State
 
 class Call(_message.Message):
-    __slots__ = ("lease", "bye", "vote", "ask", "accused")
-    LEASE_FIELD_NUMBER: _ClassVar[int]
-    BYE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("vote", "ask", "accused")
     VOTE_FIELD_NUMBER: _ClassVar[int]
     ASK_FIELD_NUMBER: _ClassVar[int]
     ACCUSED_FIELD_NUMBER: _ClassVar[int]
-    lease: bytes
-    bye: Bye
     vote: bytes
     ask: Ask
     accused: Accused
-    def __init__(self, lease: _Optional[bytes] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., vote: _Optional[bytes] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., accused: _Optional[_Union[Accused, _Mapping]] = ...) -> None: ...
-
-class Bye(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    def __init__(self, vote: _Optional[bytes] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., accused: _Optional[_Union[Accused, _Mapping]] = ...) -> None: ...
 
 class Accused(_message.Message):
     __slots__ = ()
@@ -65,16 +57,14 @@ class Ask(_message.Message):
     def __init__(self, peers: _Optional[_Iterable[bytes]] = ..., held: _Optional[bool] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("verdict", "known", "standings", "lease")
+    __slots__ = ("verdict", "standings", "lease")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
-    KNOWN_FIELD_NUMBER: _ClassVar[int]
     STANDINGS_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     verdict: Verdict
-    known: int
     standings: _containers.RepeatedCompositeFieldContainer[Standing]
     lease: bytes
-    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., known: _Optional[int] = ..., standings: _Optional[_Iterable[_Union[Standing, _Mapping]]] = ..., lease: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., standings: _Optional[_Iterable[_Union[Standing, _Mapping]]] = ..., lease: _Optional[bytes] = ...) -> None: ...
 
 class Standing(_message.Message):
     __slots__ = ("peer_id", "state", "lease", "accusers", "online")

@@ -1,4 +1,4 @@
-"""Where peers speak from, as far as votes are concerned: which host, and in which network. Values only.
+"""Where peers speak from, where they are counted or weighed: which host, in which network. Values only.
 
 Identities cost nothing and addresses little, so whoever has a host has all identities on it, and whoever
 has a network has all hosts in it: a /24 of IPv4, a /48 of IPv6, which is what one site is given (RFC 6177).
@@ -28,14 +28,18 @@ class Place(NamedTuple):
     network: str
 
 
-def place_of(peer: PeerId, host: str | None) -> Place:
-    """The place of `peer`, whose connection comes from `host`; None: nobody knows, as through a relay.
+NOWHERE: Final = Place("", "")
+"""Of whom nothing is known, as through a relay: they are one host together."""
 
-    Who runs nodes on this very machine needs no votes to harm it: there each counts as a host of its own,
-    and all of them together as one network. Those of whom nothing is known are one host together.
+
+def place_of(peer: PeerId, host: str | None) -> Place:
+    """The place of `peer`, whose connection comes from `host`; None: nobody knows.
+
+    Who runs nodes on this very machine needs no crowd to harm it: there each counts as a host of its own,
+    and all of them together as one network.
     """
     if host is None:
-        return Place("", "")
+        return NOWHERE
     network = _network_of(host)
     return Place(str(peer) if network == LOOPBACK else ip_group(host), network)
 
