@@ -15,6 +15,7 @@ from warren.protocols.presence.messages import (
     Answer,
     Ask,
     CastVote,
+    Doubt,
     Standing,
     read_call,
 )
@@ -33,6 +34,8 @@ SEEDS = (
     b"\x00" + CastVote(FailVote(_KEY.peer_id, 8, _OTHER, 3, 600).seal(_KEY)).to_bytes(),
     b"\x00" + Ask((_OTHER, _KEY.peer_id), held=True).to_bytes(),
     b"\x00" + Accused().to_bytes(),
+    b"\x00" + Accused(_OTHER).to_bytes(),
+    b"\x00" + Doubt(_OTHER).to_bytes(),
     b"\x01" + Answer("old", (Standing(_OTHER, "held offline", 3, 4, 5),), _LEASE).to_bytes(),
 )
 

@@ -167,8 +167,7 @@ async def assemble(
     )
     keeper = Keeper(network, contacts, runtime.clock, runtime.entropy)
     kad = dht.kad if config.dht.mode != "off" else None
-    presence = Presence(network, key, config.presence, measuring.prober, whereabouts.reachable)
-    measuring.prober.on_state = presence.note_state
+    presence = Presence(network, key, config.presence, measuring.attempts, whereabouts.reachable)
     discovery = discovery_of(
         config.discovery, runtime, network, whereabouts.reachable, peers, kad, presence.is_held_offline
     )
@@ -177,6 +176,7 @@ async def assemble(
     directory, directory_work = await assemble_directory(config, ties, place, stack)
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
+    presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()

@@ -179,8 +179,9 @@ def tie_presence(presence: Presence, directory: Directory, network: Network) -> 
     offline is found as one who is not there.
     """
     registrar, super_peer = directory.registrar, directory.super_peer
-    presence.follow(registrar.registered, registrar.sealed_lease)
+    presence.follow(registrar.registered, registrar.sealed_lease, registrar.renew)
     registrar.on_registered = presence.moved
+    directory.is_silent = presence.accuses
     super_peer.on_lease = presence.desk.lease_taken
     super_peer.on_went = presence.desk.went
 

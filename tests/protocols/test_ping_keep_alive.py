@@ -54,6 +54,26 @@ def test_who_answers_the_probe_lives_and_who_does_not_is_dead_after_the_timeout(
     assert watch.look(100.0 + TIMEOUT_S, reads).dead == ["dies"]
 
 
+def test_who_does_not_answer_at_once_is_named_once_long_before_it_counts_as_dead() -> None:
+    watch = silence()
+    now, reads, named = 100.0, {"lives": 80.0, "dies": 80.0}, []
+    watch.look(now, reads)
+    while now < 100.0 + TIMEOUT_S:
+        now += 2.5
+        reads["lives"] = now
+        verdict = watch.look(now, reads)
+        named += [(one, now - 100.0) for one in verdict.quiet]
+    assert named == [("dies", TIMEOUT_S / 4)]
+    # It spoke again, and falls silent once more.
+    reads["dies"] = now
+    while not named[1:]:
+        now += 2.5
+        reads["lives"] = now
+        named += [(one, now - reads["dies"]) for one in watch.look(now, reads).quiet]
+    assert named[1][0] == "dies"
+    assert named[1][1] <= INTERVAL_S + TIMEOUT_S / 4 + 2.5
+
+
 @pytest.mark.parametrize("slept_s", [TIMEOUT_S / 2, INTERVAL_S + TIMEOUT_S, 1e6])
 @pytest.mark.parametrize("before", [0, 1, 2, 3])
 def test_a_jump_of_time_between_looks_kills_nobody(slept_s: float, before: int) -> None:

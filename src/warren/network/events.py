@@ -54,6 +54,13 @@ class PeerDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerDoubted:
+    """A peer could not be dialled, or did not answer in time: it may be gone. Proves nothing."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
 class PeerIdentified:
     """A peer told what it is; `info` is the `IdentifyInfo` of the identify protocol."""
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from warren.core.errors import (
     Blocked,
     Closed,
+    DialFailed,
     InvalidMultiaddr,
     LimitReached,
+    RequestTimeout,
 )
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
@@ -22,7 +24,7 @@ from warren.network.config import NetworkConfig
 from warren.network.counts import counts_of
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
-from warren.network.events import EventBus, ListenStarted, ListenStopped
+from warren.network.events import EventBus, ListenStarted, ListenStopped, PeerDoubted
 from warren.network.hearsay import Hearsay
 from warren.network.messages import BroadcastReport, Messenger
 from warren.network.partial import longest_incomplete
@@ -154,7 +156,11 @@ class Network:
         them, or the peer was met there); these, of which only others told, and those that are known by
         hearsay are tried as `hearsay_per_host_max` allows.
         """
-        socket = await self._connect(peer, addresses, timeout_s, hearsay=hearsay, forced=forced)
+        try:
+            socket = await self._connect(peer, addresses, timeout_s, hearsay=hearsay, forced=forced)
+        except (DialFailed, RequestTimeout):
+            self.doubt(peer)
+            raise
         socket.kept = socket.kept or not passing
         return socket
 
@@ -259,6 +265,10 @@ class Network:
         """Whether a socket with `peer` carries streams."""
         return self._registry.best(peer) is not None
 
+    def doubt(self, peer: PeerId) -> None:
+        """Whoever asked a peer for something in vain says so to who wants to know (`PeerDoubted`)."""
+        self.events.emit(PeerDoubted(peer))
+
     def counts(self) -> Counts:
         """How much there is now, and how much there was since the start; a look at every socket."""
         return counts_of(
@@ -349,7 +359,11 @@ class Network:
         Raises `RequestTimeout`, `Refused`, `ProtocolNotSupported`, `LimitReached`, and what `connect` raises.
         """
         socket, left_s = await self._reach(peer, timeout_s)
-        return await self._messenger.request(socket, protocol, payload, left_s)
+        try:
+            return await self._messenger.request(socket, protocol, payload, left_s)
+        except RequestTimeout:
+            self.doubt(peer)
+            raise
 
     async def send(self, peer: PeerId, protocol: str, payload: bytes, *, timeout_s: float = 10.0) -> None:
         """A broadcast to one: returns when the handler of `peer` has it; dials if need be.

@@ -35,6 +35,7 @@ class _Pinger:
 
     __slots__ = (
         "_clock",
+        "_doubt",
         "_expected",
         "_forget",
         "_lock",
@@ -46,11 +47,10 @@ class _Pinger:
         "_waiter",
     )
 
-    def __init__(
-        self, socket: Socket, clock: Callable[[], float], forget: Callable[[Socket], object]
-    ) -> None:
+    def __init__(self, socket: Socket, network: Network, forget: Callable[[Socket], object]) -> None:
         self._socket = socket
-        self._clock = clock
+        self._clock = network.clock
+        self._doubt = network.doubt
         self._forget = forget
         self._lock = asyncio.Lock()
         self._users = 0
@@ -69,6 +69,7 @@ class _Pinger:
             finally:
                 self._lock.release()
         except TimeoutError as error:
+            self._doubt(self._socket.peer_id)
             raise RequestTimeout(f"no pong from {self._socket.peer_id} within {timeout_s:g} s") from error
         finally:
             self._users -= 1
@@ -158,7 +159,7 @@ class Ping:
         socket = peer if isinstance(peer, Socket) else await self._network.connect(peer, timeout_s=timeout_s)
         pinger = self._pingers.get(socket)
         if pinger is None:
-            pinger = self._pingers[socket] = _Pinger(socket, self._network.clock, self._forget)
+            pinger = self._pingers[socket] = _Pinger(socket, self._network, self._forget)
         return await pinger.ping(self._network.runtime.entropy.bytes(PAYLOAD_BYTES), timeout_s)
 
     def _forget(self, socket: Socket) -> None:
@@ -191,6 +192,8 @@ class Verdict(Generic[K]):
     """Silent for long: to be asked for a sign of life now."""
     dead: list[K]
     """Probed `timeout_s` ago or more, and silent since."""
+    quiet: list[K]
+    """Probed a quarter of `timeout_s` ago or more, and silent since; each is named once."""
     look_in_s: float
 
 
@@ -205,7 +208,16 @@ class Silence(Generic[K]):
     late as may be, the others so much earlier that the follower hears of them first.
     """
 
-    __slots__ = ("_due_at", "_follows", "_gather_s", "_interval_s", "_nap_s", "_probed", "_timeout_s")
+    __slots__ = (
+        "_due_at",
+        "_follows",
+        "_gather_s",
+        "_interval_s",
+        "_nap_s",
+        "_probed",
+        "_quiet",
+        "_timeout_s",
+    )
 
     def __init__(
         self, interval_s: float, timeout_s: float, follows: Callable[[K], bool] = lambda _: False
@@ -221,12 +233,13 @@ class Silence(Generic[K]):
         sleep of twice as long is always seen, and a shorter one leaves the answer half of its time."""
         self._due_at: float | None = None
         self._probed: dict[K, float] = {}
+        self._quiet: set[K] = set()
 
     def look(self, now: float, last_read: Mapping[K, float]) -> Verdict[K]:
         """Judge all keys of `last_read`, each with when it was last heard of, at the time `now` (seconds)."""
         before = {} if self._slept(now) else self._probed
-        self._probed = {}
-        probe, dead = [], []
+        self._probed, told, self._quiet = {}, self._quiet, set()
+        probe, dead, quiet = [], [], []
         late_s = self._interval_s - self._gather_s
         early_s = late_s - 3 * self._gather_s
         next_at = now + early_s
@@ -242,10 +255,14 @@ class Silence(Generic[K]):
             elif now >= probed_at + self._timeout_s:
                 dead.append(key)
                 continue
+            elif now >= probed_at + self._nap_s:
+                self._quiet.add(key)
+                if key not in told:
+                    quiet.append(key)
             self._probed[key] = probed_at
             next_at = min(next_at, probed_at + self._timeout_s, now + self._nap_s)
         self._due_at = max(next_at, now + self._gather_s)
-        return Verdict(probe, dead, self._due_at - now)
+        return Verdict(probe, dead, quiet, self._due_at - now)
 
     def _slept(self, now: float) -> bool:
         return self._due_at is not None and now - self._due_at > self._nap_s
@@ -274,6 +291,8 @@ class KeepAlive:
         for socket in verdict.probe:
             with suppress(WarrenError):
                 socket.probe()
+        for socket in verdict.quiet:
+            self._network.doubt(socket.peer_id)
         for socket in verdict.dead:
             silent_s = now - socket.last_read_at
             socket.abort(ConnectionClosed(f"the peer was silent for {silent_s:.0f} s and answered no probe"))

@@ -18,6 +18,7 @@ from warren.protocols.presence.messages import (
     Answer,
     Ask,
     CastVote,
+    Doubt,
     Standing,
     read_call,
 )
@@ -34,7 +35,8 @@ VERDICTS = st.sampled_from(["taken", "old", "full", "not online", "unknown", "re
 CALLS = st.one_of(
     st.builds(CastVote, st.binary(max_size=100)),
     st.builds(Ask, st.lists(PEERS, max_size=ASKED_MAX).map(tuple), st.booleans()),
-    st.just(Accused()),
+    st.builds(Accused, st.none() | PEERS),
+    st.builds(Doubt, PEERS),
 )
 ANSWERS = st.builds(Answer, VERDICTS, st.lists(STANDINGS, max_size=8).map(tuple), st.binary(max_size=100))
 
@@ -45,7 +47,7 @@ def some(count: int) -> tuple[PeerId, ...]:
 
 
 @given(CALLS)
-def test_calls_there_and_back(call: CastVote | Ask | Accused) -> None:
+def test_calls_there_and_back(call: CastVote | Ask | Accused | Doubt) -> None:
     assert read_call(call.to_bytes()) == call
 
 
@@ -80,6 +82,8 @@ def test_the_largest_stay_within_their_bytes() -> None:
         b"\xff",
         Ask(some(ASKED_MAX + 1)).to_bytes(),
         pb.Call(ask=pb.Ask(peers=[b"\x12"])).SerializeToString(),
+        pb.Call(doubt=pb.Doubt()).SerializeToString(),
+        pb.Call(accused=pb.Accused(at=b"\x12")).SerializeToString(),
         CastVote(bytes(fail_vote.SEALED_BYTES_MAX + 1)).to_bytes(),
     ],
 )

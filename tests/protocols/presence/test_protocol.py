@@ -22,6 +22,7 @@ from warren.runtime.simulated import Quality, World
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
     from warren.protocols.presence.messages import Ask
 
@@ -49,7 +50,16 @@ class One:
         self.network = Network(world.runtime(f"n{number}", f"192.0.2.{number}"), key(number))
         self.book = Book()
         self.refutation = Answer("not here")
-        self.presence = PresenceProtocol(self.network, self.book, lambda _: self.refutation)
+        self.asked: list[tuple[PeerId, PeerId | None]] = []
+        self.presence = PresenceProtocol(self.network, self.book, self._refute, self._doubt)
+
+    def _refute(self, caller: PeerId, at: PeerId | None) -> Answer:
+        self.asked.append((caller, at))
+        return self.refutation
+
+    def _doubt(self, caller: PeerId, peer: PeerId) -> Answer:
+        self.book.told.append((caller, peer))
+        return Answer(standings=(Standing(peer, "online", 5),))
 
 
 def play(main: Callable[[One, One], Awaitable[None]]) -> None:
@@ -81,12 +91,22 @@ def test_each_call_comes_to_the_register_and_its_answer_back() -> None:
     play(main)
 
 
+def test_a_doubt_comes_to_whoever_heeds_it_and_says_how_the_peer_stands() -> None:
+    async def main(a: One, b: One) -> None:
+        assert await a.presence.doubt(B, C) == Standing(C, "online", 5)
+        assert b.book.told == [(A, C)]
+        assert await a.presence.ask_one(B, C) == Standing(C, "online", 3)
+
+    play(main)
+
+
 def test_who_is_accused_shows_a_lease_or_none() -> None:
     async def main(a: One, b: One) -> None:
         assert await a.presence.accuse(B) is None
         lease = Lease(B, 3, 60, 5, A)
         b.refutation = Answer(lease=lease.seal(key(2)))
-        assert await a.presence.accuse(B) == lease
+        assert await a.presence.accuse(B, C) == lease
+        assert b.asked == [(A, None), (A, C)]
 
     play(main)
 

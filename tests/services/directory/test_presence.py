@@ -40,13 +40,12 @@ def test_whom_votes_hold_offline_is_found_as_gone_until_it_is_back() -> None:
     async def scenario() -> None:
         async with town("super", "weak", "weak", "weak", "weak") as place:
             await gather(place)
+            await place.connect((1, 4), (2, 4), (3, 4))  # who do not know it cannot vote
             await place.share(4, "map.txt")
             await place.registered(4, 0)
             events = place[0].events()
             place.nodes.partition([4], [0, 1, 2, 3])
-            for number in (1, 2, 3):
-                await place[number].presence._tell_all(place[4].peer_id, 600)
-            await until(lambda: held(place), 10)
+            await until(lambda: held(place), 35)
             (hit,) = await found(place[1], "map")
             assert not hit.online
             assert not place.directory(0).super_peer.is_online(place[4].peer_id)

@@ -13,11 +13,12 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import EventBus, PeerConnected, PeerDisconnected
 from warren.network.race import REFUSED_REASON
+from warren.services.peers.attempts import LAG_S
 from warren.services.peers.config import PeersConfig
 from warren.services.peers.latencies import FIRST_SAMPLES
 from warren.services.peers.model import Peer, PeerBlocked, PeerForgotten
 from warren.services.peers.probe_policy import ProbePolicy
-from warren.services.peers.prober import LAG_S, PASSING_S, WITNESS_S, Prober
+from warren.services.peers.prober import PASSING_S, WITNESS_S, Prober
 from warren.testing import run
 
 if TYPE_CHECKING:

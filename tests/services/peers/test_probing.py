@@ -196,31 +196,6 @@ def test_in_doubt_one_peer_is_tried_at_a_time_and_not_in_a_hurry() -> None:
     assert len(late) < 500 / POLICY.settle_s + 1
 
 
-def test_what_was_seen_of_who_cannot_be_reached_is_told() -> None:
-    run = Run()
-    run.meet(ANNA, BEN)
-    assert run.probing.failing(ANNA) is None
-    assert run.probing.failing(CARL) is None
-    run.heard = True
-    run.lose(ANNA)
-    run.until(1000)
-    seen = run.probing.failing(ANNA)
-    assert seen is not None
-    assert seen.failures >= POLICY.failures_max
-    assert 0 < seen.failing_since < seen.heard_at <= 1000
-    assert not seen.doubting
-    run.heard = False
-    run.lose(BEN)
-    run.meet(CARL, DORA)
-    run.lose(CARL, DORA)
-    run.until(1100)
-    seen = run.probing.failing(ANNA)
-    assert seen is not None
-    assert seen.doubting
-    run.meet(ANNA)
-    assert run.probing.failing(ANNA) is None
-
-
 def test_failures_that_were_held_count_once_somebody_is_heard() -> None:
     run = Run()
     run.meet(ANNA, BEN, CARL, DORA)

@@ -9,13 +9,15 @@ from warren.core.fail_vote import FailVote
 from warren.core.peer_id import PeerId
 from warren.network.places import place_of
 from warren.services.directory.leases import Leases
-from warren.services.presence.votes import VotePolicy, Votes
+from warren.services.presence.votes import Doubted, VotePolicy, Votes
 
 if TYPE_CHECKING:
     from warren.network.places import Place
     from warren.services.presence.votes import Outcome
 
 HOUR_S = 3600.0
+ASKED_S = 3.0
+"""So long after it is doubted the question to an accused peer comes to nothing."""
 
 
 @lru_cache(maxsize=1 << 14)
@@ -37,6 +39,7 @@ class Town:
         self.leases = Leases(20_000)
         self.votes = Votes(policy or VotePolicy(), self.leases)
         self.seq = 0
+        self.asked: list[tuple[float, PeerId]] = []
 
     def come(self, *numbers: int, place: Place | None = None, valid_s: int = 3600) -> None:
         """They take leases, or renew them."""
@@ -62,18 +65,26 @@ class Town:
         return outcomes
 
     def pass_s(self, seconds: float) -> list[object]:
-        """Time passes; what is due is done. The changes of the votes."""
+        """Time passes; what is due is done; who is doubted does not answer. The changes of the votes."""
         end = self.now + seconds
-        changes: list[object] = list(self.votes.take_changes())
+        changes: list[object] = self.take_changes()
         while True:
-            at = self.votes.next_look()
-            if at is None or at > end:
+            at = min([*(one for one, _ in self.asked), self.votes.next_look() or end + 1.0])
+            if at > end:
                 break
             self.now = max(self.now, at)
+            for _, peer in [one for one in self.asked if one[0] <= self.now]:
+                self.votes.unanswered(peer, self.now)
+            self.asked = [one for one in self.asked if one[0] > self.now]
             self.votes.look(self.now)
-            changes += self.votes.take_changes()
+            changes += self.take_changes()
         self.now = end
         return changes
+
+    def take_changes(self) -> list[object]:
+        changes = self.votes.take_changes()
+        self.asked += [(self.now + ASKED_S, one.peer) for one in changes if isinstance(one, Doubted)]
+        return list(changes)
 
     def is_held(self, number: int) -> bool:
         return self.votes.is_held_offline(peer(number))

@@ -1,79 +1,127 @@
+"""Whom a node looks into, how often, what it takes back; bounds."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.services.presence.support import peer
-from warren.services.presence.accusing import ACCUSED_MAX, RECHECK_S, Accusing, Cast, Wait, Withdraw
+from warren.services.presence.accusing import (
+    ACCUSED_MAX,
+    AGAIN_S,
+    FIRST_S,
+    LOOKS,
+    LOOKS_MAX,
+    ROUNDS_MAX,
+    VOTES_MAX,
+    Accusing,
+    LookInto,
+    Wait,
+    Withdraw,
+)
 
 if TYPE_CHECKING:
-    from warren.core.peer_id import PeerId
+    from warren.services.presence.accusing import Outcome
 
+VOTE_S = 600.0
 ANNA, BEN = peer(1), peer(2)
 
 
-class Seen(NamedTuple):
-    failures: int = 4
-    failing_since: float = 0.0
-    heard_at: float = 1000.0
-    doubting: bool = False
+def made() -> Accusing:
+    return Accusing(VOTE_S, 0.0)
 
 
-class World:
-    def __init__(self) -> None:
-        self.seen: dict[PeerId, Seen] = {ANNA: Seen(), BEN: Seen()}
-        self.accusing = Accusing(self.seen.get, 600.0)
-
-
-def test_who_is_lost_is_accused_again_and_again_until_it_is_found() -> None:
-    world = World()
-    accusing = world.accusing
+def test_a_sign_is_looked_into_at_once_and_once() -> None:
+    accusing = made()
     assert accusing.next(0.0) == Wait(None)
-    accusing.lost(ANNA, 10.0)
-    accusing.lost(ANNA, 11.0)
-    assert accusing.next(11.0) == Cast(ANNA)
-    assert accusing.next(11.0) == Wait(300.0)
-    assert accusing.next(311.0) == Cast(ANNA)
-    accusing.found(ANNA)
-    assert accusing.next(312.0) == Withdraw(ANNA)
-    assert accusing.next(312.0) == Wait(None)
+    assert accusing.suspect(ANNA, 0.0)
+    assert not accusing.suspect(ANNA, 0.0)
+    accusing.suspect(BEN, 0.5, is_own=False)
+    assert accusing.next(1.0) == LookInto(ANNA, is_own=True)
+    assert accusing.next(1.0) == LookInto(BEN, is_own=False)
+    assert accusing.next(1.0) == Wait(None)
 
 
-def test_without_evidence_nobody_is_accused_and_nothing_withdrawn() -> None:
-    world = World()
-    world.seen[ANNA] = Seen(doubting=True)
-    world.accusing.lost(ANNA, 0.0)
-    assert world.accusing.next(0.0) == Wait(RECHECK_S)
-    world.accusing.found(ANNA)
-    assert world.accusing.next(RECHECK_S) == Wait(None)
-    world.accusing.lost(ANNA, 20.0)
-    assert world.accusing.next(20.0) == Wait(RECHECK_S)
-    world.seen[ANNA] = Seen()
-    assert world.accusing.next(20.0 + RECHECK_S) == Cast(ANNA)
+@pytest.mark.parametrize("outcome", ["reached", "absent", "refuted"])
+def test_what_ends_in_nothing_is_forgotten_and_not_looked_into_again_soon(outcome: Outcome) -> None:
+    accusing = made()
+    accusing.suspect(ANNA, 0.0)
+    accusing.next(0.0)
+    accusing.looked(ANNA, outcome, 4.0)
+    assert accusing.next(4.0) == Wait(None)
+    assert not accusing.suspect(ANNA, AGAIN_S - 0.1)
+    assert accusing.suspect(ANNA, AGAIN_S)
 
 
-def test_whom_the_prober_gave_up_is_accused_no_more() -> None:
-    world = World()
-    world.accusing.lost(ANNA, 0.0)
-    del world.seen[ANNA]
-    assert world.accusing.next(0.0) == Wait(None)
+def test_who_doubts_its_own_network_looks_again_a_few_times() -> None:
+    accusing, now = made(), 0.0
+    accusing.suspect(ANNA, now)
+    for _ in range(ROUNDS_MAX):
+        assert accusing.next(now) == LookInto(ANNA, is_own=True)
+        accusing.looked(ANNA, "unsure", now)
+        now += AGAIN_S
+    assert accusing.next(now) == Wait(None)
+    assert not accusing._suspects
 
 
-def test_who_is_lost_before_its_vote_was_withdrawn_is_accused() -> None:
-    world = World()
-    world.accusing.lost(ANNA, 0.0)
-    assert world.accusing.next(0.0) == Cast(ANNA)
-    world.accusing.found(ANNA)
-    world.accusing.lost(ANNA, 1.0)
-    assert world.accusing.next(1.0) == Cast(ANNA)
-    assert world.accusing.next(1.0) == Wait(300.0)
+def test_who_is_accused_is_looked_into_again_before_the_vote_ends_and_not_for_ever() -> None:
+    accusing, now, times = made(), 0.0, []
+    accusing.suspect(ANNA, now)
+    while True:
+        step = accusing.next(now)
+        if step == Wait(None):
+            break
+        if isinstance(step, Wait):
+            assert step.seconds is not None
+            now += step.seconds
+            continue
+        assert step == LookInto(ANNA, is_own=True)
+        times.append(now)
+        accusing.looked(ANNA, "accused", now)
+        assert accusing.accuses(ANNA) == (len(times) < VOTES_MAX)
+    assert len(times) == VOTES_MAX
+    assert times[1] == FIRST_S
+    assert max(late - early for early, late in pairwise(times)) == VOTE_S / 2
 
 
-def test_so_many_are_accused_and_no_more() -> None:
-    world = World()
-    for number in range(ACCUSED_MAX + 10):
-        world.seen[peer(number)] = Seen()
-        world.accusing.lost(peer(number), 0.0)
-    cast = []
-    while isinstance(step := world.accusing.next(0.0), Cast):
-        cast.append(step.peer)
-    assert cast == [peer(number) for number in range(ACCUSED_MAX)]
+def test_the_vote_is_taken_back_when_the_peer_is_met_whenever_that_is() -> None:
+    accusing = made()
+    accusing.suspect(ANNA, 0.0)
+    assert not accusing.met(BEN)
+    accusing.next(0.0)
+    accusing.looked(ANNA, "accused", 1.0)
+    assert accusing.met(ANNA)
+    assert not accusing.accuses(ANNA)
+    assert accusing.next(2.0) == Withdraw(ANNA)
+    assert accusing.next(2.0) == Wait(None)
+    # It is met while the vote is on its way.
+    accusing.suspect(BEN, 0.0)
+    accusing.next(2.0)
+    assert not accusing.met(BEN)
+    accusing.looked(BEN, "accused", 3.0)
+    assert accusing.next(3.0) == Withdraw(BEN)
+    # A later look reaches it.
+    accusing.suspect(ANNA, 20.0)
+    accusing.next(20.0)
+    accusing.looked(ANNA, "accused", 20.0)
+    assert accusing.next(20.0 + FIRST_S) == LookInto(ANNA, is_own=True)
+    accusing.looked(ANNA, "reached", 60.0)
+    assert accusing.next(60.0) == Withdraw(ANNA)
+
+
+def test_the_bounds_hold() -> None:
+    accusing = made()
+    assert [accusing.suspect(peer(n), 0.0) for n in range(ACCUSED_MAX + 2)].count(True) == ACCUSED_MAX
+    steps = [accusing.next(0.0) for _ in range(LOOKS_MAX + 1)]
+    assert steps[-1] == Wait(None)
+    assert len(set(steps)) == LOOKS_MAX + 1
+    looks = 0
+    for step in steps:
+        while isinstance(step, LookInto):
+            looks += 1
+            accusing.looked(step.peer, "absent", 0.0)
+            step = accusing.next(0.0)
+    assert looks == LOOKS.burst
+    assert accusing.next(0.0) == Wait(1 / LOOKS.per_s)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.services.presence.support import HOUR_S, Town, apart, peer
+from tests.services.presence.support import ASKED_S, HOUR_S, Town, apart, peer
 from warren.network.places import place_of
 from warren.services.presence.votes import (
     CENSUS_S,
     LOOK_S,
+    RECOUNT_S,
     Doubted,
     HeldOffline,
     Released,
@@ -47,7 +48,7 @@ def test_a_majority_removes_within_the_time_to_refute() -> None:
     share = Share(0.75, 3, 3, 4)
     assert made.pass_s(1) == [Doubted(peer(0), share)]
     assert not made.is_held(0)
-    assert made.pass_s(POLICY.refute_s) == [HeldOffline(peer(0), share)]
+    assert made.pass_s(ASKED_S) == [HeldOffline(peer(0), share)]
     assert made.is_held(0)
     assert made.votes.held_offline() == [peer(0)]
     assert made.votes.share(peer(0)) == share
@@ -64,7 +65,7 @@ def test_a_renewal_refutes_at_any_time() -> None:
     made.accuse(0, 1, 2, 3)
     assert [type(one) for one in made.pass_s(10)] == [Doubted, HeldOffline]
     made.come(0)
-    assert made.votes.take_changes() == [Released(peer(0), refuted=True)]
+    assert made.take_changes() == [Released(peer(0), refuted=True)]
     assert not made.is_held(0)
     assert made.votes.held_offline() == []
 
@@ -79,6 +80,41 @@ def test_a_renewal_refutes_votes_that_arrive_after_it_and_ones_against_leases_to
     assert made.is_held(0)
     made.come(0)
     assert not made.is_held(0)
+
+
+def test_nobody_is_held_offline_who_was_not_asked_and_no_answer_of_before_counts() -> None:
+    made = town()
+    made.votes.unanswered(peer(0), made.now)
+    assert made.accuse(0, 1, 2, 3) == ["counted"] * 3
+    made.votes.look(made.now)
+    assert [type(one) for one in made.votes.take_changes()] == [Doubted]
+    for _ in range(100):
+        made.now += LOOK_S / 4
+        made.votes.look(made.now)
+    assert made.votes.take_changes() == []
+    assert made.votes.is_doubted(peer(0))
+    made.votes.unanswered(peer(0), made.now)
+    assert [type(one) for one in made.votes.take_changes()] == [HeldOffline]
+
+
+def test_who_is_asked_to_try_are_the_heaviest_and_nobody_where_they_would_not_suffice() -> None:
+    made = town(6)
+    made.come(20, 21)  # fresh
+    assert made.votes.jury(peer(0), 8, made.now) == [peer(n) for n in (1, 2, 3, 4, 5, 20, 21)]
+    assert made.votes.jury(peer(0), 3, made.now) == [peer(n) for n in (1, 2, 3)]
+    assert made.votes.jury(peer(0), 2, made.now) == []
+    assert town(2).votes.jury(peer(0), 8, HOUR_S) == []  # one alone
+
+
+def test_many_who_vanish_at_once_cost_few_looks_at_all_who_are_online() -> None:
+    made = town(60)
+    counting = Counting(made.leases)
+    made.votes = Votes(POLICY, counting)
+    for accused in range(20):
+        made.accuse(accused, *range(20, 60))
+    made.pass_s(10)
+    assert len(made.votes.held_offline()) == made.votes.held_count == 20
+    assert counting.looks <= 2 + 10 / RECOUNT_S
 
 
 def test_a_renewal_of_who_is_not_accused_is_nothing() -> None:
@@ -305,7 +341,7 @@ def test_an_honest_majority_removes_who_is_silent_within_bounds_and_a_minority_n
     made = town(people)
     accusers = data.draw(st.integers(0, people - 1))
     made.accuse(0, *range(1, 1 + accusers))
-    changes = made.pass_s(POLICY.refute_s + 0.01)
+    changes = made.pass_s(ASKED_S + 0.01)
     removed = any(isinstance(one, HeldOffline) for one in changes)
     assert removed == made.is_held(0) == (accusers >= 2 and accusers > (people - 1) / 2)
 

@@ -78,14 +78,30 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Accused:
-    """Votes suffice against who is called: it may show a lease."""
+    """Who is called may be gone, as others say: it may show a lease. at: another super-peer that doubts
+    it.
+    """
+
+    at: PeerId | None = None
 
     def to_bytes(self) -> bytes:
         """As a call."""
-        return pb.Call(accused=pb.Accused()).SerializeToString()
+        at = self.at.to_bytes() if self.at is not None else b""
+        return pb.Call(accused=pb.Accused(at=at)).SerializeToString()
 
 
-Call: TypeAlias = CastVote | Ask | Accused
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Somebody may be gone: who is called may look into it."""
+
+    peer: PeerId
+
+    def to_bytes(self) -> bytes:
+        """As a call."""
+        return pb.Call(doubt=pb.Doubt(peer_id=self.peer.to_bytes())).SerializeToString()
+
+
+Call: TypeAlias = CastVote | Ask | Accused | Doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +161,9 @@ def read_call(data: bytes) -> Call:
         case "ask":
             return Ask(_peers(message.ask.peers), message.ask.held)
         case "accused":
-            return Accused()
+            return Accused(_peer(message.accused.at) if message.accused.at else None)
+        case "doubt":
+            return Doubt(_peer(message.doubt.peer_id))
         case _:
             raise ProtocolViolation("presence: an empty call")
 

@@ -29,6 +29,8 @@ from warren.protocols.presence.messages import (
     Answer,
     Ask,
     CastVote,
+    Doubt,
+    Standing,
     read_call,
 )
 
@@ -38,13 +40,13 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.stream import Stream
-    from warren.protocols.presence.messages import Call, Standing
+    from warren.protocols.presence.messages import Call
 
 PROTOCOL: Final = "/warren/presence/1.0.0"
 TIMEOUT_S: Final = 10.0
 """For a call and its answer. Attack: a stream on which nothing is said, or slowly."""
-ACCUSED_S: Final = 4.0
-"""The same for the question to an accused peer, which must come back before the verdict."""
+ACCUSED_S: Final = 3.0
+"""The same for the question to a peer that is doubted or accused, which is there if it answers."""
 CALLS: Final = Rate(64, 2.0)
 """Calls of one peer that are answered. Attack: calls without end, each of which costs a signature check."""
 CALLS_HOST: Final = Rate(1024, 128.0)
@@ -71,13 +73,22 @@ class Register(Protocol):
 class PresenceProtocol:
     """Serves from now on, and calls others."""
 
-    __slots__ = ("_calls", "_calls_by_host", "_network", "_refute", "_register")
+    __slots__ = ("_calls", "_calls_by_host", "_doubt", "_network", "_refute", "_register")
 
-    def __init__(self, network: Network, register: Register, refute: Callable[[PeerId], Answer]) -> None:
-        """refute: answers a super-peer that says that this node is accused there."""
+    def __init__(
+        self,
+        network: Network,
+        register: Register,
+        refute: Callable[[PeerId, PeerId | None], Answer],
+        doubt: Callable[[PeerId, PeerId], Answer],
+    ) -> None:
+        """refute: answers a super-peer that says that this node is accused there, and at another one maybe.
+        doubt: answers a caller that says of a peer that it may be gone.
+        """
         self._network = network
         self._register = register
         self._refute = refute
+        self._doubt = doubt
         now = network.clock()
         self._calls: Allowances[PeerId] = Allowances(CALLS, CALLS_ALL, KEYS_MAX, now)
         self._calls_by_host: Allowances[str] = Allowances(CALLS_HOST, CALLS_ALL, KEYS_MAX, now)
@@ -97,9 +108,19 @@ class PresenceProtocol:
         """How peers stand with a super-peer (64 at most); held: and whom votes hold offline there."""
         return (await self._call(super_peer, Ask(tuple(peers), held))).standings
 
-    async def accuse(self, peer: PeerId) -> Lease | None:
-        """Tell a peer that it is accused; the lease that it shows for this node, checked. None: none."""
-        answer = await self._call(peer, Accused(), ACCUSED_S)
+    async def ask_one(self, super_peer: PeerId, peer: PeerId) -> Standing:
+        """How one peer stands with a super-peer."""
+        return _of(peer, await self._call(super_peer, Ask((peer,))))
+
+    async def doubt(self, super_peer: PeerId, peer: PeerId) -> Standing:
+        """Tell a super-peer that somebody may be gone; how that one stands there."""
+        return _of(peer, await self._call(super_peer, Doubt(peer)))
+
+    async def accuse(self, peer: PeerId, at: PeerId | None = None) -> Lease | None:
+        """Tell a peer that it is doubted; the lease that it shows for this node, checked. None: none. at: by
+        whom besides.
+        """
+        answer = await self._call(peer, Accused(at), ACCUSED_S)
         if not answer.lease:
             return None
         lease = Lease.open(answer.lease)
@@ -146,8 +167,10 @@ class PresenceProtocol:
                 if vote.peer_id != caller:
                     raise ProtocolViolation(f"{caller} shows a vote of {vote.peer_id}")
                 return self._register.take_vote(vote)
-            case Accused():
-                return self._refute(caller)
+            case Accused(at):
+                return self._refute(caller, at)
+            case Doubt(peer):
+                return self._doubt(caller, peer)
             case Ask():
                 return self._register.tell(call)
 
@@ -156,3 +179,8 @@ class PresenceProtocol:
             raise ProtocolViolation(f"{caller} shows a lease of {lease.peer_id}")
         if not lease.is_for(self._network.peer_id):
             raise ProtocolViolation(f"{caller} shows a lease that is for {lease.super_peer}")
+
+
+def _of(peer: PeerId, answer: Answer) -> Standing:
+    """How a peer stands, by an answer that may not tell."""
+    return next((one for one in answer.standings if one.peer == peer), Standing(peer, "absent"))

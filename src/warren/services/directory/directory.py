@@ -94,6 +94,8 @@ class Directory:
         self._own = OwnEntries(index, catalog, me)
         self._answering = Answering(index, self.super_peer, self.role, me, network.clock)
         self._searches: set[Search] = set()
+        self.is_silent: Callable[[PeerId], bool] = lambda _: False
+        """Whether a peer does not answer this node, although it is connected."""
         index.set_admits(self._admits)
         network.events.on(PeerDisconnected, lambda event: self.super_peer.disconnected(event.peer))
         if config.role != "off":
@@ -151,7 +153,7 @@ class Directory:
         """Who of these is there, as the super-peers say with which this node is registered, or by a
         connection of its own. Raises what asking raises.
         """
-        found = {peer: self._is_here(peer) or peer in self.super_peer.leases for peer in peers}
+        found = {peer: self._is_here(peer) or self.super_peer.is_online(peer) for peer in peers}
         for super_peer in self.registrar.registered():
             asked = [peer for peer, is_there in found.items() if not is_there]
             for start in range(0, len(asked), PRESENCE_PEERS_MAX):
@@ -227,4 +229,5 @@ class Directory:
         return self.super_peer.admits(owner, audience, asker)
 
     def _is_here(self, peer: PeerId) -> bool:
-        return peer == self._network.peer_id or self._network.is_connected(peer)
+        connected = self._network.is_connected(peer) and not self.is_silent(peer)
+        return connected or peer == self._network.peer_id

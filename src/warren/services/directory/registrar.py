@@ -81,6 +81,12 @@ class Registrar:
         """The next lease of this node for a super-peer."""
         return self._numbers.seal(self._key, super_peer, self._lease_s)
 
+    def renew(self, super_peer: PeerId) -> None:
+        """Show a super-peer a fresh lease now."""
+        session = self._sessions.get(super_peer)
+        if session is not None:
+            session.renew()
+
     def registered(self) -> list[PeerId]:
         """The super-peers that have had all there was."""
         return [peer for peer, session in self._sessions.items() if session.is_registered]

@@ -77,6 +77,7 @@ class Session:
         self._lease_s = lease_s
         self._on_registered = on_registered
         self._changed = asyncio.Event()
+        self._renew_now = False
         self._held: Position | None = None
         """Where the super-peer is."""
         self._looked_to = 0
@@ -91,6 +92,11 @@ class Session:
         """Something changed: what is shared, or whom it is for."""
         self._changed.set()
 
+    def renew(self) -> None:
+        """Show a fresh lease now."""
+        self._renew_now = True
+        self._changed.set()
+
     async def run(self) -> None:
         """Stay registered until cancelled. Raises `WarrenError` where that does not work."""
         self._catalog.on_changed.append(self.wake)
@@ -99,6 +105,7 @@ class Session:
             while True:
                 due = loop.time() + self._lease_s / RENEWALS
                 self._changed.clear()
+                self._renew_now = False
                 async with self._protocol.talk(self._peer) as talk:
                     await self.tell_all(talk)
                 self.is_registered = True
@@ -120,6 +127,8 @@ class Session:
                 async with asyncio.timeout_at(until):
                     await self._changed.wait()
                 self._changed.clear()
+                if self._renew_now:
+                    return
                 if self._has_news():
                     async with self._protocol.talk(self._peer) as talk:
                         await self._send_news(talk)

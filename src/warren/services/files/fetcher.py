@@ -132,6 +132,7 @@ class Fetcher:
             async with asyncio.timeout(self._config.answer_s):
                 yield client
         except TimeoutError as error:
+            self._network.doubt(peer)
             raise RequestTimeout(f"{peer} did not answer in {self._config.answer_s:g} s") from error
         finally:
             client.close()

@@ -13,6 +13,7 @@ from warren.core.errors import WarrenError
 from warren.protocols.perf import Perf
 from warren.services.peers.anchoring import Anchoring
 from warren.services.peers.anchors import FILE_NAME
+from warren.services.peers.attempts import Attempts
 from warren.services.peers.budget import Turns
 from warren.services.peers.prober import Prober
 from warren.services.peers.serving import SpeedGate
@@ -76,6 +77,7 @@ class Measuring:
         self.speeds = Speeds(network, table, tester, is_contact, config)
         path = folder / FILE_NAME if folder is not None else None
         self.anchoring = Anchoring(network, is_contact, config, path)
+        self.attempts = Attempts(network, ping, table)
         self.prober = Prober(
             network,
             ping,

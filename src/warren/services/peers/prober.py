@@ -16,10 +16,10 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import Closed, DialFailed, LimitReached, StorageError, WarrenError
+from warren.core.errors import Closed, LimitReached, StorageError, WarrenError
 from warren.core.multiaddr import Multiaddr
 from warren.network.events import PeerConnected, PeerDisconnected
-from warren.network.race import REFUSED_REASON
+from warren.services.peers.attempts import LAG_S, WITNESSES_ASKED, refusals
 from warren.services.peers.diversity import group_of_address, spread
 from warren.services.peers.latencies import Latencies
 from warren.services.peers.looked import let_go
@@ -37,17 +37,12 @@ if TYPE_CHECKING:
     from warren.protocols.ping import Ping
     from warren.runtime.seam import Clock, Entropy
     from warren.services.peers.config import PeersConfig
-    from warren.services.peers.model import Peer, State
-    from warren.services.peers.probing import Failing
+    from warren.services.peers.model import Peer
     from warren.services.peers.reach import Place
     from warren.services.peers.table import PeerTable
 
-LAG_S: Final = 2.0
-"""A loop that wakes so much later than it should was asleep or overworked: what failed meanwhile says
-nothing of peers."""
 WITNESS_S: Final = 2.0
 """So long after a failure the answers of those who were asked for a sign of life are looked at."""
-WITNESSES_ASKED: Final = 3
 FIRST_LOOK_S: Final = 2.0
 """From a new connection to the first figure, and from that to those that make it sure."""
 PASSING_S: Final = 30.0
@@ -79,7 +74,6 @@ class Prober:
         "_policy",
         "_probing",
         "_table",
-        "on_state",
     )
 
     def __init__(
@@ -112,8 +106,6 @@ class Prober:
         self._changed = asyncio.Event()
         self._look_at = 0.0
         self._look_sooner = asyncio.Event()
-        self.on_state: Callable[[PeerId, State], None] = lambda _peer, _state: None
-        """Called when it was found out that a peer is in another state."""
 
     async def run(self) -> None:
         """Measure and probe until cancelled. May be run again after a fault."""
@@ -137,11 +129,6 @@ class Prober:
     async def pinged(self, peer: PeerId, rtt_s: float) -> None:
         """A round trip was measured just now, in seconds, by whomever: one more sample."""
         await self._table.note_latency(peer, *self._latencies.add(peer, rtt_s))
-
-    def failing(self, peer: PeerId) -> Failing | None:
-        """What was seen of a peer that was tried in vain last, as of now; None: it was not."""
-        self._hear()
-        return self._probing.failing(peer)
 
     # --- what happens ---------------------------------------------------------------------------------------
 
@@ -244,7 +231,6 @@ class Prober:
             with _logged("noting the state of a peer"):
                 match change:
                     case Changed(peer, state):
-                        self.on_state(peer, state)
                         await self._table.note_state(peer, state)
                     case Forgotten(peer):
                         await self._table.forget(peer)
@@ -286,7 +272,7 @@ class Prober:
         now = self._clock.now()
         if now - began > self._config.probe_timeout_s + LAG_S:
             self._probing.stumbled(now)
-        for address in _refusals(error):
+        for address in refusals(error):
             self._probing.heard(now, reach_of(address))
         self._hear()
         cut_off = self._probing.reach_of(peer) != HERE and self._is_cut_off()
@@ -365,14 +351,6 @@ def _ask(socket: Socket) -> None:
     """For a sign of life, which tells the round trip too."""
     with contextlib.suppress(WarrenError):
         socket.probe()
-
-
-def _refusals(error: Exception) -> Iterator[Multiaddr]:
-    """The addresses at which a machine answered, if only that nobody listens there."""
-    if isinstance(error, DialFailed):
-        for address, reason in error.attempts:
-            if reason == REFUSED_REASON:
-                yield Multiaddr.parse(address)
 
 
 @contextlib.contextmanager

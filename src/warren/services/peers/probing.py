@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.services.peers.reach import FAR
 
@@ -72,18 +72,6 @@ class Forgotten:
     """A peer was unreachable for too long and failed once more: it leaves the table."""
 
     peer: PeerId
-
-
-class Failing(NamedTuple):
-    """What was seen of a peer that cannot be reached. failures: tries in a row. failing_since: when the first
-    failed. heard_at: when somebody at least as far away gave a sign of life last; -inf: never. doubting:
-    whether this node suspects its own network.
-    """
-
-    failures: int
-    failing_since: float
-    heard_at: float
-    doubting: bool
 
 
 class _Peer:
@@ -167,14 +155,6 @@ class Probing:
         """How far a peer is, as far as that is known."""
         one = self._peers.get(peer)
         return one.place.reach if one is not None else FAR
-
-    def failing(self, peer: PeerId) -> Failing | None:
-        """What was seen of a peer that was tried in vain last; None: it was not."""
-        one = self._peers.get(peer)
-        if one is None or one.failing_since is None:
-            return None
-        heard_at = self._heard_at[one.place.reach]
-        return Failing(one.failures, one.failing_since, heard_at, self.doubting)
 
     def __len__(self) -> int:
         return len(self._peers)

@@ -1,8 +1,13 @@
 """`Desk`: where a super-peer takes votes, and decides.
 
-In:  votes, as `protocols.presence` hands them in; who takes a lease and who goes, from whoever keeps the
-leases; the clock. Out: answers; events of who is online; the question to an accused peer, before it counts
-as offline. What is decided stands in `votes`.
+In:  votes and doubts, as `protocols.presence` hands them in; who takes a lease and who goes, from whoever
+keeps the leases; the clock. Out: answers; events of who is online; what `Errands` does. What is decided
+stands in `votes`.
+
+A doubt is a word of a peer online here, or of another super-peer, and counts for nothing: the peer that is
+doubted is asked. If it is silent the others who are online are asked to try it, as far as they could hold it
+offline together, and other super-peers are told. Votes are given here by those who are online here: doubts
+travel, votes do not, for only who saw a lease from its beginning knows what its holder weighs.
 
 A node that is no super-peer has a desk, too: it is shut, takes nothing, and knows of nobody.
 """
@@ -12,11 +17,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import WarrenError
-from warren.network.allowance import Seldom
+from warren.network.allowance import Allowance, Rate, Seldom
 from warren.protocols.presence.messages import HELD_MAX, Answer, Standing
 from warren.services.presence.model import (
     PeerBackOnline,
@@ -30,7 +35,7 @@ from warren.services.presence.residents import Nobody, Residents
 from warren.services.presence.votes import Doubted, HeldOffline, Released, VotePolicy, Votes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from warren.core.fail_vote import FailVote
     from warren.core.peer_id import PeerId
@@ -40,8 +45,26 @@ if TYPE_CHECKING:
     from warren.services.presence.residents import Leases
     from warren.services.presence.votes import Outcome
 
-QUESTIONS_MAX: Final = 16
-"""Accused peers that are asked at once. Attack: votes against everybody make this node dial everybody."""
+QUESTIONS_MAX: Final = 64
+"""Peers that are asked at once; the others wait, and are not held offline before. Attack: votes against
+everybody make this node call everybody."""
+WAITING_MAX: Final = 1024
+"""Doubted peers that wait to be asked. Attack: doubts of everybody. Those whom votes doubt come before, and
+are bounded by the votes."""
+DOUBT_EVERY_S: Final = 10.0
+"""Between two questions to the same peer because somebody doubts it. Attack: doubts without end, each of
+which costs the peer a signature."""
+DOUBTS_MAX: Final = 4096
+"""Peers for which that is remembered. Attack: names without end."""
+SILENT_S: Final = 10.0
+"""For so long who was asked in vain need not be asked again before votes hold it offline."""
+JURY_MAX: Final = 256
+"""Peers that are asked to try one that is silent. Fault: a super-peer of thousands calls all of them for each
+that goes; where so many do not suffice, nobody is asked, and leases end."""
+JURORS: Final = Rate(2048, 128.0)
+"""The same in all. Fault: a network that breaks in two takes thousands at once."""
+FELLOWS: Final = Rate(64, 8.0)
+"""Doubts that are passed on to other super-peers. Attack: doubts of peers that nobody knows."""
 PAUSE_S: Final = 0.25
 """Between two looks at what is due. Attack: calls without end, each of which makes something due."""
 NAME_EVERY_S: Final = 60.0
@@ -57,14 +80,36 @@ _VERDICTS: Final[dict[Outcome, Verdict]] = {
     "old": "old",
     "too many": "full",
 }
+_NEVER: Final = float("-inf")
 _SHUT: Final = Answer("not here")
 _log = logging.getLogger(__name__)
+
+
+class Errands(Protocol):
+    """What the desk has others do."""
+
+    def fellows(self) -> Collection[PeerId]:
+        """Other super-peers, whose doubts are heard."""
+        ...
+
+    async def accuse(self, peer: PeerId, at: PeerId | None) -> None:
+        """Ask a peer for a lease, and hand that to whoever keeps the leases. at: see
+        `PresenceProtocol.accuse`. Raises WarrenError.
+        """
+        ...
+
+    def call(self, peer: PeerId, jury: Sequence[PeerId]) -> None:
+        """Have those who are named try to reach a peer, and vote; this node may be among them."""
+        ...
+
+    def tell_fellows(self, peer: PeerId) -> None:
+        """Tell the other super-peers that a peer may be gone."""
+        ...
 
 
 class Desk:
     """Of one node. `run` as long as the node lives.
 
-    accuse: asks a peer for a lease, and hands it to whoever keeps the leases. Raises WarrenError.
     emit: takes the events.
     """
 
@@ -73,13 +118,13 @@ class Desk:
         me: PeerId,
         config: PresenceConfig,
         clock: Callable[[], float],
-        accuse: Callable[[PeerId], Awaitable[object]],
+        errands: Errands,
         emit: Callable[[object], None],
     ) -> None:
         self._me = me
         self._config = config
         self._clock = clock
-        self._accuse = accuse
+        self._errands = errands
         self._emit = emit
         self._wake = asyncio.Event()
         self._due: float | None = None
@@ -119,7 +164,7 @@ class Desk:
     @property
     def counts(self) -> PresenceCounts:
         """How much there is."""
-        return PresenceCounts(len(self._here), len(self._votes.held_offline()), len(self._votes))
+        return PresenceCounts(len(self._here), self._votes.held_count, len(self._votes))
 
     def standing(self, peer: PeerId) -> Standing:
         """How a peer stands here."""
@@ -135,6 +180,7 @@ class Desk:
         """A peer took its lease or (not is_new) renewed it: whoever accused it before is refuted."""
         if is_new:
             self._emit(PeerCameOnline(peer))
+        self._silent.pop(peer, None)
         self._votes.renewed(peer, self._clock())
         self._settle()
 
@@ -146,10 +192,31 @@ class Desk:
 
     # --- what peers say -----------------------------------------------------------------------------------
 
+    def take_doubt(self, peer: PeerId, caller: PeerId) -> Answer:
+        """A caller says of a peer that it may be gone."""
+        if not self.is_open:
+            return _SHUT
+        is_fellow = caller in self._errands.fellows()
+        if is_fellow or self._here.get(caller) is not None:
+            self.doubt(peer, caller if is_fellow else None)
+        return Answer(standings=(self.standing(peer),))
+
+    def doubt(self, peer: PeerId, fellow: PeerId | None = None) -> None:
+        """A peer may be gone: ask it. fellow: the super-peer that says so, else others are told as well."""
+        if peer == self._me or not self._doubts.is_due(peer, self._clock()):
+            return
+        if self.is_online(peer) and len(self._waiting) < WAITING_MAX:
+            self._waiting[peer] = fellow
+            self._wake.set()
+        if fellow is None and self._to_fellows.take(self._clock()):
+            self._errands.tell_fellows(peer)
+
     def take_vote(self, vote: FailVote) -> Answer:
         """A peer votes. It is checked."""
         if not self.is_open:
             return _SHUT
+        if vote.accused == self._me:
+            return Answer("refuted")
         outcome = self._votes.cast(vote, self._clock())
         if outcome in ("old", "too many"):
             self._name(vote.peer_id, f"{vote.peer_id} votes against {vote.accused}: {outcome}")
@@ -184,21 +251,40 @@ class Desk:
     def _look(self, tasks: asyncio.TaskGroup) -> None:
         self._votes.look(self._clock())
         self._settle()
-        while self._doubted and len(self._asking) < QUESTIONS_MAX:
-            peer = self._doubted.popleft()
-            if peer not in self._asking:
-                self._asking[peer] = tasks.create_task(self._ask_accused(peer))
+        for queue in (self._accused, self._waiting):
+            while queue and len(self._asking) < QUESTIONS_MAX:
+                peer = next(iter(queue))
+                fellow = queue.pop(peer)
+                if peer not in self._asking:
+                    self._asking[peer] = tasks.create_task(self._ask(peer, fellow, self._votes))
         self._due = self._votes.next_look()
 
-    async def _ask_accused(self, peer: PeerId) -> None:
-        """Whoever answers is there, whatever the votes say."""
+    async def _ask(self, peer: PeerId, fellow: PeerId | None, votes: Votes) -> None:
+        """Whoever shows a lease is there, whatever others say."""
+        number = self._here.number_of(peer)
         try:
-            await self._accuse(peer)
+            await self._errands.accuse(peer, fellow)
         except WarrenError as error:
-            _log.debug("%s, who is accused, did not answer: %s", peer, error)
+            _log.debug("%s, who is doubted, did not answer: %s", peer, error)
         finally:
             self._asking.pop(peer, None)
             self._wake.set()
+        if votes is self._votes and self._here.number_of(peer) == number:
+            self._was_silent(peer)
+
+    def _was_silent(self, peer: PeerId) -> None:
+        now = self._clock()
+        self._silent[peer] = now
+        self._silent.move_to_end(peer)
+        if len(self._silent) > DOUBTS_MAX:
+            self._silent.popitem(last=False)
+        if self._votes.is_doubted(peer):
+            self._votes.unanswered(peer, now)
+            self._settle()
+        elif self.is_online(peer):
+            jury = self._votes.jury(peer, JURY_MAX, now)
+            if jury and self._jurors.take(now, len(jury)):
+                self._errands.call(peer, jury)
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -211,7 +297,16 @@ class Desk:
         self._here = here
         policy = VotePolicy(ratio=self._config.ratio, ramp_s=self._config.ramp_s)
         self._votes = Votes(policy, here)
-        self._doubted: deque[PeerId] = deque()
+        now = self._clock()
+        self._accused: dict[PeerId, None] = {}
+        """Whom votes doubt, and who waits to be asked."""
+        self._waiting: dict[PeerId, PeerId | None] = {}
+        """The same of whom somebody doubts, and the super-peer that said so."""
+        self._silent: OrderedDict[PeerId, float] = OrderedDict()
+        """Who was asked in vain, and when."""
+        self._doubts: Seldom[PeerId] = Seldom(DOUBT_EVERY_S, DOUBTS_MAX)
+        self._jurors = Allowance(JURORS, now)
+        self._to_fellows = Allowance(FELLOWS, now)
         self._named: Seldom[PeerId] = Seldom(NAME_EVERY_S, NAMED_MAX)
         """Who was named in the log."""
 
@@ -223,9 +318,13 @@ class Desk:
     def _on_votes(self, change: Doubted | HeldOffline | Released) -> None:
         match change:
             case Doubted(peer, share):
-                _log.info("%d of %d cannot reach %s: asking it", share.accusers, share.online, peer)
-                if peer != self._me:
-                    self._doubted.append(peer)
+                _log.info("%d of %d cannot reach %s", share.accusers, share.online, peer)
+                if self._clock() < self._silent.get(peer, _NEVER) + SILENT_S:
+                    self._votes.unanswered(peer, self._clock())
+                    self._settle()
+                else:
+                    self._accused[peer] = None
+                    self._wake.set()
             case HeldOffline(peer, share):
                 _log.info("%s is held offline by votes (%d of %d)", peer, share.accusers, share.online)
                 self._emit(PeerHeldOffline(peer, share.accusers, share.online))

@@ -1,9 +1,9 @@
 """`Presence`: this node's part in knowing who is online, as a weak peer and as a super-peer.
 
-In:  who the super-peers of this node are, what its prober finds, its configuration. Out: votes against whom
-it cannot reach, if it has evidence that its own network works; answers when it is accused itself; whom votes
-hold offline. As a super-peer (`open_desk`): all that `desk` decides, and this node's own vote in it. The
-leases themselves are kept by the directory, on both sides.
+In:  who the super-peers of this node are, signs that somebody may be gone, the configuration. Out: doubts and
+votes (`voting`); answers when this node is doubted itself; whom votes hold offline. As a super-peer
+(`open_desk`): all that `desk` decides, and this node's own vote in it. The leases themselves are kept by the
+directory, on both sides.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from warren.core.errors import WarrenError
-from warren.core.fail_vote import FailVote
-from warren.network.events import PeerConnected
+from warren.core.errors import ConnectionClosed, WarrenError
+from warren.network.allowance import Seldom
+from warren.network.events import PeerConnected, PeerDoubted
 from warren.network.places import place_of
 from warren.protocols.presence.messages import ASKED_MAX, Answer
 from warren.protocols.presence.protocol import PresenceProtocol
-from warren.services.presence.accusing import Accusing, Cast, Withdraw
 from warren.services.presence.desk import Desk
 from warren.services.presence.hearsay import Hearsay
 from warren.services.presence.model import Tally
-from warren.services.presence.numbers import Numbers
+from warren.services.presence.voting import TRY_S, Voting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 
     from warren.core.keys import PrivateKey
     from warren.core.lease import Lease
@@ -34,21 +33,19 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.network.places import Place
-    from warren.protocols.presence.messages import Standing
     from warren.services.presence.config import PresenceConfig
     from warren.services.presence.model import PresenceCounts
     from warren.services.presence.residents import Leases
-    from warren.services.presence.self_check import Evidence
+    from warren.services.presence.voting import Attempts
 
+RENEW_EVERY_S: Final = 10.0
+"""Between two times that a super-peer is gone back to because another one says that it doubts this node.
+Attack: a super-peer that says so without end."""
+RENEW_MAX: Final = 32
+"""Super-peers for which that is remembered."""
+CALLS_MAX: Final = 512
+"""Calls to others under way at once that nobody waits for. Fault: a super-peer whose peers answer slowly."""
 _log = logging.getLogger(__name__)
-
-
-class Tries(Protocol):
-    """Who tries peers: the prober."""
-
-    def failing(self, peer: PeerId) -> Evidence | None:
-        """What was seen of a peer that was tried in vain last; None: it was not."""
-        ...
 
 
 class Presence:
@@ -59,39 +56,52 @@ class Presence:
         network: Network,
         key: PrivateKey,
         config: PresenceConfig,
-        tries: Tries,
+        attempts: Attempts,
         where: Callable[[], Sequence[Multiaddr]],
     ) -> None:
         """where: the addresses at which others reach this node."""
         self._network = network
-        self._key = key
         self._config = config
+        self._attempts = attempts
         self._where = where
         self._clock = network.runtime.clock
         self._entropy = network.runtime.entropy
-        self._numbers = Numbers(self._clock)
         self._hearsay = Hearsay()
-        self._accusing = Accusing(tries.failing, config.vote_s)
         self._super_peers: Callable[[], Sequence[PeerId]] = tuple
         self._sealed_lease: Callable[[PeerId], bytes] | None = None
+        self._renew: Callable[[PeerId], object] = lambda _: None
         self._take_lease: Callable[[Lease, str | None], object] | None = None
+        self._renewed: Seldom[PeerId] = Seldom(RENEW_EVERY_S, RENEW_MAX)
         self._listen_now = asyncio.Event()
-        self._accused = asyncio.Event()
-        self._desk = Desk(network.peer_id, config, network.clock, self._ask_accused, network.events.emit)
-        self._protocol = PresenceProtocol(network, self._desk, self._refute)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._calls = 0
+        self.fellows: Callable[[], Collection[PeerId]] = tuple
+        """Other super-peers that this one knows, while it is one. To be set."""
+        self._desk = Desk(network.peer_id, config, network.clock, self, network.events.emit)
+        self._protocol = PresenceProtocol(network, self._desk, self._refute, self._doubted)
+        self._voting = Voting(
+            network.runtime, key, config, self._protocol, self._desk, attempts, self._followed
+        )
         network.events.on(PeerConnected, self._on_connected)
+        network.events.on(PeerDoubted, lambda event: self._voting.suspect(event.peer))
 
     # --- which part this node has -------------------------------------------------------------------------
 
     def follow(
-        self, super_peers: Callable[[], Sequence[PeerId]], sealed_lease: Callable[[PeerId], bytes]
+        self,
+        super_peers: Callable[[], Sequence[PeerId]],
+        sealed_lease: Callable[[PeerId], bytes],
+        renew: Callable[[PeerId], object],
     ) -> None:
         """From now on these are this node's super-peers; it is asked again each time they are needed.
 
-        sealed_lease: the next lease of this node for a super-peer.
+        sealed_lease: the next lease of this node for a super-peer. renew: shows one a fresh lease now.
         """
-        self._super_peers, self._sealed_lease = super_peers, sealed_lease
+        self._super_peers, self._sealed_lease, self._renew = super_peers, sealed_lease, renew
         self.moved()
+
+    def _followed(self) -> Sequence[PeerId]:
+        return self._super_peers()
 
     def moved(self) -> None:
         """This node has other super-peers than before: hear what is said there."""
@@ -124,10 +134,19 @@ class Presence:
         return self.tally(peer) is not None
 
     def tally(self, peer: PeerId) -> Tally | None:
-        """How the votes stand that hold a peer offline; None: it is not held offline, or connected."""
-        if self._network.is_connected(peer):
-            return None
-        return self._desk.tally(peer) or self._hearsay.tally(peer, self._clock.now())
+        """How the votes stand that hold a peer offline; None: it is not held offline, or it is
+        connected, and this node itself does not hold it offline.
+        """
+        here = self._desk.tally(peer)  # which asked over the connection, if there is one
+        if here is not None or self._network.is_connected(peer):
+            return here
+        return self._hearsay.tally(peer, self._clock.now())
+
+    def accuses(self, peer: PeerId) -> bool:
+        """Whether this node tried to reach a peer in vain, and voted against it: a connection that still
+        stands with it leads nowhere.
+        """
+        return self._voting.accuses(peer)
 
     @property
     def counts(self) -> PresenceCounts:
@@ -136,80 +155,91 @@ class Presence:
 
     # --- what others tell ---------------------------------------------------------------------------------
 
-    def _refute(self, super_peer: PeerId) -> Answer:
-        """A super-peer says that this node is accused there: a lease says that it is not gone.
+    def _refute(self, super_peer: PeerId, at: PeerId | None) -> Answer:
+        """A super-peer says that this node is doubted there: a lease says that it is not gone.
 
-        It is signed for that super-peer alone; others learn nothing by asking.
+        It is signed for that super-peer alone; others learn nothing by asking. at: another one that doubts
+        this node; maybe the connection with that one is dead at the other end alone.
         """
-        if self._sealed_lease is None or super_peer not in self._super_peers():
+        super_peers = self._super_peers()
+        if self._sealed_lease is None or super_peer not in super_peers:
             return Answer("not here")
-        _log.info("accused at %s of being offline: refuting it", super_peer)
+        _log.info("doubted at %s: refuting it", super_peer)
+        if at is not None and at in super_peers and self._renewed.is_due(at, self._clock.now()):
+            self._spawn(self._go_back(at))
         return Answer(lease=self._sealed_lease(super_peer))
 
-    def note_state(self, peer: PeerId, state: str) -> None:
-        """The prober has found out that a peer is `reachable`, `suspect`, `unreachable`."""
-        if state == "unreachable":
-            self._accusing.lost(peer, self._clock.now())
-        elif state == "reachable":
-            self._accusing.found(peer)
-        self._accused.set()
+    async def _go_back(self, super_peer: PeerId) -> None:
+        """Show a super-peer a fresh lease, over a new connection if the old one is dead."""
+        if await self._attempts.attempt(super_peer, TRY_S) == "reached":
+            self._renew(super_peer)
+            return
+        addresses = self._network.addresses(super_peer)
+        for socket in self._network.sockets(super_peer):
+            socket.abort(ConnectionClosed("a super-peer that does not hear this node over it"))
+        await self._network.connect(super_peer, addresses, timeout_s=TRY_S)
+
+    def _doubted(self, caller: PeerId, peer: PeerId) -> Answer:
+        """A caller says of a peer that it may be gone."""
+        if caller in self._super_peers():
+            self._voting.suspect(peer, is_own=False)
+            return Answer()
+        return self._desk.take_doubt(peer, caller)
 
     def _on_connected(self, event: PeerConnected) -> None:
         self._hearsay.met(event.peer)
+        self._voting.met(event.peer)
 
     # --- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Vote and listen until cancelled. May be run again after a fault."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._desk.run())
-            tasks.create_task(self._vote_when_due())
-            tasks.create_task(self._listen_when_due())
+        self._calls = 0
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._desk.run())
+                tasks.create_task(self._voting.run())
+                tasks.create_task(self._listen_when_due())
+        finally:
+            self._tasks = None
 
-    # --- votes --------------------------------------------------------------------------------------------
+    # --- what the desk has done (see `Errands`) -----------------------------------------------------------
 
-    async def _vote_when_due(self) -> None:
-        while True:
-            self._accused.clear()
-            match self._accusing.next(self._clock.now()):
-                case Cast(peer):
-                    await self._tell_all(peer, self._config.vote_s)
-                case Withdraw(peer):
-                    await self._tell_all(peer, 0)
-                case wait:
-                    await _until(wait.seconds, self._accused)
-
-    async def _tell_all(self, accused: PeerId, valid_s: int) -> None:
-        if self._desk.is_open:
-            standing = self._desk.standing(accused)
-            self._desk.take_vote(self._vote(accused, standing, valid_s))
-        async with asyncio.TaskGroup() as tasks:
-            for super_peer in self._super_peers():
-                if super_peer != accused:
-                    tasks.create_task(self._tell(super_peer, accused, valid_s))
-
-    async def _tell(self, super_peer: PeerId, accused: PeerId, valid_s: int) -> None:
-        """Vote where the accused holds a lease. The question is one more sign that our own network works."""
-        with _logged("voting at", super_peer):
-            standings = await self._protocol.ask(super_peer, (accused,))
-            standing = next((one for one in standings if one.peer == accused), None)
-            if standing is None or (standing.state == "absent" and valid_s):
-                return
-            vote = self._vote(accused, standing, valid_s)
-            answer = await self._protocol.vote(super_peer, vote.seal(self._key))
-            _log.info("voted against %s at %s: %s", accused, super_peer, answer.verdict)
-
-    def _vote(self, accused: PeerId, standing: Standing, valid_s: int) -> FailVote:
-        cast_at = int(self._clock.wall())
-        return FailVote(
-            self._network.peer_id, self._numbers.next(), accused, standing.lease, valid_s, cast_at
-        )
-
-    async def _ask_accused(self, peer: PeerId) -> None:
-        lease = await self._protocol.accuse(peer)
+    async def accuse(self, peer: PeerId, at: PeerId | None) -> None:
+        """Ask a peer for a lease, and hand that to whoever keeps the leases."""
+        lease = await self._protocol.accuse(peer, at)
         if lease is not None and self._take_lease is not None:
             where = next((socket.remote_addr for socket in self._network.sockets(peer)), None)
             self._take_lease(lease, where.host if where is not None else None)
+
+    def call(self, peer: PeerId, jury: Sequence[PeerId]) -> None:
+        """Try to reach a peer, and have others do so."""
+        self._voting.suspect(peer, is_own=False)
+        for one in jury:
+            if self._network.is_connected(one):
+                self._spawn(self._protocol.doubt(one, peer))
+
+    def tell_fellows(self, peer: PeerId) -> None:
+        """Tell the other super-peers that a peer may be gone."""
+        for fellow in self.fellows():
+            self._spawn(self._protocol.doubt(fellow, peer))
+
+    def _spawn(self, call: Coroutine[Any, Any, object]) -> None:
+        """Do it, and wait for nobody."""
+        if self._tasks is None or self._calls >= CALLS_MAX:
+            call.close()
+        else:
+            self._calls += 1
+            self._tasks.create_task(self._do(call))
+
+    async def _do(self, call: Awaitable[object]) -> None:
+        try:
+            await call
+        except WarrenError as error:
+            _log.debug("a call about who is there failed: %s", error)
+        finally:
+            self._calls -= 1
 
     # --- hearsay ------------------------------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 In:  checked votes, fresher leases of the accused, who left, the time (monotonic seconds); who is online.
 Out: what became of each vote, and the changes: `Doubted` (ask the accused itself), `HeldOffline`, `Released`.
 
-    in nobody's doubt --share > ratio, from two hosts--> doubted --still so after `refute_s`--> held offline
+    in nobody's doubt --share > ratio, from two hosts--> doubted --`unanswered`: asked in vain--> held offline
             `------------- a fresher lease of the accused; the share falls: votes end, are withdrawn ----'
 
 Who may vote: whoever is online here itself. Against whom: whoever has or lately had a lease here, so nobody
 fills memory with peers that do not exist. What a vote weighs: `weights`. A liar alone never removes anyone:
 the share must pass the ratio, and the accusers must speak from two hosts at least. A crowd of liars removes
-nobody who is there: each renewal of its lease clears the votes that were against an older one.
+nobody who is there: nobody is held offline who was not asked, and each renewal of a lease clears the votes
+that were against an older one.
 
 Whoever is held offline has no say, and does not count among those online: else a few that fell silent
 together could never be told from an honest minority.
@@ -44,6 +45,9 @@ CENSUS_S: Final = 10.0
 look: 30 ms for 10,000 peers."""
 MARGIN: Final = 1e-9
 """By so much at least the ratio is passed: half of a sum of floating-point numbers is not more than half."""
+RECOUNT_S: Final = 1.0
+"""After so long a change of who is held offline is taken into the count, of all cases together. Fault: many
+that vanish at once cost a look at all who are online each."""
 LOOK_S: Final = 30.0
 """A case is looked at so often although nothing happens to it: weights grow, voters leave."""
 
@@ -56,8 +60,6 @@ class VotePolicy:
     """The share of weight that must be passed."""
     ramp_s: float = 3600.0
     """From this age of its lease on a voter weighs all it can. Attack: identities made for one vote."""
-    refute_s: float = 5.0
-    """So long the accused has to answer once the votes suffice."""
     valid_s_max: float = 900.0
     """A vote that says more is cut to this many seconds. Attack: a vote outlives its reason."""
     per_voter_max: int = 64
@@ -114,13 +116,14 @@ class _Vote(NamedTuple):
 class _Case:
     """All that is said of one accused."""
 
-    __slots__ = ("doubted_at", "is_held", "look_at", "share", "votes")
+    __slots__ = ("is_doubted", "is_held", "is_unanswered", "look_at", "share", "votes")
 
     def __init__(self) -> None:
         self.votes: dict[PeerId, _Vote] = {}
         self.share = Share(0.0, 0, 0, 0)
         self.look_at = 0.0
-        self.doubted_at: float | None = None
+        self.is_doubted = False
+        self.is_unanswered = False
         self.is_held = False
 
 
@@ -134,16 +137,20 @@ class Votes:
         "_census_at",
         "_changes",
         "_count",
+        "_held",
         "_numbers",
         "_of",
         "_online",
         "_policy",
+        "_recount_at",
     )
 
     def __init__(self, policy: VotePolicy, online: Online) -> None:
         self._policy = policy
         self._online = online
         self._cases: dict[PeerId, _Case] = {}
+        self._held: dict[PeerId, None] = {}
+        """Whom the votes hold offline, those longest held first."""
         self._of: OrderedDict[PeerId, OrderedDict[PeerId, None]] = OrderedDict()
         """Whom each voter accuses; the oldest vote first, and the voter that voted longest ago."""
         self._by_host: Counter[str] = Counter()
@@ -152,6 +159,7 @@ class Votes:
         """The number of each voter's newest vote, while it is online."""
         self._census = Census(())
         self._census_at = float("-inf")
+        self._recount_at: float | None = None
         self._changes: list[Change] = []
 
     # --- what is so ---------------------------------------------------------------------------------------
@@ -162,8 +170,12 @@ class Votes:
 
     def is_held_offline(self, peer: PeerId) -> bool:
         """Whether the votes hold a peer for offline."""
+        return peer in self._held
+
+    def is_doubted(self, peer: PeerId) -> bool:
+        """Whether the votes suffice against a peer that is to be asked, or was asked in vain."""
         case = self._cases.get(peer)
-        return case is not None and case.is_held
+        return case is not None and case.is_doubted
 
     def share(self, peer: PeerId) -> Share | None:
         """How the votes against a peer stood when they were last looked at; None: there are none."""
@@ -171,8 +183,21 @@ class Votes:
         return case.share if case is not None else None
 
     def held_offline(self) -> list[PeerId]:
-        """Whom the votes hold for offline, those longest accused first."""
-        return [peer for peer, case in self._cases.items() if case.is_held]
+        """Whom the votes hold for offline, those longest held first."""
+        return list(self._held)
+
+    @property
+    def held_count(self) -> int:
+        """How many they hold for offline."""
+        return len(self._held)
+
+    def jury(self, accused: PeerId, most: int, now: float) -> list[PeerId]:
+        """Who might try to reach somebody: the `most` who weigh the most. Nobody where all of them could not
+        hold it offline.
+        """
+        self._look_around(now)
+        asked = self._census.heaviest(most, accused)
+        return asked if self._suffices(self._census.share(accused, asked)) else []
 
     # --- what happens -------------------------------------------------------------------------------------
 
@@ -212,15 +237,28 @@ class Votes:
         for accused in list(self._of.get(voter, ())):
             self._drop(voter, accused, now)
 
+    def unanswered(self, peer: PeerId, now: float) -> None:
+        """A peer that was `Doubted` was asked for a fresh lease, and showed none."""
+        case = self._cases.get(peer)
+        if case is not None and case.is_doubted:
+            case.is_unanswered = True
+            self._judge(peer, case, now)
+
     def look(self, now: float) -> None:
         """Judge the cases that are due."""
+        recount = self._recount_at is not None and self._recount_at <= now
+        if recount:
+            self._recount_at, self._census_at = None, float("-inf")
         for peer, case in list(self._cases.items()):
-            if case.look_at <= now:
+            if recount or case.look_at <= now:
                 self._judge(peer, case, now)
 
     def next_look(self) -> float | None:
         """When to call `look` next; None: not before a vote is cast."""
-        return min((case.look_at for case in self._cases.values()), default=None)
+        at = min((case.look_at for case in self._cases.values()), default=None)
+        if at is None or self._recount_at is None:
+            return at
+        return min(at, self._recount_at)
 
     def take_changes(self) -> list[Change]:
         """What has changed since the last call, in order."""
@@ -278,35 +316,40 @@ class Votes:
         self._look_around(now)
         case.share = share = self._census.share(peer, case.votes)
         case.look_at = min([now + LOOK_S, *(vote.until for vote in case.votes.values())])
-        if share.share <= self._policy.ratio + MARGIN or share.hosts < HOSTS_MIN:
-            case.doubted_at = None
+        if not self._suffices(share):
+            case.is_doubted = case.is_unanswered = False
             if case.is_held:
-                self._end(peer, case, refuted=refuted)
-        elif case.doubted_at is None:
-            case.doubted_at = now
+                self._set_held(peer, case, now, held=False)
+                self._changes.append(Released(peer, refuted))
+        elif not case.is_doubted:
+            case.is_doubted = True
             self._changes.append(Doubted(peer, share))
-        elif not case.is_held and now >= case.doubted_at + self._policy.refute_s:
-            case.is_held = True
-            self._census_at = float("-inf")
+        elif case.is_unanswered and not case.is_held:
+            self._set_held(peer, case, now, held=True)
             self._changes.append(HeldOffline(peer, share))
-        if case.doubted_at is not None and not case.is_held:
-            case.look_at = min(case.look_at, case.doubted_at + self._policy.refute_s)
         if not case.votes:
             del self._cases[peer]
 
-    def _end(self, peer: PeerId, case: _Case, *, refuted: bool) -> None:
-        case.is_held = False
-        self._census_at = float("-inf")
-        self._changes.append(Released(peer, refuted))
+    def _suffices(self, share: Share) -> bool:
+        return share.share > self._policy.ratio + MARGIN and share.hosts >= HOSTS_MIN
+
+    def _set_held(self, peer: PeerId, case: _Case, now: float, *, held: bool) -> None:
+        case.is_held = held
+        if held:
+            self._held[peer] = None
+        else:
+            del self._held[peer]
+        if self._recount_at is None:
+            self._recount_at = now + RECOUNT_S
 
     def _look_around(self, now: float) -> None:
         """Whoever came since the last census weighs next to nothing yet, whoever left votes no more."""
         if now < self._census_at + CENSUS_S:
             return
-        ramp_s, silent = self._policy.ramp_s, set(self.held_offline())
+        ramp_s, silent = self._policy.ramp_s, self._held
         self._census_at = now
         self._census = Census(
             (peer, held.place, weight(now - held.since, ramp_s))
             for peer, held in self._online.items()
-            if not silent or peer not in silent
+            if peer not in silent
         )

@@ -17,6 +17,7 @@ that has been there for an hour weighs 1. The accused itself is left out.
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -113,6 +114,11 @@ class Census:
                 heaviest[network] = weighs
         self._heaviest = heaviest
         self._total = sum(heaviest.values())
+
+    def heaviest(self, most: int, but: PeerId) -> list[PeerId]:
+        """The `most` who weigh the most, one of them left out."""
+        found = heapq.nlargest(most + 1, self._people, key=lambda peer: self._people[peer][1])
+        return [peer for peer in found if peer != but][:most]
 
     def share(self, accused: PeerId, accusers: Iterable[PeerId]) -> Share:
         """Which share the accusers, each named once, have that are online."""

@@ -24,25 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/presence/proto/presence.proto\x12\x19warren.protocols.presence\"\x90\x01\n\x04\x43\x61ll\x12\x0e\n\x04vote\x18\x03 \x01(\x0cH\x00\x12-\n\x03\x61sk\x18\x04 \x01(\x0b\x32\x1e.warren.protocols.presence.AskH\x00\x12\x35\n\x07\x61\x63\x63used\x18\x05 \x01(\x0b\x32\".warren.protocols.presence.AccusedH\x00\x42\x06\n\x04whatJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03\"\t\n\x07\x41\x63\x63used\"\"\n\x03\x41sk\x12\r\n\x05peers\x18\x01 \x03(\x0c\x12\x0c\n\x04held\x18\x02 \x01(\x08\"\x8a\x01\n\x06\x41nswer\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".warren.protocols.presence.Verdict\x12\x36\n\tstandings\x18\x03 \x03(\x0b\x32#.warren.protocols.presence.Standing\x12\r\n\x05lease\x18\x04 \x01(\x0cJ\x04\x08\x02\x10\x03\"}\n\x08Standing\x12\x0f\n\x07peer_id\x18\x01 \x01(\x0c\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .warren.protocols.presence.State\x12\r\n\x05lease\x18\x03 \x01(\x04\x12\x10\n\x08\x61\x63\x63users\x18\x04 \x01(\r\x12\x0e\n\x06online\x18\x05 \x01(\r*_\n\x07Verdict\x12\t\n\x05TAKEN\x10\x00\x12\x07\n\x03OLD\x10\x01\x12\x08\n\x04\x46ULL\x10\x02\x12\x0e\n\nNOT_ONLINE\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\x0b\n\x07REFUTED\x10\x05\x12\x0c\n\x08NOT_HERE\x10\x06*1\n\x05State\x12\n\n\x06\x41\x42SENT\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x10\n\x0cHELD_OFFLINE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/presence/proto/presence.proto\x12\x19warren.protocols.presence\"\xc3\x01\n\x04\x43\x61ll\x12\x0e\n\x04vote\x18\x03 \x01(\x0cH\x00\x12-\n\x03\x61sk\x18\x04 \x01(\x0b\x32\x1e.warren.protocols.presence.AskH\x00\x12\x35\n\x07\x61\x63\x63used\x18\x05 \x01(\x0b\x32\".warren.protocols.presence.AccusedH\x00\x12\x31\n\x05\x64oubt\x18\x06 \x01(\x0b\x32 .warren.protocols.presence.DoubtH\x00\x42\x06\n\x04whatJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03\"\x15\n\x07\x41\x63\x63used\x12\n\n\x02\x61t\x18\x01 \x01(\x0c\"\x18\n\x05\x44oubt\x12\x0f\n\x07peer_id\x18\x01 \x01(\x0c\"\"\n\x03\x41sk\x12\r\n\x05peers\x18\x01 \x03(\x0c\x12\x0c\n\x04held\x18\x02 \x01(\x08\"\x8a\x01\n\x06\x41nswer\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".warren.protocols.presence.Verdict\x12\x36\n\tstandings\x18\x03 \x03(\x0b\x32#.warren.protocols.presence.Standing\x12\r\n\x05lease\x18\x04 \x01(\x0cJ\x04\x08\x02\x10\x03\"}\n\x08Standing\x12\x0f\n\x07peer_id\x18\x01 \x01(\x0c\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .warren.protocols.presence.State\x12\r\n\x05lease\x18\x03 \x01(\x04\x12\x10\n\x08\x61\x63\x63users\x18\x04 \x01(\r\x12\x0e\n\x06online\x18\x05 \x01(\r*_\n\x07Verdict\x12\t\n\x05TAKEN\x10\x00\x12\x07\n\x03OLD\x10\x01\x12\x08\n\x04\x46ULL\x10\x02\x12\x0e\n\nNOT_ONLINE\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\x0b\n\x07REFUTED\x10\x05\x12\x0c\n\x08NOT_HERE\x10\x06*1\n\x05State\x12\n\n\x06\x41\x42SENT\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x10\n\x0cHELD_OFFLINE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'warren.protocols.presence.proto.presence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=539
-  _globals['_VERDICT']._serialized_end=634
-  _globals['_STATE']._serialized_start=636
-  _globals['_STATE']._serialized_end=685
+  _globals['_VERDICT']._serialized_start=628
+  _globals['_VERDICT']._serialized_end=723
+  _globals['_STATE']._serialized_start=725
+  _globals['_STATE']._serialized_end=774
   _globals['_CALL']._serialized_start=78
-  _globals['_CALL']._serialized_end=222
-  _globals['_ACCUSED']._serialized_start=224
-  _globals['_ACCUSED']._serialized_end=233
-  _globals['_ASK']._serialized_start=235
-  _globals['_ASK']._serialized_end=269
-  _globals['_ANSWER']._serialized_start=272
-  _globals['_ANSWER']._serialized_end=410
-  _globals['_STANDING']._serialized_start=412
-  _globals['_STANDING']._serialized_end=537
+  _globals['_CALL']._serialized_end=273
+  _globals['_ACCUSED']._serialized_start=275
+  _globals['_ACCUSED']._serialized_end=296
+  _globals['_DOUBT']._serialized_start=298
+  _globals['_DOUBT']._serialized_end=322
+  _globals['_ASK']._serialized_start=324
+  _globals['_ASK']._serialized_end=358
+  _globals['_ANSWER']._serialized_start=361
+  _globals['_ANSWER']._serialized_end=499
+  _globals['_STANDING']._serialized_start=501
+  _globals['_STANDING']._serialized_end=626
 # @@protoc_insertion_point(module_scope)

@@ -35,18 +35,28 @@ ONLINE: State
 HELD_OFFLINE: State
 
 class Call(_message.Message):
-    __slots__ = ("vote", "ask", "accused")
+    __slots__ = ("vote", "ask", "accused", "doubt")
     VOTE_FIELD_NUMBER: _ClassVar[int]
     ASK_FIELD_NUMBER: _ClassVar[int]
     ACCUSED_FIELD_NUMBER: _ClassVar[int]
+    DOUBT_FIELD_NUMBER: _ClassVar[int]
     vote: bytes
     ask: Ask
     accused: Accused
-    def __init__(self, vote: _Optional[bytes] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., accused: _Optional[_Union[Accused, _Mapping]] = ...) -> None: ...
+    doubt: Doubt
+    def __init__(self, vote: _Optional[bytes] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., accused: _Optional[_Union[Accused, _Mapping]] = ..., doubt: _Optional[_Union[Doubt, _Mapping]] = ...) -> None: ...
 
 class Accused(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("at",)
+    AT_FIELD_NUMBER: _ClassVar[int]
+    at: bytes
+    def __init__(self, at: _Optional[bytes] = ...) -> None: ...
+
+class Doubt(_message.Message):
+    __slots__ = ("peer_id",)
+    PEER_ID_FIELD_NUMBER: _ClassVar[int]
+    peer_id: bytes
+    def __init__(self, peer_id: _Optional[bytes] = ...) -> None: ...
 
 class Ask(_message.Message):
     __slots__ = ("peers", "held")
