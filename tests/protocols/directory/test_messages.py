@@ -58,7 +58,13 @@ answers = (
     | st.builds(End, uint32, st.booleans(), st.builds(Counts, uint32, uint32))
     | st.builds(Held, positions, st.just(b"") | st.binary(min_size=16, max_size=16))
     | st.builds(OnlineAnswer, st.lists(st.booleans(), max_size=9).map(tuple))
-    | st.builds(RefusedAnswer, st.sampled_from(Reason), st.text("abc ", max_size=50), positions)
+    | st.builds(
+        RefusedAnswer,
+        st.sampled_from(Reason),
+        st.text("abc ", max_size=50),
+        positions,
+        st.integers(0, (1 << 64) - 1),
+    )
     | standings
 )
 

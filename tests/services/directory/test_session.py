@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.directory.made import entry, key
-from tests.services.directory.weak_and_super import SUPER, WEAK, Both
+from tests.services.directory.weak_and_super import SUPER, WEAK, Both, Clock
 from warren.core.errors import LimitReached
+from warren.core.lease import Lease
 from warren.protocols.directory.messages import RegistrationCall
 from warren.protocols.directory.registration import Registration
 from warren.services.directory import catalog as catalog_module
 from warren.services.directory import catalog_store
 from warren.services.directory.config import DirectoryConfig
+from warren.services.directory.session import NUMBER_MAX, LeaseNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,3 +249,25 @@ def test_what_was_told_early_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> N
         assert set(both.at_super()) == {"b"}
 
     asyncio.run(scenario())
+
+
+def test_a_clock_that_was_set_back_costs_no_lease() -> None:
+    async def main() -> None:
+        both = Both()
+        await both.weak_restarts()
+        assert await both.talk()
+        known = both.super_peer.leases.number_of(WEAK.peer_id)
+        both.clock.wall = lambda: 0.0  # type: ignore[method-assign]
+        both.session = both.new_session()
+        assert await both.talk()
+        assert both.super_peer.leases.number_of(WEAK.peer_id) == (known or 0) + 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("known", [NUMBER_MAX, (1 << 64) - 1, 0])
+def test_a_super_peer_that_claims_to_know_any_number_is_not_believed(known: int) -> None:
+    numbers = LeaseNumbers(Clock())
+    before = Lease.open(numbers.seal(WEAK, SUPER.peer_id, 60)).seq
+    assert not numbers.pass_by(known)
+    assert Lease.open(numbers.seal(WEAK, SUPER.peer_id, 60)).seq == before + 1

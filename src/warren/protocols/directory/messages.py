@@ -150,11 +150,14 @@ class OnlineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RefusedAnswer:
-    """The answer is no. position: where a registration stands that does not follow."""
+    """The answer is no. position: where a registration stands that does not follow. lease: of an old lease
+    the highest number that is known of the sender's.
+    """
 
     reason: Reason
     why: str = ""
     position: tuple[int, int] | None = None
+    lease: int = 0
 
     def to_error(self, peer: PeerId) -> WarrenError:
         """As the one who asked raises it."""
@@ -240,7 +243,9 @@ def _answer_message(answer: Answer) -> pb.Answer:
         case OnlineAnswer():
             return pb.Answer(online=pb.Online(online=answer.online))
         case RefusedAnswer():
-            refused = pb.Refused(reason=_wire_reason(answer.reason), why=answer.why[:WHY_CHARS_MAX])
+            refused = pb.Refused(
+                reason=_wire_reason(answer.reason), why=answer.why[:WHY_CHARS_MAX], lease=answer.lease
+            )
             if answer.position is not None:
                 refused.epoch, refused.seq = answer.position
             return pb.Answer(refused=refused)
@@ -359,7 +364,8 @@ def _refused(message: pb.Refused) -> RefusedAnswer:
     except ValueError:
         reason = Reason.UNSPECIFIED  # one of a later version
     why = "".join(char for char in message.why[:WHY_CHARS_MAX] if char.isprintable())
-    return RefusedAnswer(reason, why, (message.epoch, message.seq) if message.HasField("epoch") else None)
+    position = (message.epoch, message.seq) if message.HasField("epoch") else None
+    return RefusedAnswer(reason, why, position, message.lease)
 
 
 def _wire_reason(reason: Reason) -> pb.Refused.Reason:

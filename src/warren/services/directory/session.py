@@ -35,6 +35,10 @@ ROUNDS_MAX: Final = 8
 """Snapshots of one attempt. Fault: a super-peer that says each time that it has something else."""
 
 
+NUMBER_MAX: Final = 1 << 62
+"""Attack: a super-peer that claims to know a number near the last makes this node run out of them."""
+
+
 class Talk(Protocol):
     """A stream to a super-peer; see `protocols.directory.protocol.Talk`."""
 
@@ -42,7 +46,9 @@ class Talk(Protocol):
 
 
 class LeaseNumbers:
-    """The numbers of the leases of one node: they rise over restarts, too, while the clock does."""
+    """The numbers of the leases of one node: they rise over restarts, too, while the clock does. Where that
+    was set back a super-peer says which number it knows, and they go on from there.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -54,6 +60,13 @@ class LeaseNumbers:
         self._last = max(self._last + 1, int(self._clock.wall() * 1000))
         held_s = int(self._clock.now() - self._since)
         return Lease(key.peer_id, self._last, valid_s, held_s, super_peer).seal(key)
+
+    def pass_by(self, known: int) -> bool:
+        """A super-peer knows a higher number of this node's; whether that may be."""
+        if not self._last <= known < NUMBER_MAX:
+            return False
+        self._last = known
+        return True
 
 
 class Session:
@@ -134,8 +147,10 @@ class Session:
                         await self._send_news(talk)
 
     async def _renew(self, talk: Talk) -> None:
-        lease = self._numbers.seal(self._key, self._peer, self._lease_s)
-        held = await self._ask(talk, LeaseCall(lease))
+        answer = await talk.ask(self._lease_call())
+        if isinstance(answer, RefusedAnswer) and self._numbers.pass_by(answer.lease):
+            answer = await talk.ask(self._lease_call())
+        held = self._held_of(answer)
         self._take(held)
         if not held.audiences:
             self._who = b""
@@ -243,8 +258,10 @@ class Session:
         self._take(answer)
         return True
 
-    async def _ask(self, talk: Talk, call: LeaseCall) -> Held:
-        answer = await talk.ask(call)
+    def _lease_call(self) -> LeaseCall:
+        return LeaseCall(self._numbers.seal(self._key, self._peer, self._lease_s))
+
+    def _held_of(self, answer: Answer) -> Held:
         if isinstance(answer, RefusedAnswer):
             raise answer.to_error(self._peer)
         if not isinstance(answer, Held):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation, StorageError
@@ -146,7 +146,8 @@ class SuperPeer:
             return self._refuse(peer, Reason.BAD, "a lease of another peer, or for another one")
         taken = self.take_lease(lease, host)
         if taken is Taken.OLD:
-            return self._refuse(peer, Reason.BAD, "a lease that was shown before")
+            refused = self._refuse(peer, Reason.BAD, "a lease that was shown before")
+            return replace(refused, lease=self.leases.number_of(peer) or 0)
         if taken is Taken.FULL:
             return RefusedAnswer(Reason.FULL, "there is no room for another peer")
         return self.held(peer)

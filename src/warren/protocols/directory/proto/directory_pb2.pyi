@@ -205,7 +205,7 @@ class Online(_message.Message):
     def __init__(self, online: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class Refused(_message.Message):
-    __slots__ = ("reason", "why", "epoch", "seq")
+    __slots__ = ("reason", "why", "epoch", "seq", "lease")
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNSPECIFIED: _ClassVar[Refused.Reason]
@@ -230,11 +230,13 @@ class Refused(_message.Message):
     WHY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     reason: Refused.Reason
     why: str
     epoch: int
     seq: int
-    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ...) -> None: ...
+    lease: int
+    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("hits", "counts", "end", "held", "online", "refused", "standing")
