@@ -86,6 +86,17 @@ def test_who_is_accused_is_looked_into_again_before_the_vote_ends_and_not_for_ev
     assert max(late - early for early, late in pairwise(times)) == VOTE_S / 2
 
 
+def test_a_new_sign_against_one_who_is_accused_already_is_looked_into_before_its_time() -> None:
+    accusing = made()
+    accusing.suspect(ANNA, 0.0)
+    accusing.next(0.0)
+    assert not accusing.suspect(ANNA, AGAIN_S)  # it is being looked into
+    accusing.looked(ANNA, "accused", 8.0)
+    assert accusing.suspect(ANNA, 20.0, is_own=False)
+    assert not accusing.suspect(ANNA, 20.0)
+    assert accusing.next(20.0) == LookInto(ANNA, is_own=False)
+
+
 def test_the_vote_is_taken_back_when_the_peer_is_met_whenever_that_is() -> None:
     accusing = made()
     accusing.suspect(ANNA, 0.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.services.presence.support import peer
+from tests.services.presence.support import apart, peer
 from warren.network.places import place_of
 from warren.services.presence.weights import Census, Share, weight
 
@@ -103,3 +103,10 @@ def test_more_identities_on_one_host_do_not_make_it_heavier(
     alone = one.share(peer(99), {peer(100)}).share
     together = crowd.share(peer(99), {peer(100 + number) for number in range(more)}).share
     assert together == pytest.approx(alone)
+
+
+def test_the_heaviest_are_the_same_for_all_but_the_accused_itself() -> None:
+    census = Census((peer(number), apart(number), number / 10) for number in range(8))
+    assert census.heaviest(3, peer(0)) == [peer(7), peer(6), peer(5)]
+    assert census.heaviest(3, peer(6)) == [peer(7), peer(5), peer(4)]
+    assert census.heaviest(20, peer(7)) == [peer(number) for number in range(6, -1, -1)]

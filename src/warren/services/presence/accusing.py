@@ -91,12 +91,19 @@ class Accusing:
 
     def suspect(self, peer: PeerId, now: float, *, is_own: bool = True) -> bool:
         """There is a sign that a peer may be gone; whether it is looked into. is_own: see `LookInto`."""
-        if peer in self._suspects or len(self._suspects) >= ACCUSED_MAX:
+        suspect = self._suspects.get(peer)
+        if suspect is not None and (suspect.looking or suspect.due <= now):
+            return False
+        if suspect is None and len(self._suspects) >= ACCUSED_MAX:
             return False
         if not self._seen.is_due(peer, now):
             return False
-        self._withdraw.pop(peer, None)
-        self._suspects[peer] = _Suspect(now, is_own=is_own)
+        if suspect is None:
+            self._withdraw.pop(peer, None)
+            self._suspects[peer] = _Suspect(now, is_own=is_own)
+        else:
+            # It was there meanwhile, maybe, and this node has not met it.
+            suspect.due, suspect.is_own = now, is_own
         return True
 
     def accuses(self, peer: PeerId) -> bool:

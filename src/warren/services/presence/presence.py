@@ -119,7 +119,8 @@ class Presence:
         return place_of(self._network.peer_id, hosts[0])
 
     def shut_desk(self) -> None:
-        """Be none any more."""
+        """Be none any more. A lease that is still on its way is taken by nobody."""
+        self._take_lease = None
         self._desk.shut()
 
     @property

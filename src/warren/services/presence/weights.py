@@ -97,12 +97,14 @@ class _Network:
 class Census:
     """Who was online at one moment, and what each weighs. 10,000 peers take 30 ms."""
 
-    __slots__ = ("_heaviest", "_members", "_networks", "_people", "_total")
+    __slots__ = ("_heaviest", "_members", "_networks", "_people", "_ranked", "_total")
 
     def __init__(self, online: Iterable[tuple[PeerId, Place, float]]) -> None:
         """online: peer, place, weight."""
         self._people: dict[PeerId, tuple[Place, float]] = {}
         self._members: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+        self._ranked: list[PeerId] = []
+        """The heaviest, as many as were asked for: the same for each who is accused."""
         self._networks: dict[str, _Network] = {}
         """Those that were spoken for: most are not."""
         heaviest: dict[str, float] = {}
@@ -117,8 +119,9 @@ class Census:
 
     def heaviest(self, most: int, but: PeerId) -> list[PeerId]:
         """The `most` who weigh the most, one of them left out."""
-        found = heapq.nlargest(most + 1, self._people, key=lambda peer: self._people[peer][1])
-        return [peer for peer in found if peer != but][:most]
+        if len(self._ranked) != min(most + 1, len(self._people)):
+            self._ranked = heapq.nlargest(most + 1, self._people, key=lambda peer: self._people[peer][1])
+        return [peer for peer in self._ranked if peer != but][:most]
 
     def share(self, accused: PeerId, accusers: Iterable[PeerId]) -> Share:
         """Which share the accusers, each named once, have that are online."""
