@@ -83,13 +83,13 @@ def held(node: Node, *others: Node) -> list[bool]:
 # --- who vanishes -----------------------------------------------------------------------------------------
 
 
-def test_who_vanishes_is_shown_offline_within_35_s_although_nobody_uses_it() -> None:
+def test_who_vanishes_is_shown_offline_within_30_s_although_nobody_uses_it() -> None:
     async def main() -> None:
         async with village(6) as place:
             gone = place[5].peer_id
             events = place[0].events()
             pull_cable(place, 5)
-            took_s = await until(lambda: not is_shown(place, 5), 35)
+            took_s = await until(lambda: not is_shown(place, 5), 30)
             assert took_s > 5
             desk = place[0].presence.desk
             assert gone in place.directory(0).super_peer.leases  # the votes were faster than its lease
@@ -162,7 +162,7 @@ def test_a_newcomer_does_not_dial_whom_the_votes_hold_offline() -> None:
     async def main() -> None:
         async with village(5) as place:
             pull_cable(place, 4)
-            await until(lambda: not is_shown(place, 4), 35)
+            await until(lambda: not is_shown(place, 4), 30)
             await place[3].close()
             place._config = replace(CONFIG, discovery=replace(CONFIG.discovery, connections=16))
             newcomer = await place.start(3)
@@ -185,7 +185,7 @@ def test_who_is_cut_off_votes_against_nobody_and_its_return_clears_the_votes() -
         async with village(5) as place:
             events = place[0].events()
             pull_cable(place, 4)
-            await until(lambda: not is_shown(place, 4), 35)
+            await until(lambda: not is_shown(place, 4), 30)
             numbers = place[4].presence._voting._numbers
             await asyncio.sleep(600)
             assert numbers._last == 0  # it has signed no vote
