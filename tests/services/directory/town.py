@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from warren.runtime.simulated import VirtualLoop
     from warren.services.directory.directory import Directory
     from warren.services.directory.model import Hit
+    from warren.services.presence.config import PresenceConfig
 
 
 class Town:
@@ -99,6 +100,7 @@ async def town(
     public: bool = False,
     seed: object = 0,
     directory: DirectoryConfig | None = None,
+    presence: PresenceConfig | None = None,
 ) -> AsyncIterator[Town]:
     """Start a node of each role. lan: they find each other; else they are connected by `connect` alone.
     public: their addresses are such as anybody can reach.
@@ -107,7 +109,7 @@ async def town(
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=0.001))
     discovery = Config().discovery if lan else QUIET.discovery
-    config = replace(QUIET, discovery=discovery)
+    config = replace(QUIET, discovery=discovery, presence=presence or QUIET.presence)
     place = Town(world, roles, config, directory or DirectoryConfig(), public=public)
     try:
         for number in range(len(roles)):

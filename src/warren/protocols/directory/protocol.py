@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -19,6 +20,7 @@ from warren.core import varint
 from warren.core.errors import ConnectionClosed, ProtocolViolation, RequestTimeout
 from warren.core.found import Counts
 from warren.core.framing import frame
+from warren.network.allowance import Seldom
 from warren.protocols.directory.messages import (
     ANSWER_BYTES_MAX,
     CALL_BYTES_MAX,
@@ -64,6 +66,10 @@ STREAMS_MAX: Final = 16
 HITS_READ_MAX: Final = 10_000
 """Hits taken from one answer to a query; a message without any counts as one. Attack: whom we asked finds
 without end."""
+NAMED_EVERY_S: Final = 60.0
+"""Between two lines in the log on the same peer. Attack: a log that fills the disk."""
+NAMED_MAX: Final = 1024
+_log = logging.getLogger(__name__)
 
 
 class Conversation(Protocol):
@@ -93,6 +99,7 @@ class DirectoryProtocol:
         self._network = network
         self._serving: Counter[Socket] = Counter()
         self._answerer: Answerer | None = None
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
 
     # --- answering ------------------------------------------------------------------------------------------
 
@@ -149,6 +156,8 @@ class DirectoryProtocol:
             return read_call(data)
         except ProtocolViolation as error:
             stream.write_nowait(frame(answer_to_bytes(RefusedAnswer(Reason.BAD, str(error)))))
+            if self._named.is_due(stream.peer_id, self._network.clock()):
+                _log.warning("%s sends what is no call: %s", stream.peer_id, error)
             raise
 
     def _count(self, message: Call | Answer, direction: Literal["in", "out"]) -> None:

@@ -82,6 +82,10 @@ class Super(Protocol):
         """A neighbour says something. Raises `WarrenError` for what costs it the stream."""
         ...
 
+    def offended(self, peer: PeerId, what: str) -> None:
+        """A neighbour broke the rules; that cost it the stream."""
+        ...
+
     def answer(self, socket: Socket, ask: Ask) -> AsyncGenerator[Hits | Done, None]:
         """What a guest gets. Raises `WarrenError` for what costs it the stream."""
         ...
@@ -184,6 +188,9 @@ class OverlayProtocol:
             while True:
                 message = await self._read(stream, NEIGHBOUR_BYTES_MAX, None)
                 here.heard(peer, message)
+        except ProtocolViolation as error:
+            here.offended(peer, str(error))
+            raise
         finally:
             if self._inbound.get(peer) is stream:
                 self.drop(peer)
