@@ -37,6 +37,7 @@ class Machine:
         self.name = name
         self.home = folder / name
         self.downloads = folder / f"{name}-downloads"
+        self.listen = LOOPBACK
         self._children: list[subprocess.Popen[str]] = []
         self.environment = environment(
             WARREN_HOME=str(self.home), WARREN_DOWNLOAD_DIR=str(self.downloads), HOME=str(folder)
@@ -62,16 +63,21 @@ class Machine:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """A node in the foreground; returns when it is ready."""
+        child = self.launch(*words)
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["event"] == "ready"
+        return child
+
+    def launch(self, *words: str) -> subprocess.Popen[str]:
+        """The same, without waiting: its first line says that it is ready."""
         child = subprocess.Popen(
-            [*PROGRAM, "up", "--name", self.name, *LOOPBACK, "--json", *words],
+            [*PROGRAM, "up", "--name", self.name, *self.listen, "--json", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
         )
         self._children.append(child)
-        assert child.stdout is not None
-        assert json.loads(child.stdout.readline())["event"] == "ready"
         return child
 
     def clear_up(self) -> None:
