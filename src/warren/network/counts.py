@@ -1,14 +1,14 @@
 """How much a network has and did: counted where it happens, added up when somebody looks.
 
-In:  sockets that end, limits that refused; on request all sockets. Out: `Counts`. Nothing is counted per byte
-or frame that was not counted before.
+In:  sockets that end, limits that refused, messages of protocols that count theirs; on request all sockets.
+Out: `Counts`. Nothing is counted per byte or frame that was not counted before.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,17 +18,27 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
 
 
+class Sort(NamedTuple):
+    """A sort of message. kind: what it is called in the page of its protocol, as `query` or `hits`."""
+
+    protocol: str
+    kind: str
+    direction: Literal["in", "out"]
+
+
 class Tally:
     """What happened since the start, and is over.
 
     opened: connections that came to carry streams, by direction. refused: newcomers turned away, by limit.
+    messages: those that came and could be read, and those that were sent.
     """
 
-    __slots__ = ("bytes_in", "bytes_out", "opened", "refused")
+    __slots__ = ("bytes_in", "bytes_out", "messages", "opened", "refused")
 
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.messages: Counter[Sort] = Counter()
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -42,7 +52,7 @@ class Tally:
 class Counts:
     """One moment. inbound, outbound: sockets, those in their handshake included.
 
-    bytes_in, bytes_out, opened, refused: since the start.
+    bytes_in, bytes_out, opened, refused, messages: since the start.
     """
 
     peers: int
@@ -54,6 +64,7 @@ class Counts:
     bytes_out: int
     opened: Mapping[str, int]
     refused: Mapping[str, int]
+    messages: Mapping[Sort, int]
 
 
 def counts_of(
@@ -70,4 +81,5 @@ def counts_of(
         bytes_out=tally.bytes_out + sum(socket.bytes_out for socket in sockets),
         opened=dict(tally.opened),
         refused=dict(tally.refused),
+        messages=dict(tally.messages),
     )

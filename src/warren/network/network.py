@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from warren.core.errors import (
     Blocked,
@@ -21,7 +21,7 @@ from warren.core.errors import (
 from warren.core.multiaddr import Multiaddr
 from warren.network.addresses import AddressBook
 from warren.network.config import NetworkConfig
-from warren.network.counts import counts_of
+from warren.network.counts import Sort, counts_of
 from warren.network.dialer import Dialer
 from warren.network.ending import drop, end
 from warren.network.events import EventBus, ListenStarted, ListenStopped, PeerDoubted
@@ -274,6 +274,10 @@ class Network:
         return counts_of(
             self._registry.all(), self._registry.peers(), self._registry.limits, self._registry.tally
         )
+
+    def count_message(self, protocol: str, kind: str, direction: Literal["in", "out"]) -> None:
+        """A message of a protocol was sent or came; see `counts`."""
+        self._registry.tally.messages[Sort(protocol, kind, direction)] += 1
 
     @property
     def load(self) -> float:

@@ -41,6 +41,8 @@ def test_the_metrics_are_the_numbers_of_the_node() -> None:
     assert (plain["warren_dht_peers"], plain["warren_dht_records"]) == (17, 3)
     assert (plain["warren_presence_online"], plain["warren_presence_held_offline"]) == (12, 2)
     assert plain["warren_presence_votes"] == 7
+    labels = (("direction", "out"), ("kind", "hits"), ("protocol", "directory"))
+    assert found["warren_messages_total", labels] == 8
 
 
 def test_without_a_node_there_is_only_that_it_is_not_ready() -> None:
@@ -60,6 +62,7 @@ def test_server_info_is_the_same_as_json() -> None:
     assert found["peers"] == {"connected": 3, "known": 40}
     assert found["sockets"]["refused"] == {"per_ip_max": 2}
     assert found["traffic"] == {"bytes_in": 1000, "bytes_out": 2000}
+    assert found["messages"] == {"directory": {"query": {"in": 5}, "hits": {"out": 8}}}
     assert found["presence"] == {"online": 12, "held_offline": 2, "votes": 7}
     assert found["dht"] == {"mode": "server", "peers": 17, "records": 3, "providers": 2}
     assert (found["ready"], found["roles"], found["uptime_s"]) == (True, ["dht"], 12.5)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from warren.runtime.simulated import VirtualLoop
     from warren.services.directory.directory import Directory
     from warren.services.directory.model import Hit
+    from warren.services.presence.config import PresenceConfig
 
 
 class Town:
@@ -100,6 +101,7 @@ async def town(
     seed: object = 0,
     directory: DirectoryConfig | None = None,
     others: Config = QUIET,
+    presence: PresenceConfig | None = None,
 ) -> AsyncIterator[Town]:
     """Start a node of each role. lan: they find each other; else they are connected by `connect` alone.
     public: their addresses are such as anybody can reach, each in a network of its own. others: what else
@@ -109,7 +111,7 @@ async def town(
     world = World(seed, loop=loop)
     world.network.set_default(Quality(latency_s=0.001))
     discovery = Config().discovery if lan else others.discovery
-    config = replace(others, discovery=discovery)
+    config = replace(others, discovery=discovery, presence=presence or others.presence)
     place = Town(world, roles, config, directory or DirectoryConfig(), public=public)
     try:
         for number in range(len(roles)):

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from warren.network.counts import Sort
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -42,6 +44,7 @@ def server_info(now: Snapshot, *, ready: bool) -> bytes:
         },
         "streams": counts.streams,
         "traffic": {"bytes_in": counts.bytes_in, "bytes_out": counts.bytes_out},
+        "messages": _by_protocol(counts.messages),
         "dht": {
             "mode": now.dht.mode,
             "peers": now.dht.peers,
@@ -60,6 +63,13 @@ def server_info(now: Snapshot, *, ready: bool) -> bytes:
         },
     }
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _by_protocol(messages: Mapping[Sort, int]) -> dict[str, dict[str, dict[str, int]]]:
+    document: dict[str, dict[str, dict[str, int]]] = {}
+    for (protocol, kind, direction), count in sorted(messages.items()):
+        document.setdefault(protocol, {}).setdefault(kind, {})[direction] = count
+    return document
 
 
 class Metrics(Collector):
@@ -99,6 +109,7 @@ def _of_node(now: Snapshot) -> Iterator[Metric]:
     opened = {"inbound": 0, "outbound": 0} | dict(now.counts.opened)
     yield _counters("sockets_opened", "Connections that came to carry streams.", "direction", opened)
     yield _counters("sockets_refused", "Newcomers turned away, by limit.", "limit", now.counts.refused)
+    yield _messages(now.counts.messages)
     modes = {mode: mode == now.dht.mode for mode in ("off", "client", "server")}
     yield _gauges("dht_mode", "1 for the mode that the DHT is in.", "mode", modes)
     yield _gauge("dht_peers", "Peers in the routing table.", now.dht.peers)
@@ -109,6 +120,14 @@ def _of_node(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("presence_online", "Peers with a lease, at a super-peer.", now.presence.online)
     yield _gauge("presence_held_offline", "Peers that fail votes hold offline.", now.presence.held_offline)
     yield _gauge("presence_votes", "Fail votes kept.", now.presence.votes)
+
+
+def _messages(counted: Mapping[Sort, int]) -> Metric:
+    text = "Messages of the protocols that count theirs."
+    family = CounterMetricFamily("warren_messages", text, labels=Sort._fields)
+    for sort in sorted(counted):
+        family.add_metric(sort, counted[sort])
+    return family
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -171,6 +171,27 @@ Call: TypeAlias = QueryCall | RegistrationCall | LeaseCall | Bye | PresenceCall 
 Answer: TypeAlias = HitsAnswer | Counts | End | Held | OnlineAnswer | RefusedAnswer | Standing
 
 
+_KINDS: Final[dict[type, str]] = {
+    QueryCall: "query",
+    RegistrationCall: "registration",
+    LeaseCall: "lease",
+    Bye: "bye",
+    PresenceCall: "presence",
+    Standing: "standing",
+    HitsAnswer: "hits",
+    Counts: "counts",
+    End: "end",
+    Held: "held",
+    OnlineAnswer: "online",
+    RefusedAnswer: "refused",
+}
+
+
+def kind_of(message: Call | Answer) -> str:
+    """What it is called in proto/directory.proto."""
+    return _KINDS[type(message)]
+
+
 def call_to_bytes(call: Call) -> bytes:
     """A call as one message."""
     return _call_message(call).SerializeToString()

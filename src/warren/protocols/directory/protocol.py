@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -19,6 +20,7 @@ from warren.core import varint
 from warren.core.errors import ConnectionClosed, ProtocolViolation, RequestTimeout
 from warren.core.found import Counts
 from warren.core.framing import frame
+from warren.network.allowance import Seldom
 from warren.protocols.directory.messages import (
     ANSWER_BYTES_MAX,
     CALL_BYTES_MAX,
@@ -28,13 +30,15 @@ from warren.protocols.directory.messages import (
     RefusedAnswer,
     answer_to_bytes,
     call_to_bytes,
+    kind_of,
     read_answer,
     read_call,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
+    from typing import Literal, TypeAlias
 
     from warren.core.found import Found
     from warren.core.peer_id import PeerId
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
         QueryCall,
     )
 
+    Count: TypeAlias = Callable[[Call | Answer, Literal["in", "out"]], None]
+
 PROTOCOL: Final = "/warren/directory/1.0.0"
 """Spoken by all who answer queries."""
 SUPER_PEER: Final = "/warren/super/1.0.0"
@@ -58,7 +64,12 @@ TIMEOUT_S: Final = 10.0
 STREAMS_MAX: Final = 16
 """Streams that one connection may have open here. Attack: queries that nobody reads."""
 HITS_READ_MAX: Final = 10_000
-"""Hits taken from one answer to a query. Attack: whom we asked finds without end."""
+"""Hits taken from one answer to a query; a message without any counts as one. Attack: whom we asked finds
+without end."""
+NAMED_EVERY_S: Final = 60.0
+"""Between two lines in the log on the same peer. Attack: a log that fills the disk."""
+NAMED_MAX: Final = 1024
+_log = logging.getLogger(__name__)
 
 
 class Conversation(Protocol):
@@ -88,6 +99,7 @@ class DirectoryProtocol:
         self._network = network
         self._serving: Counter[Socket] = Counter()
         self._answerer: Answerer | None = None
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
 
     # --- answering ------------------------------------------------------------------------------------------
 
@@ -114,7 +126,7 @@ class DirectoryProtocol:
         try:
             conversation = self._answerer.converse(socket)
             try:
-                await _converse(stream, conversation)
+                await self._converse(stream, conversation)
             finally:
                 conversation.end()
         finally:
@@ -122,11 +134,40 @@ class DirectoryProtocol:
             if not self._serving[socket]:
                 del self._serving[socket]
 
+    async def _converse(self, stream: Stream, conversation: Conversation) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    data = await _next_call(stream)
+            except TimeoutError as error:
+                raise ProtocolViolation(f"directory: no call within {TIMEOUT_S:g} s") from error
+            if data is None:
+                return
+            call = self._read_call(stream, data)
+            self._count(call, "in")
+            async with contextlib.aclosing(conversation.answer(call)) as answers:
+                async for answer in answers:
+                    await stream.write(frame(answer_to_bytes(answer)))
+                    self._count(answer, "out")
+            stream.socket.flush()
+
+    def _read_call(self, stream: Stream, data: bytes) -> Call:
+        try:
+            return read_call(data)
+        except ProtocolViolation as error:
+            stream.write_nowait(frame(answer_to_bytes(RefusedAnswer(Reason.BAD, str(error)))))
+            if self._named.is_due(stream.peer_id, self._network.clock()):
+                _log.warning("%s sends what is no call: %s", stream.peer_id, error)
+            raise
+
+    def _count(self, message: Call | Answer, direction: Literal["in", "out"]) -> None:
+        self._network.count_message("directory", kind_of(message), direction)
+
     # --- asking ---------------------------------------------------------------------------------------------
 
     def talk(self, peer: PeerId) -> Talk:
         """A stream for calls. Raises ConnectionClosed where there is no connection."""
-        return Talk(self._open(peer))
+        return Talk(self._open(peer), self._count)
 
     async def ask(self, peer: PeerId, call: Call, timeout_s: float = TIMEOUT_S) -> Answer:
         """One call that has one answer. Raises what `talk` and `Talk.ask` raise."""
@@ -144,13 +185,15 @@ class DirectoryProtocol:
         try:
             stream.write_through(frame(call_to_bytes(call)))
             stream.close_write()
+            self._count(call, "out")
             while True:
                 answer = read_answer(await stream.read_frame(ANSWER_BYTES_MAX))
+                self._count(answer, "in")
+                read += len(answer.hits) or 1 if isinstance(answer, HitsAnswer) else 1
+                if read > HITS_READ_MAX:
+                    raise ProtocolViolation(f"{peer} answers with more than {HITS_READ_MAX} hits")
                 match answer:
                     case HitsAnswer():
-                        read += len(answer.hits)
-                        if read > HITS_READ_MAX:
-                            raise ProtocolViolation(f"{peer} answers with more than {HITS_READ_MAX} hits")
                         for hit in answer.hits:
                             yield hit
                     case End():
@@ -182,10 +225,11 @@ class DirectoryProtocol:
 class Talk:
     """A stream on which we ask. Use it as `async with`."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_count", "_stream")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, count: Count) -> None:
         self._stream = stream
+        self._count = count
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,30 +246,13 @@ class Talk:
         try:
             async with asyncio.timeout(timeout_s):
                 self._stream.write_through(frame(call_to_bytes(call)))
+                self._count(call, "out")
                 await self._stream.drain()
-                return read_answer(await self._stream.read_frame(ANSWER_BYTES_MAX))
+                answer = read_answer(await self._stream.read_frame(ANSWER_BYTES_MAX))
+                self._count(answer, "in")
+                return answer
         except TimeoutError as error:
             raise RequestTimeout(f"{self._stream.peer_id} did not answer within {timeout_s:g} s") from error
-
-
-async def _converse(stream: Stream, conversation: Conversation) -> None:
-    while True:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                data = await _next_call(stream)
-        except TimeoutError as error:
-            raise ProtocolViolation(f"directory: no call within {TIMEOUT_S:g} s") from error
-        if data is None:
-            return
-        try:
-            call = read_call(data)
-        except ProtocolViolation as error:
-            stream.write_nowait(frame(answer_to_bytes(RefusedAnswer(Reason.BAD, str(error)))))
-            raise
-        async with contextlib.aclosing(conversation.answer(call)) as answers:
-            async for answer in answers:
-                await stream.write(frame(answer_to_bytes(answer)))
-        stream.socket.flush()
 
 
 async def _next_call(stream: Stream) -> bytes | None:

@@ -111,6 +111,11 @@ class Again:
 Message: TypeAlias = Join | Ask | Hits | Done | Summary | Again
 
 
+def kind_of(message: Message) -> str:
+    """What it is called in proto/overlay.proto."""
+    return type(message).__name__.lower()
+
+
 def encode(message: Message) -> bytes:
     """The bytes of one frame."""
     match message:

@@ -19,7 +19,7 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
 
-from warren.core.errors import LimitReached, ProtocolViolation
+from warren.core.errors import LimitReached, ProtocolViolation, RequestTimeout
 from warren.core.framing import frame
 from warren.protocols.overlay.messages import (
     GUEST_BYTES_MAX,
@@ -31,10 +31,12 @@ from warren.protocols.overlay.messages import (
     Join,
     decode,
     encode,
+    kind_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from typing import Literal
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -78,6 +80,10 @@ class Super(Protocol):
 
     def heard(self, peer: PeerId, message: Message) -> None:
         """A neighbour says something. Raises `WarrenError` for what costs it the stream."""
+        ...
+
+    def offended(self, peer: PeerId, what: str) -> None:
+        """A neighbour broke the rules; that cost it the stream."""
         ...
 
     def answer(self, socket: Socket, ask: Ask) -> AsyncGenerator[Hits | Done, None]:
@@ -127,6 +133,7 @@ class OverlayProtocol:
             stream = await self._network.open_stream(peer, PROTOCOL, timeout_s=TIMEOUT_S)
             self._outbound[peer] = stream
             stream.write_nowait(frame(encode(Join())))
+            self._count(Join(), "out")
         finally:
             del self._opening[peer]
             opening.set()
@@ -141,6 +148,7 @@ class OverlayProtocol:
             self.drop(peer)
             return False
         stream.write_nowait(frame(encode(message)))
+        self._count(message, "out")
         return True
 
     def is_open(self, peer: PeerId) -> bool:
@@ -158,7 +166,7 @@ class OverlayProtocol:
             self._super.left(peer)
 
     async def _serve(self, stream: Stream) -> None:
-        first = await _read(stream, GUEST_BYTES_MAX, TIMEOUT_S)
+        first = await self._read(stream, GUEST_BYTES_MAX, TIMEOUT_S)
         match first:
             case Join():
                 await self._hear(stream)
@@ -178,8 +186,11 @@ class OverlayProtocol:
         try:
             await here.joined(stream.socket)
             while True:
-                message = await _read(stream, NEIGHBOUR_BYTES_MAX, None)
+                message = await self._read(stream, NEIGHBOUR_BYTES_MAX, None)
                 here.heard(peer, message)
+        except ProtocolViolation as error:
+            here.offended(peer, str(error))
+            raise
         finally:
             if self._inbound.get(peer) is stream:
                 self.drop(peer)
@@ -198,6 +209,7 @@ class OverlayProtocol:
             async with aclosing(here.answer(stream.socket, ask)) as answers:
                 async for message in answers:
                     await stream.write(frame(encode(message)))
+                    self._count(message, "out")
         finally:
             self._guests[peer] -= 1
             if not self._guests[peer]:
@@ -205,13 +217,14 @@ class OverlayProtocol:
 
     async def ask(self, peer: PeerId, ask: Ask, timeout_s: float) -> AsyncGenerator[Hits, None]:
         """What a super-peer that is no neighbour finds itself. Raises what `open_stream` raises,
-        `ProtocolViolation`.
+        `ProtocolViolation`, `RequestTimeout`.
         """
         stream = await self._network.open_stream(peer, PROTOCOL, timeout_s=timeout_s)
         try:
             stream.write_nowait(frame(encode(ask)))
+            self._count(ask, "out")
             for _ in range(ANSWERS_MAX):
-                message = await _read(stream, HITS_BYTES_MAX, timeout_s)
+                message = await self._read(stream, HITS_BYTES_MAX, timeout_s)
                 if isinstance(message, Done):
                     return
                 if not isinstance(message, Hits) or message.id != ask.id or message.responder != peer:
@@ -220,10 +233,16 @@ class OverlayProtocol:
         finally:
             stream.close_nowait()
 
+    # --- one message --------------------------------------------------------------------------------------
 
-async def _read(stream: Stream, bytes_max: int, timeout_s: float | None) -> Message:
-    try:
-        async with asyncio.timeout(timeout_s):
-            return decode(await stream.read_frame(bytes_max))
-    except TimeoutError as error:
-        raise ProtocolViolation(f"overlay: no message within {timeout_s:g} s") from error
+    async def _read(self, stream: Stream, bytes_max: int, timeout_s: float | None) -> Message:
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = decode(await stream.read_frame(bytes_max))
+        except TimeoutError as error:
+            raise RequestTimeout(f"overlay: no message within {timeout_s:g} s") from error
+        self._count(message, "in")
+        return message
+
+    def _count(self, message: Message, direction: Literal["in", "out"]) -> None:
+        self._network.count_message("overlay", kind_of(message), direction)

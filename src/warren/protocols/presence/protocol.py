@@ -14,13 +14,14 @@ Refuses what messages.py refuses, envelopes of others, late messages, and more c
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import LimitReached, ProtocolViolation, RequestTimeout
 from warren.core.fail_vote import FailVote
 from warren.core.framing import frame
 from warren.core.lease import Lease
-from warren.network.allowance import Allowances, Rate
+from warren.network.allowance import Allowances, Rate, Seldom
 from warren.network.limits import ip_group
 from warren.protocols.presence.messages import (
     ANSWER_BYTES_MAX,
@@ -56,6 +57,10 @@ CALLS_ALL: Final = Rate(4096, 1024.0)
 renew three times a minute need 500."""
 KEYS_MAX: Final = 20_000
 """Peers, and hosts, whose allowance is remembered. Attack: keys without end."""
+NAMED_EVERY_S: Final = 60.0
+"""Between two lines in the log on the same peer. Attack: a log that fills the disk."""
+NAMED_MAX: Final = 1024
+_log = logging.getLogger(__name__)
 
 
 class Register(Protocol):
@@ -73,7 +78,7 @@ class Register(Protocol):
 class PresenceProtocol:
     """Serves from now on, and calls others."""
 
-    __slots__ = ("_calls", "_calls_by_host", "_doubt", "_network", "_refute", "_register")
+    __slots__ = ("_calls", "_calls_by_host", "_doubt", "_named", "_network", "_refute", "_register")
 
     def __init__(
         self,
@@ -92,6 +97,7 @@ class PresenceProtocol:
         now = network.clock()
         self._calls: Allowances[PeerId] = Allowances(CALLS, CALLS_ALL, KEYS_MAX, now)
         self._calls_by_host: Allowances[str] = Allowances(CALLS_HOST, CALLS_ALL, KEYS_MAX, now)
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
         network.handle_stream(PROTOCOL, self._serve)
 
     # --- calling ------------------------------------------------------------------------------------------
@@ -143,15 +149,20 @@ class PresenceProtocol:
     # --- answering ----------------------------------------------------------------------------------------
 
     async def _serve(self, stream: Stream) -> None:
-        where = stream.socket.remote_addr
+        peer, where = stream.peer_id, stream.socket.remote_addr
         host = where.host if where is not None else None
-        self._spend(stream.peer_id, host)
         try:
+            self._spend(peer, host)
             async with asyncio.timeout(TIMEOUT_S):
                 call = read_call(await stream.read_frame(CALL_BYTES_MAX))
+            answer = self._answer(peer, call)
         except TimeoutError as error:
-            raise ProtocolViolation(f"no call within {TIMEOUT_S:g} s") from error
-        stream.write_nowait(frame(self._answer(stream.peer_id, call).to_bytes()))
+            raise RequestTimeout(f"no call within {TIMEOUT_S:g} s") from error
+        except (ProtocolViolation, LimitReached) as error:
+            if self._named.is_due(peer, self._network.clock()):
+                _log.warning("%s is refused: %s", peer, error)
+            raise
+        stream.write_nowait(frame(answer.to_bytes()))
 
     def _spend(self, peer: PeerId, host: str | None) -> None:
         now = self._network.clock()

@@ -233,7 +233,7 @@ class SuperPeer:
         if registration.from_seq == registration.to_seq:
             return self.held(peer)  # a table alone
         if self._index.size(peer) + len(registration.added) > self._config.entries_max:
-            return self._too_many()
+            return self._too_many(peer)
         added = [Listed(*one) for one in registration.added]
         try:
             await self._index.apply(
@@ -253,10 +253,12 @@ class SuperPeer:
     ) -> Answer:
         entries = parts.entries + len(registration.added)
         if entries > self._config.entries_max:
-            return self._too_many()
+            return self._too_many(peer)
         if registration.more:
             size = len(envelope)
-            if parts.size + size > SNAPSHOT_BYTES_MAX or self._waiting_bytes + size > SNAPSHOTS_BYTES_MAX:
+            if parts.size + size > SNAPSHOT_BYTES_MAX:
+                return self._refuse(peer, Reason.BUSY, "a snapshot without an end")
+            if self._waiting_bytes + size > SNAPSHOTS_BYTES_MAX:
                 return RefusedAnswer(Reason.BUSY, "too much is being registered at once")
             parts.envelopes.append(envelope)
             parts.size += size
@@ -285,8 +287,9 @@ class SuperPeer:
         table = self._tables.pop(peer, None)
         self._tables_bytes -= table.size if table is not None else 0
 
-    def _too_many(self) -> RefusedAnswer:
-        return RefusedAnswer(Reason.FULL, f"a peer may register {self._config.entries_max} entries here")
+    def _too_many(self, peer: PeerId) -> RefusedAnswer:
+        why = f"a peer may register {self._config.entries_max} entries here"
+        return self._refuse(peer, Reason.FULL, why)
 
     def _refuse(
         self,

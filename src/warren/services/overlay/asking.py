@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import WarrenError
 from warren.core.found import Counts
-from warren.core.matching import matches
 from warren.protocols.overlay.messages import Ask
 from warren.services.overlay.deepening import End, Round
 from warren.services.overlay.routing import Deliver, RoundEnded
@@ -162,9 +161,9 @@ class Asking:
         try:
             async with aclosing(ask_guest(holder, ask, RARE_S)) as answers:
                 async for answer in answers:
-                    fitting = tuple(hit for hit in answer.hits if matches(self._query, hit.entry))[:left]
-                    left -= len(fitting)
-                    self._events.put_nowait(Deliver(self.id, holder.peer, fitting))
+                    hits = answer.hits[:left]
+                    left -= len(hits)
+                    self._events.put_nowait(Deliver(self.id, holder.peer, hits))
             self._events.put_nowait(Counts(1, 0))
         except WarrenError as error:
             _log.debug("overlay: asking %s: %s", holder.peer, error)

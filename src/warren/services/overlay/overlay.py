@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
+from warren.core.matching import matches
 from warren.network.events import PeerDisconnected, PeerIdentified
 from warren.protocols.overlay.messages import ID_BYTES, TTL_MAX, Again, Ask, Done, Hits, Join, Summary, split
 from warren.protocols.overlay.protocol import PROTOCOL, OverlayProtocol
@@ -286,6 +287,10 @@ class Overlay:
             case Join():
                 raise ProtocolViolation("overlay: a neighbour that joins twice")
 
+    def offended(self, peer: PeerId, what: str) -> None:
+        """A neighbour broke the rules."""
+        self._blame(peer, f"what it must not: {what}")
+
     def _on_summary(self, peer: PeerId, message: Summary | Again, group: str, now: float) -> None:
         if not self._budgets["summaries"].take(peer, group, now):
             self._blame(peer, "too many summaries")
@@ -339,9 +344,16 @@ class Overlay:
 
     async def _ask_guest(self, holder: Holder, ask: Ask, timeout_s: float) -> AsyncGenerator[Hits, None]:
         await self._network.connect(holder.peer, holder.addresses, timeout_s=timeout_s, passing=True)
-        async with aclosing(self._protocol.ask(holder.peer, ask, timeout_s)) as answers:
-            async for answer in answers:
-                yield answer
+        try:
+            async with aclosing(self._protocol.ask(holder.peer, ask, timeout_s)) as answers:
+                async for answer in answers:
+                    fitting = tuple(hit for hit in answer.hits if matches(ask.query, hit.entry))
+                    if len(fitting) < len(answer.hits):
+                        self._blame(holder.peer, "hits that do not fit the query")
+                    yield replace(answer, hits=fitting)
+        except ProtocolViolation as error:
+            self.offended(holder.peer, str(error))
+            raise
 
     # --- inside -------------------------------------------------------------------------------------------
 
