@@ -16,13 +16,15 @@ from collections.abc import Sequence
 
 from warren.frontends.home import PROGRAM_VARIABLE
 
-_WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get|search|shell"
+_WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get|search|shell|discover"
 _GROUPS = (
     "peer (?:list|show|add|rm|import|export|block|unblock|name)"
+    "|group (?:list|show|add|rm)|resource (?:list|show|edit|clear)"
     "|metadata (?:list|set|rm)|config (?:show|check)"
     "|dht (?:put|get|list|rm|provide|find-providers|find-peer|status)"
 )
-_COMMAND = re.compile(rf"\bwarren ((?:{_GROUPS}|{_WORDS})\b)")
+# A text may come from a program that was called like this one: then its commands have the folder already.
+_COMMAND = re.compile(rf"\bwarren ((?:{_GROUPS}|{_WORDS})\b)(?! --home)")
 # These ask no data folder.
 _PROGRAM = re.compile(r"\bwarren (?=(?:demo|completion|COMMAND)\b|--)")
 
