@@ -11,7 +11,7 @@ import pytest
 
 from tests.frontends.support import environment, warren
 from warren.frontends.cli.base import Group
-from warren.frontends.cli.called import as_called, given_home
+from warren.frontends.cli.called import as_called, at_prompt, given_home
 from warren.frontends.cli.main import warren as root
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ def test_every_command_is_known_by_name() -> None:
         names += [f"{name} {one}" for one in inner] or [name]
     plain = [one for one in names if as_called(f"warren {one}", "/x") != f"warren {one} --home /x"]
     assert plain == ["demo", "completion"]
+
+
+def test_at_the_prompt_commands_stand_alone() -> None:
+    with at_prompt():
+        assert as_called("end it: warren down; see: warren peer list", "/x") == "end it: down; see: peer list"
+        assert as_called("warren demo, or warren --help", "/x") == "demo, or help"
+    assert as_called("warren down", "/x") == "warren down --home /x"
 
 
 def test_the_folder_is_named_once() -> None:
