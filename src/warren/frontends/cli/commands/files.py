@@ -105,7 +105,8 @@ def _pause_or_list(session: Session, *, paused: bool | None) -> None:
         _list_own(session, _Page(offset=0, limit=None, long=False))
         return
     told = session.client.post("shares", "pause" if paused else "resume")
-    session.show(told, ["changes wait until: warren share --resume" if paused else "changes are taken in"])
+    waiting = f"changes wait until: {session.command('share --resume')}"
+    session.show(told, [waiting if paused else "changes are taken in"])
 
 
 @click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
