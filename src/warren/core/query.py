@@ -50,7 +50,8 @@ class Query:
     def __post_init__(self) -> None:
         if not (self.terms or self.suffixes or self.author or self.domain):
             raise InputError(
-                "the search has no word in it", hint="write at least one word with a letter or digit"
+                "the search has no word in it",
+                hint="write at least one word with a letter or digit, or name a type, an author or a domain",
             )
         if len(self.terms) > QUERY_WORDS_MAX:
             raise InputError(f"a search has {QUERY_WORDS_MAX} words at most, not {len(self.terms)}")
