@@ -60,7 +60,10 @@ class Query:
         if not 0 < self.limit <= LIMIT_MAX or self.after < 0:
             raise InputError(f"between 1 and {LIMIT_MAX} hits can be asked for, not {self.limit}")
         if self.size_min is not None and self.size_max is not None and self.size_min > self.size_max:
-            raise InputError("nothing is larger than the least and smaller than the most size asked for")
+            raise InputError(
+                f"the least size asked for, {self.size_min} bytes, is above the most, {self.size_max} bytes",
+                hint="exchange them",
+            )
 
 
 def terms_of(text: str) -> tuple[Term, ...]:

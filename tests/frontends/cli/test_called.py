@@ -63,6 +63,12 @@ def test_at_the_prompt_commands_stand_alone() -> None:
     assert as_called("warren down", "/x") == "warren down --home /x"
 
 
+def test_at_the_prompt_of_a_checkout_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARREN_PROGRAM", RUN)
+    with at_prompt():
+        assert as_called(f"see: {RUN} search --help") == "see: search --help"
+
+
 def test_the_folder_is_named_once() -> None:
     once = as_called("stop it with: warren down; see: warren logs", "/x")
     assert as_called(once, "/x") == once

@@ -52,6 +52,7 @@ def program() -> str:
 def as_called(text: str, home: str | None = None) -> str:
     """The text with each command as it has to be typed. home: the data folder, if it was given by flag."""
     if _at_prompt.get():
+        text = text.replace(f"{program()} ", "warren ")  # as Click names it
         return _PROGRAM.sub("", _COMMAND.sub(r"\1", text.replace("warren --help", "help")))
     folder = f" --home {shlex.quote(home)}" if home else ""
     text = _COMMAND.sub(lambda found: f"{program()} {found[1]}{folder}", text)
