@@ -463,7 +463,9 @@ class Node:
         peer_id = await self._met(peer)
         envelope = await parts.resource_protocol.ask(peer_id, path)
         if envelope is None:
-            raise ContentUnknown(f"{peer_id} says nothing of {path!r}", hint="see what it shares: warren ls")
+            raise ContentUnknown(
+                f"{peer_id} says nothing of {path!r}", hint=f"see what it shares: warren ls {peer_id}"
+            )
         return await parts.resources.heard(envelope)
 
     def get(

@@ -226,6 +226,27 @@ class FakeDiscovery:
         return DiscoveryStatus("warren", sources, found=3, tried=2, met=1, wanted=16)
 
 
+class FakeRegistrar:
+    def __init__(self) -> None:
+        self.with_whom: list[Any] = []
+
+    def registered(self) -> Any:
+        return self.with_whom
+
+
+class FakeSuperPeer:
+    def __init__(self) -> None:
+        self.leases: set[Any] = set()
+
+
+class FakeDirectory:
+    """A weak peer that is registered with nobody."""
+
+    def __init__(self) -> None:
+        self.is_super = False
+        self.registrar, self.super_peer = FakeRegistrar(), FakeSuperPeer()
+
+
 class FakePresence:
     """Votes hold those in `held` offline."""
 
@@ -366,7 +387,7 @@ class FakeNode:
     def forget(self) -> None:
         """Be as new."""
         self.peers, self.peer_lists = FakePeers(self), FakeLists()
-        self.discovery, self.presence = FakeDiscovery(), FakePresence()
+        self.discovery, self.presence, self.directory = FakeDiscovery(), FakePresence(), FakeDirectory()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.groups, self.resources = FakeGroups(self.contacts), FakeResources()
         self.kept: list[Any] = []

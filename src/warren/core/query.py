@@ -50,7 +50,8 @@ class Query:
     def __post_init__(self) -> None:
         if not (self.terms or self.suffixes or self.author or self.domain):
             raise InputError(
-                "the search has no word in it", hint="write at least one word with a letter or digit"
+                "the search has no word in it",
+                hint="write at least one word with a letter or digit, or name a type, an author or a domain",
             )
         if len(self.terms) > QUERY_WORDS_MAX:
             raise InputError(f"a search has {QUERY_WORDS_MAX} words at most, not {len(self.terms)}")
@@ -59,7 +60,10 @@ class Query:
         if not 0 < self.limit <= LIMIT_MAX or self.after < 0:
             raise InputError(f"between 1 and {LIMIT_MAX} hits can be asked for, not {self.limit}")
         if self.size_min is not None and self.size_max is not None and self.size_min > self.size_max:
-            raise InputError("nothing is larger than the least and smaller than the most size asked for")
+            raise InputError(
+                f"the least size asked for, {self.size_min} bytes, is above the most, {self.size_max} bytes",
+                hint="exchange them",
+            )
 
 
 def terms_of(text: str) -> tuple[Term, ...]:

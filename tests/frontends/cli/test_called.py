@@ -6,10 +6,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from tests.frontends.support import environment, warren
-from warren.frontends.cli.called import as_called, given_home
+from warren.frontends.cli.base import Group
+from warren.frontends.cli.called import as_called, at_prompt, given_home
+from warren.frontends.cli.main import warren as root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,8 @@ RUN = "python3 run.py"
         ("stop it with: warren down", "/a b", f"stop it with: {RUN} down --home '/a b'"),
         ("warren ls anna; see: warren logs", "/x", f"{RUN} ls --home /x anna; see: {RUN} logs --home /x"),
         ("warren peer list shows them", "/x", f"{RUN} peer list --home /x shows them"),
+        ("warren group list shows them", "/x", f"{RUN} group list --home /x shows them"),
+        ("see: warren resource edit --help", "/x", f"see: {RUN} resource edit --home /x --help"),
         ("see: warren --help", "/x", f"see: {RUN} --help"),
         ("warren demo FOLDER", "/x", f"{RUN} demo FOLDER"),
         ("Warren is up; warrenty", "/x", "Warren is up; warrenty"),
@@ -38,6 +43,35 @@ def test_commands_are_shown_as_they_have_to_be_typed(
     assert as_called(text, home) == shown
     monkeypatch.delenv("WARREN_PROGRAM")
     assert as_called(text, home) == shown.replace(RUN, "warren")
+
+
+def test_every_command_is_known_by_name() -> None:
+    ctx = click.Context(root)
+    names = []
+    for name in root.list_commands(ctx):
+        command = root.get_command(ctx, name)
+        inner = command.list_commands(ctx) if isinstance(command, Group) else []
+        names += [f"{name} {one}" for one in inner] or [name]
+    plain = [one for one in names if as_called(f"warren {one}", "/x") != f"warren {one} --home /x"]
+    assert plain == ["demo", "completion"]
+
+
+def test_at_the_prompt_commands_stand_alone() -> None:
+    with at_prompt():
+        assert as_called("end it: warren down; see: warren peer list", "/x") == "end it: down; see: peer list"
+        assert as_called("warren demo, or warren --help", "/x") == "demo, or help"
+    assert as_called("warren down", "/x") == "warren down --home /x"
+
+
+def test_at_the_prompt_of_a_checkout_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARREN_PROGRAM", RUN)
+    with at_prompt():
+        assert as_called(f"see: {RUN} search --help") == "see: search --help"
+
+
+def test_the_folder_is_named_once() -> None:
+    once = as_called("stop it with: warren down; see: warren logs", "/x")
+    assert as_called(once, "/x") == once
 
 
 @pytest.mark.parametrize(

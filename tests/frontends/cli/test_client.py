@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warren.core.errors import ConnectionClosed, MisuseError, NodeNotRunning, RequestTimeout, WarrenError
-from warren.frontends.cli.client import Client
+from warren.frontends.cli.client import Client, rebuilt
 from warren.frontends.home import Door
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def test_lines_until_the_result_without_signs_of_life() -> None:
     said = b'{"event":"alive"}\n{"event":"progress","n":1}\n', b'{"event":"result"}\n', b'{"event":"more"}\n'
     with answering(HEAD + b"".join(map(chunk, said)) + b"0\r\n\r\n") as client:
         assert stream(client) == [{"event": "progress", "n": 1}, {"event": "result"}]
+
+
+def test_who_types_commands_is_not_sent_to_the_description_of_the_api() -> None:
+    error = rebuilt({"error": "InputError", "message": "title: too long", "hint": "see /openapi.json for it"})
+    assert str(error) == "title: too long"
+    assert error.hint == "what each option takes is in the --help of the command"
+    assert rebuilt({"error": "InputError", "message": "no", "hint": "try again"}).hint == "try again"
 
 
 def test_a_line_may_come_in_pieces() -> None:

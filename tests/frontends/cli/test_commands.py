@@ -200,6 +200,27 @@ def test_ls_goes_into_a_folder_by_its_number(
     assert asked == [(ANNA, "Photos")]
 
 
+def test_ones_own_entries_have_numbers_too(
+    run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Photos").mkdir()
+    run("share", tmp_path / "Photos")
+    asked: list[object] = []
+    real = api.node.list_files
+
+    async def note(peer: Any = None, path: Any = "") -> Any:
+        asked.append((peer, path))
+        return await real(peer, path)
+
+    monkeypatch.setattr(api.node, "list_files", note)
+    assert run("ls", "Photos").code == 0
+    listed = api.home.listed("files", "1")
+    assert run("ls", "1").code == 0
+    assert asked == [(None, "Photos"), (None, listed["share"])]
+    run("ls", "Photos")
+    assert "it is on this disk already" in run("get", "1").err
+
+
 def test_get_to_stdout_leaves_nothing_behind(run: Any, api: RunningApi, tmp_path: Path) -> None:
     before = sorted(one.name for one in api.home.path.iterdir())
     said = run("get", "anna/notes.txt", "-o", "-")
@@ -327,7 +348,7 @@ def test_output_that_is_a_file(run: Any, tmp_path: Path) -> None:
     [
         (("get", "99"), 4, "the last listing has no line 99"),
         (("peer", "show", "7"), 4, "the last peer list has no line 7"),
-        (("ls", "7"), 4, "the last peer list has no line 7"),
+        (("ls", "7"), 4, "has no line 7"),
         (("share", "/", "--to", ""), 2, "--to '' names nobody; give contacts, or public, or peers"),
         (("share", "/", "--to", "contacts,ben"), 2, "--to 'contacts,ben' mixes peers with an audience"),
         (("invite", "--expires", "9000d"), 2, "9000d is too long: 366 days at most"),

@@ -38,6 +38,24 @@ def every_command() -> Any:
     return list(walk(root, []))
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("search", "x", "--save"), "warren search"),
+        (("resource", "edit", "x", "--title"), "warren resource edit"),
+        (("resource", "edit", "x", "--titel", "y"), "warren resource edit"),
+        (("--nothing",), "warren"),
+    ],
+)
+def test_a_mistyped_option_names_the_help_to_read(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, words: Any, command: str
+) -> None:
+    said = warren(capfd, tmp_path, *words)
+    assert said.code == 2
+    home = f" --home {tmp_path}" if command != "warren" else ""
+    assert f"hint: see: {command}{home} --help\n" in said.err
+
+
 @pytest.mark.parametrize(("words", "command"), every_command())
 def test_help_has_an_example_defaults_and_exit_codes(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], command: Any

@@ -42,6 +42,16 @@ def test_edit_show_and_clear(run: Any) -> None:
     assert "From the file" in run("resource", "clear", "papers/a.pdf").out
 
 
+def test_where_one_says_nothing_that_is_said_and_what_others_say(run: Any) -> None:
+    lines = [line.split(maxsplit=2) for line in run("resource", "show", "papers/a.txt").out.splitlines()]
+    assert lines == [
+        ["you", "say", "nothing"],
+        ["shared", "as", "papers/a.txt"],
+        ["content", "id", str(CID)],
+        [str(BEN), "says", "title: What Ben says"],
+    ]
+
+
 def test_empty_text_says_that_a_field_is_empty(run: Any) -> None:
     found = run("resource", "edit", "a.pdf", "--title", "", "--author", "", "--json").json
     assert (found["metadata"]["title"], found["metadata"]["authors"]) == ("", [])
@@ -68,7 +78,7 @@ def test_a_number_of_ls_is_ones_own_share_or_none_of_ones_own(run: Any, api: Run
 def test_a_peer_is_asked_for_what_it_shares(run: Any, api: RunningApi) -> None:
     said = run("resource", "show", "anna/papers/none")
     assert "title: of papers/none" in said.out
-    assert said.out.splitlines()[0].split() == ["said", "nothing"]
+    assert said.out.splitlines()[0].split() == ["you", "say", "nothing"]
     api.home.remember_listing("files", [{"ref": f"{ANNA}/none"}])
     assert "title: of none" in run("resource", "show", "1").out
     for ref in ("anna/silent", "nobody/none", "none"):

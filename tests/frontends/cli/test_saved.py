@@ -60,6 +60,13 @@ def test_what_comes_later_is_found_and_fetched(tmp_path: Path) -> None:
         (("--forget", "a", "b"), "--forget takes one name and no words, not 'b'"),
         (("--saved", "a", "b"), "--saved takes one name and no words, not 'b'"),
         (("--save", "maps"), "the search has no word in it"),
+        (("--save", "maps", "x", "--ttl", "1"), "--ttl is for a search made now, not for --"),
+        (("--save", "maps", "x", "--seconds", "9"), "--seconds is for a search made now, not for --"),
+        (
+            ("--saved", "--type", "pdf"),
+            "--type is for a search made now, not for --saved",
+        ),
+        (("--forget", "maps", "--limit", "3"), "--limit is for a search made now, not for --"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_2(

@@ -64,6 +64,14 @@ def test_filters_go_to_the_node(run: Any, api: RunningApi) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [("3", "; there may be more, --limit shows up to 500"), ("4", ""), ("50", "")],
+)
+def test_a_list_that_is_full_says_so(run: Any, limit: str, text: str) -> None:
+    assert run("search", "old", "--limit", limit).err.endswith(f"3 hits; asked 2 of about 3{text}\n")
+
+
 def test_nothing_ends_with_4(run: Any) -> None:
     said = run("search", "nothing")
     assert (said.code, said.out) == (4, "")
@@ -151,6 +159,17 @@ def test_ones_own_hit_is_here_already(run: Any) -> None:
     assert run("get", "3").code == 4
     assert "is your own share" in run("get", "3").err
     assert "no line 4" in run("get", "4").err
+
+
+def test_a_number_of_a_hit_is_never_a_peer(run: Any) -> None:
+    run("peer", "list")
+    run("search", "old")
+    said = run("ls", "4")
+    assert (said.code, said.out) == (4, "")
+    assert "the last listing has no line 4" in said.err
+    run("peer", "list")
+    assert "the last peer list has no line 99" in run("ls", "99").err
+    assert run("ls", "1").code == 0, "a peer, as peers were listed last"
 
 
 def test_a_listing_takes_the_numbers_over(run: Any, api: RunningApi) -> None:

@@ -73,6 +73,7 @@ def test_what_is_wrong_is_said_and_the_next_line_is_read(typed: Any) -> None:
         "this is the shell already",
     ):
         assert f"error: {text}" in said.err
+    assert "hint: list again with: ls PEER, or search WORDS\n" in said.err, "as it is typed here"
     assert typed("id", "get nobody/x").code == 4, "a pipe's shell ends as the last command did"
 
 

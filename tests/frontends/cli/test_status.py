@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tests.frontends.cli.machine import LOOPBACK, Machine
 from tests.frontends.fake_node import ANNA, BEN
 from tests.frontends.support import warren
+from warren.config import Config
+from warren.services.directory.config import DirectoryConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,37 @@ def test_a_node_without_a_listener_says_nothing_of_one(
 ) -> None:
     assert warren(capfd, api.home.path, "status", "--json").json["status"] == ""
     assert "status  " not in warren(capfd, api.home.path, "status").out
+
+
+def test_the_part_in_searching(api: RunningApi, capfd: pytest.CaptureFixture[str]) -> None:
+    def told(*words: str) -> Any:
+        return warren(capfd, api.home.path, "status", *words)
+
+    assert "search     at connected peers: it is registered with no super-peer\n" in told().out
+    directory = api.node.directory
+    directory.registrar.with_whom = [ANNA, BEN]
+    here = "search     registered with 2 super-peers\n"
+    assert f"{here}           anna (…{str(ANNA)[-8:]})\n           {BEN}\n" in told().out
+    assert told("--json").json["search"] == {
+        "role": "weak",
+        "registered_with": [
+            {"peer_id": str(ANNA), "called": f"anna (…{str(ANNA)[-8:]})"},
+            {"peer_id": str(BEN), "called": str(BEN)},
+        ],
+        "registered_here": 0,
+    }
+    directory.registrar.with_whom = []
+    directory.is_super, directory.super_peer.leases = True, {ANNA}
+    assert "search     super-peer, 1 peer registered\n" in told().out
+
+
+def test_a_node_without_a_part_in_searching(
+    api: RunningApi, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.node, "config", Config(name="me", directory=DirectoryConfig(role="off")))
+    assert "search     off: it neither searches others nor is searched\n" in (
+        warren(capfd, api.home.path, "status").out
+    )
 
 
 def test_up_with_a_status_listener_tells_where_it_is_and_answers(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from warren.frontends.api.schemas_discovery import Discovery
 from warren.frontends.api.schemas_resources import MetadataRequest
+from warren.frontends.api.schemas_search import PartInSearch
 from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
 
 
@@ -46,6 +47,7 @@ class Status(BaseModel):
     status: str = Field(description="Where the status listener is; empty: there is none")
     damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
     discovery: Discovery
+    search: PartInSearch
 
 
 class Stopping(BaseModel):

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from warren.core.query import LIMIT_MAX, QUERY_CHARS_MAX
 
 SECONDS_MAX = 300.0
 SUFFIXES_MAX = 32
+
+
+class KnownSuperPeer(BaseModel):
+    """A super-peer, and what to call it."""
+
+    peer_id: str
+    called: str
+
+
+class PartInSearch(BaseModel):
+    """Who keeps this node's list of what it shares, or whose lists it keeps."""
+
+    role: Literal["super", "weak", "off"] = Field(description="What it is at the moment")
+    registered_with: list[KnownSuperPeer] = Field(description="Super-peers that have the whole list")
+    registered_here: int = Field(description="As a super-peer: peers that are there")
 
 
 class Wanted(BaseModel):

@@ -10,6 +10,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from warren.frontends.api.names import called
+
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
@@ -59,6 +61,19 @@ def speed_progress(one: SpeedProgress) -> Document:
         "share": round(one.share, 3),
         "moved_bytes": one.moved_bytes,
         "bytes_per_s": round(one.bytes_per_s),
+    }
+
+
+def part_in_search(node: Node) -> Document:
+    """A `schemas_search.PartInSearch`."""
+    directory = node.directory
+    role = "super" if directory.is_super else "off" if node.config.directory.role == "off" else "weak"
+    return {
+        "role": role,
+        "registered_with": [
+            {"peer_id": str(one), "called": called(node, one)} for one in directory.registrar.registered()
+        ],
+        "registered_here": len(directory.super_peer.leases),
     }
 
 

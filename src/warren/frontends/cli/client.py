@@ -26,6 +26,9 @@ TIMEOUT_S = 60.0
 _LINE_BYTES_MAX = 1 << 20
 # What the API calls a fault of its own (frontends/api/errors.py).
 INTERNAL_ERROR = "InternalError"
+# Whom the API tells to read its description; who types commands reads their help.
+_OF_THE_API = "see /openapi.json"
+_OF_OPTIONS = "what each option takes is in the --help of the command"
 
 
 class Client:
@@ -139,10 +142,11 @@ def rebuilt(document: dict[str, Any]) -> WarrenError:
     known = tree.MisuseError if name == INTERNAL_ERROR else getattr(tree, name, None)
     kind = known if isinstance(known, type) and issubclass(known, WarrenError) else WarrenError
     error = kind.__new__(kind)
+    hint = str(document.get("hint", ""))
     WarrenError.__init__(
         error,
         str(document.get("message") or "the node answered with an error"),
-        hint=str(document.get("hint", "")),
+        hint=_OF_OPTIONS if hint.startswith(_OF_THE_API) else hint,
     )
     if isinstance(error, Ambiguous):
         error.candidates = [str(one) for one in document.get("candidates", [])]

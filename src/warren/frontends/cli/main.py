@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import click
 
@@ -127,7 +127,7 @@ def run(words: list[str]) -> int:
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        return _tell(words, "UsageError", error.format_message(), _usage_hint(error), error.exit_code)
+        return _tell(words, "UsageError", error.format_message(), _usage_hint(error, words), error.exit_code)
     except Exception as error:  # the outermost boundary: no traceback for people who did nothing wrong
         if debug:
             raise
@@ -164,9 +164,21 @@ def _drop_stdout() -> None:
         os.close(nowhere)
 
 
-def _usage_hint(error: click.ClickException) -> str:
+def _usage_hint(error: click.ClickException, words: Sequence[str]) -> str:
+    """The help to read. Click does not always say in which command it stumbled."""
     ctx = getattr(error, "ctx", None)
-    return f"see: {ctx.command_path} --help" if ctx is not None else "see: warren --help"
+    return f"see: {' '.join(_path(words)) if ctx is None else ctx.command_path} --help"
+
+
+def _path(words: Sequence[str]) -> list[str]:
+    """The command that words begin: warren peer list."""
+    path, command = [program()], cast("click.Command | None", warren)
+    for word in words:
+        inner = command.get_command(click.Context(command), word) if isinstance(command, Group) else None
+        if inner is not None:
+            path.append(word)
+            command = inner
+    return path
 
 
 def _tell(

@@ -13,6 +13,8 @@ from warren.frontends.cli import hits, units
 from warren.frontends.cli.base import Session, columns
 
 Document = dict[str, Any]
+# Hits of one search, unless it says otherwise.
+LIMIT = 50
 
 
 def save(session: Session, name: str, wanted: Document, *, fetch: bool) -> None:
@@ -76,4 +78,6 @@ def _asked(one: Document) -> str:
         parts += [f"{option} {one[name]}"] if one[name] is not None else []
     for name in ("author", "domain"):
         parts += [f"--{name} {shlex.quote(one[name])}"] if one[name] else []
-    return " ".join([*parts, *(["--online"] if one["online"] else [])])
+    parts += ["--online"] if one["online"] else []
+    parts += [f"--limit {one['limit']}"] if one["limit"] != LIMIT else []
+    return " ".join(parts)

@@ -44,7 +44,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 # Locating an error tries 66 repairs per character: 0.1 s for this many, and hardly a code is longer.
 _LOCATE_CHARS_MAX = 500
-_ASK_AGAIN = "copy the whole line again, or ask for a new code (warren invite)"
+_ASK_AGAIN = "copy the whole line again, or ask for a new code"
 
 
 @dataclass(frozen=True, slots=True)

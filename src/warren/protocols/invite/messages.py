@@ -96,7 +96,7 @@ def read_answer(data: bytes) -> Introduction:
 
 
 def _in_words(reason: Reason) -> Refused:
-    another = "ask for a new code (warren invite)"
+    another = "ask for a new code"
     match reason:
         case invite_pb2.Refusal.UNKNOWN:
             return Refused("the inviter does not know this code", hint=another)

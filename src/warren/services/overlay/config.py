@@ -47,7 +47,7 @@ class OverlayConfig:
 
 def check_neighbour(text: str) -> Multiaddr:
     """The address of a super-peer. Raises ConfigError."""
-    example = "write for instance /ip4/192.0.2.7/tcp/4101/p2p/PEER-ID; warren id on that node prints it"
+    example = "write it as that node says it listens: /ip4/192.0.2.7/tcp/4101/p2p/PEER-ID, for instance"
     try:
         address = Multiaddr.parse(text)
     except InvalidMultiaddr as error:

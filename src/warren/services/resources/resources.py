@@ -46,7 +46,7 @@ PDF_ENDING: Final = ".pdf"
 CHANGES_MAX: Final = 10_000
 PAGE_WORDS: Final = 500
 NO_EXTRA: Final = (
-    "PDF files are shared, but not asked for title, authors and keywords: pip install 'warren[pdf]' adds that"
+    "PDF files are shared, but not asked for title, authors and keywords: that needs pypdf (docs/install.md)"
 )
 _log = logging.getLogger(__name__)
 

@@ -36,6 +36,7 @@ async def show_status(node: NodeHere, request: Request) -> dict[str, Any]:
         "damage": node.damage,
         "status": request.app.state.status_url,
         "discovery": dataclasses.asdict(node.discovery.status()),
+        "search": views.part_in_search(node),
     }
 
 

@@ -105,7 +105,8 @@ def _pause_or_list(session: Session, *, paused: bool | None) -> None:
         _list_own(session, _Page(offset=0, limit=None, long=False))
         return
     told = session.client.post("shares", "pause" if paused else "resume")
-    session.show(told, ["changes wait until: warren share --resume" if paused else "changes are taken in"])
+    waiting = f"changes wait until: {session.command('share --resume')}"
+    session.show(told, [waiting if paused else "changes are taken in"])
 
 
 @click.command(cls=Command, examples=["warren unshare Photos", "warren unshare 2"], exits=(4,))
@@ -175,7 +176,8 @@ def ls(session: Session, target: str, long: bool, limit: int | None, offset: int
             return
         where = {"path": own}
         found = session.client.get("files", **where)["items"]
-    session.home.remember_listing("files", [{"ref": one["ref"]} for one in found] if "peer" in where else [])
+    kept = [{"ref": one["ref"]} if "peer" in where else {"share": one["path"]} for one in found]
+    session.home.remember_listing("files", kept)
     page.show(session, found, lambda rows: _entries(rows, long=long), target)
 
 
@@ -206,11 +208,20 @@ def _entries_said(number: int) -> str:
 
 
 def _place(session: Session, target: str) -> dict[str, str]:
-    """What to list: a peer and a path there, or a path among our own shares."""
-    if session.home.last_listing == "files" and (listed := session.home.listed("files", target)):
+    """What to list: a peer and a path there, or a path among our own shares.
+
+    A number is one of what was listed last: it never means a peer where entries were.
+    """
+    if session.home.last_listing == "files" and target.isascii() and target.isdecimal():
+        listed = session.home.listed("files", target)
+        if not isinstance(listed, dict) or not listed.keys() & {"share", "ref"}:
+            raise NotFound(
+                f"the last listing has no line {target}",
+                hint="list again with: warren ls PEER, or warren search WORDS; peers: warren peer list",
+            )
         if "share" in listed:
             return {"path": str(listed["share"])}
-        target = str(listed.get("ref", target))
+        target = str(listed["ref"])
     peer, _, path = target.partition("/")
     return {"peer": session.peer(peer), "path": path}
 

@@ -17,8 +17,8 @@ from warren.frontends.cli.base import Group, Session, columns
 def group() -> None:
     """Put contacts into groups, to share with them alone.
 
-    Who is in the group at the time of asking sees what is shared with it. Who stops to be a contact is in no
-    group any more.
+    Who is in the group at the time of asking sees what is shared with it. Who is a
+    contact no longer is in no group either.
     """
 
 

@@ -96,6 +96,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"up         {units.span(found['uptime_s'])}, process {found['pid']}, Warren {found['version']}",
         f"peers      {found['connected']} connected, {units.count(found['contacts'], 'contact')}",
         *_discovery(found["discovery"]),
+        *_search(found["search"]),
         f"shares     {found['shares']}",
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
@@ -106,6 +107,20 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"damage     {found['damage']}")
     heads = ["listens on"] + [""] * len(found["listen"])
     return lines + [f"{head:<11}{address}" for head, address in zip(heads, found["listen"], strict=False)]
+
+
+def _search(found: dict[str, Any]) -> list[str]:
+    """The node's part in searching: whose list it keeps, or who keeps its own."""
+    supers = [one["called"] for one in found["registered_with"]]
+    if found["role"] == "off":
+        text = "off: it neither searches others nor is searched"
+    elif found["role"] == "super":
+        text = f"super-peer, {units.count(found['registered_here'], 'peer')} registered"
+    elif not supers:
+        text = "at connected peers: it is registered with no super-peer"
+    else:
+        text = f"registered with {units.count(len(supers), 'super-peer')}"
+    return [f"search     {text}", *(f"{'':11}{one}" for one in supers)]
 
 
 def _peer_lines(found: dict[str, Any]) -> list[str]:

@@ -149,11 +149,11 @@ def _short(text: str) -> str:
 
 
 def _lines(one: dict[str, Any]) -> list[str]:
-    said = list(_said(one["metadata"])) or [("said", "nothing")]
+    said = list(_said(one["metadata"]))
+    own = [*said, ("by hand", ", ".join(one["by_hand"]) or "nothing")]
     rows = [
-        *said,
-        ("by hand", ", ".join(one["by_hand"]) or "nothing"),
-        ("shared as", ", ".join(one["paths"]) or "(not shared now)"),
+        *(own if said or one["by_hand"] else [("you say", "nothing")]),
+        ("shared as", ", ".join(one["paths"]) or "(not shared by you)"),
         ("content id", one["cid"]),
     ]
     for word in one["others"]:

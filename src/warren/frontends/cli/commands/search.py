@@ -15,6 +15,8 @@ _SECONDS_MAX = 300
 _LIMIT_MAX = 500
 _TTL_MAX = 255
 _UNANSWERED_SHOWN = 5
+_OF_ONE_SEARCH = ("ttl", "seconds")
+_FILTERS = ("types", "min_size", "max_size", "author", "domain", "online", "limit")
 
 
 class Size(click.ParamType[int]):
@@ -57,7 +59,7 @@ class Size(click.ParamType[int]):
 @click.option(
     "--limit",
     metavar="N",
-    default=50,
+    default=saved.LIMIT,
     show_default=True,
     type=click.IntRange(1, _LIMIT_MAX),
     help="So many hits at most.",
@@ -118,7 +120,7 @@ def search(session: Session, /, words: tuple[str, ...], types: tuple[str, ...], 
         found.remember()
     if not session.as_json:
         found.show_changes()
-    for text in _ending(end, wanted["seconds"]):
+    for text in _ending(end, wanted["seconds"], wanted["limit"]):
         session.note(text)
     if not end["hits"]:
         raise NotFound(
@@ -135,6 +137,8 @@ def _about_saved(session: Session, kept: dict[str, Any], body: dict[str, Any]) -
         raise click.UsageError("--fetch goes with --save NAME; to fetch a hit: warren get N")
     if chosen in (["saved"], ["forget"]) and body["words"]:
         raise click.UsageError(f"--{chosen[0]} takes one name and no words, not {body['words']!r}")
+    if chosen:
+        _refuse_what_is_not_kept(chosen[0])
     if chosen == ["save"]:
         wanted = {name: value for name, value in body.items() if name not in {"ttl", "seconds"}}
         saved.save(session, kept["save"], wanted, fetch=kept["fetch"])
@@ -145,6 +149,16 @@ def _about_saved(session: Session, kept: dict[str, Any], body: dict[str, Any]) -
     elif chosen == ["saved"]:
         saved.show_all(session)
     return bool(chosen)
+
+
+def _refuse_what_is_not_kept(chosen: str) -> None:
+    """Nobody shall believe that an option was heeded which is not. Raises click.UsageError."""
+    ctx = click.get_current_context()
+    senseless = _OF_ONE_SEARCH if chosen == "save" else (*_OF_ONE_SEARCH, *_FILTERS)
+    for name in senseless:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = next(one.opts[0] for one in ctx.command.params if one.name == name)
+            raise click.UsageError(f"{option} is for a search made now, not for --{chosen}")
 
 
 class _Found:
@@ -194,9 +208,12 @@ class _Found:
         click.echo(hits.line(hit), color=False if self._plain else None)
 
 
-def _ending(end: dict[str, Any], seconds: float) -> list[str]:
-    """How far it went, and who did not answer."""
+def _ending(end: dict[str, Any], seconds: float, limit: int) -> list[str]:
+    """How far it went, whether there may be more, and who did not answer."""
     text = f"{units.count(end['hits'], 'hit')}; asked {end['asked']} of about {end['about']}"
+    if end["hits"] >= limit:
+        more = f"--limit shows up to {_LIMIT_MAX}" if limit < _LIMIT_MAX else "more words find fewer"
+        text += f"; there may be more, {more}"
     if not end["in_time"]:
         text += f"; the {units.span(seconds)} were over, --seconds waits longer"
     failed = end["errors"]

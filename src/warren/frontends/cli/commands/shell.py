@@ -15,6 +15,7 @@ import click
 from warren.core.errors import EXIT_INTERRUPTED, NodeNotRunning
 from warren.frontends.cli import main
 from warren.frontends.cli.base import Command, Group, Session
+from warren.frontends.cli.called import at_prompt
 from warren.frontends.cli.commands.logs import following
 from warren.frontends.cli.shell.lines import EXIT, HELP, OWN, WAIT, command_of, seconds_of, words_of
 from warren.frontends.cli.shell.offers import offered
@@ -41,7 +42,8 @@ def shell(session: Session) -> int:
     may come from a pipe: then it ends with the code of the last command.
     """
     with _signals(), _node(session), lines(session.home.path / _HISTORY, _completer(session)) as typed:
-        code = _Shell(session, typed).run()
+        with at_prompt():
+            code = _Shell(session, typed).run()
         return 0 if isinstance(typed, Terminal) else code
 
 
