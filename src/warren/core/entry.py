@@ -99,6 +99,10 @@ def _check_text(name: str, text: str) -> None:
         raise InputError(f"{text[:40]!a} ({name}) is not text", hint="write it in UTF-8") from None
 
 
+NOTHING: Final = Metadata()
+"""Metadata of what nobody says anything of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file or folder that can be found.
@@ -111,7 +115,7 @@ class Entry:
     kind: EntryKind
     size: int
     cid: Cid
-    metadata: Metadata = Metadata()
+    metadata: Metadata = NOTHING
 
     @property
     def name(self) -> str:

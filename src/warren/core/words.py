@@ -17,17 +17,14 @@ from typing import Final
 WORD_CHARS_MAX: Final = 40
 # Attack: a text of a million words. What comes behind is not found by.
 WORDS_MAX: Final = 512
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(rf"([^\W_]{{1,{WORD_CHARS_MAX}}})[^\W_]*")
 
 
 def words(text: str) -> list[str]:
     """The words of a text, in order, as often as they stand there; `WORDS_MAX` at most."""
-    folded = fold(text)
-    found: list[str] = _WORD.findall(folded)
+    found: list[str] = _WORD.findall(fold(text))
     if len(found) > WORDS_MAX:
         del found[WORDS_MAX:]
-    if len(folded) > WORD_CHARS_MAX:
-        return [word[:WORD_CHARS_MAX] for word in found]
     return found
 
 

@@ -204,6 +204,8 @@ class SuperPeer:
         self._busy.add(peer)
         try:
             return await self._take(peer, registration, envelope, parts)
+        except ProtocolViolation as error:
+            return self._refuse(peer, Reason.BAD, str(error))
         except StorageError as error:
             _log.warning("what %s registers cannot be kept: %s", peer, error)
             return RefusedAnswer(Reason.NOT_KEPT, "it cannot be kept here now")
