@@ -29,8 +29,8 @@ HOLDERS_MAX: Final = 16
 """Entries that a page has of one content id, online ones first. Attack: ten thousand identities that hold the
 same file and leave no room for others on a page."""
 
-TOTAL_MAX: Final = 500
-"""Content ids that are counted and ranked for one query. If there are more, not all of them are."""
+COUNTED_MIN: Final = 200
+"""Content ids that are counted and ranked for one query, if there are so many; of more perhaps not all."""
 
 
 class Position(NamedTuple):

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PIECE: Final = 500
+FILLINGS_MAX: Final = 8
+"""Snapshots that are read at once: some while another is written. Fault: a thousand peers that register at
+once, and all that they have is in memory."""
+PIECE: Final = 1000
 """Entries of a snapshot that go in at once."""
 
 
@@ -49,12 +52,14 @@ class SqliteIndex:
     def __init__(self, database: Database, known: Known, registrations: Iterable[Registration]) -> None:
         self._database = database
         self._queue = Queue(database, known)
+        self._runs = known.runs
         self._admits: Admits | None = None
         self._owners: dict[PeerId, Owner] = {}
         self._registrations: dict[PeerId, Registration] = {}
         self._visible: Mapping[int, Owner] = {}
         """Of each registration that counts, by number. Another one after each change: a search keeps its."""
         self._turns: dict[PeerId, _Turn] = {}
+        self._fillings = asyncio.Semaphore(FILLINGS_MAX)
         self._searches: set[asyncio.Future[None]] = set()
         self._views: WeakSet[SqlitePublicWords] = WeakSet()
         self._abandoned: list[int] = []
@@ -92,8 +97,8 @@ class SqliteIndex:
     async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
         """See `interface.Index`."""
         filling = _Filling(owner.to_bytes(), _position(epoch, seq))
-        rest = iter(entries)
-        async with self._turn(owner):
+        async with self._turn(owner), self._fillings:
+            rest = iter(entries)
             try:
                 piece = list(islice(rest, PIECE))
                 while not filling.is_full:
@@ -168,7 +173,7 @@ class SqliteIndex:
 
     async def search(self, query: Query, asker: PeerId | None) -> Results:
         """See `interface.Index`."""
-        view = View(self._visible, self._admits, asker, query.online)
+        view = View(self._visible, self._admits, asker, query.online, self._runs)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._searches.add(ended)
         try:
@@ -275,10 +280,11 @@ class SqliteIndex:
         if self._sweeping is None and not self._is_closed:
             self._sweeping = asyncio.create_task(self._sweep_all())
 
-    async def swept(self) -> None:
-        """Wait until the room of all that counts no more is free."""
+    async def settle(self) -> None:
+        """Wait until the room of all that counts no more is free, and what there is to merge is merged."""
         while self._sweeping is not None:
             await asyncio.wait([self._sweeping])
+        await self._queue.settle()
 
     async def _sweep_all(self) -> None:
         try:
