@@ -24,6 +24,8 @@ T = TypeVar("T")
 MEMORY = ":memory:"
 # Another process (a backup, a curious shell) may hold the file for a moment.
 _BUSY_TIMEOUT_S = 5.0
+_CHECKPOINT_PAGES = 8000
+"""Of a database that need not outlive the power: each checkpoint waits for the disk."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
 
@@ -140,6 +142,8 @@ def _connect(path: str) -> sqlite3.Connection:
 def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    if not durable:
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 

@@ -131,8 +131,8 @@ class Index(Protocol):
         """Take a snapshot: from now on the owner has these entries and no others.
 
         The old ones are found until shortly before this returns. entries: each path once, else the last one
-        counts; read in pieces between turns of the loop. What is at the position that the index has is taken
-        again. Raises `Stale` for what is older.
+        counts; read in pieces, in another thread perhaps, and what it raises is raised here. What is at the
+        position that the index has is taken again. Raises `Stale` for what is older.
         """
         ...
 

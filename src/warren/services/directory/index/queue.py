@@ -35,6 +35,10 @@ MERGE_AFTER: Final = 64
 """Transactions after which it is time to merge."""
 
 
+class Unreadable(Exception):
+    """What was to be changed could not be read, for which its cause is the reason. Nothing was changed."""
+
+
 class Queue:
     """Makes changes one batch after another: small ones and larger ones in turn."""
 
@@ -129,12 +133,14 @@ class _Job(Generic[T]):
         self.then = then
         self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.outcome: T
-        self.refusal: Exception | None = None
+        self.refusal: BaseException | None = None
 
     def make(self, batch: Batch) -> None:
         """In the database's thread. A change that is refused has changed nothing; others go on."""
         try:
             self.outcome = self.change(batch)
+        except Unreadable as error:
+            self.refusal = error.__cause__
         except (Gap, Stale, InputError) as error:
             self.refusal = error
 
