@@ -24,7 +24,7 @@ T = TypeVar("T")
 MEMORY = ":memory:"
 # Another process (a backup, a curious shell) may hold the file for a moment.
 _BUSY_TIMEOUT_S = 5.0
-_CHECKPOINT_PAGES = 8000
+_CHECKPOINT_PAGES = 2000
 """Of a database that need not outlive the power: each checkpoint waits for the disk."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""

@@ -45,9 +45,10 @@ MIGRATIONS: Final = (
         tokenize = "ascii tokenchars '_'"
     );
     """,
-    # Merge seldom while it fills, to the end when there is time.
+    # Merge once while it fills, to the end when there is time.
     """
-    INSERT INTO term (term, rank) VALUES ('automerge', 8);
+    INSERT INTO term (term, rank) VALUES ('automerge', 64);
+    INSERT INTO term (term, rank) VALUES ('crisismerge', 256);
     INSERT INTO term (term, rank) VALUES ('usermerge', 2);
     """,
     """
