@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from warren.core.query import Query, Term
 from warren.core.words import words
 from warren.network.config import NetworkConfig
 from warren.network.network import Network
-from warren.frontends.serve import SWITCH_S
+from warren.frontends.serve import GC_THRESHOLDS, SWITCH_S
 from warren.node import Node
 from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.messages import Held, LeaseCall, QueryCall, RegistrationCall
@@ -72,7 +73,8 @@ async def serve(home: str) -> None:
         directory=DirectoryConfig(role="super"),
     )
     async with Node(config) as node:
-        sys.setswitchinterval(SWITCH_S)  # as `warren up` does
+        sys.setswitchinterval(SWITCH_S)  # both as `warren up` does
+        gc.set_threshold(*GC_THRESHOLDS)
         emit("super", addr=str(node.network.listen_addrs[0].with_peer(node.peer_id)), pid=os.getpid())
         await asyncio.Event().wait()
 

@@ -7,7 +7,7 @@ is for `protocols.directory` to say, and who may see which is decided where they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from warren.core.errors import InputError
 
@@ -103,8 +103,7 @@ NOTHING: Final = Metadata()
 """Metadata of what nobody says anything of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file or folder that can be found.
 
     path: SHARE/FOLDER/NAME, as in listings: of one owner it is unique. size: bytes of content, of a folder

@@ -227,7 +227,7 @@ class SuperPeer:
             return self.held(peer)  # a table alone
         if self._index.size(peer) + len(registration.added) > self._config.entries_max:
             return self._too_many()
-        added = [Listed(*one) for one in registration.added]
+        added = list(registration.added)
         try:
             await self._index.apply(
                 peer,
@@ -296,7 +296,5 @@ class SuperPeer:
 
 def _all_of(envelopes: Iterable[bytes], peer: PeerId, last: Registration) -> Iterator[Listed]:
     for envelope in envelopes:
-        for one in Registration.open(envelope, peer).added:
-            yield Listed(*one)
-    for one in last.added:
-        yield Listed(*one)
+        yield from Registration.open(envelope, peer).added
+    yield from last.added

@@ -9,15 +9,14 @@ One suite holds every implementation to this: `tests/services/directory/conforma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from warren.core.errors import WarrenError
+from warren.protocols.directory.entries import Registered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-    from typing import TypeAlias
 
-    from warren.core.entry import Entry
     from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
@@ -66,11 +65,8 @@ class Stale(WarrenError):
         self.position = position
 
 
-class Listed(NamedTuple):
-    """An entry as its owner registers it. audience: its number in the owner's table; `PUBLIC` is 0."""
-
-    entry: Entry
-    audience: int = PUBLIC
+Listed: TypeAlias = Registered
+"""An entry as its owner registers it, with its audience, of which `PUBLIC` is one."""
 
 
 class Results(NamedTuple):

@@ -95,14 +95,16 @@ def clear_up(db: sqlite3.Connection) -> list[Registration]:
 class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
-    __slots__ = ("_db", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
+    __slots__ = ("_db", "_holders", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
 
     def __init__(self, db: sqlite3.Connection, known: Known) -> None:
         self._db = db
         self._known = known
         self._next = known.next
-        self._new: dict[int, tuple[Document, dict[int, int]]] = {}
-        """Documents that are not in the tables yet, with the audience of each registration that has them."""
+        self._new: dict[int, Document] = {}
+        """Documents that are not in the tables yet."""
+        self._holders: dict[int, dict[int, int]] = {}
+        """Of each of these the registrations that have it, with their audiences."""
         self._numbers: dict[int, int] = {}
         """Of the new ones, by their keys."""
         self._runs: list[tuple[int, int]] = []
@@ -204,15 +206,20 @@ class Batch:
         last = {put[0]: put for put in puts}
         old = self._slots(registration, last)
         slots, first = [], self._next
+        numbers, known, holders = self._numbers, self._known.by_key, self._holders
         for path, document, audience in last.values():
-            number = self._number(document)
+            key = document.key
+            number = numbers.get(key) or known.get(key)
             before = old.get(path) if old else None
-            if before is not None:
-                if before == (number, audience):
-                    continue
-                if before[0] != number:
-                    self._unhold(before[0], registration)
-            self._hold(number, registration, audience)
+            if number is None:
+                number = self._add(document)
+                holders[number] = {registration: audience}
+            elif before == (number, audience):
+                continue
+            else:
+                self._hold(number, registration, audience)
+            if before is not None and before[0] != number:
+                self._unhold(before[0], registration)
             slots.append((registration, path, number, audience))
         if self._next != first:
             self._runs.append((first, registration))
@@ -241,19 +248,17 @@ class Batch:
 
     # --- documents and their holders ----------------------------------------------------------------------
 
-    def _number(self, document: Document) -> int:
-        number = self._numbers.get(document.key) or self._known.by_key.get(document.key)
-        if number is None:
-            number = document.rank << RANK_SHIFT | self._next
-            self._next += 1
-            self._numbers[document.key] = number
-            self._new[number] = (document, {})
+    def _add(self, document: Document) -> int:
+        number = document.rank << RANK_SHIFT | self._next
+        self._next += 1
+        self._numbers[document.key] = number
+        self._new[number] = document
         return number
 
     def _hold(self, document: int, registration: int, audience: int) -> None:
-        new = self._new.get(document)
+        new = self._holders.get(document)
         if new is not None:
-            new[1][registration] = audience
+            new[registration] = audience
             return
         execute = self._db.execute
         (first,) = execute("SELECT registration FROM document WHERE id = ?", (document,)).fetchone()
@@ -268,9 +273,9 @@ class Batch:
         execute("UPDATE document SET shared = 1 WHERE id = ? AND NOT shared", (document,))
 
     def _unhold(self, document: int, registration: int) -> None:
-        new = self._new.get(document)
+        new = self._holders.get(document)
         if new is not None:
-            new[1].pop(registration, None)
+            new.pop(registration, None)
             return
         execute = self._db.execute
         row = execute("SELECT registration, shared FROM document WHERE id = ?", (document,)).fetchone()
@@ -319,12 +324,13 @@ class Batch:
         numbers: dict[int, int] = {}
         documents, others = [], []
         for number in sorted(self._new):
-            document, holders = self._new[number]
+            document, holders = self._new[number], self._holders[number]
             if not holders:
                 continue
             (first, audience), *more = holders.items()
             documents.append((number, first, audience, bool(more), *document))
-            others += [(number, *holder) for holder in more]
+            if more:
+                others += [(number, *holder) for holder in more]
             numbers[document.key] = number
         insert(self._db, _INSERT_DOCUMENT, documents)
         insert(self._db, "INSERT INTO holder", others)
