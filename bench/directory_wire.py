@@ -31,9 +31,9 @@ from warren.core.lease import Lease
 from warren.core.multiaddr import Multiaddr
 from warren.core.query import Query, Term
 from warren.core.words import words
+from warren.frontends.serve import GC_THRESHOLDS, SWITCH_S
 from warren.network.config import NetworkConfig
 from warren.network.network import Network
-from warren.frontends.serve import GC_THRESHOLDS, SWITCH_S
 from warren.node import Node
 from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.messages import Held, LeaseCall, QueryCall, RegistrationCall

@@ -65,9 +65,9 @@ class Cid:
         if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:
             return cls(0, DAG_PB, raw)
         if len(raw) == 36 and raw[:4] in _USUAL:
-            cid = cls.__new__(cls)
-            cid._fill(1, raw[1], raw[2:], raw)
-            return cid
+            self = cls.__new__(cls)
+            self._fill(1, raw[1], raw[2:], raw)
+            return self
         if raw[:1] != b"\x01":
             raise InvalidCid("not a content id of version 0 or 1", hint=_CURE)
         try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from warren.services.directory.index.interface import Gap, Listed, Stale
+from warren.services.directory.index.interface import Gap, Stale
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.directory.catalog import Catalog
-    from warren.services.directory.index.interface import Index
+    from warren.services.directory.index.interface import Index, Listed
 
 
 class OwnEntries:

@@ -22,7 +22,7 @@ from warren.core.lease import Lease
 from warren.protocols.directory.messages import Held, Reason, RefusedAnswer
 from warren.protocols.directory.registration import Registration
 from warren.services.directory.budgets import CHANGES, LEASES, Budget
-from warren.services.directory.index.interface import Gap, Listed, Stale
+from warren.services.directory.index.interface import Gap, Stale
 from warren.services.directory.leases import Leases, Taken
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from warren.protocols.directory.audiences import Audiences
     from warren.protocols.directory.messages import Answer
     from warren.services.directory.config import DirectoryConfig
-    from warren.services.directory.index.interface import Index
+    from warren.services.directory.index.interface import Index, Listed
 
 GRACE_S: Final = 5.0
 """For which a peer whose connection broke counts as there. Fault: who changes the network flickers."""
