@@ -506,7 +506,7 @@ class FakeNode:
         gone = Entry("Atlas", "dir", 12, Cid.raw_sha256(b"x" * 32))
         by_anna = ask(SearchFound(ANNA, here, 2.0, online=True), Counts(2, 3))
         by_ben = ask(
-            SearchFound(BEN, replace(here, path="map.pdf"), 1.0, online=False),
+            SearchFound(BEN, here._replace(path="map.pdf"), 1.0, online=False),
             SearchFound(BEN, gone, 0.5, online=False),
             ConnectionFailed("gone"),
         )

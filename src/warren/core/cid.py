@@ -21,6 +21,8 @@ LIBP2P_KEY: Final = 0x72
 _CURE: Final = "copy it whole; warren ls --long shows those of files"
 
 _SHA2_256_PREFIX: Final = bytes((multihash.SHA2_256, 32))
+_USUAL: Final = frozenset(bytes((1, codec)) + _SHA2_256_PREFIX for codec in (RAW, DAG_PB, LIBP2P_KEY))
+"""How those begin of which nothing is left to be checked: a million of them come with an index."""
 
 
 @total_ordering
@@ -32,9 +34,10 @@ class Cid:
 
     __slots__ = ("_raw", "codec", "multihash", "version")
 
-    version: Final[int]
-    codec: Final[int]
-    multihash: Final[bytes]
+    version: int
+    codec: int
+    multihash: bytes
+    _raw: bytes
 
     def __init__(self, version: int, codec: int, hash_: bytes) -> None:
         if version == 0:
@@ -43,10 +46,13 @@ class Cid:
         elif version != 1:
             raise InvalidCid(f"unknown version {version}", hint=_CURE)
         _check_multihash(hash_)
+        self._fill(version, codec, hash_, b"\x01" + varint.encode(codec) + hash_ if version else hash_)
+
+    def _fill(self, version: int, codec: int, hash_: bytes, raw: bytes) -> None:
         self.version = version
         self.codec = codec
         self.multihash = hash_
-        self._raw: Final = b"\x01" + varint.encode(codec) + hash_ if version else hash_
+        self._raw = raw
 
     @classmethod
     def raw_sha256(cls, digest: bytes) -> Cid:
@@ -58,6 +64,10 @@ class Cid:
         """Read the binary form, all of it. Raises `InvalidCid`."""
         if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:
             return cls(0, DAG_PB, raw)
+        if len(raw) == 36 and raw[:4] in _USUAL:
+            self = cls.__new__(cls)
+            self._fill(1, raw[1], raw[2:], raw)
+            return self
         if raw[:1] != b"\x01":
             raise InvalidCid("not a content id of version 0 or 1", hint=_CURE)
         try:

@@ -7,7 +7,7 @@ is for `protocols.directory` to say, and who may see which is decided where they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 from warren.core.errors import InputError
 
@@ -99,8 +99,11 @@ def _check_text(name: str, text: str) -> None:
         raise InputError(f"{text[:40]!a} ({name}) is not text", hint="write it in UTF-8") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+NOTHING: Final = Metadata()
+"""Metadata of what nobody says anything of."""
+
+
+class Entry(NamedTuple):
     """A file or folder that can be found.
 
     path: SHARE/FOLDER/NAME, as in listings: of one owner it is unique. size: bytes of content, of a folder
@@ -111,7 +114,7 @@ class Entry:
     kind: EntryKind
     size: int
     cid: Cid
-    metadata: Metadata = Metadata()
+    metadata: Metadata = NOTHING
 
     @property
     def name(self) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -32,6 +34,12 @@ _TOKEN_BYTES = 32
 # Ctrl-C promises an end within a second; what a graceful stop has not done by then is left to the next start.
 INTERRUPT_GRACE_S = 0.9
 EXIT_INTERRUPTED = 130
+# For which a busy thread keeps the interpreter from the others. The loop hands it over with each call to the
+# system; with Python's 5 ms a database at work would hold up every message for so long.
+SWITCH_S = 0.0005
+# New objects after which Python looks for cycles among them: more than its 700, for a node has few cycles and
+# many objects.
+GC_THRESHOLDS = (5000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,8 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
     if (pid := home.running_pid()) is not None:
         raise in_use(home.path, pid)
     home.forget_door()
+    sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(*GC_THRESHOLDS)
     with logging_to(home.log_file, debug=debug, also_stderr=not detached):
         try:
             return asyncio.run(_serve(home, config, on_ready))

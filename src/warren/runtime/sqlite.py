@@ -24,6 +24,10 @@ T = TypeVar("T")
 MEMORY = ":memory:"
 # Another process (a backup, a curious shell) may hold the file for a moment.
 _BUSY_TIMEOUT_S = 5.0
+_CHECKPOINT_PAGES = 2000
+"""Of a database that need not outlive the power: each checkpoint waits for the disk."""
+_CACHE_KIB = 16_000
+"""Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
 
 
 class SqliteFile:
@@ -71,6 +75,7 @@ class SqliteFile:
         """Refuse to write from now on."""
         with self._named_errors():
             self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` on what is committed now, beside a writer."""
@@ -137,7 +142,10 @@ def _connect(path: str) -> sqlite3.Connection:
 def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    if not durable:
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _unopenable(exc: OSError, path: str) -> StorageError:

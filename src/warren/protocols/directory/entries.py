@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cid import Cid
-from warren.core.entry import PATH_BYTES_MAX, Entry, Metadata
+from warren.core.entry import NOTHING, PATH_BYTES_MAX, Entry, Metadata
 from warren.core.errors import InputError, ProtocolViolation
 from warren.protocols.directory.proto import directory_pb2 as pb
 
@@ -25,7 +25,6 @@ ENTRY_BYTES_MAX: Final = 24 * 1024
 AUDIENCE_MAX: Final = (1 << 31) - 1
 _KINDS: Final[dict[int, EntryKind]] = {pb.Entry.FILE: "file", pb.Entry.DIR: "dir"}
 _SIZE_MAX: Final = (1 << 63) - 1
-_NOTHING: Final = Metadata()
 
 
 class Registered(NamedTuple):
@@ -55,7 +54,8 @@ def to_message(entry: Entry, audience: int = 0) -> pb.Entry:
 
 def from_message(message: pb.Entry) -> Registered:
     """Raises `ProtocolViolation`."""
-    if message.ByteSize() > ENTRY_BYTES_MAX:
+    says = message.HasField("metadata")  # else its parts bound it
+    if says and message.ByteSize() > ENTRY_BYTES_MAX:
         raise ProtocolViolation(f"directory: an entry of more than {ENTRY_BYTES_MAX} bytes")
     kind = _KINDS.get(message.kind)
     if kind is None or message.size > _SIZE_MAX or message.audience > AUDIENCE_MAX:
@@ -64,7 +64,7 @@ def from_message(message: pb.Entry) -> Registered:
         raise ProtocolViolation("directory: a content id that is too long")
     check_path(message.path)
     try:
-        metadata = Metadata.read(message.metadata) if message.HasField("metadata") else _NOTHING
+        metadata = Metadata.read(message.metadata) if says else NOTHING
         entry = Entry(message.path, kind, message.size, Cid.from_bytes(message.cid), metadata)
     except InputError as error:
         raise ProtocolViolation(f"directory: {error}") from error
@@ -73,8 +73,12 @@ def from_message(message: pb.Entry) -> Registered:
 
 def check_path(path: str) -> None:
     """Raises `ProtocolViolation` for what no entry can be called."""
-    parts = path.split("/")
-    if len(path.encode()) > PATH_BYTES_MAX or not all(parts) or ".." in parts or "\0" in path:
+    if (
+        len(path.encode()) > PATH_BYTES_MAX
+        or "//" in f"/{path}/"
+        or (".." in path and ".." in path.split("/"))
+        or "\0" in path
+    ):
         raise ProtocolViolation("directory: an entry that is called nothing, too much, or leads out")
 
 
@@ -97,4 +101,4 @@ def metadata_to_bytes(metadata: Metadata) -> bytes:
 
 def metadata_from_bytes(data: bytes) -> Metadata:
     """What `metadata_to_bytes` made."""
-    return Metadata.read(pb.Metadata.FromString(data)) if data else _NOTHING
+    return Metadata.read(pb.Metadata.FromString(data)) if data else NOTHING

@@ -10,6 +10,7 @@ as audiences.py does.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from warren.protocols.directory.entries import check_path, from_message, to_mess
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
@@ -41,15 +42,16 @@ class Registration:
     """What changed after `from_seq` up to `to_seq` of the log `epoch`, as last states; or a part of a
     `snapshot`, which is all that there is at `to_seq`.
 
-    more: of a snapshot, that another part follows; it takes effect with the last one. audiences: the table
-    of the numbers of entries, where it is new to who gets this; it goes without changes, from a number to the
-    same.
+    more: of a snapshot, that another part follows; it takes effect with the last one. added: of a part of a
+    snapshot that came, read anew each time that one goes through it, which raises `ProtocolViolation`.
+    audiences: the table of the numbers of entries, where it is new to who gets this; it goes without changes,
+    from a number to the same.
     """
 
     epoch: int
     from_seq: int
     to_seq: int
-    added: tuple[Registered, ...] = ()
+    added: Collection[Registered] = ()
     removed: tuple[str, ...] = ()
     snapshot: bool = False
     more: bool = False
@@ -101,12 +103,43 @@ class Registration:
             epoch=message.epoch,
             from_seq=message.from_seq,
             to_seq=message.to_seq,
-            added=tuple(map(from_message, message.added)),
+            added=Unread(data, len(message.added)) if message.snapshot else tuple(_read(message)),
             removed=tuple(message.removed),
             snapshot=message.snapshot,
             more=message.snapshot and message.more,
             audiences=Audiences.from_message(message.audiences) if message.HasField("audiences") else None,
         )
+
+
+class Unread(Collection["Registered"]):
+    """The entries of a registration, as they came: read, they take six times as much memory.
+
+    Fault: a thousand peers that register at once after a restart, and wait for their turn.
+    """
+
+    __slots__ = ("_count", "_payload")
+
+    def __init__(self, payload: bytes, count: int) -> None:
+        self._payload = payload
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Registered]:
+        return _read(pb.Registration.FromString(self._payload))
+
+    def __contains__(self, one: object) -> bool:
+        return any(one == other for other in self)
+
+    def __eq__(self, others: object) -> bool:
+        return isinstance(others, Collection) and list(self) == list(others)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _read(message: pb.Registration) -> Iterator[Registered]:
+    return map(from_message, message.added)
 
 
 def fit(entries: Sequence[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:

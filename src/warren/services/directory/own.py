@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from warren.services.directory.index.interface import Gap, Listed, Stale
+from warren.services.directory.index.interface import Gap, Stale
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.services.directory.catalog import Catalog
-    from warren.services.directory.index.interface import Index
+    from warren.services.directory.index.interface import Index, Listed
 
 
 class OwnEntries:
@@ -46,7 +46,7 @@ class OwnEntries:
         if changes is None:
             await self._fill()
             return
-        added = [Listed(*one) for one in changes.added]
+        added = list(changes.added)
         try:
             await self._index.apply(
                 self._me, now.epoch, position.seq, changes.looked_to, added, changes.removed
@@ -59,7 +59,7 @@ class OwnEntries:
         entries: list[Listed] = []
         after = ""
         while page := await self._catalog.page(after, numbers):
-            entries += [Listed(*one) for one in page]
+            entries += page
             after = page[-1].entry.path
         try:
             await self._index.replace(self._me, at.epoch, at.seq, entries)

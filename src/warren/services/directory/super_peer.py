@@ -23,7 +23,7 @@ from warren.network.places import place_of
 from warren.protocols.directory.messages import Held, Reason, RefusedAnswer
 from warren.protocols.directory.registration import Registration
 from warren.services.directory.budgets import CHANGES, LEASES, Budget
-from warren.services.directory.index.interface import Gap, Listed, Stale
+from warren.services.directory.index.interface import Gap, Stale
 from warren.services.directory.leases import Leases, Taken
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from warren.protocols.directory.audiences import Audiences
     from warren.protocols.directory.messages import Answer
     from warren.services.directory.config import DirectoryConfig
-    from warren.services.directory.index.interface import Index
+    from warren.services.directory.index.interface import Index, Listed
 
 GRACE_S: Final = 5.0
 """For which a peer whose connection broke counts as there. Fault: who changes the network flickers."""
@@ -213,6 +213,8 @@ class SuperPeer:
         self._busy.add(peer)
         try:
             return await self._take(peer, registration, envelope, parts)
+        except ProtocolViolation as error:
+            return self._refuse(peer, Reason.BAD, str(error))
         except StorageError as error:
             _log.warning("what %s registers cannot be kept: %s", peer, error)
             return RefusedAnswer(Reason.NOT_KEPT, "it cannot be kept here now")
@@ -234,7 +236,7 @@ class SuperPeer:
             return self.held(peer)  # a table alone
         if self._index.size(peer) + len(registration.added) > self._config.entries_max:
             return self._too_many(peer)
-        added = [Listed(*one) for one in registration.added]
+        added = list(registration.added)
         try:
             await self._index.apply(
                 peer,
@@ -306,7 +308,5 @@ class SuperPeer:
 
 def _all_of(envelopes: Iterable[bytes], peer: PeerId, last: Registration) -> Iterator[Listed]:
     for envelope in envelopes:
-        for one in Registration.open(envelope, peer).added:
-            yield Listed(*one)
-    for one in last.added:
-        yield Listed(*one)
+        yield from Registration.open(envelope, peer).added
+    yield from last.added

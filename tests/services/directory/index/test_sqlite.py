@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.directory.conformance_index import ALICE, BOB, REPORT, IndexConformance, find, paths
+from tests.services.directory.conformance_index import (
+    ALICE,
+    BOB,
+    CAROL,
+    REPORT,
+    IndexConformance,
+    find,
+    paths,
+)
 from tests.services.directory.naive_index import FRIENDS, listed, peer
 from tests.support import run
+from warren.core.errors import DiskFull
 from warren.core.query import Query, terms_of
 from warren.runtime.real import RealRuntime
 from warren.runtime.simulated import World
+from warren.services.directory.index import queue, reading
+from warren.services.directory.index.interface import PUBLIC
+from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
 
 if TYPE_CHECKING:
@@ -101,11 +113,11 @@ def test_the_room_of_what_is_gone_is_freed(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await replacing
         await index.forget(BOB)
-        await index.swept()
+        await index.settle()
         assert await index._database.read(counts) == [1, 700, 700, 0]
         assert (await index.search(Query(REPORT.terms, limit=500), None)).total >= 500
         await index.forget(ALICE)
-        await index.swept()
+        await index.settle()
         assert await index._database.read(counts) == [0, 0, 0, 0]
         words = "SELECT count(*) FROM term WHERE term MATCH '\"report\"'"
         assert await index._database.read(lambda db: db.execute(words).fetchone()) == (0,)
@@ -131,8 +143,85 @@ def test_what_a_search_still_shows_is_not_swept(tmp_path: Path) -> None:
             assert await index._database.run(lambda db: db.execute(slots).fetchone()) == (1,)
         go_on.set()
         assert paths(await searching) == ["S/report.txt"]
-        await index.swept()
+        await index.settle()
         assert await index._database.run(lambda db: db.execute(slots).fetchone()) == (0,)
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_what_may_not_be_shown_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, online: bool
+) -> None:
+    """Entries for nobody, or of somebody who is offline, that come before the others in every order."""
+    monkeypatch.setattr(reading, "STEPS_MAX", 1000)
+    audience = PUBLIC if online else FRIENDS
+
+    async def main(index: SqliteIndex) -> None:
+        index.set_admits(lambda _owner, _audience, _asker: False)
+        for owner in (ALICE, CAROL):  # pieces of the two take turns
+            many = [listed(f"{n}/report", str(n), audience=audience) for n in range(2400)]
+            await index.replace(owner, 1, 1, many[:1200])
+            await index.apply(owner, 1, 1, 2, many[1200:], [])
+        await index.replace(BOB, 1, 1, [listed("S/report.txt"), listed("S/the report of the year.txt")])
+        index.set_online(BOB, online=True)
+        query = Query(REPORT.terms, online=online)
+        results = await index.search(query, BOB)
+        assert (paths(results), results.total) == (["S/report.txt", "S/the report of the year.txt"], 2)
+        assert results.exact
+
+    run_on_file(tmp_path / "directory.db", main)
+    run_on_file(tmp_path / "directory.db", lambda index: main_again(index, query_online=online))
+
+
+async def main_again(index: SqliteIndex, *, query_online: bool) -> None:
+    """After a restart it is known who made what."""
+    index.set_online(BOB, online=True)
+    results = await index.search(Query(REPORT.terms, online=query_online), None)
+    assert "S/report.txt" in paths(results)
+
+
+def test_holders_who_may_not_be_shown_hide_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "HOLDERS_READ_MIN", 4)
+
+    async def main(index: SqliteIndex) -> None:
+        for number in range(20):
+            await index.replace(peer(number), 1, 1, [listed("S/report.txt", audience=FRIENDS)])
+        await index.replace(ALICE, 1, 1, [listed("S/report.txt")])
+        (hit,) = (await index.search(REPORT, None)).hits
+        assert hit.owner == ALICE
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_segments_are_merged_when_there_is_time(tmp_path: Path) -> None:
+    async def main(index: SqliteIndex) -> None:
+        await index.replace(ALICE, 1, 0, [])
+        for seq in range(MERGE_AFTER + 8):
+            await index.apply(ALICE, 1, seq, seq + 1, [listed(f"S/report {seq}.txt")], [])
+        await index.settle()
+        count = "SELECT count(DISTINCT segid) FROM term_idx"
+        (segments,) = await index._database.read(lambda db: db.execute(count).fetchone())
+        assert segments <= 10
+        assert (await index.search(REPORT, None)).total == MERGE_AFTER + 8
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_an_index_that_cannot_be_merged_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> bool:
+        raise DiskFull("the disk is full")
+
+    monkeypatch.setattr(queue, "MERGE_AFTER", 1)
+    monkeypatch.setattr(queue, "merge_some", fails)
+
+    async def main(index: SqliteIndex) -> None:
+        await index.replace(ALICE, 1, 1, [listed("S/report.txt")])
+        await index.settle()
+        assert "the disk is full" in caplog.text
+        assert await find(index, "report") == ["S/report.txt"]
 
     run_on_file(tmp_path / "directory.db", main)
 
@@ -153,6 +242,9 @@ KILLED = """
 import asyncio, os, signal, sys
 from tests.services.directory.naive_index import listed, peer
 from warren.runtime.real import RealRuntime
+from warren.services.directory.index import queue, reading
+from warren.services.directory.index.interface import PUBLIC
+from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
 
 async def main():

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from warren.core.cid import Cid
-from warren.core.entry import Entry, Metadata
+from warren.core.entry import NOTHING, Entry, Metadata
 from warren.core.errors import InputError
 from warren.core.words import words
 
@@ -34,7 +35,7 @@ else than what is asked for come first, and a search can stop early."""
 
 NUMBER_MAX: Final = (1 << 63) - 1
 
-_NOTHING: Final = Metadata()
+_INT64: Final = Struct(">q")
 
 
 class Document(NamedTuple):
@@ -66,27 +67,27 @@ Put: TypeAlias = tuple[int, Document, int]
 def to_put(listed: Listed) -> Put:
     """Take an entry apart. Raises `InputError`."""
     entry, audience = listed
-    if not (0 <= audience <= NUMBER_MAX and 0 <= entry.size <= NUMBER_MAX):
+    path, kind, size, metadata = entry.path, entry.kind, entry.size, entry.metadata
+    if not (0 <= audience <= NUMBER_MAX and 0 <= size <= NUMBER_MAX):
         raise InputError("the size of a file or the number of an audience is out of range")
-    path = _digest(_encoded(entry.path))
-    folder, _, name = entry.path.rpartition("/")
+    folder, _, name = path.rpartition("/")
     found, rest, said = words(name), _folder_words(folder), None
-    if entry.metadata:
-        said = _pack(entry.metadata)
-        found += words(entry.metadata.title)
-        rest += _joined(_metadata_words(entry.metadata))[1:]
-    if entry.kind == "dir":
+    if metadata is not NOTHING and metadata:
+        said = _pack(metadata)
+        found += words(metadata.title)
+        rest += _joined(_metadata_words(metadata))[1:]
+    if kind == "dir":
         rest += FOLDER + " "
     cid = entry.cid.to_bytes()
-    about = f"{entry.kind}{entry.size}\0{said or ''}"
-    key = _number(_digest(path + cid + _encoded(about)))
-    document = Document(key, cid, entry.kind, entry.size, entry.path, _joined(found), rest, said)
-    return _number(path), document, audience
+    encoded = _encoded(path)
+    about = b"%b%d %d %d %b%b" % (kind.encode(), size, len(cid), len(encoded), cid, encoded)
+    key = _number(about if said is None else about + _encoded(said))
+    return _number(encoded), Document(key, cid, kind, size, path, _joined(found), rest, said), audience
 
 
 def to_entry(cid: bytes, kind: EntryKind, size: int, path: str, metadata: str | None) -> Entry:
     """Put an entry together again."""
-    return Entry(path, kind, size, Cid.from_bytes(cid), _unpack(metadata) if metadata else _NOTHING)
+    return Entry(path, kind, size, Cid.from_bytes(cid), _unpack(metadata) if metadata else NOTHING)
 
 
 def path_key(path: str) -> int:
@@ -94,7 +95,7 @@ def path_key(path: str) -> int:
 
     Raises `InputError` for what is no text.
     """
-    return _number(_digest(_encoded(path)))
+    return _number(_encoded(path))
 
 
 def plain_words(name: str, rest: str) -> set[str]:
@@ -129,12 +130,9 @@ def _encoded(text: str) -> bytes:
         raise InputError("the name of a file is not Unicode") from error
 
 
-def _digest(raw: bytes) -> bytes:
-    return blake2b(raw, digest_size=8).digest()
-
-
-def _number(digest: bytes) -> int:
-    return int.from_bytes(digest, "big", signed=True)
+def _number(raw: bytes) -> int:
+    number: int = _INT64.unpack(blake2b(raw, digest_size=8).digest())[0]
+    return number
 
 
 def _pack(metadata: Metadata) -> str:

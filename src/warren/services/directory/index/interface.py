@@ -9,15 +9,14 @@ One suite holds every implementation to this: `tests/services/directory/conforma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from warren.core.errors import WarrenError
+from warren.protocols.directory.entries import Registered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-    from typing import TypeAlias
 
-    from warren.core.entry import Entry
     from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
@@ -29,8 +28,8 @@ HOLDERS_MAX: Final = 16
 """Entries that a page has of one content id, online ones first. Attack: ten thousand identities that hold the
 same file and leave no room for others on a page."""
 
-TOTAL_MAX: Final = 500
-"""Content ids that are counted and ranked for one query. If there are more, not all of them are."""
+COUNTED_MIN: Final = 200
+"""Content ids that are counted and ranked for one query, if there are so many; of more perhaps not all."""
 
 
 class Position(NamedTuple):
@@ -66,11 +65,8 @@ class Stale(WarrenError):
         self.position = position
 
 
-class Listed(NamedTuple):
-    """An entry as its owner registers it. audience: its number in the owner's table; `PUBLIC` is 0."""
-
-    entry: Entry
-    audience: int = PUBLIC
+Listed: TypeAlias = Registered
+"""An entry as its owner registers it, with its audience, of which `PUBLIC` is one."""
 
 
 class Results(NamedTuple):
@@ -131,8 +127,8 @@ class Index(Protocol):
         """Take a snapshot: from now on the owner has these entries and no others.
 
         The old ones are found until shortly before this returns. entries: each path once, else the last one
-        counts; read in pieces between turns of the loop. What is at the position that the index has is taken
-        again. Raises `Stale` for what is older.
+        counts; read in pieces, in another thread perhaps, and what it raises is raised here. What is at the
+        position that the index has is taken again. Raises `Stale` for what is older.
         """
         ...
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.words import words
+from warren.core.words import WORDS_MAX, words
 from warren.services.directory.index.documents import AUTHOR, DOMAIN, FOLDER
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Wanted:
     words in name and title; empty where no word is asked for.
     """
 
-    __slots__ = ("_needles", "_size_max", "_size_min", "_suffixes", "expression", "in_name")
+    __slots__ = ("_needles", "_size_max", "_size_min", "_suffixes", "expression", "in_name", "is_filtered")
 
     def __init__(self, query: Query) -> None:
         terms = [(word, term.whole or _is_letter(word)) for term in query.terms for word in words(term.word)]
@@ -53,6 +53,7 @@ class Wanted:
             filters.append(_any_of(sorted(self._suffixes)))
         self._size_min = query.size_min
         self._size_max = query.size_max
+        self.is_filtered = bool(self._suffixes or query.size_min is not None or query.size_max is not None)
         self._needles = [(f" {word} " if whole else f" {word}", f" {word} ") for word, whole in terms]
         name = f"name : ({' AND '.join(asked)})"
         can_find = bool(asked or not query.terms) and all(asked + filters)
@@ -67,20 +68,21 @@ class Wanted:
             return False
         return not self._suffixes or self._is_of_kind(kind, path)
 
-    def score(self, name: str, rest: str) -> float:
-        """How well the words of a document fit; 0 where no word is asked for."""
+    def score(self, name: str, rest: str) -> tuple[float, bool]:
+        """How well the words of a document fit, 0 where no word is asked for; and whether all of them stand
+        in name and title.
+        """
         in_name = in_rest = 0.0
+        is_named = True
         for begins, whole in self._needles:
             if begins in name:
                 in_name += WHOLE_WEIGHT if whole in name else 1.0
-            elif begins in rest:
+                continue
+            is_named = False
+            if begins in rest:
                 in_rest += WHOLE_WEIGHT if whole in rest else 1.0
-        total = NAME_WEIGHT * in_name * _norm(name, _NAME_WORDS)
-        return total + in_rest * _norm(rest, _REST_WORDS) if in_rest else total
-
-    def is_in_name(self, name: str) -> bool:
-        """Whether all words that are asked for stand in name and title."""
-        return all(begins in name for begins, _ in self._needles)
+        total = in_name * _NAME_NORMS[min(name.count(" "), _NORMS)]
+        return (total + in_rest * _REST_NORMS[min(rest.count(" "), _NORMS)] if in_rest else total), is_named
 
     def _is_of_kind(self, kind: EntryKind, path: str) -> bool:
         if kind == "dir":
@@ -89,9 +91,15 @@ class Wanted:
         return bool(dot and stem) and suffix.lower() in self._suffixes
 
 
-def _norm(text: str, average: float) -> float:
-    length = text.count(" ") - 1
+def _norm(length: int, average: float) -> float:
     return (_SATURATION + 1) / (1 + _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * length / average))
+
+
+_NORMS: Final = 2 * WORDS_MAX
+"""Words from which on one more makes no difference."""
+_NAME_NORMS: Final = [NAME_WEIGHT * _norm(spaces - 1, _NAME_WORDS) for spaces in range(_NORMS + 1)]
+"""What a word in a name counts for, by the spaces in it, which are one more than its words."""
+_REST_NORMS: Final = [_norm(spaces - 1, _REST_WORDS) for spaces in range(_NORMS + 1)]
 
 
 def _any_of(suffixes: Sequence[str]) -> str:

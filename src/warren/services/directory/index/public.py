@@ -24,13 +24,21 @@ _NEVER: Final = -(1 << 63)
 
 
 class SqlitePublicWords:
-    """See `interface.PublicWords`. read: the public words of an owner; nothing of one who is offline."""
+    """See `interface.PublicWords`. read: the public words of an owner; nothing of one who is offline. calm:
+    waits for a good moment.
+    """
 
-    __slots__ = ("__weakref__", "_dirty", "_read", "_told")
+    __slots__ = ("__weakref__", "_calm", "_dirty", "_read", "_told")
 
-    def __init__(self, owners: Iterable[PeerId], read: Callable[[PeerId], Awaitable[set[str]]]) -> None:
+    def __init__(
+        self,
+        owners: Iterable[PeerId],
+        read: Callable[[PeerId], Awaitable[set[str]]],
+        calm: Callable[[], Awaitable[object]],
+    ) -> None:
         self._dirty = dict.fromkeys(owners)
         self._read = read
+        self._calm = calm
         self._told: dict[PeerId, bytes] = {}
 
     def mark(self, owner: PeerId) -> None:
@@ -39,6 +47,7 @@ class SqlitePublicWords:
 
     async def changes(self) -> AsyncIterator[WordsChange]:
         """See `interface.PublicWords`."""
+        await self._calm()
         for owner in list(self._dirty):
             if self._dirty.pop(owner, owner) is owner:
                 continue

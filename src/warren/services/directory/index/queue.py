@@ -1,18 +1,20 @@
 """The queue of changes to an index: several of them in one transaction.
 
 In:  functions over a `Batch`, with what they cost. Out: what they return, once it is committed. A transaction
-for each would make FTS5 write a segment for each, and merge them all again.
+for each would make FTS5 write a segment for each, and merge them all again. When nothing is queued after many
+changes, segments are merged: a search looks into each of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from warren.core.errors import Closed, InputError
+from warren.core.errors import Closed, InputError, StorageError
 from warren.services.directory.index.interface import Gap, Stale
-from warren.services.directory.index.writing import Batch
+from warren.services.directory.index.writing import Batch, merge_some
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,18 +24,25 @@ if TYPE_CHECKING:
     from warren.services.directory.index.writing import Known
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 COST_MAX: Final = 1000
 """Entries in one transaction, unless one change has more: some 20 ms, for which all others wait."""
 SMALL: Final = 50
-"""A change of so many entries goes before larger ones. Attack: large snapshots from many sides, to hold up
-what others change."""
+"""A change of so many entries waits for one of the larger ones at most. Attack: large snapshots from many
+sides, to hold up what others change."""
+MERGE_AFTER: Final = 64
+"""Transactions after which it is time to merge."""
+
+
+class Unreadable(Exception):
+    """What was to be changed could not be read, for which its cause is the reason. Nothing was changed."""
 
 
 class Queue:
-    """Makes changes one batch after another: as many small ones as go in, and in each batch a large one."""
+    """Makes changes one batch after another: small ones and larger ones in turn."""
 
-    __slots__ = ("_closed", "_database", "_known", "_large", "_small", "_working")
+    __slots__ = ("_closed", "_database", "_known", "_large", "_small", "_unmerged", "_was_small", "_working")
 
     def __init__(self, database: Database, known: Known) -> None:
         self._database = database
@@ -41,6 +50,9 @@ class Queue:
         self._small: deque[_Job[Any]] = deque()
         self._large: deque[_Job[Any]] = deque()
         self._working: asyncio.Task[None] | None = None
+        self._was_small = False
+        self._unmerged = 0
+        """Transactions since the last merge."""
         self._closed = False
 
     async def do(self, change: Callable[[Batch], T], cost: int, then: Callable[[T], None] | None = None) -> T:
@@ -58,24 +70,43 @@ class Queue:
     async def close(self) -> None:
         """Finish what is queued; take no more."""
         self._closed = True
-        if self._working is not None:
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until nothing is queued, and what there is to merge is merged."""
+        while self._working is not None:
             await asyncio.wait([self._working])
 
     async def _work(self) -> None:
         try:
-            while self._small or self._large:
-                await self._make(self._next_batch())
+            while True:
+                if self._small or self._large:
+                    self._unmerged += 1
+                    await self._make(self._next_batch())
+                elif self._unmerged < MERGE_AFTER or self._closed or not await self._merge():
+                    return
         finally:
             self._working = None
 
     def _next_batch(self) -> list[_Job[Any]]:
-        jobs = [self._large.popleft()] if self._large else []
-        cost = sum(job.cost for job in jobs)
-        for queue in (self._small, self._large):
-            while queue and (not jobs or cost + queue[0].cost <= COST_MAX):
-                jobs.append(queue.popleft())
-                cost += jobs[-1].cost
+        self._was_small = bool(self._small) and not (self._was_small and self._large)
+        queue = self._small if self._was_small else self._large
+        jobs = [queue.popleft()]
+        cost = jobs[0].cost
+        while queue and cost + queue[0].cost <= COST_MAX:
+            jobs.append(queue.popleft())
+            cost += jobs[-1].cost
         return jobs
+
+    async def _merge(self) -> bool:
+        """Merge some segments. Returns whether there may be more to merge."""
+        try:
+            if await self._database.run(merge_some):
+                return True
+        except StorageError as error:
+            _log.warning("cannot merge the segments of the index: %s", error)
+        self._unmerged = 0
+        return False
 
     async def _make(self, jobs: Sequence[_Job[Any]]) -> None:
         try:
@@ -102,12 +133,14 @@ class _Job(Generic[T]):
         self.then = then
         self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.outcome: T
-        self.refusal: Exception | None = None
+        self.refusal: BaseException | None = None
 
     def make(self, batch: Batch) -> None:
         """In the database's thread. A change that is refused has changed nothing; others go on."""
         try:
             self.outcome = self.change(batch)
+        except Unreadable as error:
+            self.refusal = error.__cause__
         except (Gap, Stale, InputError) as error:
             self.refusal = error
 

@@ -2,39 +2,53 @@
 
 In:  an open transaction, a query, whom to show what. Out: `Results`. FTS5 gives documents in the order of
 their rank and only as many as are taken; what is left out (offline, for others, another size) costs a step,
-and steps are bounded.
+and steps are bounded. What is needed to rank them is read first, the rest for those on the page alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.found import Found
 from warren.services.directory.index.documents import to_entry
-from warren.services.directory.index.interface import HOLDERS_MAX, PUBLIC, TOTAL_MAX, Results
+from warren.services.directory.index.interface import COUNTED_MIN, HOLDERS_MAX, PUBLIC, Results
 from warren.services.directory.index.matching import Wanted
+from warren.services.directory.index.schema import ORDINALS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warren.core.entry import Entry
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.services.directory.index.interface import Admits
+    from warren.services.directory.index.runs import Runs
 
 # Attack: a query that fits a million documents of which its asker may see none.
 STEPS_MAX: Final = 20_000
-# Attack: a file that ten thousand identities claim to have, all of them offline.
-HOLDERS_READ_MAX: Final = 512
+UNFIT_MAX: Final = 50
+"""Documents of one registration that were met and may not be shown, after which those that it made with them
+are skipped. Attack: twenty thousand entries for nobody that are called as others are, and come first."""
+SKIPS_MAX: Final = 400
+"""Each costs 0.1 ms."""
+HOLDERS_MAX_IN_ALL: Final = 20_000
+"""Holders read for one query. Attack: ten thousand identities, all of them offline, or for nobody, that claim
+to have what somebody has."""
+HOLDERS_READ_MIN: Final = 512
+"""Of one document, if so many were read."""
+BLOCK: Final = COUNTED_MIN
+"""Content ids that are ranked among each other: so many with the fewest words, then the next. So a page comes
+out the same whatever was asked for before it."""
 
-_DOCUMENTS: Final = (
-    "SELECT d.id, d.registration, d.audience, d.shared, d.cid, d.kind, d.size, d.path, d.name, d.rest,"
-    " d.metadata"
-    " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ?"
-)
+_RANKED: Final = "d.id, d.registration, d.audience, d.shared, d.cid, d.name, d.rest"
+_FILTERED: Final = f"{_RANKED}, d.kind, d.size, d.path"
+_FROM: Final = " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ? AND term.rowid >= ?"
 _HOLDERS: Final = "SELECT registration, audience FROM holder WHERE document = ? LIMIT ?"
+_ENTRY: Final = "SELECT cid, kind, size, path, metadata FROM document WHERE id = ?"
 
 
 class Owner:
@@ -54,6 +68,7 @@ class View(NamedTuple):
     admits: Admits | None
     asker: PeerId | None
     online: bool
+    runs: Runs
 
     def owner_of(self, registration: int, audience: int) -> Owner | None:
         """The holder, if it may be shown."""
@@ -68,31 +83,35 @@ class View(NamedTuple):
 
 
 class _Content:
-    """One content id that was found: rows of its documents with their holders, and its best score."""
+    """One content id that was found: its documents with their holders, and its best score.
 
-    __slots__ = ("cid", "holdings", "score")
+    block: of the order in which documents were found.
+    """
 
-    def __init__(self, cid: bytes) -> None:
+    __slots__ = ("block", "cid", "holdings", "score")
+
+    def __init__(self, cid: bytes, block: int) -> None:
         self.cid = cid
+        self.block = block
         self.score = 0.0
-        self.holdings: list[tuple[Any, list[Owner]]] = []
+        self.holdings: list[tuple[int, Sequence[Owner]]] = []
 
     @property
-    def place(self) -> tuple[float, bytes]:
+    def place(self) -> tuple[int, float, bytes]:
         """Ties go by content id: the same on every page and every node."""
-        return -self.score, self.cid
+        return self.block, -self.score, self.cid
 
-    def hits(self) -> list[Found]:
+    def hits(self, db: sqlite3.Connection) -> list[Found]:
         """Its entries, those of online owners first."""
-        pairs = [(owner, row) for row, owners in self.holdings for owner in owners]
+        pairs = [(owner, number) for number, owners in self.holdings for owner in owners]
         if len(pairs) > 1:
             pairs.sort(key=_is_offline)
         made: dict[int, Entry] = {}
         hits = []
-        for owner, row in pairs[:HOLDERS_MAX]:
-            entry = made.get(row[0])
+        for owner, number in pairs[:HOLDERS_MAX]:
+            entry = made.get(number)
             if entry is None:
-                entry = made[row[0]] = _entry(row)
+                entry = made[number] = to_entry(*db.execute(_ENTRY, (number,)).fetchone())
             hits.append(Found(owner.peer, entry, self.score, owner.online))
         return hits
 
@@ -102,20 +121,30 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
     wanted = Wanted(query)
     if not wanted.expression:
         return Results((), 0, exact=True)
+    end = query.after + query.limit
     gathering = _Gathering(db, wanted, view)
-    exact = gathering.gather(wanted.expression)
-    if not exact and wanted.in_name and gathering.named < query.after + query.limit:
+    exact = gathering.gather(wanted.expression, blocks=-(-end // BLOCK))
+    if not exact and wanted.in_name and gathering.named < end:
         # There are longer names that have all words; what was taken has them elsewhere.
-        gathering.gather(wanted.in_name)
-    contents = gathering.best(query.after + query.limit)
-    page = [found for content in contents[query.after :] for found in content.hits()]
+        gathering.gather(wanted.in_name, blocks=1)
+    page = [found for content in gathering.best(end)[query.after :] for found in content.hits(db)]
     return Results(page, gathering.count, exact)
 
 
 class _Gathering:
     """Goes through what FTS5 finds."""
 
-    __slots__ = ("_contents", "_db", "_seen", "_view", "_wanted")
+    __slots__ = (
+        "_contents",
+        "_db",
+        "_holders_left",
+        "_named",
+        "_passed",
+        "_seen",
+        "_unfit",
+        "_view",
+        "_wanted",
+    )
 
     def __init__(self, db: sqlite3.Connection, wanted: Wanted, view: View) -> None:
         self._db = db
@@ -123,6 +152,12 @@ class _Gathering:
         self._view = view
         self._seen: set[int] = set()
         self._contents: dict[bytes, _Content] = {}
+        self._named: set[bytes] = set()
+        self._unfit: Counter[int] = Counter()
+        """How many documents of each registration were met that may not be shown."""
+        self._passed: set[int] = set()
+        """Registrations of which no more are looked at."""
+        self._holders_left = HOLDERS_MAX_IN_ALL
 
     @property
     def count(self) -> int:
@@ -131,36 +166,51 @@ class _Gathering:
     @property
     def named(self) -> int:
         """How many have all words in name and title. Longer names than theirs would not come before them."""
-        is_in = self._wanted.is_in_name
-        return sum(any(is_in(row[8]) for row, _ in one.holdings) for one in self._contents.values())
+        return len(self._named)
 
     def best(self, count: int) -> list[_Content]:
         return sorted(self._contents.values(), key=attrgetter("place"))[:count]
 
-    def gather(self, expression: str) -> bool:
+    def gather(self, expression: str, blocks: int) -> bool:
         """Take in what fits, up to the bounds. Returns whether that is all."""
-        wanted, contents, seen = self._wanted, self._contents, self._seen
-        most = len(contents) + TOTAL_MAX
-        for steps, row in enumerate(self._db.execute(_DOCUMENTS, (expression,))):
+        contents, seen, wanted, owners_of = self._contents, self._seen, self._wanted, self._owners
+        is_filtered = wanted.is_filtered
+        before = len(contents)
+        most = before + blocks * BLOCK
+        walk = _Walk(self._db, _FILTERED if is_filtered else _RANKED, expression)
+        for steps, row in enumerate(walk.rows()):
             if steps >= STEPS_MAX:
                 return False
-            number, _, _, _, cid, kind, size, path, name, rest, _ = row
-            if number in seen or not wanted.admits(kind, size, path):
+            number, registration, audience, shared, cid, name, rest = row[:7]
+            if number in seen or (is_filtered and not wanted.admits(*row[7:])):
                 continue
-            owners = self._owners(*row[:4])
+            owners = owners_of(number, registration, audience, shared)
             if not owners:
+                self._pass_over(registration, number, walk)
                 continue
             content = contents.get(cid)
             if content is None:
                 if len(contents) >= most:
                     return False
-                content = contents[cid] = _Content(cid)
+                content = contents[cid] = _Content(cid, (len(contents) - before) // BLOCK)
             seen.add(number)
-            content.holdings.append((row, owners))
-            content.score = max(content.score, wanted.score(name, rest))
-        return True
+            content.holdings.append((number, owners))
+            score, is_named = wanted.score(name, rest)
+            content.score = max(content.score, score)
+            if is_named:
+                self._named.add(cid)
+        return not walk.is_broken_off
 
-    def _owners(self, document: int, registration: int, audience: int, shared: int) -> list[Owner]:
+    def _pass_over(self, registration: int, number: int, walk: _Walk) -> None:
+        """Where a registration had many that may not be shown, go on behind those that it made at once."""
+        self._unfit[registration] += 1
+        if self._unfit[registration] >= UNFIT_MAX:
+            self._passed.add(registration)
+            later = self._view.runs.skip(number & ORDINALS, self._passed)
+            if later is not None:
+                walk.skip_to((number & ~ORDINALS) + later)
+
+    def _owners(self, document: int, registration: int, audience: int, shared: int) -> Sequence[Owner]:
         """The holders of a document that may be shown: some of them, if there are many."""
         owner_of = self._view.owner_of
         first = owner_of(registration, audience)
@@ -168,7 +218,9 @@ class _Gathering:
         if not shared:
             return found
         online = sum(owner.online for owner in found)
-        for holder in self._db.execute(_HOLDERS, (document, HOLDERS_READ_MAX)):
+        most = max(self._holders_left, HOLDERS_READ_MIN)
+        for holder in self._db.execute(_HOLDERS, (document, most)):
+            self._holders_left -= 1
             owner = owner_of(*holder)
             if owner is not None:
                 found.append(owner)
@@ -178,9 +230,36 @@ class _Gathering:
         return found
 
 
-def _entry(row: Sequence[Any]) -> Entry:
-    return to_entry(row[4], row[5], row[6], row[7], row[10])
+class _Walk:
+    """Rows of what FTS5 finds, by number, some of which can be skipped."""
+
+    __slots__ = ("_db", "_expression", "_later", "_query", "is_broken_off")
+
+    def __init__(self, db: sqlite3.Connection, columns: str, expression: str) -> None:
+        self._db = db
+        self._query = f"SELECT {columns}{_FROM}"
+        self._expression = expression
+        self._later: int | None = None
+        self.is_broken_off = False
+        """Whether it ended at a bound."""
+
+    def skip_to(self, number: int) -> None:
+        """Go on there."""
+        self._later = number
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """One after the other, each with the columns."""
+        self._later = 0
+        for _ in range(SKIPS_MAX):
+            start, self._later = self._later, None
+            if start is None:
+                return
+            yield from takewhile(self._goes_on, self._db.execute(self._query, (self._expression, start)))
+        self.is_broken_off = self._later is not None
+
+    def _goes_on(self, _: object) -> bool:
+        return self._later is None
 
 
-def _is_offline(pair: tuple[Owner, Any]) -> bool:
+def _is_offline(pair: tuple[Owner, int]) -> bool:
     return not pair[0].online

@@ -45,6 +45,18 @@ MIGRATIONS: Final = (
         tokenize = "ascii tokenchars '_'"
     );
     """,
+    # Merge once while it fills, to the end when there is time.
+    """
+    INSERT INTO term (term, rank) VALUES ('automerge', 64);
+    INSERT INTO term (term, rank) VALUES ('crisismerge', 256);
+    INSERT INTO term (term, rank) VALUES ('usermerge', 2);
+    """,
+    """
+    CREATE TABLE run (
+        start INTEGER PRIMARY KEY,      -- ordinals from here to the next run
+        registration INTEGER NOT NULL   -- it made the documents that have them
+    );
+    """,
 )
 
 FILLING: Final = 0
@@ -53,11 +65,12 @@ RETIRED: Final = 2
 VACANT: Final = 0
 
 RANK_SHIFT: Final = 40
-"""Bits of a document's number below its rank."""
+"""Bits of a document's number below its rank: its ordinal."""
+ORDINALS: Final = (1 << RANK_SHIFT) - 1
 
 
 def check(db: sqlite3.Connection) -> None:
     """Read a little of each table. Raises where this is no index."""
-    for table in ("registration", "document", "holder", "slot"):
+    for table in ("registration", "document", "holder", "slot", "run"):
         db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (fixed names)
     db.execute("SELECT rowid FROM term WHERE term MATCH 'a' LIMIT 1").fetchall()

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -25,12 +25,12 @@ from warren.services.directory.index import reading, schema
 from warren.services.directory.index.documents import NUMBER_MAX, path_key, to_put
 from warren.services.directory.index.interface import Position
 from warren.services.directory.index.public import SqlitePublicWords, read_page
-from warren.services.directory.index.queue import Queue
+from warren.services.directory.index.queue import Queue, Unreadable
 from warren.services.directory.index.reading import Owner, View
 from warren.services.directory.index.writing import SWEEP_ROWS, Known, Registration, clear_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from warren.core.query import Query
     from warren.runtime.seam import Database, Runtime, StrPath
@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PIECE: Final = 500
+FILLINGS_MAX: Final = 8
+"""Snapshots that are read at once: some while another is written. Fault: a thousand peers that register at
+once, and all that they have is in memory."""
+CALM_S: Final = 30.0
+"""So long at most public words wait for snapshots."""
+PIECE: Final = 1000
 """Entries of a snapshot that go in at once."""
 
 
@@ -49,12 +54,14 @@ class SqliteIndex:
     def __init__(self, database: Database, known: Known, registrations: Iterable[Registration]) -> None:
         self._database = database
         self._queue = Queue(database, known)
+        self._runs = known.runs
         self._admits: Admits | None = None
         self._owners: dict[PeerId, Owner] = {}
         self._registrations: dict[PeerId, Registration] = {}
         self._visible: Mapping[int, Owner] = {}
         """Of each registration that counts, by number. Another one after each change: a search keeps its."""
         self._turns: dict[PeerId, _Turn] = {}
+        self._fillings = asyncio.Semaphore(FILLINGS_MAX)
         self._searches: set[asyncio.Future[None]] = set()
         self._views: WeakSet[SqlitePublicWords] = WeakSet()
         self._abandoned: list[int] = []
@@ -91,16 +98,11 @@ class SqliteIndex:
 
     async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
         """See `interface.Index`."""
-        filling = _Filling(owner.to_bytes(), _position(epoch, seq))
-        rest = iter(entries)
-        async with self._turn(owner):
+        filling = _Filling(owner.to_bytes(), _position(epoch, seq), entries)
+        async with self._turn(owner), self._fillings:
             try:
-                piece = list(islice(rest, PIECE))
                 while not filling.is_full:
-                    following = list(islice(rest, PIECE))
-                    step = partial(filling.step, piece=piece, is_last=not following)
-                    await self._queue.do(step, len(piece) + 1, partial(self._stepped, filling))
-                    piece = following
+                    await self._queue.do(filling.step, PIECE, partial(self._stepped, filling))
             except BaseException:
                 self._abandon(filling)
                 raise
@@ -168,7 +170,7 @@ class SqliteIndex:
 
     async def search(self, query: Query, asker: PeerId | None) -> Results:
         """See `interface.Index`."""
-        view = View(self._visible, self._admits, asker, query.online)
+        view = View(self._visible, self._admits, asker, query.online, self._runs)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._searches.add(ended)
         try:
@@ -180,9 +182,17 @@ class SqliteIndex:
     def public_words(self) -> SqlitePublicWords:
         """See `interface.Index`."""
         online = [peer for peer, owner in self._owners.items() if owner.online]
-        view = SqlitePublicWords(online, self._words_of)
+        view = SqlitePublicWords(online, self._words_of, self._calm)
         self._views.add(view)
         return view
+
+    async def _calm(self) -> None:
+        """Wait until no snapshots wait for their turn: to find them comes before to tell of them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALM_S):
+                while self._fillings.locked():
+                    async with self._fillings:  # behind all who wait now
+                        pass
 
     async def _words_of(self, peer: PeerId) -> set[str]:
         owner, registration = self._owners.get(peer), self._registrations.get(peer)
@@ -275,10 +285,11 @@ class SqliteIndex:
         if self._sweeping is None and not self._is_closed:
             self._sweeping = asyncio.create_task(self._sweep_all())
 
-    async def swept(self) -> None:
-        """Wait until the room of all that counts no more is free."""
+    async def settle(self) -> None:
+        """Wait until the room of all that counts no more is free, and what there is to merge is merged."""
         while self._sweeping is not None:
             await asyncio.wait([self._sweeping])
+        await self._queue.settle()
 
     async def _sweep_all(self) -> None:
         try:
@@ -299,25 +310,36 @@ class SqliteIndex:
 
 
 class _Filling:
-    """A snapshot on its way in, piece after piece."""
+    """A snapshot on its way in, piece after piece. It is read in the thread that writes: two threads that are
+    both busy would take turns at the interpreter, and hold each other up.
+    """
 
-    __slots__ = ("_owner", "_position", "is_abandoned", "is_full", "number")
+    __slots__ = ("_owner", "_position", "_rest", "is_abandoned", "is_full", "number")
 
-    def __init__(self, owner: bytes, position: Position) -> None:
+    def __init__(self, owner: bytes, position: Position, entries: Iterable[Listed]) -> None:
         self._owner = owner
         self._position = position
+        self._rest: Iterator[Listed] = iter(entries)
         self.number: int | None = None
         self.is_full = False
         self.is_abandoned = False
 
-    def step(self, batch: Batch, piece: Sequence[Listed], *, is_last: bool) -> Registration | int:
-        """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`."""
-        puts = [to_put(listed) for listed in piece]
+    def step(self, batch: Batch) -> Registration | int:
+        """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`, and
+        `Unreadable` before it changes anything.
+        """
+        try:
+            puts = [to_put(listed) for listed in islice(self._rest, PIECE)]
+            ahead = next(self._rest, None)
+        except Exception as error:
+            raise Unreadable from error
+        if ahead is not None:
+            self._rest = chain((ahead,), self._rest)
         number = self.number
         if number is None:
             number = batch.begin(self._owner, self._position)
         batch.fill(number, puts)
-        return batch.publish(number) if is_last else number
+        return number if ahead is not None else batch.publish(number)
 
 
 class _Turn:

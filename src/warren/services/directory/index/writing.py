@@ -2,16 +2,17 @@
 
 In:  an open transaction, the numbers of the documents that are known by their keys, and changes. Out: these
 in the tables once `finish` was called, and what becomes of those numbers when the transaction is committed.
- Documents go into the full-text index at the end, in the order of their numbers, as FTS5 writes out
-what it has gathered each time that a number is not above the one before.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import json
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.services.directory.index.interface import Gap, Position, Stale
-from warren.services.directory.index.schema import CURRENT, FILLING, RANK_SHIFT, RETIRED, VACANT
+from warren.services.directory.index.runs import Runs
+from warren.services.directory.index.schema import CURRENT, FILLING, ORDINALS, RANK_SHIFT, RETIRED, VACANT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,7 +21,42 @@ if TYPE_CHECKING:
     from warren.services.directory.index.documents import Document, Put
 
 SWEEP_ROWS: Final = 500
-_ORDINALS: Final = (1 << RANK_SHIFT) - 1
+MERGE_PAGES: Final = 100
+"""Pages of 4 KB that one step of merging writes: some milliseconds, for which others wait."""
+_INSERT_DOCUMENT: Final = (
+    "INSERT INTO document"
+    " (id, registration, audience, shared, key, cid, kind, size, path, name, rest, metadata)"
+)
+_INSERT_TERMS: Final = (
+    "INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, d.rest"
+    " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
+)
+"""In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last."""
+_ROWS: Final = 250
+"""Rows of one statement: while it runs, other threads do. After each row of an `executemany` this thread
+would wait for them, milliseconds where they are busy."""
+
+
+def merge_some(db: sqlite3.Connection) -> bool:
+    """Write some segments of the full-text index into one. Returns whether there was something to do.
+
+    https://www.sqlite.org/fts5.html#the_merge_command says how to tell.
+    """
+    before = db.total_changes
+    db.execute("INSERT INTO term (term, rank) VALUES ('merge', ?)", (MERGE_PAGES,))
+    return db.total_changes - before >= 2
+
+
+def insert(db: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows. head: all of the statement but the values."""
+    if not rows:
+        return
+    one = f"({', '.join('?' * len(rows[0]))})"
+    end = len(rows) - len(rows) % _ROWS
+    for at in range(0, end, _ROWS):
+        values = ", ".join([one] * _ROWS)
+        db.execute(f"{head} VALUES {values}", list(chain.from_iterable(rows[at : at + _ROWS])))
+    db.executemany(f"{head} VALUES {one}", rows[end:])
 
 
 class Registration(NamedTuple):
@@ -33,16 +69,18 @@ class Registration(NamedTuple):
 
 
 class Known:
-    """The numbers of all documents, by their keys, and the next one. Changes with each committed batch.
+    """The numbers of all documents, by their keys, the next one, and who made them. Changes with each
+    committed batch.
 
     In memory, as keys are random: an index of them on the disk would write a page for every entry.
     """
 
-    __slots__ = ("by_key", "next")
+    __slots__ = ("by_key", "next", "runs")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.by_key: dict[int, int] = dict(db.execute("SELECT key, id FROM document"))
-        self.next = max((number & _ORDINALS for number in self.by_key.values()), default=0) + 1
+        self.next = max((number & ORDINALS for number in self.by_key.values()), default=0) + 1
+        self.runs = Runs(db.execute("SELECT start, registration FROM run ORDER BY start"))
 
 
 def clear_up(db: sqlite3.Connection) -> list[Registration]:
@@ -57,16 +95,19 @@ def clear_up(db: sqlite3.Connection) -> list[Registration]:
 class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
-    __slots__ = ("_db", "_known", "_new", "_next", "_numbers", "_vacant")
+    __slots__ = ("_db", "_holders", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
 
     def __init__(self, db: sqlite3.Connection, known: Known) -> None:
         self._db = db
         self._known = known
         self._next = known.next
-        self._new: dict[int, tuple[Document, dict[int, int]]] = {}
-        """Documents that are not in the tables yet, with the audience of each registration that has them."""
+        self._new: dict[int, Document] = {}
+        """Documents that are not in the tables yet."""
+        self._holders: dict[int, dict[int, int]] = {}
+        """Of each of these the registrations that have it, with their audiences."""
         self._numbers: dict[int, int] = {}
         """Of the new ones, by their keys."""
+        self._runs: list[tuple[int, int]] = []
         self._vacant: set[int] = set()
         """Documents in the tables that lost their last holder."""
 
@@ -164,19 +205,27 @@ class Batch:
         """Put entries in; returns how many paths are new."""
         last = {put[0]: put for put in puts}
         old = self._slots(registration, last)
-        slots = []
+        slots, first = [], self._next
+        numbers, known, holders = self._numbers, self._known.by_key, self._holders
         for path, document, audience in last.values():
-            number = self._number(document)
-            before = old.get(path)
-            if before == (number, audience):
+            key = document.key
+            number = numbers.get(key) or known.get(key)
+            before = old.get(path) if old else None
+            if number is None:
+                number = self._add(document)
+                holders[number] = {registration: audience}
+            elif before == (number, audience):
                 continue
+            else:
+                self._hold(number, registration, audience)
             if before is not None and before[0] != number:
                 self._unhold(before[0], registration)
-            self._hold(number, registration, audience)
             slots.append((registration, path, number, audience))
+        if self._next != first:
+            self._runs.append((first, registration))
         slots.sort()
-        self._db.executemany("INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?)", slots)
-        return sum(path not in old for _, path, _, _ in slots)
+        insert(self._db, "INSERT OR REPLACE INTO slot", slots)
+        return len(last) - len(old)
 
     def _remove(self, registration: int, paths: Iterable[int]) -> int:
         """Take entries out; returns how many there were."""
@@ -199,19 +248,17 @@ class Batch:
 
     # --- documents and their holders ----------------------------------------------------------------------
 
-    def _number(self, document: Document) -> int:
-        number = self._numbers.get(document.key) or self._known.by_key.get(document.key)
-        if number is None:
-            number = document.rank << RANK_SHIFT | self._next
-            self._next += 1
-            self._numbers[document.key] = number
-            self._new[number] = (document, {})
+    def _add(self, document: Document) -> int:
+        number = document.rank << RANK_SHIFT | self._next
+        self._next += 1
+        self._numbers[document.key] = number
+        self._new[number] = document
         return number
 
     def _hold(self, document: int, registration: int, audience: int) -> None:
-        new = self._new.get(document)
+        new = self._holders.get(document)
         if new is not None:
-            new[1][registration] = audience
+            new[registration] = audience
             return
         execute = self._db.execute
         (first,) = execute("SELECT registration FROM document WHERE id = ?", (document,)).fetchone()
@@ -226,9 +273,9 @@ class Batch:
         execute("UPDATE document SET shared = 1 WHERE id = ? AND NOT shared", (document,))
 
     def _unhold(self, document: int, registration: int) -> None:
-        new = self._new.get(document)
+        new = self._holders.get(document)
         if new is not None:
-            new[1].pop(registration, None)
+            new.pop(registration, None)
             return
         execute = self._db.execute
         row = execute("SELECT registration, shared FROM document WHERE id = ?", (document,)).fetchone()
@@ -258,7 +305,8 @@ class Batch:
     def finish(self) -> _Changes:
         """Write what was gathered. Returns what `commit` wants once the transaction is committed."""
         gone = [key for number in sorted(self._vacant) if (key := self._delete(number)) is not None]
-        return _Changes(self._insert(), gone, self._next)
+        insert(self._db, "INSERT OR REPLACE INTO run", self._runs)
+        return _Changes(self._insert(), gone, self._next, self._runs)
 
     def _delete(self, number: int) -> int | None:
         key, name, rest = self._db.execute(
@@ -273,22 +321,20 @@ class Batch:
 
     def _insert(self) -> dict[int, int]:
         """Put the new ones into the tables; returns their numbers by their keys."""
-        numbers, documents, others, terms = {}, [], [], []
+        numbers: dict[int, int] = {}
+        documents, others = [], []
         for number in sorted(self._new):
-            document, holders = self._new[number]
+            document, holders = self._new[number], self._holders[number]
             if not holders:
                 continue
-            key, cid, kind, size, path, name, rest, metadata = document
             (first, audience), *more = holders.items()
-            documents.append(
-                (number, key, first, audience, bool(more), cid, kind, size, path, name, rest, metadata)
-            )
-            others += [(number, *holder) for holder in more]
-            terms.append((number, name, rest))
-            numbers[key] = number
-        self._db.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", documents)
-        self._db.executemany("INSERT INTO holder VALUES (?, ?, ?)", others)
-        self._db.executemany("INSERT INTO term (rowid, name, rest) VALUES (?, ?, ?)", terms)
+            documents.append((number, first, audience, bool(more), *document))
+            if more:
+                others += [(number, *holder) for holder in more]
+            numbers[document.key] = number
+        insert(self._db, _INSERT_DOCUMENT, documents)
+        insert(self._db, "INSERT INTO holder", others)
+        self._db.execute(_INSERT_TERMS, (json.dumps(list(numbers.values())),))
         return numbers
 
 
@@ -298,9 +344,11 @@ class _Changes(NamedTuple):
     added: Mapping[int, int]
     removed: Sequence[int]
     next: int
+    runs: Sequence[tuple[int, int]]
 
     def commit(self, known: Known) -> None:
         known.by_key.update(self.added)
         for key in self.removed:
             known.by_key.pop(key, None)
         known.next = self.next
+        known.runs.extend(self.runs)
