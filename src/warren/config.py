@@ -13,13 +13,14 @@ import getpass
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Final
 
 from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
-from warren.network.config import NetworkConfig
+from warren.network.config import FOR_MANY, NetworkConfig
 from warren.protocols.exchange.config import ExchangeConfig
 from warren.protocols.kad.config import KadConfig
 from warren.services.directory.config import DirectoryConfig
@@ -32,6 +33,15 @@ from warren.services.presence.config import PresenceConfig
 PORT_DEFAULT = 4101
 PORT_MAX = 65535
 NAME_CHARS_MAX = 64
+ROLE_DEFAULTS: Final[dict[str, dict[str, object]]] = {
+    "super": {
+        f"network.{one.name}": getattr(FOR_MANY, one.name)
+        for one in fields(NetworkConfig)
+        if getattr(FOR_MANY, one.name) != getattr(NetworkConfig(), one.name)
+    }
+}
+"""Settings, by dotted name, whose defaults are others where `directory.role` is so. Who puts a `Config`
+together in Python says `network=FOR_MANY`."""
 
 
 def default_name() -> str:

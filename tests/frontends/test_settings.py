@@ -21,6 +21,7 @@ from warren.frontends.settings import (
     to_toml,
     unknown_variables,
 )
+from warren.network.config import FOR_MANY
 
 
 @pytest.fixture
@@ -272,3 +273,16 @@ def says_what_zero_means(name: str) -> bool:
         line for page in pages for line in page.read_text().splitlines() if line.startswith(f"| `{name}`")
     ]
     return any("0: " in row or "0 lets" in row for row in rows)
+
+
+def test_a_super_peer_takes_more_connections_unless_somebody_says_otherwise(home: Any) -> None:
+    loaded = load(home, env={}, flags={"directory.role": "super"})
+    assert loaded.config.network == FOR_MANY
+    assert loaded.config.network.inbound_max >= 10_000
+    assert str(loaded.origins["network.inbound_max"]) == "default of directory.role = super"
+    assert str(loaded.origins["network.outbound_max"]) == "default"
+    write(home, '[network]\ninbound_max = 100\n[directory]\nrole = "super"\n')
+    loaded = load(home, env={"WARREN_NETWORK_PER_IP_MAX": "9"})
+    assert (loaded.config.network.inbound_max, loaded.config.network.per_ip_max) == (100, 9)
+    assert loaded.config.network.handshakes_max == FOR_MANY.handshakes_max
+    assert load(home, env={"WARREN_DIRECTORY_ROLE": "weak"}).config.network.handshakes_max == 256

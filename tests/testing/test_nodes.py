@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from warren import testing
-from warren.core.errors import InputError, MisuseError
+from warren.core.errors import DialFailed, InputError, MisuseError
+from warren.network.events import PeerDisconnected
 
 
 @pytest.mark.parametrize(("n", "degree"), [(1, 0), (2, 1), (5, 4), (6, 3), (10, 2), (10, 5), (12, None)])
@@ -59,5 +60,26 @@ def test_two_networks_live_side_by_side() -> None:
             assert one[0].peer_id != other[0].peer_id
             for nodes in (one, other):
                 assert await nodes[0].ping(nodes[1].peer_id)
+
+    testing.run(main())
+
+
+def test_a_killed_node_says_nothing_and_keeps_what_it_had_committed() -> None:
+    async def main() -> None:
+        async with testing.network(2) as nodes:
+            me, where = nodes[0].peer_id, str(nodes[0].addresses()[0])
+            nodes.runtime(0).disk.make_dirs("/shared")
+            await nodes[0].share("/shared", "public")
+            ended = nodes[1].events()
+            nodes.world.crash(nodes.host(0))
+            await nodes[0].unshare("shared")  # of the dead
+            event = await anext(one async for one in ended if isinstance(one, PeerDisconnected))
+            assert "reset" in event.reason
+            with pytest.raises(DialFailed, match="nobody listens"):
+                await nodes[1].connect(where)
+            await nodes.kill(0)
+            await nodes.start(0)
+            assert [share.name for share in nodes[0].shares()] == ["shared"]
+            assert (await nodes[1].connect(where)).peer_id == me
 
     testing.run(main())

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import warren
 from warren.config import Config
@@ -27,10 +27,13 @@ from warren.frontends.home import Home
 from warren.frontends.logs import FILE_ONLY, logging_to
 from warren.frontends.status.listener import listening
 from warren.node import Node
+from warren.runtime.real.descriptors import allow_open_files
 from warren.services.identity.home import in_use
 
 _LOG = logging.getLogger(__name__)
 _TOKEN_BYTES = 32
+FILES_BESIDES: Final = 512
+"""Files that a node has open besides its connections: databases, shares that are read, its API."""
 # Ctrl-C promises an end within a second; what a graceful stop has not done by then is left to the next start.
 INTERRUPT_GRACE_S = 0.9
 EXIT_INTERRUPTED = 130
@@ -86,6 +89,7 @@ def run(home: Home, config: Config, on_ready: Callable[[Ready], None], *, debug:
 
 
 async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) -> int:
+    _allow_connections(config)
     with _Stopper() as stopper, contextlib.closing(server.bind(config.api)) as listener:
         async with listening(config.status) as status, Node(config) as node:
             status.begin(node)
@@ -106,6 +110,25 @@ async def _serve(home: Home, config: Config, on_ready: Callable[[Ready], None]) 
                 telling.cancel()
         _LOG.info("stopped")
     return code
+
+
+def _allow_connections(config: Config) -> None:
+    """Be allowed as many open files as there may be connections; else say what to do."""
+    network = config.network
+    needed = network.inbound_max + FILES_BESIDES
+    allowed = allow_open_files(needed + network.outbound_max)
+    if allowed is not None and allowed < needed:
+        _LOG.log(
+            logging.WARNING if config.directory.role == "super" else logging.INFO,
+            "this process may have %d files open; for %d connections it needs %d, so some will not be taken: "
+            "raise the limit before the start (ulimit -n %d, or LimitNOFILE=%d in a systemd unit), "
+            "or lower network.inbound_max",
+            allowed,
+            network.inbound_max,
+            needed,
+            needed,
+            needed,
+        )
 
 
 def _ready(node: Node, where: server.Listening, status_url: str) -> Ready:

@@ -11,6 +11,8 @@ dotted name, the same everywhere:
     listen            listen = [...]            WARREN_LISTEN   (comma separated)
     api.port          [api]  port = 4180        WARREN_API_PORT
 
+With `directory.role = "super"` some defaults are others (`warren.config.ROLE_DEFAULTS`).
+
 Refuses: broken TOML, unknown keys, wrong types, and what the dataclasses refuse. Unknown variables are no
 error.
 """
@@ -27,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warren.config import Config, check_listen
+from warren.config import ROLE_DEFAULTS, Config, check_listen
 from warren.core.errors import ConfigError
 from warren.frontends.config_file import FILE_NAME, ConfigFile, Problem, read
 from warren.frontends.home import ENV_PREFIX, HOME_VARIABLE, PROGRAM_VARIABLE, write_private
@@ -137,6 +139,9 @@ def examine(
             values[name] = _placed(_convert(one.raw, one.setting.kind), one, home)
         except TypeError as error:
             problems.append(_mistyped(one, str(error)))
+    for one in _of_role(values.get("directory.role"), known):
+        if one.setting.name not in given:
+            given[one.setting.name], values[one.setting.name] = one, one.raw
     config = _build(Config, "", values, given, problems)
     if problems:
         return problems
@@ -176,6 +181,13 @@ def to_toml(value: object) -> str:
         return '""'
     # TOML's basic strings are JSON's, but for the one control character that JSON leaves as it is.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _of_role(role: object, known: Mapping[str, Setting]) -> Iterator[_Given]:
+    """What is set by default in this role, and in no other."""
+    why = f"of directory.role = {role}"
+    for name, value in ROLE_DEFAULTS.get(str(role), {}).items():
+        yield _Given(known[name], value, Origin("default", why), why)
 
 
 # --- what can be set ------------------------------------------------------------------------------

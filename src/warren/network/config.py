@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from warren.core.bounds import check_settings
 from warren.network.yamux.budget import WindowLimits
@@ -85,3 +86,12 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         zero = ("inbound_max", "outbound_max", "handshakes_max", "dial_stagger_s")
         check_settings(self, "network.", zero=zero, most={"read_bytes": READ_BYTES_MAX})
+
+
+FOR_MANY: Final = NetworkConfig(
+    inbound_max=16_384, per_ip_max=1024, per_ip_per_s=50.0, handshakes_max=2048, handshakes_per_ip_max=256
+)
+"""For a node with which ten thousand others stay connected: some 12 KiB of memory each while they rest. They
+come back in one storm when it is started again; so many handshakes may wait as a core does in a few seconds,
+and none of them times out by then. A thousand may be behind one address, as on a campus.
+"""

@@ -99,12 +99,16 @@ class Nodes(Sequence[Node]):
 
     async def start(self, number: int) -> Node:
         """Start a new node on host `number`, with the identity and the files that are there."""
-        runtime = self._on_lan(number) if self._lan else self._alone(number)
+        runtime = self.runtime(number)
         config = replace(self._config, home=_HOME, name=self.host(number), download_dir=_DOWNLOADS)
         node = Node(config, runtime=runtime, stack=self._stack)
         await node.start()
         self._nodes[number : number + 1] = [node]
         return node
+
+    def runtime(self, number: int) -> SimulatedRuntime:
+        """Return the host of a node, with its disk; it may be asked for before the node is started."""
+        return self._on_lan(number) if self._lan else self._alone(number)
 
     def _alone(self, number: int) -> SimulatedRuntime:
         return self.world.runtime(self.host(number), ip=_addresses(number))
@@ -122,6 +126,13 @@ class Nodes(Sequence[Node]):
         """Close a node and start it again; its neighbours have to connect again."""
         await self[number].close()
         return await self.start(number)
+
+    async def kill(self, number: int) -> None:
+        """End a node as kill -9 does: it says goodbye to nobody and commits nothing more. `start` starts it
+        again with what it had committed.
+        """
+        self.world.crash(self.host(number))
+        await self[number].close()
 
     def partition(self, *groups: Iterable[int]) -> None:
         """Let only nodes of one group reach each other; those in no group form one of their own."""

@@ -93,3 +93,20 @@ def test_what_sleeps_is_migrated_when_a_newer_version_opens_it() -> None:
         pool, (old, other) = shelves(2, 1)
         world.run(main())
         pool.close()
+
+
+@pytest.mark.parametrize("awake_max", [1, 4])
+def test_what_a_killed_program_goes_on_to_write_is_lost(awake_max: int) -> None:
+    async def main() -> None:
+        old = shelf.open("/state.db", [FIRST])
+        await old.run(insert("before"))
+        await shelf.open("/other.db", [FIRST]).run(insert("other"))
+        shelf.part()
+        await old.run(insert("after"))
+        assert await old.run(texts) == ["before", "after"]
+        assert await shelf.open("/state.db", [FIRST]).run(texts) == ["before"]
+
+    with World() as world:
+        pool, (shelf,) = shelves(1, awake_max)
+        world.run(main())
+        pool.close()

@@ -13,8 +13,21 @@ A, B, C, D = sorted(key(number).peer_id for number in range(1, 5))
 NOTHING = ((), ())
 
 
+class Chance:
+    """Draws at this share of the way from the lowest to the highest."""
+
+    def __init__(self, share: float = 0.5) -> None:
+        self.share = share
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self.share
+
+
+MIDDLE = Chance()
+
+
 def offered(want: int, **rtts: float | None) -> Choosing:
-    choosing = Choosing(want)
+    choosing = Choosing(want, MIDDLE)
     for name, rtt_s in rtts.items():
         choosing.offer({"a": A, "b": B, "c": C, "d": D}[name], is_elected=False, rtt_s=rtt_s)
     return choosing
@@ -30,7 +43,7 @@ def test_the_nearest_are_chosen() -> None:
 def test_too_few_is_told() -> None:
     choosing = offered(2, a=0.3)
     assert choosing.plan(0.0) == Plan((A,), (), None, 1)
-    assert Choosing(2).plan(0.0) == Plan((), (), None, 2)
+    assert Choosing(2, MIDDLE).plan(0.0) == Plan((), (), None, 2)
 
 
 def test_another_takes_the_place_of_one_that_is_lost() -> None:
@@ -60,6 +73,15 @@ def test_who_failed_is_left_alone_for_a_while_that_doubles() -> None:
     choosing.succeeded(B)
 
 
+def test_whom_one_super_peer_sent_away_at_once_do_not_come_back_at_once() -> None:
+    for share in (0.0, 0.5, 1.0):
+        choosing = Choosing(1, Chance(share))
+        choosing.offer(A, is_elected=False, rtt_s=0.1)
+        choosing.plan(0.0)
+        choosing.failed(A, 0.0)
+        assert choosing.plan(0.0).look_at == BACKOFF_FIRST_S * (0.5 + share)
+
+
 def test_one_moves_only_to_a_much_nearer_one_and_not_at_once() -> None:
     choosing = offered(1, a=0.1)
     choosing.plan(0.0)
@@ -84,7 +106,7 @@ def test_one_of_unknown_distance_is_left_for_one_that_is_near() -> None:
 
 
 def test_one_that_was_told_to_be_a_super_peer_comes_before_elected_ones_at_once() -> None:
-    choosing = Choosing(1)
+    choosing = Choosing(1, MIDDLE)
     choosing.offer(A, is_elected=True, rtt_s=0.001)
     choosing.plan(0.0)
     choosing.offer(B, is_elected=False, rtt_s=0.5)
@@ -121,7 +143,7 @@ steps = st.lists(
 def test_never_more_than_wanted_and_always_all_that_can_be(
     want: int, some: list[tuple[str, object, float, float]]
 ) -> None:
-    choosing, now = Choosing(want), 0.0
+    choosing, now = Choosing(want, MIDDLE), 0.0
     begun: set[object] = set()
     for what, peer, rtt_s, seconds in some:
         now += seconds

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from tests.services.directory.town import found, names, town, until
 from warren.services.directory.config import DirectoryConfig
+from warren.services.discovery.config import DiscoveryConfig
 from warren.testing import run
 
 
@@ -180,5 +184,44 @@ def test_a_weak_peer_that_lost_its_state_is_listed_anew() -> None:
             await place.registered(1, 0)
             assert await names(place[2], "map") == []
             assert await names(place[2], "song") == ["song.txt"]
+
+    run(scenario())
+
+
+def test_one_that_is_registered_with_a_single_super_peer_goes_to_another_it_only_knows_of() -> None:
+    async def scenario() -> None:
+        discovery = DiscoveryConfig(mdns=False, connections=2)
+        async with town("super", "super", "weak", "weak", directory=DirectoryConfig(super_peers=1)) as place:
+            place._config = replace(place._config, discovery=discovery)
+            await place[2].close()
+            await place.start(2)
+            await place.connect((2, 1), (3, 1))  # so it knows of 1, and has its table say so
+            await place.registered(2, 1)
+            await place.connect((2, 0))
+            await place.share(2, "map.txt")
+            await place.registered(2, 1)
+            place.nodes.cut(2, 0)
+            await place.connect((3, 0))
+            await place.nodes.kill(1)
+            took = await until(lambda: place.directory(2).registrar.registered() == [place[0].peer_id], 5.0)
+            assert took < 5.0
+            assert await names(place[3], "map", online=True) == ["map.txt"]
+
+    run(scenario())
+
+
+def test_a_super_peer_that_was_away_for_long_is_found_again_in_half_a_minute() -> None:
+    async def scenario() -> None:
+        async with town("super", "weak") as place:
+            place._config = replace(place._config, discovery=DiscoveryConfig(mdns=False, connections=1))
+            await place[1].close()
+            await place.start(1)
+            await place.connect((1, 0))
+            await place.registered(1, 0)
+            await place.nodes.kill(0)
+            await asyncio.sleep(6 * 3600)  # it counts as unreachable by now, and its addresses are forgotten
+            await place.start(0)
+            took = await until(place.directory(1).registrar.registered)
+            assert took < 31.0
 
     run(scenario())

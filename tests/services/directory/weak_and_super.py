@@ -136,6 +136,7 @@ class Both:
             WEAK,
             numbers,
             60,
+            self.chance,
             lambda: None,
         )
 

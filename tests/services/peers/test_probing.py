@@ -416,3 +416,23 @@ def test_with_chance_in_play_every_peer_gets_its_turn(seed: int, share: float) -
             run.alive.add(peer)
     run.until(60)
     assert {peer for _, peer in run.probed} == set(PEERS[:6])
+
+
+def test_a_node_with_more_connected_peers_than_it_watches_keeps_them_and_tries_no_others() -> None:
+    run = Run(ProbePolicy(peers_max=3))
+    run.meet(*PEERS[:4])
+    run.meet(ANNA)  # once more
+    assert len(run.probing) == 4
+    assert not run.probing.watch(PEERS[4], "suspect", Place("e"), 0)
+    run.lose(ANNA)  # and not gone on with
+    run.probing.unwatch(BEN)
+    assert run.probing.connected() == [CARL, DORA]
+    assert run.probing.watch(PEERS[4], "suspect", Place("e"), 0)
+    run.meet(PEERS[5])
+    assert PEERS[4] not in run.probing  # it gave way
+    run.probing.released(DORA)
+    run.probing.released(DORA)
+    assert run.probing.watch(PEERS[6], "suspect", Place("g"), 0)
+    run.meet(PEERS[7])
+    assert PEERS[6] not in run.probing
+    assert run.probing.connected() == [CARL, PEERS[5], PEERS[7]]

@@ -71,6 +71,11 @@ class DatabasePool:
         self._awake[database] = file
         return file
 
+    def image(self, database: ShelvedDatabase) -> bytes:
+        """Return what its file holds now."""
+        file = self._awake.get(database)
+        return file.image() if file is not None else database.image
+
     def forget(self, database: ShelvedDatabase) -> None:
         """Close it for good."""
         file = self._awake.pop(database, None)
@@ -117,6 +122,13 @@ class DatabaseShelf:
         shelved = self._at(path) if is_kept else ShelvedDatabase(MEMORY)
         self._migrate(shelved, tuple(migrations))
         return SimulatedDatabase(shelved, self._pool, self._disk, is_kept=is_kept)
+
+    def part(self) -> None:
+        """Keep what is committed now: who has databases open goes on with copies that nobody sees again."""
+        for inode, shelved in self._by_inode.items():
+            kept = ShelvedDatabase(shelved.label)
+            kept.image, kept.migrations = self._pool.image(shelved), shelved.migrations
+            self._by_inode[inode] = kept
 
     def _migrate(self, shelved: ShelvedDatabase, migrations: tuple[str, ...]) -> None:
         if not shelved.image:

@@ -214,6 +214,7 @@ class SimulatedNetwork:
         self.texts: dict[str, list[bytes]] = {}
         """TXT records, by name."""
         self.deliveries = 0
+        self.delivered_bytes = 0
         self._loop = loop
         self._seed = seed
         self._hosts: dict[str, Host] = {}
@@ -353,6 +354,15 @@ class SimulatedNetwork:
             broken += end.cut()
         return broken
 
+    def crash(self, name: str) -> None:
+        """End what runs on a host as its system ends a killed program: it resets all, and nobody listens."""
+        host = self._hosts[name]
+        for listener in list(host.listeners.values()):
+            listener.close()
+        for path in self._paths_of(host):
+            for end in list(path.ends):
+                end.cut()
+
     def switch_off(self, name: str) -> None:
         """Take a machine off without a word: it knows no connection any more, and nothing answers for it."""
         host = self._hosts[name]
@@ -390,6 +400,7 @@ class SimulatedNetwork:
     def record(self, src: Host, dst: Host, data: bytes) -> None:
         """Add a delivery to the trace."""
         self.deliveries += 1
+        self.delivered_bytes += len(data)
         self._trace.update(_RECORD(self._loop.now, src.number, dst.number, crc32(data)))
 
     def trace_digest(self) -> str:

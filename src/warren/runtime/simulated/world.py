@@ -151,6 +151,13 @@ class World:
             self._machines[name] = _Machine(host, self.clock, self.seed, self._databases)
         return SimulatedRuntime(self._machines[name], self.clock, self.network)
 
+    def crash(self, name: str) -> None:
+        """End what runs on a host as kill -9 does: its connections break, it answers nobody, and what it
+        writes into databases from now on is lost. It still has to be closed here.
+        """
+        self.network.crash(name)
+        self._machines[name].databases.part()
+
     def run(self, main: Coroutine[Any, Any, T], *, limit_s: float = LIMIT_S) -> T:
         """Run `main` to its end in virtual time and return its result; tasks it leaves behind are cancelled.
 

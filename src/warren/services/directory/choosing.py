@@ -1,16 +1,18 @@
 """With which super-peers to register.
 
-In:  who is one and how far, who failed, the time. Out: with whom to begin, whom to leave, when to look again.
-Pure; times are monotonic seconds.
+In:  who is one and how far, who failed, the time, chance. Out: with whom to begin, whom to leave, when to
+look again. Pure; times are monotonic seconds.
 
 The nearest are chosen; those that were told to be super-peers come before elected ones. Who is chosen stays
-chosen until it is lost, or another one is much nearer. Who failed is left alone for a while, which doubles.
+chosen until it is lost, or another one is much nearer. Who failed is left alone for a while, which doubles;
+it is drawn from half to one and a half of its length, so that the many whom one super-peer sent away do not
+come back as one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -25,6 +27,12 @@ NEARER_S: Final = 0.01
 """...if it is so much shorter besides. Fault: moving to and fro over noise."""
 CANDIDATES_MAX: Final = 256
 """Attack: super-peers without end."""
+
+
+class Chance(Protocol):
+    """Where the jitter comes from."""
+
+    def uniform(self, low: float, high: float) -> float: ...
 
 
 class Plan(NamedTuple):
@@ -50,10 +58,11 @@ class _Candidate:
 class Choosing:
     """Of one node. want: with so many super-peers."""
 
-    __slots__ = ("_candidates", "_moved_at", "_want")
+    __slots__ = ("_candidates", "_chance", "_moved_at", "_want")
 
-    def __init__(self, want: int) -> None:
+    def __init__(self, want: int, chance: Chance) -> None:
         self._want = want
+        self._chance = chance
         self._candidates: dict[PeerId, _Candidate] = {}
         self._moved_at = float("-inf")
 
@@ -91,7 +100,8 @@ class Choosing:
         known = self._candidates.get(peer)
         if known is not None:
             known.chosen_at = None
-            known.not_before = now + min(BACKOFF_FIRST_S * 2**known.failures, BACKOFF_MAX_S)
+            wait_s = min(BACKOFF_FIRST_S * 2**known.failures, BACKOFF_MAX_S)
+            known.not_before = now + self._chance.uniform(wait_s / 2, wait_s * 1.5)
             known.failures = min(known.failures + 1, 16)
 
     def plan(self, now: float) -> Plan:

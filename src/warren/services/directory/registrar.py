@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from warren.core.keys import PrivateKey
+    from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.protocols.directory.protocol import DirectoryProtocol
@@ -31,9 +32,16 @@ if TYPE_CHECKING:
     Find = Callable[[], Awaitable[Sequence[PeerId]]]
 
 SEEK_FIRST_S: Final = 0.5
+"""Until the first attempt to meet super-peers that are not connected. The next ones are each twice as far
+apart; all are drawn from half to one and a half of that. Fault: ten thousand peers of a super-peer that is
+started again come in the same moment."""
+SEEK_ALONE_MAX_S: Final = 20.0
+"""So far apart at most while this node is registered with nobody, and so found by nobody..."""
 SEEK_MAX_S: Final = 300.0
-"""Between attempts to meet super-peers that are only known of, doubled from the first."""
+"""...and so far while it is registered, but with too few."""
 SEEK_DIAL_S: Final = 3.0
+FORMER_MAX: Final = 4
+"""Super-peers that are dialled again because they had the registration."""
 BYE_S: Final = 0.5
 """For a goodbye to be heard. Fault: a node that does not end for one who does not listen."""
 TAG: Final = "directory"
@@ -61,20 +69,23 @@ class Registrar:
         self._network = network
         self._protocol = protocol
         self._neighbours = neighbours
+        self._chance = network.runtime.entropy
         self._catalog = catalog
         self._key = key
         self._lease_s = config.lease_s
         self._is_super = is_super
         self._find = find
-        self._choosing = Choosing(config.super_peers)
+        self._choosing = Choosing(config.super_peers, self._chance)
         self._numbers = LeaseNumbers(network.runtime.clock)
         self._sessions: dict[PeerId, Session] = {}
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._wanting = asyncio.Event()
         self._seek_s = SEEK_FIRST_S
+        self._former: dict[PeerId, tuple[Multiaddr, ...]] = {}
+        """Super-peers that had the registration, the last ones first, and where they were met."""
         self.on_registered: Callable[[], None] = lambda: None
-        """Called when a super-peer has had all there was."""
+        """Called when one more super-peer has had all there was."""
         neighbours.on_changed.append(self._on_changed)
 
     def sealed_lease(self, super_peer: PeerId) -> bytes:
@@ -161,6 +172,7 @@ class Registrar:
             self._key,
             self._numbers,
             self._lease_s,
+            self._chance,
             partial(self._succeeded, peer),
         )
         self._sessions[peer] = session
@@ -176,6 +188,10 @@ class Registrar:
 
     def _succeeded(self, peer: PeerId) -> None:
         self._choosing.succeeded(peer)
+        met_at = [one.remote_addr for one in self._network.sockets(peer) if one.outbound and one.remote_addr]
+        self._former = {peer: tuple(met_at)} | {one: at for one, at in self._former.items() if one != peer}
+        while len(self._former) > FORMER_MAX:
+            self._former.popitem()
         self.on_registered()
 
     async def _keep(self, peer: PeerId, session: Session) -> None:
@@ -195,14 +211,23 @@ class Registrar:
     # --- meeting others -------------------------------------------------------------------------------------
 
     async def _seek(self, find: Find) -> None:
-        """Dial super-peers that are known of, while there are too few."""
+        """Dial super-peers that are known of, while there are too few; those that had the registration at
+        once, whatever became of them since.
+        """
         while True:
             await self._wanting.wait()
-            await asyncio.sleep(self._seek_s)
-            self._seek_s = min(self._seek_s * 2, SEEK_MAX_S)
-            for peer in await find():
-                if not self._wanting.is_set():
-                    break
-                if not self._network.is_connected(peer):
-                    with contextlib.suppress(WarrenError):
-                        await self._network.connect(peer, timeout_s=SEEK_DIAL_S)
+            await asyncio.sleep(self._chance.uniform(self._seek_s / 2, self._seek_s * 1.5))
+            self._seek_s = min(self._seek_s * 2, SEEK_MAX_S if self.registered() else SEEK_ALONE_MAX_S)
+            async with asyncio.TaskGroup() as tasks:
+                for peer, met_at in self._former.items():
+                    tasks.create_task(self._meet(peer, met_at, forced=True))
+                for peer in await find():
+                    if not self._wanting.is_set():
+                        break
+                    await self._meet(peer)
+
+    async def _meet(self, peer: PeerId, met_at: Sequence[Multiaddr] = (), *, forced: bool = False) -> None:
+        """Try to connect. met_at: where it was met. forced: the schedule of who calls is the back-off."""
+        if not self._network.is_connected(peer):
+            with contextlib.suppress(WarrenError):
+                await self._network.connect(peer, met_at, timeout_s=SEEK_DIAL_S, hearsay=(), forced=forced)

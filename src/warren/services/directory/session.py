@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from warren.protocols.directory.protocol import DirectoryProtocol
     from warren.runtime.seam import Clock
     from warren.services.directory.catalog import Catalog
+    from warren.services.directory.choosing import Chance
 
 RENEWALS: Final = 3
 """Signs of life while one lease is good."""
+EARLIEST: Final = 0.8
+"""A sign of life may come so much of its time after the last one, by chance. Fault: all who registered after
+a restart of their super-peer renew in the same second for ever."""
 ROUNDS_MAX: Final = 8
 """Snapshots of one attempt. Fault: a super-peer that says each time that it has something else."""
 
@@ -80,14 +84,17 @@ class Session:
         key: PrivateKey,
         numbers: LeaseNumbers,
         lease_s: int,
+        chance: Chance,
         on_registered: Callable[[], None],
     ) -> None:
+        """on_registered: called once the super-peer has had all there was for the first time."""
         self._peer = peer
         self._protocol = protocol
         self._catalog = catalog
         self._key = key
         self._numbers = numbers
         self._lease_s = lease_s
+        self._chance = chance
         self._on_registered = on_registered
         self._changed = asyncio.Event()
         self._renew_now = False
@@ -116,13 +123,14 @@ class Session:
         try:
             loop = asyncio.get_running_loop()
             while True:
-                due = loop.time() + self._lease_s / RENEWALS
+                due = loop.time() + self._lease_s / RENEWALS * self._chance.uniform(EARLIEST, 1.0)
                 self._changed.clear()
                 self._renew_now = False
                 async with self._protocol.talk(self._peer) as talk:
                     await self.tell_all(talk)
-                self.is_registered = True
-                self._on_registered()
+                if not self.is_registered:
+                    self.is_registered = True
+                    self._on_registered()
                 await self._follow(due)
         finally:
             self._catalog.on_changed.remove(self.wake)

@@ -109,9 +109,10 @@ class SuperPeer:
 
     async def _tidy(self, now: float) -> None:
         """Forget who has been gone for long, and everybody where this node is no super-peer."""
-        too_many = len(self._index.owners()) - 2 * self._config.peers_max
-        for number, (peer, at) in enumerate(list(self._gone.items())):
-            if self.active and at + KEEP_S > now and number >= too_many:
+        while self._gone:
+            peer, at = next(iter(self._gone.items()))
+            too_many = len(self._gone) + len(self.leases) > 2 * self._config.peers_max
+            if self.active and at + KEEP_S > now and not too_many:
                 return
             self._gone.pop(peer, None)
             self._drop_table(peer)

@@ -114,6 +114,7 @@ class Probing:
         "_began",
         "_chance",
         "_changes",
+        "_connected",
         "_doubting_since",
         "_free_at",
         "_heap",
@@ -129,6 +130,8 @@ class Probing:
         self._policy = policy
         self._chance = chance
         self._peers: dict[PeerId, _Peer] = {}
+        self._connected = 0
+        """How many of them are connected."""
         self._heap: list[tuple[float, PeerId]] = []
         self._began: dict[PeerId, float] = {}
         self._held: dict[PeerId, tuple[float, float]] = {}
@@ -198,7 +201,7 @@ class Probing:
 
     def unwatch(self, peer: PeerId) -> None:
         """Try a peer no more, for instance because it is blocked."""
-        self._peers.pop(peer, None)
+        self.released(peer)
         self._held.pop(peer, None)
 
     def met(self, peer: PeerId, place: Place, now: float, *, came: bool = False) -> None:
@@ -214,6 +217,7 @@ class Probing:
         self._held.pop(peer, None)
         one.probing = False
         if not one.connected:
+            self._connected += 1
             one.met_at, one.came = now, came
         one.place, one.met, one.connected, one.due = place, True, True, None
         one.failures, one.failing_since = 0, None
@@ -221,7 +225,8 @@ class Probing:
 
     def released(self, peer: PeerId) -> None:
         """This node gave the connection up: that says nothing of the peer, and feelers take over."""
-        self._peers.pop(peer, None)
+        one = self._peers.pop(peer, None)
+        self._connected -= one is not None and one.connected
 
     def lost(self, peer: PeerId, now: float) -> None:
         """The last connection with the peer is gone. It is tried again before anything is said."""
@@ -229,6 +234,7 @@ class Probing:
         if one is None or not one.connected:
             return
         one.connected = False
+        self._connected -= 1
         lasted = now - one.met_at >= self._policy.steady_s
         one.losses = 0 if lasted else one.losses + 1
         if len(self._peers) > self._policy.peers_max or (one.came and not lasted):
@@ -380,8 +386,10 @@ class Probing:
             self._changes.append(Changed(peer, state))
 
     def _make_room(self, newcomer: PeerId) -> None:
-        """Who is here takes the place of one that is not; the table still has it."""
-        if len(self._peers) > self._policy.peers_max:
+        """Who is here takes the place of one that is not; the table still has it. Where all others are here,
+        as with a super-peer, nobody is looked for.
+        """
+        if len(self._peers) > self._policy.peers_max and self._connected + 1 < len(self._peers):
             absent = (p for p, one in self._peers.items() if not (one.connected or one.probing))
             gone = next((peer for peer in absent if peer != newcomer), None)
             if gone is not None:

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
 @click.option(
     "--role",
     type=click.Choice(("auto", "super", "weak", "off")),
-    help="Part in searching: super takes registrations of others, off takes none.  [default: auto]",
+    help="Part in searching: super takes registrations of others, ten thousand and more; off takes none."
+    "  [default: auto]",
 )
 @click.option(
     "--status-listen",
