@@ -47,7 +47,7 @@ async def old_town(*newcomers: str) -> AsyncIterator[Town]:
     async with town("super", "weak", "weak", "weak", presence=presence) as place:
         await honest_town(place)
         await asyncio.sleep(2 * RAMP_S)
-        place[VICTIM].presence._protocol._refute = lambda _: Answer("not here")
+        place[VICTIM].presence._protocol._refute = lambda _, _at: Answer("not here")
         for role in newcomers:
             place.roles.append(role)
             number = len(place.roles) - 1
@@ -58,8 +58,10 @@ async def old_town(*newcomers: str) -> AsyncIterator[Town]:
 
 
 async def accuse(liar: Node, *victims: PeerId) -> None:
+    voting = liar.presence._voting
     for victim in victims:
-        await liar.presence._tell_all(victim, 600)
+        standings = await voting._standings(victim, is_own=False) or {}
+        await voting._vote_at(victim, {peer: one.lease for peer, one in standings.items()}, 600)
 
 
 async def accuse_together(liars: Sequence[Node], place: Town) -> None:
@@ -131,9 +133,11 @@ def test_votes_without_end_are_refused(caplog: pytest.LogCaptureFixture) -> None
             async def flood() -> None:
                 for _ in range(300):
                     standing = place[0].presence.desk.standing(place[VICTIM].peer_id)
-                    vote = liar.presence._vote(place[VICTIM].peer_id, standing, 600)
+                    voting = liar.presence._voting
+                    number = voting._numbers.next()
+                    vote = FailVote(liar.peer_id, number, place[VICTIM].peer_id, standing.lease, 600, 0)
                     with suppress(StreamReset):
-                        taken.append(await liar.presence._protocol.vote(boss, vote.seal(liar.presence._key)))
+                        taken.append(await liar.presence._protocol.vote(boss, vote.seal(voting._key)))
 
             began = asyncio.get_running_loop().time()
             assert await while_others_search(place, ASKER, flood())
@@ -156,7 +160,7 @@ def test_votes_of_others_and_old_ones_are_refused(
             voter = honest if what == "forged" else liar
             victim = place[VICTIM].peer_id
             known = place[0].presence.desk.standing(victim).lease
-            vote = FailVote(voter.peer_id, 1 << 50, victim, known, 600, 0).seal(voter.presence._key)
+            vote = FailVote(voter.peer_id, 1 << 50, victim, known, 600, 0).seal(voter.presence._voting._key)
 
             async def show() -> None:
                 for _ in range(5):
