@@ -132,7 +132,7 @@ class Index(Protocol):
 
         The old ones are found until shortly before this returns. entries: each path once, else the last one
         counts; read in pieces between turns of the loop. What is at the position that the index has is taken
-        again. Raises `Stale` for what is older.
+        again. Raises `Stale` for what is older; `Gap` where others were told more, if it is shared with them.
         """
         ...
 
