@@ -7,6 +7,7 @@ import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tests.frontends.fake_peers import FakeLists, FakePeers
@@ -369,6 +370,7 @@ class FakeNode:
         self.discovery, self.presence = FakeDiscovery(), FakePresence()
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.groups, self.resources = FakeGroups(self.contacts), FakeResources()
+        self.directory = SimpleNamespace(fleet=None)
         self.kept: list[Any] = []
         self.cancelled: list[str] = []
         self.asked_to_get: list[Any] = []

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from warren.services.directory.answering import Overlay
     from warren.services.directory.catalog import Catalog
     from warren.services.directory.config import DirectoryConfig
+    from warren.services.directory.fleet.fleet import Fleet
     from warren.services.directory.index.interface import Index
     from warren.services.directory.registrar import Find
 
@@ -74,6 +75,8 @@ class Directory:
         """What is found here."""
         self.catalog = catalog
         """What this node lets others find."""
+        self.fleet: Fleet | None = None
+        """By which the index is shared with other super-peers, where it is."""
         self._config = config
         self._is_contact = is_contact
         me = network.peer_id
@@ -151,7 +154,7 @@ class Directory:
         """Who of these is there, as the super-peers say with which this node is registered, or by a
         connection of its own. Raises what asking raises.
         """
-        found = {peer: self._is_here(peer) or peer in self.super_peer.leases for peer in peers}
+        found = {peer: self._is_here(peer) or self.super_peer.is_online(peer) for peer in peers}
         for super_peer in self.registrar.registered():
             asked = [peer for peer, is_there in found.items() if not is_there]
             for start in range(0, len(asked), PRESENCE_PEERS_MAX):

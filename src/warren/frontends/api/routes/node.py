@@ -36,6 +36,7 @@ async def show_status(node: NodeHere, request: Request) -> dict[str, Any]:
         "damage": node.damage,
         "status": request.app.state.status_url,
         "discovery": dataclasses.asdict(node.discovery.status()),
+        "store": dataclasses.asdict(fleet.status) if (fleet := node.directory.fleet) is not None else None,
     }
 
 
