@@ -143,6 +143,11 @@ class Config:
     def __post_init__(self) -> None:
         check_settings(self)
         self._check_types()
+        if self.directory.store and self.directory.role != "super":
+            raise ConfigError(
+                f"directory.store is for super-peers, and directory.role is {self.directory.role!r}",
+                hint='say --role super, or write role = "super"; or remove directory.store',
+            )
         for address in self.listen:
             check_listen(address)
         if not self.name.strip() or len(self.name) > NAME_CHARS_MAX or not self.name.isprintable():

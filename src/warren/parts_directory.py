@@ -16,6 +16,10 @@ from warren.core.errors import NotFound
 from warren.services.contacts.model import ContactAdded, ContactRemoved
 from warren.services.directory.catalog import Catalog
 from warren.services.directory.directory import Directory
+from warren.services.directory.fleet.fleet import Fleet
+from warren.services.directory.fleet.index import SharedIndex
+from warren.services.directory.fleet.local import LocalIndex
+from warren.services.directory.fleet.url import shown
 from warren.services.directory.index.sqlite import SqliteIndex
 from warren.services.files.types import Audience
 from warren.services.groups.groups import GroupChanged
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.runtime.seam import Database, StrPath
     from warren.services.contacts.contacts import Contacts
+    from warren.services.directory.config import DirectoryConfig
+    from warren.services.directory.index.interface import Index
     from warren.services.files.library import Library
     from warren.services.files.types import FileEntry, Share
     from warren.services.groups.groups import Groups
@@ -151,13 +157,10 @@ async def assemble_directory(
 ) -> tuple[Directory, list[tuple[str, Work]]]:
     """The directory, and what runs as long as the node, by name. `stack` takes what ends it.
 
-    place: of the index. Raises StorageError.
+    place: of the index. Raises StorageError; where it is shared, ConfigError and ConnectionFailed, too.
     """
     network, contacts, peers = ties.network, ties.contacts, ties.peers
-    runtime = network.runtime
-    index = await SqliteIndex.open(runtime, place)
-    stack.push_async_callback(index.close)
-
+    index, fleet = await _open_index(config.directory, network, place, stack)
     directory = Directory(
         network,
         index,
@@ -171,7 +174,32 @@ async def assemble_directory(
     for kind in (ContactAdded, ContactRemoved, GroupChanged):
         network.events.on(kind, lambda _: directory.registrar.wake())
     feeding = Feeding(ties.library, ties.resources, ties.catalog)
-    return directory, [("listing what is shared", feeding.run), *directory.background]
+    works: list[tuple[str, Work]] = [("listing what is shared", feeding.run), *directory.background]
+    if fleet is not None:
+        directory.fleet = fleet
+        fleet.follow(directory.super_peer)
+        works.append(("sharing the index", fleet.run))
+    return directory, works
+
+
+async def _open_index(
+    config: DirectoryConfig, network: Network, place: StrPath, stack: AsyncExitStack
+) -> tuple[Index, Fleet | None]:
+    """The index, and who shares it with other super-peers."""
+    runtime = network.runtime
+    if not config.store:
+        index = await SqliteIndex.open(runtime, place)
+        stack.push_async_callback(index.close)
+        return index, None
+    from warren.runtime.real.redis import connect  # noqa: PLC0415  most nodes have no use for it
+
+    connection = await connect(config.store, shown(config.store))
+    stack.push_async_callback(connection.close)
+    shared = SharedIndex(await LocalIndex.open(runtime, place), network.peer_id)
+    stack.push_async_callback(shared.close)
+    fleet = Fleet(shared, connection, shown(config.store), network.peer_id, runtime, config.lease_s)
+    stack.push_async_callback(fleet.close)
+    return shared, fleet
 
 
 def tie_presence(presence: Presence, directory: Directory, network: Network) -> None:

@@ -243,7 +243,7 @@ class FakeDirectory:
     """A weak peer that is registered with nobody."""
 
     def __init__(self) -> None:
-        self.is_super = False
+        self.is_super, self.fleet = False, None
         self.registrar, self.super_peer = FakeRegistrar(), FakeSuperPeer()
 
 

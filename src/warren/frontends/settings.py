@@ -340,7 +340,8 @@ def _build(
     try:
         return owner(**mine)
     except (ConfigError, ValueError) as error:  # each is good alone; together they are not
-        problems.append(_refused(" and ".join(places), error))
+        named = [one.where for name, one in given.items() if "." in name and name in str(error)]
+        problems.append(_refused(" and ".join(named or places), error))
         return owner()
 
 

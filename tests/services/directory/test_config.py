@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from warren.config import Config
 from warren.core.errors import ConfigError
 from warren.services.directory.config import ROLES, DirectoryConfig
 
@@ -13,6 +14,17 @@ from warren.services.directory.config import ROLES, DirectoryConfig
 @pytest.mark.parametrize("role", ROLES)
 def test_the_roles(role: str) -> None:
     assert DirectoryConfig(role=role, super_peers=0).role == role
+
+
+def test_a_store_is_for_super_peers_and_its_password_is_not_shown() -> None:
+    store = "redis://:secret@localhost/0"
+    config = Config(directory=DirectoryConfig(role="super", store=store))
+    assert config.directory.store == store
+    assert "secret" not in repr(config)
+    for role in ("auto", "weak", "off"):
+        with pytest.raises(ConfigError, match=r"directory\.store is for super-peers") as caught:
+            Config(directory=DirectoryConfig(role=role, store=store))
+        assert "--role super" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -27,6 +39,8 @@ def test_the_roles(role: str) -> None:
         {"peers_max": 0},
         {"entries_max": 0},
         {"auto_public": "yes"},
+        {"store": "http://localhost"},
+        {"store": 7},
     ],
 )
 def test_what_is_refused(wrong: dict[str, Any]) -> None:

@@ -30,6 +30,15 @@ class Problem(BaseModel):
     candidates: list[str] = Field(default=[], description="What an ambiguous name could mean")
 
 
+class Store(BaseModel):
+    """What super-peers share their index by."""
+
+    store: str = Field(description="Where it is, without a password")
+    waiting: int = Field(description="Peers of whom something is registered here and not in the store yet")
+    elsewhere: int = Field(description="Peers that are there at other super-peers")
+    problem: str = Field(description="Why it cannot be used now; empty: it can")
+
+
 class Status(BaseModel):
     """The running node."""
 
@@ -48,6 +57,7 @@ class Status(BaseModel):
     damage: str = Field(description="What was wrong with the node's state when it started; empty: nothing")
     discovery: Discovery
     search: PartInSearch
+    store: Store | None = Field(description="By which its index is shared with other super-peers; else null")
 
 
 class Stopping(BaseModel):

@@ -35,9 +35,13 @@ def start(home: Home, flags: Mapping[str, Any], *, debug: bool) -> dict[str, Any
         words += ["--role", role]
     if (status := flags.get("status.listen")) is not None:
         words += ["--status-listen", status]
+    environment = dict(os.environ)
+    if (store := flags.get("directory.store")) is not None:  # by the environment: it may hold a password
+        environment["WARREN_DIRECTORY_STORE"] = store
     words += ["--debug"] if debug else []
     child = subprocess.Popen(  # noqa: S603  the program itself; its words are checked by its own parser
         words,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ from warren.protocols.directory.entries import check_path, from_message, to_mess
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
@@ -142,7 +142,7 @@ def _read(message: pb.Registration) -> Iterator[Registered]:
     return map(from_message, message.added)
 
 
-def fit(entries: Sequence[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:
+def fit(entries: Collection[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:
     """How many of the first entries go into one registration."""
     for count, one in enumerate(entries):
         room_bytes -= size_of(one)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
 from warren.core.lease import VALID_S_MAX
+from warren.services.directory.fleet.url import check_url
 
 ROLES: Final = ("auto", "super", "weak", "off")
 
@@ -33,6 +34,10 @@ class DirectoryConfig:
     disk."""
     auto_public: bool = False
     """With `auto`, be a super-peer for everybody as long as this node has a public address."""
+    store: str = field(default="", repr=False)
+    """The Redis server or cluster by which this super-peer shares its index with others that name the same:
+    redis://[USER:PASSWORD@]HOST:PORT/DATABASE, rediss:// with TLS, unix://PATH. Empty: it shares it with
+    nobody."""
 
     def __post_init__(self) -> None:
         check_settings(
@@ -47,3 +52,5 @@ class DirectoryConfig:
             raise ConfigError(
                 f"directory.auto_public must be true or false, not {self.auto_public!r}", hint="write false"
             )
+        if self.store:
+            check_url(self.store)

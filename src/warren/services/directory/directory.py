@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from warren.services.directory.answering import Overlay
     from warren.services.directory.catalog import Catalog
     from warren.services.directory.config import DirectoryConfig
+    from warren.services.directory.fleet.fleet import Fleet
     from warren.services.directory.index.interface import Index
     from warren.services.directory.registrar import Find
 
@@ -76,6 +77,8 @@ class Directory:
         """What is found here."""
         self.catalog = catalog
         """What this node lets others find."""
+        self.fleet: Fleet | None = None
+        """By which the index is shared with other super-peers, where it is."""
         self._config = config
         self._is_contact = is_contact
         me = network.peer_id

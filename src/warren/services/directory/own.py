@@ -63,5 +63,6 @@ class OwnEntries:
             after = page[-1].entry.path
         try:
             await self._index.replace(self._me, at.epoch, at.seq, entries)
-        except Stale as error:
-            await self._catalog.begin_later_epoch(error.position.epoch)
+        except (Stale, Gap) as error:
+            if error.position is not None:
+                await self._catalog.begin_later_epoch(error.position.epoch)

@@ -88,14 +88,20 @@ class SuperPeer:
         """Called with whose lease was taken, and whether that peer was not there before."""
         self.on_went: Callable[[PeerId, bool], object] = lambda _peer, _said_so: None
         """Called with who is there no more, and whether it said so itself."""
+        self.on_valid: list[Callable[[PeerId, float], object]] = []
+        """Called with each peer whose lease was taken, and for how many seconds it is good."""
+        self.on_over: list[Callable[[PeerId], object]] = []
+        """Called with each peer that has no lease here any more."""
+        self._elsewhere: set[PeerId] = set()
+        """Who has a lease at another super-peer that shares its index with this one."""
 
     # --- who is there ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Let leases end, and forget who does not come back, until cancelled."""
-        now = self._now()
-        self._gone = {owner: now for owner in self._index.owners() if owner not in self.leases}
-        self._gone.pop(self._me, None)
+        self._gone.clear()
+        for owner in self._index.owners():
+            self._keep(owner)
         while True:
             self._wake.clear()
             now = self._now()
@@ -120,18 +126,33 @@ class SuperPeer:
 
     def is_online(self, peer: PeerId) -> bool:
         """Whether a peer is there, as far as anybody knows."""
-        return peer in self.leases and peer not in self._silent
+        return (peer in self.leases or peer in self._elsewhere) and peer not in self._silent
 
     def set_silent(self, peer: PeerId, silent: bool) -> None:
         """Others cannot reach a peer and it did not answer, or that is over."""
         (self._silent.add if silent and peer in self.leases else self._silent.discard)(peer)
         self._index.set_online(peer, self.is_online(peer))
 
+    def set_elsewhere(self, peer: PeerId, there: bool) -> None:
+        """A peer has, or has no more, a lease at another super-peer that shares its index with this one."""
+        (self._elsewhere.add if there else self._elsewhere.discard)(peer)
+        self._index.set_online(peer, self.is_online(peer))
+        self._keep(peer)
+
     def _went(self, peer: PeerId, *, said_so: bool) -> None:
-        self._index.set_online(peer, False)
-        self._gone[peer] = self._now()
         self._silent.discard(peer)
+        self._index.set_online(peer, self.is_online(peer))
+        self._keep(peer)
+        for tell in self.on_over:
+            tell(peer)
         self.on_went(peer, said_so)
+
+    def _keep(self, peer: PeerId) -> None:
+        """From when on its entries are kept although it is not there."""
+        if peer in self.leases or peer in self._elsewhere or peer == self._me:
+            self._gone.pop(peer, None)
+        else:
+            self._gone.setdefault(peer, self._now())
 
     def lease(self, peer: PeerId, group: Hashable | None, envelope: bytes, host: str | None = None) -> Answer:
         """A sign of life, from a connection with `host`. The answer tells where the registration of the peer
@@ -163,6 +184,8 @@ class SuperPeer:
             self._gone.pop(peer, None)
             self._wake.set()
         if taken in (Taken.NEW, Taken.RENEWED):
+            for tell in self.on_valid:
+                tell(peer, valid_s)
             self.on_lease(peer, taken is Taken.NEW)
         return taken
 
@@ -273,6 +296,8 @@ class SuperPeer:
             await self._index.replace(peer, registration.epoch, registration.to_seq, listed)
         except Stale as stale:
             return self._refuse(peer, Reason.STALE, "it is older than what is known", None, stale.position)
+        except Gap as gap:
+            return RefusedAnswer(Reason.GAP, "another super-peer was told more", gap.position)
         finally:
             self.drop(parts)
         return self.held(peer)

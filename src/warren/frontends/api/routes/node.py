@@ -37,6 +37,7 @@ async def show_status(node: NodeHere, request: Request) -> dict[str, Any]:
         "status": request.app.state.status_url,
         "discovery": dataclasses.asdict(node.discovery.status()),
         "search": views.part_in_search(node),
+        "store": dataclasses.asdict(fleet.status) if (fleet := node.directory.fleet) is not None else None,
     }
 
 

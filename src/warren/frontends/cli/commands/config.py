@@ -46,9 +46,13 @@ def show(session: Session, only: str, everything: bool) -> None:
         name for name in names if everything or "." not in name or loaded.origins[name].kind != "default"
     ]
     document = {
-        name: {"value": _plain(loaded.values[name]), "from": str(loaded.origins[name])} for name in shown
+        name: {"value": _plain(_safe(name, loaded.values[name])), "from": str(loaded.origins[name])}
+        for name in shown
     }
-    rows = [(name, settings.to_toml(loaded.values[name]), str(loaded.origins[name])) for name in shown]
+    rows = [
+        (name, settings.to_toml(_safe(name, loaded.values[name])), str(loaded.origins[name]))
+        for name in shown
+    ]
     session.show(document, columns([("SETTING", "VALUE", "FROM"), *rows]))
     if len(shown) < len(names):
         session.note(
@@ -90,6 +94,13 @@ def _verdict(path: Path, problems: list[Problem]) -> list[str]:
     if not problems:
         return [f"{path}: fine" if path.exists() else f"fine; there is no {path}"]
     return [line for problem in problems for line in (str(problem), f"    {problem.hint}")]
+
+
+def _safe(name: str, value: object) -> object:
+    """The value as it may be shown."""
+    from warren.services.directory.fleet.url import shown
+
+    return shown(str(value)) if name == "directory.store" else value
 
 
 def _plain(value: object) -> object:

@@ -101,6 +101,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"downloads  {found['download_dir']}",
         f"data       {found['home']}",
     ]
+    if found["store"]:
+        lines += _store(found["store"])
     if found["status"]:
         lines.append(f"status     {found['status']}/server_info, /metrics, /healthz, /readyz")
     if found["damage"]:
@@ -145,6 +147,14 @@ def _peer_lines(found: dict[str, Any]) -> list[str]:
         f"traffic    {sizes[0]} in, {sizes[1]} out",
         f"dht        {details['dht_mode']}, {units.count(details['dht_peers'], 'peer')}",
     ]
+
+
+def _store(found: dict[str, Any]) -> list[str]:
+    """What the index is shared by, and how that goes."""
+    counts = f"{units.count(found['elsewhere'], 'peer')} at other super-peers"
+    waiting = f", {found['waiting']} to be shared" if found["waiting"] else ""
+    lines = [f"store      {found['store']}, {counts}{waiting}"]
+    return [*lines, f"           {found['problem']}"] if found["problem"] else lines
 
 
 def _discovery(found: dict[str, Any]) -> list[str]:

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
         "warren up --listen /ip4/0.0.0.0/tcp/4200 --listen /ip6/::/tcp/4200",
         "warren up --status-listen 127.0.0.1:9101",
         "warren up --role super",
+        "warren up --role super --store redis://10.0.0.5:6379/0",
         "warren up --no-mdns --bootstrap /dns4/example.org/tcp/4101/p2p/PEER-ID",
     ],
-    exits=(8,),
+    exits=(6, 8),
 )
 @click.option("-d", "--detach", is_flag=True, help="Run in the background; returns when the node is ready.")
 @click.option(
@@ -69,6 +70,12 @@ if TYPE_CHECKING:
     "  [default: auto]",
 )
 @click.option(
+    "--store",
+    metavar="URL",
+    help="Redis by which super-peers share one index; with --role super. A password is better kept in"
+    " WARREN_DIRECTORY_STORE or config.toml.  [default: none]",
+)
+@click.option(
     "--status-listen",
     metavar="[HOST:]PORT",
     help="Serve facts, metrics and health there, read-only; without HOST on loopback.  [default: nowhere]",
@@ -93,6 +100,7 @@ def up(
         "overlay.neighbours": given["neighbour"] or None,
         "discovery.mdns": mdns,
         "directory.role": given["role"],
+        "directory.store": given["store"],
         "status.listen": given["status_listen"],
     }
     may_ask = not detached and name is None and _somebody_can_answer(session)

@@ -128,7 +128,8 @@ class Index(Protocol):
 
         The old ones are found until shortly before this returns. entries: each path once, else the last one
         counts; read in pieces, in another thread perhaps, and what it raises is raised here. What is at the
-        position that the index has is taken again. Raises `Stale` for what is older.
+        position that the index has is taken again. Raises `Stale` for what is older; `Gap` where others were
+        told more, if it is shared with them.
         """
         ...
 
