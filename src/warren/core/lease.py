@@ -32,6 +32,7 @@ PAYLOAD_BYTES_MAX: Final = 256
 """Attack: a lease that is dear to keep and pass on; a full one has some 100 bytes."""
 SEALED_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 2048
 """Attack: the same; key and signature of the largest RSA keys take less than the second summand."""
+SEQ_MAX: Final = (1 << 64) - 1
 _UINT64: Final = 1 << 64
 
 

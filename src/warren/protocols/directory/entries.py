@@ -73,9 +73,14 @@ def from_message(message: pb.Entry) -> Registered:
 
 def check_path(path: str) -> None:
     """Raises `ProtocolViolation` for what no entry can be called."""
-    parts = path.split("/")
-    if len(path.encode()) > PATH_BYTES_MAX or not all(parts) or ".." in parts or "\0" in path:
+    if not is_path(path):
         raise ProtocolViolation("directory: an entry that is called nothing, too much, or leads out")
+
+
+def is_path(path: str) -> bool:
+    """Whether an entry can be called so."""
+    parts = path.split("/")
+    return len(path.encode()) <= PATH_BYTES_MAX and all(parts) and ".." not in parts and "\0" not in path
 
 
 def metadata_message(metadata: Metadata) -> pb.Metadata:

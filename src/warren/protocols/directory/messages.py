@@ -134,11 +134,13 @@ class End:
 class Held:
     """Where a registration stands. position: epoch and number; None: nothing is registered.
 
-    audiences: the digest of the table that is known; empty: none.
+    audiences: the digest of the table that is known; empty: none. entries_max: so many entries the sender may
+    register, told in answers to leases; 0: it is not said.
     """
 
     position: tuple[int, int] | None
     audiences: bytes = b""
+    entries_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +152,14 @@ class OnlineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RefusedAnswer:
-    """The answer is no. position: where a registration stands that does not follow."""
+    """The answer is no. position: where a registration stands that does not follow. lease_seq: the number of
+    the last lease, where one is not above it.
+    """
 
     reason: Reason
     why: str = ""
     position: tuple[int, int] | None = None
+    lease_seq: int | None = None
 
     def to_error(self, peer: PeerId) -> WarrenError:
         """As the one who asked raises it."""
@@ -233,14 +238,18 @@ def _answer_message(answer: Answer) -> pb.Answer:
             asked, about = answer.counts
             return pb.Answer(end=pb.End(total=answer.total, exact=answer.exact, asked=asked, about=about))
         case Held():
-            held = pb.Held(audiences=answer.audiences)
+            held = pb.Held(audiences=answer.audiences, entries_max=answer.entries_max)
             if answer.position is not None:
                 held.epoch, held.seq = answer.position
             return pb.Answer(held=held)
         case OnlineAnswer():
             return pb.Answer(online=pb.Online(online=answer.online))
         case RefusedAnswer():
-            refused = pb.Refused(reason=_wire_reason(answer.reason), why=answer.why[:WHY_CHARS_MAX])
+            refused = pb.Refused(
+                reason=_wire_reason(answer.reason),
+                why=answer.why[:WHY_CHARS_MAX],
+                lease_seq=answer.lease_seq,
+            )
             if answer.position is not None:
                 refused.epoch, refused.seq = answer.position
             return pb.Answer(refused=refused)
@@ -349,8 +358,7 @@ def _hit(message: pb.Hit) -> Found:
 def _held(message: pb.Held) -> Held:
     if message.audiences and len(message.audiences) != DIGEST_BYTES:
         raise ProtocolViolation("directory: a malformed digest")
-    position = (message.epoch, message.seq) if message.HasField("epoch") else None
-    return Held(position, message.audiences)
+    return Held(_position(message), message.audiences, min(message.entries_max, _NUMBER_MAX))
 
 
 def _refused(message: pb.Refused) -> RefusedAnswer:
@@ -359,7 +367,16 @@ def _refused(message: pb.Refused) -> RefusedAnswer:
     except ValueError:
         reason = Reason.UNSPECIFIED  # one of a later version
     why = "".join(char for char in message.why[:WHY_CHARS_MAX] if char.isprintable())
-    return RefusedAnswer(reason, why, (message.epoch, message.seq) if message.HasField("epoch") else None)
+    lease_seq = message.lease_seq if message.HasField("lease_seq") else None
+    return RefusedAnswer(reason, why, _position(message), lease_seq)
+
+
+def _position(message: pb.Held | pb.Refused) -> tuple[int, int] | None:
+    if not message.HasField("epoch"):
+        return None
+    if max(message.epoch, message.seq) >= _NUMBER_MAX:
+        raise ProtocolViolation("directory: a position that no registration can have")
+    return message.epoch, message.seq
 
 
 def _wire_reason(reason: Reason) -> pb.Refused.Reason:

@@ -4,12 +4,13 @@ In:  entries and paths with the numbers of the log they come from; foreign envel
 checked registrations. One signature covers all of it. Pure.
 
 Refuses, with `ProtocolViolation`: envelopes over their size, signatures that do not hold or are another
-peer's, more entries than a message may have, numbers that run backwards, entries as entries.py does, tables
-as audiences.py does.
+peer's, more entries than a message may have, numbers that run backwards, tables as audiences.py does. Entries
+that entries.py refuses are left out: one of them keeps nobody from registering the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,11 @@ from google.protobuf.message import DecodeError
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import ProtocolViolation
 from warren.protocols.directory.audiences import Audiences
-from warren.protocols.directory.entries import check_path, from_message, to_message
+from warren.protocols.directory.entries import from_message, is_path, to_message
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
@@ -43,7 +44,8 @@ class Registration:
 
     more: of a snapshot, that another part follows; it takes effect with the last one. audiences: the table
     of the numbers of entries, where it is new to who gets this; it goes without changes, from a number to the
-    same.
+    same. anew: a snapshot that holds though something later is known, of which the owner knows nothing.
+    left_out: entries and paths that were none, of a registration that was read.
     """
 
     epoch: int
@@ -54,6 +56,8 @@ class Registration:
     snapshot: bool = False
     more: bool = False
     audiences: Audiences | None = None
+    anew: bool = False
+    left_out: int = 0
 
     def seal(self, key: PrivateKey) -> bytes:
         """The registration in an envelope of the owner's."""
@@ -70,6 +74,7 @@ class Registration:
             added=[to_message(*one) for one in self.added],
             removed=self.removed,
             audiences=self.audiences.to_message() if self.audiences is not None else None,
+            anew=self.anew,
         ).SerializeToString(deterministic=True)
 
     @classmethod
@@ -95,18 +100,28 @@ class Registration:
             raise ProtocolViolation("directory: a registration whose numbers run backwards, or out")
         if message.snapshot and message.removed:
             raise ProtocolViolation("directory: a snapshot that takes something away")
-        for path in message.removed:
-            check_path(path)
+        added = _readable(message.added)
+        removed = tuple(filter(is_path, message.removed))
         return cls(
             epoch=message.epoch,
             from_seq=message.from_seq,
             to_seq=message.to_seq,
-            added=tuple(map(from_message, message.added)),
-            removed=tuple(message.removed),
+            added=added,
+            removed=removed,
             snapshot=message.snapshot,
             more=message.snapshot and message.more,
             audiences=Audiences.from_message(message.audiences) if message.HasField("audiences") else None,
+            anew=message.snapshot and message.anew,
+            left_out=len(message.added) + len(message.removed) - len(added) - len(removed),
         )
+
+
+def _readable(entries: Iterable[pb.Entry]) -> tuple[Registered, ...]:
+    found = []
+    for one in entries:
+        with contextlib.suppress(ProtocolViolation):
+            found.append(from_message(one))
+    return tuple(found)
 
 
 def fit(entries: Sequence[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:

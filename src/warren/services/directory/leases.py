@@ -61,8 +61,8 @@ class Leases:
     def take(self, peer: PeerId, seq: int, valid_s: float, now: float) -> Taken:
         """A lease of that number, good for so long from now on."""
         held = self._held.get(peer)
-        last = held.seq if held is not None else self._left.get(peer, -1)
-        if seq <= last:
+        last = self.last(peer)
+        if last is not None and seq <= last:
             return Taken.OLD
         if held is not None:
             held.seq = seq
@@ -116,6 +116,11 @@ class Leases:
         """For how long a peer has been there without a break; None: it is not."""
         held = self._held.get(peer)
         return now - held.since if held is not None else None
+
+    def last(self, peer: PeerId) -> int | None:
+        """The number of the last lease of a peer, as long as that is remembered."""
+        held = self._held.get(peer)
+        return held.seq if held is not None else self._left.get(peer)
 
     def peers(self) -> list[PeerId]:
         """All who are there, who came first before the others."""

@@ -63,5 +63,5 @@ class OwnEntries:
             after = page[-1].entry.path
         try:
             await self._index.replace(self._me, at.epoch, at.seq, entries)
-        except Stale as error:
-            await self._catalog.begin_later_epoch(error.position.epoch)
+        except Stale:
+            await self._index.forget(self._me)  # it is this node's own, and the catalog is what holds
