@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import ProtocolViolation
 from warren.core.found import Counts, Found
 from warren.core.matching import matches
+from warren.network.allowance import Seldom
 from warren.network.events import PeerDisconnected
 from warren.protocols.directory.messages import (
     PRESENCE_PEERS_MAX,
@@ -24,6 +25,7 @@ from warren.protocols.directory.messages import (
 )
 from warren.protocols.directory.protocol import DirectoryProtocol
 from warren.services.directory.answering import Answering
+from warren.services.directory.budgets import NAMED_EVERY_S, NAMED_MAX
 from warren.services.directory.merging import Merging
 from warren.services.directory.neighbours import Neighbours
 from warren.services.directory.own import OwnEntries
@@ -94,6 +96,7 @@ class Directory:
         self._own = OwnEntries(index, catalog, me)
         self._answering = Answering(index, self.super_peer, self.role, me, network.clock)
         self._searches: set[Search] = set()
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
         index.set_admits(self._admits)
         network.events.on(PeerDisconnected, lambda event: self.super_peer.disconnected(event.peer))
         if config.role != "off":
@@ -204,20 +207,30 @@ class Directory:
         is_super = one is not None and one.is_super
         strays = 0
         answers = self.protocol.query(peer, QueryCall(query, ttl if is_super else 0))
-        async with contextlib.aclosing(answers):
-            async for answer in answers:
-                if isinstance(answer, End):
-                    yield answer.counts
-                elif isinstance(answer, Counts):
-                    yield answer
-                elif answer.owner == self._network.peer_id:
-                    continue
-                elif (is_super or answer.owner == peer) and matches(query, answer.entry):
-                    yield answer
-                else:
-                    strays += 1
-        if strays:
-            _log.warning("%s named %d hits that nobody asked for, or of others", peer, strays)
+        try:
+            async with contextlib.aclosing(answers):
+                async for answer in answers:
+                    if isinstance(answer, End):
+                        yield answer.counts
+                    elif isinstance(answer, Counts):
+                        yield answer
+                    elif answer.owner == self._network.peer_id:
+                        continue
+                    elif (is_super or answer.owner == peer) and matches(query, answer.entry):
+                        yield answer
+                    else:
+                        strays += 1
+        except ProtocolViolation as error:
+            self._name(peer, f"answers what is no answer: {error}")
+            raise
+        finally:
+            if strays:
+                self._name(peer, f"named {strays} hits that nobody asked for, or of others")
+
+    def _name(self, peer: PeerId, what: str) -> None:
+        """Tell in the log who does what no honest peer does, once in a while."""
+        if self._named.is_due(peer, self._network.clock()):
+            _log.warning("%s %s", peer, what)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
