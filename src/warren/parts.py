@@ -154,7 +154,7 @@ async def assemble(
         runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
     )
     stack.push_async_callback(library.close)
-    catalog = await open_catalog(network, state, contacts, groups)
+    catalog = await open_catalog(network, state, contacts, groups, peers)
     resources = Resources(runtime, state, key, library, follow=catalog.follow)
     resources.listen(network.events.emit)
     library.subscribe(resources.heed)
