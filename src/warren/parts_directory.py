@@ -76,6 +76,11 @@ class ShareCircles:
         return [one.peer_id for one in self._contacts.all()]
 
 
+def covers(outer: str, inner: str) -> bool:
+    """Whether the first audience admits all whom the second one does."""
+    return _parsed(outer).covers(_parsed(inner))
+
+
 @lru_cache(maxsize=1024)
 def _parsed(audience: str) -> Audience:
     return Audience.parse(audience)
@@ -108,20 +113,20 @@ class Feeding:
         return any(share.name == name and share.ready for share in self._library.shares())
 
     async def _on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
-        await self._catalog.change(str(share.audience), await self._entries(added), removed)
+        await self._catalog.change(str(share.audience), await self._entries(share, added), removed)
 
     async def _pages(self, share: Share) -> AsyncIterator[list[Entry]]:
         page: list[FileEntry] = []
         async for _, entry in self._library.entries(share.path):
             page.append(entry)
             if len(page) == _PAGE:
-                yield await self._entries(page)
+                yield await self._entries(share, page)
                 page = []
         if page:
-            yield await self._entries(page)
+            yield await self._entries(share, page)
 
-    async def _entries(self, found: Sequence[FileEntry]) -> list[Entry]:
-        said = await self._resources.metadata_of([one.cid for one in found])
+    async def _entries(self, share: Share, found: Sequence[FileEntry]) -> list[Entry]:
+        said = await self._resources.metadata_of([one.cid for one in found], str(share.audience))
         return [_entry(one, said.get(one.cid, Metadata())) for one in found]
 
 

@@ -295,14 +295,14 @@ def test_what_is_said_of_a_content_is_noted_wherever_it_lies() -> None:
         one = entry("a")
         await catalog.change("public", [one, Entry("b", one.kind, one.size, one.cid), entry("c")])
         before, said = catalog.position.seq, Metadata("Old maps")
-        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await has.database.run(lambda db: catalog.follow(db, one.cid, lambda _: said))
         await catalog.refresh()
         changes = await catalog.changes(before, {0})
         assert changes is not None
         assert [(one.entry.path, one.entry.metadata) for one in changes.added] == [("a", said), ("b", said)]
         assert len(told) == 2
         position = catalog.position
-        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await has.database.run(lambda db: catalog.follow(db, one.cid, lambda _: said))
         await catalog.refresh()
         assert catalog.position == position
 

@@ -147,11 +147,13 @@ class Catalog:
         while await self._commit(work) == BATCH:
             pass
 
-    def follow(self, db: sqlite3.Connection, cid: Cid, metadata: Metadata) -> None:
+    def follow(self, db: sqlite3.Connection, cid: Cid, said_to: Callable[[str], Metadata]) -> None:
         """Something else is said of a content: note it by the commit of whoever says so, in its transaction
         on the same database. Then call `refresh`.
+
+        said_to: what is said to an audience, in text as shares have it.
         """
-        store.describe(db, cid, metadata, self._now_ms())
+        store.describe(db, cid, said_to, self._now_ms())
 
     async def refresh(self) -> None:
         """What was written by `follow` is committed: tell those who wait for it."""

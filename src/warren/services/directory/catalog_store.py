@@ -14,7 +14,7 @@ from warren.protocols.directory.entries import Registered, metadata_from_bytes, 
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from warren.core.entry import Metadata
 
@@ -118,13 +118,22 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms:
     return len(changed)
 
 
-def describe(db: sqlite3.Connection, cid: Cid, metadata: Metadata, now_ms: int) -> int:
-    """Something else is said of a content, wherever it lies; return how many entries that changed."""
-    said = metadata_to_bytes(metadata)
-    rows = db.execute(
-        "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND metadata != ?1 RETURNING path, audience",
-        (said, cid.to_bytes()),
+def describe(db: sqlite3.Connection, cid: Cid, said_to: Callable[[str], Metadata], now_ms: int) -> int:
+    """Something else is said of a content, to each audience its own, wherever it lies; return how many
+    entries that changed.
+    """
+    audiences = db.execute(
+        "SELECT number, name FROM catalog_audience WHERE number IN"
+        " (SELECT audience FROM catalog_entry WHERE cid = ?)",
+        (cid.to_bytes(),),
     ).fetchall()
+    rows: list[tuple[str, int | None]] = []
+    for number, name in audiences:
+        rows += db.execute(
+            "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND audience = ?3 AND metadata != ?1"
+            " RETURNING path, audience",
+            (metadata_to_bytes(said_to(name)), cid.to_bytes(), number),
+        ).fetchall()
     _log(db, rows, now_ms)
     return len(rows)
 
