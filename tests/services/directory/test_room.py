@@ -31,6 +31,14 @@ def test_who_is_of_no_network_has_all_there_is() -> None:
     assert room.to_free("b", None, 41) is None
 
 
+def test_nobody_is_refused_what_it_has() -> None:
+    room: Room[str] = Room(100)
+    room.hold("a", "one", 40)
+    room.hold("b", None, 50)
+    assert room.to_free("a", "one", 40) == room.to_free("a", "one", 30) == []
+    assert room.to_free("a", "one", 41) is None
+
+
 def test_the_idle_make_room_the_first_ones_first_and_only_where_it_helps() -> None:
     room: Room[str] = Room(100)
     for holder, group, size in (("a", "one", 30), ("b", "two", 30), ("c", "two", 10), ("d", "three", 10)):

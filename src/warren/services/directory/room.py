@@ -32,11 +32,13 @@ class Room(Generic[K]):
 
     def to_free(self, holder: K, group: Hashable | None, size: int, idle: Iterable[K] = ()) -> list[K] | None:
         """Who is to give up what it has, so that the holder may have so much with what it has already; None:
-        there is no room for that.
+        there is no room for that. Nobody is refused what it has.
 
         idle: those who may lose it, who loses it first before the others; without need nobody does.
         """
         old, old_group = self._held.get(holder, (0, None))
+        if size <= old:
+            return []
         others = self.total - old
         of_group = self._groups[group] - (old if old_group == group else 0)
         freed: list[K] = []

@@ -251,7 +251,7 @@ class SuperPeer:
             return self.held(peer)  # a table alone
         size = self._index.size(peer) + len(registration.added)
         if size > self._config.entries_max:
-            return self._too_many()
+            return self._too_many(peer)
         if registration.added and not await self._make_room(peer, group, size):
             return _no_room()
         added = [Listed(*one) for one in registration.added]
@@ -279,17 +279,22 @@ class SuperPeer:
     ) -> Answer:
         entries = parts.entries + len(registration.added)
         if entries > self._config.entries_max:
-            return self._too_many()
+            return self._too_many(peer)
         if not await self._make_room(peer, group, entries):
             return _no_room()
         if registration.more:
-            if not self._has_waiting_room(parts, group, len(envelope)):
+            now, size = self._now(), parts.size + len(envelope)
+            if not parts.envelopes:
+                parts.began_at = now
+            if size > SNAPSHOT_BYTES_MAX or now >= parts.began_at + SNAPSHOT_S:
+                self.drop(parts)
+                return self._refuse(peer, Reason.BUSY, "a snapshot without an end")
+            if self._waiting.to_free(parts, group, size) is None:
                 self.drop(parts)
                 return RefusedAnswer(Reason.BUSY, "too much is being registered at once")
             parts.envelopes.append(envelope)
-            parts.size += len(envelope)
-            parts.entries = entries
-            self._waiting.hold(parts, group, parts.size)
+            parts.size, parts.entries = size, entries
+            self._waiting.hold(parts, group, size)
             return self.held(peer)
         position = self._index.position(peer)
         if (
@@ -307,16 +312,6 @@ class SuperPeer:
             self.drop(parts)
         self._entries.hold(peer, group, self._index.size(peer))
         return self.held(peer)
-
-    def _has_waiting_room(self, parts: Parts, group: Hashable | None, size: int) -> bool:
-        """Whether one more part may wait for the last one."""
-        if not parts.envelopes:
-            parts.began_at = self._now()
-        in_time = self._now() < parts.began_at + SNAPSHOT_S
-        size += parts.size
-        return (
-            in_time and size <= SNAPSHOT_BYTES_MAX and self._waiting.to_free(parts, group, size) is not None
-        )
 
     async def _make_room(self, peer: PeerId, group: Hashable | None, size: int) -> bool:
         """Whether a peer may have so many entries, once those are forgotten who have been gone for
@@ -342,8 +337,9 @@ class SuperPeer:
         self._tables.pop(peer, None)
         self._tables_room.free(peer)
 
-    def _too_many(self) -> RefusedAnswer:
-        return RefusedAnswer(Reason.FULL, f"a peer may register {self._config.entries_max} entries here")
+    def _too_many(self, peer: PeerId) -> RefusedAnswer:
+        why = f"a peer may register {self._config.entries_max} entries here"
+        return self._refuse(peer, Reason.FULL, why)
 
     def _refuse(
         self,
