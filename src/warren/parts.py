@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
-from warren.parts_directory import Ties, assemble_directory, open_catalog, tie_presence
+from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.protocols.exchange.entry import Entry
@@ -154,8 +154,8 @@ async def assemble(
         runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
     )
     stack.push_async_callback(library.close)
-    catalog = await open_catalog(network, state, contacts, groups)
-    resources = Resources(runtime, state, key, library, follow=catalog.follow)
+    catalog = await open_catalog(network, state, contacts, groups, peers)
+    resources = Resources(runtime, state, key, library, catalog.follow, covers)
     resources.listen(network.events.emit)
     library.subscribe(resources.heed)
     watcher, acquaint = Watcher(network, peers), Acquaint(network, peers)

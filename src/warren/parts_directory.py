@@ -23,6 +23,7 @@ from warren.services.directory.fleet.url import shown
 from warren.services.directory.index.sqlite import SqliteIndex
 from warren.services.files.types import Audience
 from warren.services.groups.groups import GroupChanged
+from warren.services.peers.model import PeerBlocked, PeerUnblocked
 from warren.services.peers.with_role import SUPER_ROLE, with_role
 from warren.services.presence.model import PeerBackOnline, PeerHeldOffline
 
@@ -54,17 +55,23 @@ _PAGE = 500
 class ShareCircles:
     """Whom the audiences of shares admit; see `services.directory.catalog.Circles`."""
 
-    def __init__(self, contacts: Contacts, groups: Groups) -> None:
+    def __init__(self, contacts: Contacts, groups: Groups, is_blocked: Callable[[PeerId], bool]) -> None:
         self._contacts = contacts
         self._groups = groups
+        self._is_blocked = is_blocked
 
     def admits(self, audience: str, peer: PeerId) -> bool:
-        """Whether the peer may see what is shared with that audience."""
+        """Whether the peer may see what is shared with that audience. Who is blocked may see nothing."""
+        if self._is_blocked(peer):
+            return False
         is_contact, groups = self._contacts.is_contact(peer), self._groups.of(peer)
         return _parsed(audience).admits(peer, is_contact=is_contact, groups=groups)
 
     def members(self, audience: str) -> list[PeerId]:
         """All whom it admits."""
+        return [peer for peer in self._named(audience) if not self._is_blocked(peer)]
+
+    def _named(self, audience: str) -> list[PeerId]:
         parsed = _parsed(audience)
         if parsed.kind == "peers":
             return list(parsed.peers)
@@ -73,6 +80,11 @@ class ShareCircles:
                 return list(self._groups.get(parsed.group).members)
             return []
         return [one.peer_id for one in self._contacts.all()]
+
+
+def covers(outer: str, inner: str) -> bool:
+    """Whether the first audience admits all whom the second one does."""
+    return _parsed(outer).covers(_parsed(inner))
 
 
 @lru_cache(maxsize=1024)
@@ -107,20 +119,20 @@ class Feeding:
         return any(share.name == name and share.ready for share in self._library.shares())
 
     async def _on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
-        await self._catalog.change(str(share.audience), await self._entries(added), removed)
+        await self._catalog.change(str(share.audience), await self._entries(share, added), removed)
 
     async def _pages(self, share: Share) -> AsyncIterator[list[Entry]]:
         page: list[FileEntry] = []
         async for _, entry in self._library.entries(share.path):
             page.append(entry)
             if len(page) == _PAGE:
-                yield await self._entries(page)
+                yield await self._entries(share, page)
                 page = []
         if page:
-            yield await self._entries(page)
+            yield await self._entries(share, page)
 
-    async def _entries(self, found: Sequence[FileEntry]) -> list[Entry]:
-        said = await self._resources.metadata_of([one.cid for one in found])
+    async def _entries(self, share: Share, found: Sequence[FileEntry]) -> list[Entry]:
+        said = await self._resources.metadata_of([one.cid for one in found], str(share.audience))
         return [_entry(one, said.get(one.cid, Metadata())) for one in found]
 
 
@@ -144,12 +156,12 @@ class Ties:
     reachable: Callable[[], Sequence[Multiaddr]]
 
 
-async def open_catalog(network: Network, state: Database, contacts: Contacts, groups: Groups) -> Catalog:
+async def open_catalog(
+    network: Network, state: Database, contacts: Contacts, groups: Groups, peers: PeerTable
+) -> Catalog:
     """What this node lets others find. Raises StorageError."""
-    runtime = network.runtime
-    return await Catalog.open(
-        state, ShareCircles(contacts, groups), network.peer_id, runtime.entropy, runtime.clock
-    )
+    circles, runtime = ShareCircles(contacts, groups, peers.is_blocked), network.runtime
+    return await Catalog.open(state, circles, network.peer_id, runtime.entropy, runtime.clock)
 
 
 async def assemble_directory(
@@ -171,7 +183,7 @@ async def assemble_directory(
         is_public=lambda: any(address.is_global for address in ties.reachable()),
         find=partial(with_role, peers, network, SUPER_ROLE) if config.discovery.connections else None,
     )
-    for kind in (ContactAdded, ContactRemoved, GroupChanged):
+    for kind in (ContactAdded, ContactRemoved, GroupChanged, PeerBlocked, PeerUnblocked):
         network.events.on(kind, lambda _: directory.registrar.wake())
     feeding = Feeding(ties.library, ties.resources, ties.catalog)
     works: list[tuple[str, Work]] = [("listing what is shared", feeding.run), *directory.background]

@@ -43,7 +43,9 @@ async def assemble_searches(
     async def fetch(match: Match) -> bool:
         for peer in match.holders:
             try:
-                async with fetcher.get(peer, match.cid, downloads, name=match.name) as transfer:
+                # Whoever announced it need not hold it, nor have told the truth.
+                transfer = fetcher.get(peer, match.cid, downloads, name=match.name, size_max=match.size)
+                async with transfer:
                     await transfer.result()
             except WarrenError as error:
                 _log.info("fetching %s from %s: %s", match.name, peer, error)

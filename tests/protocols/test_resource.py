@@ -14,7 +14,9 @@ from warren.core.entry import Metadata
 from warren.core.errors import ContentUnknown, ProtocolViolation, Refused
 from warren.core.keys import PrivateKey
 from warren.core.resource import Resource
+from warren.network.allowance import Rate
 from warren.node import Node
+from warren.protocols import resource
 from warren.protocols.resource import PATH_BYTES_MAX, PROTOCOL
 from warren.testing.nodes import QUIET
 
@@ -69,6 +71,23 @@ def test_who_may_see_a_file_hears_what_is_said_of_it(tmp_path: Path) -> None:
             assert (await ben.resource_of(anna.peer_id, "papers/a.txt")).others[0].metadata.title == "B"
             await anna.resources.clear("papers/a.txt")
             assert (await ben.resource_of(anna.peer_id, "papers/a.txt")).others == ()
+
+    run(main())
+
+
+def test_who_asks_without_end_is_refused_and_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resource, "ANSWERS", Rate(5, 0.001))
+
+    async def main() -> None:
+        async with two(tmp_path) as (anna, ben):
+            for _ in range(5):
+                assert await ben.request(anna.peer_id, PROTOCOL, b"none") == b""
+            for _ in range(20):
+                with pytest.raises(Refused, match="too often"):
+                    await ben.request(anna.peer_id, PROTOCOL, b"none")
+            assert caplog.text.count(f"{ben.peer_id} asks too often") == 1
 
     run(main())
 

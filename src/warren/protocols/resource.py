@@ -5,16 +5,18 @@ says what each may know. Out: the peer's own word in its signed envelope (core/r
 it says nothing, where nothing lies, and where that is not for the asker, which all look alike.
 Spec: docs/protocols/resource.md. Requests are bounded as docs/protocols/messages.md says.
 
-Refuses paths that are too long or no text, words of another publisher than the peer, and what
-core/resource.py refuses.
+Refuses paths that are too long or no text, words of another publisher than the peer, more questions than a
+peer may ask, and what core/resource.py refuses.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from warren.core.errors import ProtocolNotSupported, ProtocolViolation
+from warren.core.errors import LimitReached, ProtocolNotSupported, ProtocolViolation
 from warren.core.resource import Resource
+from warren.network.allowance import Allowances, Rate, Seldom
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
@@ -24,6 +26,15 @@ PROTOCOL: Final = "/warren/resource/1.0.0"
 PATH_BYTES_MAX: Final = 4096
 """Attack: paths that no file system has and every look-up has to carry."""
 TIMEOUT_S: Final = 10.0
+ANSWERS: Final = Rate(200, 20)
+"""Of one peer. Attack: questions without end; each is looked up in two tables."""
+ANSWERS_ALL: Final = Rate(4000, 400)
+"""Of all together. Attack: the same under many identities."""
+PEERS_MAX: Final = 10_000
+"""Peers whose allowance is remembered. Attack: identities without end."""
+NAMED_EVERY_S: Final = 60.0
+"""Between two lines in the log on the same peer. Attack: a log that fills the disk."""
+_log = logging.getLogger(__name__)
 
 
 class Speaker(Protocol):
@@ -37,11 +48,13 @@ class Speaker(Protocol):
 class ResourceProtocol:
     """Answers from now on, and asks."""
 
-    __slots__ = ("_network", "_speaker")
+    __slots__ = ("_answers", "_named", "_network", "_speaker")
 
     def __init__(self, network: Network, speaker: Speaker) -> None:
         self._network = network
         self._speaker = speaker
+        self._answers: Allowances[PeerId] = Allowances(ANSWERS, ANSWERS_ALL, PEERS_MAX, network.clock())
+        self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, PEERS_MAX)
         network.handle_request(PROTOCOL, self._answer)
 
     async def ask(self, peer: PeerId, path: str, *, timeout_s: float = TIMEOUT_S) -> bytes | None:
@@ -64,6 +77,11 @@ class ResourceProtocol:
         return answer
 
     async def _answer(self, peer: PeerId, payload: bytes) -> bytes:
+        now = self._network.clock()
+        if not self._answers.take(peer, now):
+            if self._named.is_due(peer, now):
+                _log.warning("%s asks too often what is said of files, and is refused", peer)
+            raise LimitReached("protocols.resource.ANSWERS", "this is asked too often", hint="wait a while")
         if len(payload) > PATH_BYTES_MAX:
             raise ProtocolViolation(f"a path of more than {PATH_BYTES_MAX} bytes")
         try:

@@ -42,7 +42,8 @@ from warren.protocols.directory.proto import directory_pb2 as pb
 uint32 = st.integers(0, (1 << 32) - 1)
 uint64 = st.integers(0, (1 << 64) - 1)
 standings = st.builds(Standing, st.booleans(), uint32, uint32)
-positions = st.none() | st.tuples(uint64, uint64)
+uint63 = st.integers(0, (1 << 63) - 1)
+positions = st.none() | st.tuples(uint63, uint63)
 found = st.builds(Found, peers, entries, st.floats(allow_nan=False, allow_infinity=False), st.booleans())
 calls = (
     st.builds(QueryCall, queries, st.none() | st.integers(0, 255))
@@ -56,14 +57,10 @@ answers = (
     st.builds(HitsAnswer, st.lists(found, max_size=4).map(tuple))
     | st.builds(Counts, uint32, uint32)
     | st.builds(End, uint32, st.booleans(), st.builds(Counts, uint32, uint32))
-    | st.builds(Held, positions, st.just(b"") | st.binary(min_size=16, max_size=16))
+    | st.builds(Held, positions, st.just(b"") | st.binary(min_size=16, max_size=16), uint63)
     | st.builds(OnlineAnswer, st.lists(st.booleans(), max_size=9).map(tuple))
     | st.builds(
-        RefusedAnswer,
-        st.sampled_from(Reason),
-        st.text("abc ", max_size=50),
-        positions,
-        st.integers(0, (1 << 64) - 1),
+        RefusedAnswer, st.sampled_from(Reason), st.text("abc ", max_size=50), positions, st.none() | uint64
     )
     | standings
 )
@@ -184,6 +181,9 @@ def test_calls_that_are_refused(data: bytes) -> None:
         _hit(metadata=pb.Metadata(title="x" * 301)),
         _hit(metadata=pb.Metadata(abstract="x" * 30_000)),
         _answer(held=pb.Held(audiences=b"short")),
+        _answer(held=pb.Held(epoch=1 << 63)),
+        _answer(held=pb.Held(epoch=1, seq=1 << 63)),
+        _answer(refused=pb.Refused(epoch=1 << 63)),
         _answer(online=pb.Online(online=[True] * (PRESENCE_PEERS_MAX + 1))),
     ],
 )

@@ -74,9 +74,7 @@ GOOD = pb.Entry(path="a", cid=entry("a").cid.to_bytes())
         pb.Registration(epoch=1 << 63, from_seq=1, to_seq=1),
         pb.Registration(epoch=1, from_seq=1, to_seq=1 << 63),
         pb.Registration(epoch=1, removed=["a"] * (CHANGES_MAX + 1)),
-        pb.Registration(epoch=1, removed=["../a"]),
         pb.Registration(epoch=1, removed=["a"], snapshot=True),
-        pb.Registration(epoch=1, added=[pb.Entry(path="a")]),
         pb.Registration(epoch=1, audiences=pb.Audiences(salt=b"short")),
     ],
 )
@@ -84,6 +82,25 @@ def test_what_is_refused(message: pb.Registration) -> None:
     sealed = SignedEnvelope.seal(key(1), DOMAIN, PAYLOAD_TYPE, message.SerializeToString()).to_bytes()
     with pytest.raises(ProtocolViolation):
         Registration.open(sealed, key(1).peer_id)
+
+
+def test_what_is_no_entry_is_left_out_and_the_others_are_taken() -> None:
+    long = "/".join(["x" * 200] * 21)
+    message = pb.Registration(
+        epoch=1,
+        added=[GOOD, pb.Entry(path=long, cid=GOOD.cid), pb.Entry(path="b")],
+        removed=["c", "../a", long],
+    )
+    sealed = SignedEnvelope.seal(key(1), DOMAIN, PAYLOAD_TYPE, message.SerializeToString()).to_bytes()
+    read = Registration.open(sealed, key(1).peer_id)
+    assert [one.entry.path for one in read.added] == ["a"]
+    assert (read.removed, read.left_out) == (("c",), 4)
+
+
+def test_what_is_no_entry_of_a_snapshot_is_left_out_as_it_is_read() -> None:
+    message = pb.Registration(epoch=1, snapshot=True, added=[GOOD, pb.Entry(path="../a", cid=GOOD.cid), GOOD])
+    read = Registration.from_payload(message.SerializeToString())
+    assert (len(read.added), [one.entry.path for one in read.added]) == (3, ["a", "a"])
 
 
 def test_what_is_no_message_is_refused() -> None:

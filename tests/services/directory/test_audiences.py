@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tests.services.directory.town import names, town, until
@@ -95,6 +96,29 @@ def test_who_becomes_a_contact_sees_it_and_who_is_none_any_more_does_not() -> No
             await place.registered(1, 0)
             assert await names(place[0], "map") == []
             await until(lambda: not place.directory(0).index.size(place[1].peer_id))
+
+    run(scenario())
+
+
+def test_who_is_blocked_finds_nothing_but_what_is_public_until_that_is_over() -> None:
+    async def scenario() -> None:
+        async with town("super", "weak", "weak", "weak") as place:
+            await place.connect((1, 0), (2, 0), (3, 0))
+            for other in (0, 2, 3):
+                await befriend(place, 1, other)
+            await place.share(1, "secret-map.txt", "contacts")
+            await place.share(1, "own-map.txt", f"peer:{place[2].peer_id},{place[0].peer_id}")
+            await place.registered(1, 0)
+            assert await names(place[2], "map") == ["own-map.txt", "secret-map.txt"]
+            await place[1].peers.block(place[2].peer_id)
+            await place.share(1, "second-map.txt", "contacts")
+            await place.registered(1, 0)
+            await asyncio.sleep(1)
+            assert await names(place[2], "map") == []
+            assert await names(place[3], "map") == ["second-map.txt", "secret-map.txt"]
+            await place[1].peers.unblock(place[2].peer_id)
+            await asyncio.sleep(1)
+            assert await names(place[2], "map") == ["own-map.txt", "second-map.txt", "secret-map.txt"]
 
     run(scenario())
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.protocols.directory.made import entry, key
 from tests.services.directory.weak_and_super import WEAK, Chance, Circles, Clock, InlineDatabase
 from warren.core.entry import Entry, Metadata
+from warren.protocols.directory.audiences import AUDIENCES_MAX
 from warren.services.directory import catalog_store as store
 from warren.services.directory.catalog import Catalog
+from warren.services.directory.index.interface import Position
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    import pytest
 
 
 STRANGER, FRIEND = key(8).peer_id, key(9).peer_id
@@ -181,11 +183,74 @@ def test_a_later_epoch_begins_without_a_log() -> None:
         catalog = await has.open()
         await catalog.change("public", [entry("a")])
         old = catalog.position
-        await catalog.begin_later_epoch(old.epoch + 10**9)
-        assert catalog.position.epoch == old.epoch + 10**9 + 1
+        has.clock.time += 100
+        await catalog.begin_later_epoch(Position(old.epoch, old.seq + 5))
+        assert catalog.position.epoch == int(has.clock.wall() * 1000)
         assert not catalog.reaches(old.seq)
         assert (await has.open()).position == catalog.position
         assert await listed(catalog) == ["a"]
+
+    given(scenario)
+
+
+def test_what_somebody_claims_to_know_numbers_nothing_and_renumbers_seldom() -> None:
+    async def scenario(has: Given) -> None:
+        catalog = await has.open()
+        await catalog.change("public", [entry("a")])
+        before = catalog.position
+        await catalog.begin_later_epoch(Position((1 << 63) - 2, 5))
+        assert catalog.position == before
+        epochs = set()
+        for day in range(10):
+            has.clock.time += 1000
+            await catalog.begin_later_epoch(Position(catalog.position.epoch + 10**6, 5))
+            assert catalog.position.epoch <= has.clock.wall() * 1000, day
+            epochs.add(catalog.position.epoch)
+        assert len(epochs) == 2
+
+    given(scenario)
+
+
+@pytest.mark.parametrize("column", ["epoch", "seq", "floor"])
+def test_a_log_whose_numbers_are_out_of_range_begins_anew(column: str) -> None:
+    async def scenario(has: Given) -> None:
+        catalog = await has.open()
+        await catalog.change("public", [entry("a")])
+        has.database.connection.execute(f"UPDATE catalog_state SET {column} = (1 << 62)")  # noqa: S608
+        again = await has.open()
+        assert max(again.position) <= has.clock.wall() * 1000
+        await again.change("public", [entry("b")])
+        assert await listed(again) == ["a", "b"]
+
+    given(scenario)
+
+
+def test_paths_that_are_too_long_are_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    long = "s/" + "/".join(["x" * 200] * 21)
+
+    async def scenario(has: Given) -> None:
+        catalog = await has.open()
+        await catalog.change("public", [entry("s"), entry(long), entry("s/a")])
+        assert await listed(catalog) == ["s", "s/a"]
+        await catalog.bring_in_line("s", "public", pages([entry("s"), entry(long)]))
+        assert await listed(catalog) == ["s"]
+        assert caplog.text.count(long[:200]) == 2
+
+    given(scenario)
+
+
+def test_audiences_that_nothing_has_use_up_no_numbers() -> None:
+    async def scenario(has: Given) -> None:
+        catalog = await has.open()
+        for number in range(AUDIENCES_MAX + 10):
+            await catalog.change(f"group:{number}", [entry("s")])
+        await catalog.change("friends", [entry("s")])
+        has.circles.admits = lambda *_: True  # type: ignore[method-assign]
+        before = catalog.position
+        again = await has.open()
+        assert await listed(again, again.scope(FRIEND)) == ["s"]
+        assert len(again.all_numbers()) == 2
+        assert not again.reaches(before.seq)  # its log told of the others
 
     given(scenario)
 
@@ -230,14 +295,14 @@ def test_what_is_said_of_a_content_is_noted_wherever_it_lies() -> None:
         one = entry("a")
         await catalog.change("public", [one, Entry("b", one.kind, one.size, one.cid), entry("c")])
         before, said = catalog.position.seq, Metadata("Old maps")
-        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await has.database.run(lambda db: catalog.follow(db, one.cid, lambda _: said))
         await catalog.refresh()
         changes = await catalog.changes(before, {0})
         assert changes is not None
         assert [(one.entry.path, one.entry.metadata) for one in changes.added] == [("a", said), ("b", said)]
         assert len(told) == 2
         position = catalog.position
-        await has.database.run(lambda db: catalog.follow(db, one.cid, said))
+        await has.database.run(lambda db: catalog.follow(db, one.cid, lambda _: said))
         await catalog.refresh()
         assert catalog.position == position
 

@@ -259,7 +259,7 @@ def test_more_entries_than_a_peer_may_have_and_snapshots_without_end_are_refused
                 assert Reason.BUSY in {refusal(one) for one in answers if isinstance(one, RefusedAnswer)}
 
             assert await while_others_search(place, 1, stuff())
-            await until(lambda: place.directory(0).super_peer._waiting_bytes == 0)
+            await until(lambda: place.directory(0).super_peer._waiting.total == 0)
             assert place.directory(0).index.size(place[2].peer_id) == 0
             return [place[2].peer_id, place[3].peer_id]
 

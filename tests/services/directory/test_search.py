@@ -10,10 +10,9 @@ import pytest
 from tests.protocols.directory.made import entry, key
 from warren.core.errors import MisuseError, Refused
 from warren.core.found import Counts, Found
-from warren.services.directory import search as module
-from warren.services.directory.merging import Merging
+from warren.services.directory.merging import HOLDERS_MAX, Merging
 from warren.services.directory.model import SearchProgress
-from warren.services.directory.search import Search, Source
+from warren.services.directory.search import PATIENCE_S, Search, Source
 from warren.testing import run
 
 if TYPE_CHECKING:
@@ -104,19 +103,51 @@ def test_leaving_the_block_ends_it_and_tells_so() -> None:
     run(scenario())
 
 
-def test_who_is_not_read_makes_those_who_answer_wait() -> None:
+def holders(count: int, pause_s: float) -> Source:
+    """Finds one content at so many, one after the other, each time as one that fits better."""
+    same = entry("a").cid
+
+    def at(number: int) -> Found:
+        return Found(key(number).peer_id, entry(f"{number}")._replace(cid=same), number, online=True)
+
+    pauses = (pause_s for _ in range(count))
+    return source(A, *(one for number, pause in enumerate(pauses) for one in (at(number), pause)))
+
+
+def test_of_a_hit_that_nobody_has_taken_the_latest_state_waits() -> None:
     async def scenario() -> None:
-        asked: list[int] = []
-
-        async def ask() -> AsyncGenerator[Found | Counts, None]:
-            for number in range(1100):
-                asked.append(number)
-                yield found(f"{number}")
-
-        search = Search([Source(A, ask)], merging(), 1e9)
+        search = Search([holders(20, 0.01)], merging(), 10.0)
         await asyncio.sleep(1)
-        assert len(asked) == module.HITS_WAITING_MAX + 1
-        assert len([hit async for hit in search]) == 1100
+        (hit,) = [hit async for hit in search]
+        assert len(hit.holders) == 20
+
+    run(scenario())
+
+
+def test_a_hit_of_which_ever_more_is_said_comes_ever_less_often() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        search = Search([holders(1200, 0.008)], merging(), 20.0)
+        came = [(round(loop.time(), 1), len(hit.holders)) async for hit in search]
+        assert [at for at, _ in came] == [0.0, 0.3, 0.8, 1.8, 3.8, 7.8, 9.6]
+        assert came[0][1] == 1
+        assert came[-1][1] == HOLDERS_MAX
+
+    run(scenario())
+
+
+def test_nobody_fills_the_list_before_others_could_answer() -> None:
+    async def scenario() -> None:
+        eager = source(A, *(found(f"a{number}") for number in range(100)))
+        late = source(B, 1.0, found("b"))
+        never = source(None, 100.0)
+        few = Merging(10, is_here=lambda _: False, latency=lambda _: None)
+        loop = asyncio.get_running_loop()
+        came = [(loop.time(), hit.name) async for hit in Search([eager, late, never], few, 5.0)]
+        assert came[:3] == [(0.0, "a0"), (0.0, "a1"), (0.0, "a2")]
+        assert (1.0, "b") in came
+        assert len(came) == 10
+        assert came[-1][0] == PATIENCE_S  # who never answers holds up nobody longer
 
     run(scenario())
 

@@ -41,12 +41,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = 1000.0
+        self.ahead_s = 0.0
+        """How far the wall clock is."""
 
     def now(self) -> float:
         return self.time
 
     def wall(self) -> float:
-        return 1_700_000_000 + self.time
+        return 1_700_000_000 + self.time + self.ahead_s
 
 
 class Chance:

@@ -25,6 +25,24 @@ def db() -> sqlite3.Connection:
     return connection
 
 
+def test_one_audience_covers_another_where_whoever_is_in_that_is_in_it() -> None:
+    ids = [PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2)]
+    both = f"peer:{ids[0]},{ids[1]}"
+    texts = ["public", "contacts", "group:family", "group:work", f"peer:{ids[0]}", both]
+    covered = {
+        "public": set(texts),
+        "contacts": {"contacts", "group:family", "group:work"},
+        "group:family": {"group:family"},
+        "group:work": {"group:work"},
+        f"peer:{ids[0]}": {f"peer:{ids[0]}"},
+        both: {both, f"peer:{ids[0]}", f"peer:{ids[1]},{ids[0]}"},
+    }
+    for text in texts:
+        one = Audience.parse(text)
+        for other in [*texts, f"peer:{ids[1]},{ids[0]}"]:
+            assert one.covers(Audience.parse(other)) == (other in covered[text] or text == "public")
+
+
 def share(path: str, name: str, audience: Audience = Audience()) -> Share:  # noqa: B008 (frozen)
     return Share(name, Path(path), CID, audience, "dir", files=3, bytes=1 << 40, ready=False)
 

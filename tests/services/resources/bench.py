@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from warren.core.entry import Metadata
     from warren.core.peer_id import PeerId
     from warren.services.resources.resources import ResourceChanged
+    from warren.services.resources.store import SaidTo
 
 ME, ANNA, BEN = (PrivateKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 
@@ -37,6 +37,7 @@ class One:
     path: Path
     kind: str = "dir"
     ready: bool = True
+    audience: str = "contacts"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class FakeShelf:
         self.top = top
         self.tree: dict[str, dict[str, bytes]] = {}
         self.ready = True
+        self.audiences: dict[str, str] = {}
         self.strangers: set[PeerId | None] = set()
 
     def put(self, path: str, data: bytes | None) -> Cid:
@@ -70,7 +72,10 @@ class FakeShelf:
 
     def shares(self) -> list[One]:
         return [
-            One(name, self._cid(name, ""), self.top / name, self._kind(name), self.ready)
+            One(
+                *(name, self._cid(name, ""), self.top / name, self._kind(name), self.ready),
+                self.audiences.get(name, "contacts"),
+            )
             for name in self.tree
         ]
 
@@ -125,8 +130,8 @@ class Bench:
         return await self.resources._state.run(read)
 
 
-def follow(db: sqlite3.Connection, cid: Cid, metadata: Metadata) -> None:
-    db.execute("INSERT INTO followed VALUES (?, ?)", (str(cid), metadata.title))
+def follow(db: sqlite3.Connection, cid: Cid, said_to: SaidTo) -> None:
+    db.execute("INSERT INTO followed VALUES (?, ?)", (str(cid), said_to("contacts").title))
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,13 @@ from tests.support import run
 from warren.core.entry import Metadata
 from warren.core.errors import ContentUnknown, InputError, LimitReached, NotFound, ProtocolViolation
 from warren.core.resource import Resource
+from warren.runtime.migrations import numbered_scripts
 from warren.services.resources import resources, store
 from warren.services.resources.resources import Described, ResourceChanged
 from warren.services.resources.said import Said
+from warren.services.resources.scopes import covers_plainly, said_of, said_to
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from tests.services.resources.bench import Bench
@@ -148,9 +151,76 @@ def test_who_listens_and_who_follows_hear_of_each_change_once(tmp_path: Path) ->
             assert one.told == [ResourceChanged(cid, Metadata("A")), ResourceChanged(cid, Metadata())]
             assert await one.followed() == [(str(cid), "A"), (str(cid), "")]
             assert await one.resources.all() == []
-            assert await one.resources.metadata_of([cid]) == {}
+            assert await one.resources.metadata_of([cid], "contacts") == {}
 
     run(main())
+
+
+# --- for whom it is ---------------------------------------------------------------------------------------
+
+
+async def titles_to(one: Bench, cid: Cid) -> list[str]:
+    """What is said to the public, to contacts, and to a group."""
+    told = [await one.resources.metadata_of([cid], text) for text in ("public", "contacts", "group:family")]
+    return [each[cid].title if cid in each else "" for each in told]
+
+
+def test_what_is_said_for_a_share_is_for_those_whom_that_admits(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            one.shelf.audiences = {"pub": "public", "family": "group:family"}
+            cid = one.shelf.put("papers/a.txt", b"a")
+            for share in ("pub", "family"):
+                one.shelf.put(f"{share}/a.txt", b"a")
+            await one.resources.edit("family/a.txt", title="Family")
+            assert await titles_to(one, cid) == ["", "", "Family"]
+            await one.resources.edit("papers/a.txt", title="Papers")
+            assert await titles_to(one, cid) == ["", "Papers", "Family"]
+            await one.resources.edit("pub/a.txt", title="Pub", tags=["x"])
+            assert await titles_to(one, cid) == ["Pub", "Pub", "Pub"]
+            assert len({title for _, title in await one.followed()}) == 3
+            await one.resources.edit("papers/a.txt", title="Papers")  # as it was said before
+            assert await titles_to(one, cid) == ["Pub", "Pub", "Pub"]
+            await one.resources.edit("papers/a.txt", title="Later")
+            assert await titles_to(one, cid) == ["Pub", "Later", "Pub"]
+            assert (await one.resources.show(cid)).metadata == Metadata("Later", tags=("x",))
+            for peer_path, title in (("pub/a.txt", "Pub"), ("papers/a.txt", "Later")):
+                sealed = await one.resources.word_for(ANNA.peer_id, peer_path)
+                assert sealed is not None
+                assert Resource.open(sealed).metadata.title == title
+            await one.resources.clear("family/a.txt")
+            assert await titles_to(one, cid) == ["", "", ""]
+
+    run(main())
+
+
+def test_it_follows_the_share_to_another_audience_and_the_file_where_it_is_edited(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            share = tmp_path / "shared" / "papers"
+            old = one.shelf.put("papers/a.txt", b"a")
+            await one.resources.edit("papers/a.txt", title="A")
+            new = one.shelf.put("papers/a.txt", b"edited")
+            await one.resources.look_at(share, new, "a.txt")
+            assert await titles_to(one, new) == ["", "A", ""]
+            told = len(one.told)
+            one.shelf.audiences = {"papers": "public"}
+            await one.resources.settle(share)
+            assert await titles_to(one, new) == ["A", "A", "A"]
+            assert one.told[told:] == [ResourceChanged(new, Metadata("A"))]
+            assert await titles_to(one, old) == ["", "", ""]
+
+    run(main())
+
+
+def test_what_was_said_before_anybody_asked_for_whom_is_for_all(tmp_path: Path) -> None:
+    first, second = numbered_scripts("warren.services.resources")
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as db:
+        db.executescript(first)
+        db.execute("INSERT INTO resource_said VALUES (?, ?)", (cid_of(b"a").to_bytes(), '{"title": "A"}'))
+        db.executescript(second)
+        assert said_of(db, cid_of(b"a")) == Said(title="A")
+        assert said_to(db, cid_of(b"a"), "public", covers_plainly) == Said(title="A")
 
 
 # --- what moves and changes -------------------------------------------------------------------------------
@@ -169,7 +239,7 @@ def test_metadata_stays_with_a_file_that_moves(tmp_path: Path) -> None:
             one.shelf.put("papers/sub/b.txt", b"edited there")  # and it is known that it lies there
             await one.resources.settle(share)
             assert await titles(one) == {"papers/sub/b.txt": "A"}
-            assert (await one.resources.metadata_of([cid])) == {}
+            assert (await one.resources.metadata_of([cid], "contacts")) == {}
 
     run(main())
 
@@ -209,7 +279,7 @@ def test_metadata_goes_over_to_the_edited_file(tmp_path: Path) -> None:
             assert (found.cid, found.metadata, found.by_hand) == (
                 new, Metadata("A", tags=("x",)), ("title", "tags")
             )  # fmt: skip
-            assert set(await one.resources.metadata_of([old, new])) == {new}
+            assert set(await one.resources.metadata_of([old, new], "contacts")) == {new}
             assert one.told[1:] == [ResourceChanged(old, Metadata()), ResourceChanged(new, found.metadata)]
             back = one.shelf.put("papers/a.txt", b"a")
             await one.resources.look_at(share, back, "a.txt")
@@ -392,7 +462,7 @@ def test_each_publisher_speaks_for_itself_alone(tmp_path: Path) -> None:
             cid = one.shelf.put("papers/a.txt", b"a")
             await one.resources.accept(signed(ANNA, cid, 5, "Anna's"))
             await one.resources.accept(signed(BEN, cid, 9, "Ben's"))
-            assert await one.resources.metadata_of([cid]) == {}  # none of it is this node's word
+            assert await one.resources.metadata_of([cid], "contacts") == {}  # none of it is this node's word
             assert await one.resources.all() == []
             assert one.told == []
             for holder, title in ((ANNA.peer_id, "Anna's"), (BEN.peer_id, "Ben's")):

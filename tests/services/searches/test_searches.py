@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from warren.runtime.migrations import numbered_scripts
 from warren.runtime.simulated import World
 from warren.services.searches import searches as module
 from warren.services.searches.model import Match, SearchMatched
-from warren.services.searches.searches import LOOK_EVERY_S, SETTLE_S, Searches
+from warren.services.searches.searches import FETCH_BYTES_MAX, LOOK_EVERY_S, SETTLE_S, Searches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +70,7 @@ async def bench(runtime: Any, state: Any) -> AsyncIterator[Bench]:
 
 def run(main: Any) -> None:
     async def whole() -> None:
-        runtime = World(1).runtime("a")
+        runtime = World(1, loop=asyncio.get_running_loop()).runtime("a")  # type: ignore[arg-type]
         state = await runtime.open_database(":memory:", numbered_scripts("warren.services.searches"))
         await main(runtime, state)
         await state.close()
@@ -130,6 +131,39 @@ def test_what_cannot_be_fetched_yet_is_fetched_later() -> None:
             await asyncio.sleep(SETTLE_S + 0.1)
             assert it.fetched == ["7.pdf", "3.pdf", "1.pdf"]
             assert [one.fetched for one in await it.searches.matches("maps")] == [True, False, True]
+
+    run(main)
+
+
+def test_what_can_never_be_fetched_is_tried_ever_less_often() -> None:
+    async def main(runtime: Any, state: Any) -> None:
+        async with bench(runtime, state) as it:
+            it.there = [match(7)]
+            await it.searches.save("maps", MAPS, fetch=True)
+            await asyncio.sleep(86400)
+            assert 24 <= len(it.fetched) <= 24 + 6
+            it.there = [match(7), match(8)]
+            await asyncio.sleep(LOOK_EVERY_S + SETTLE_S)
+            assert it.fetched[-1] == "8.pdf"
+            await it.searches.forget("maps")
+            await it.searches.save("maps", MAPS, fetch=True)
+            await asyncio.sleep(0.1)
+            assert it.fetched[-2:] == ["7.pdf", "8.pdf"]  # asked for anew
+
+    run(main)
+
+
+def test_what_is_very_large_is_told_and_fetched_only_where_the_query_allows_it() -> None:
+    async def main(runtime: Any, state: Any) -> None:
+        async with bench(runtime, state) as it:
+            large = replace(match(1), size=FETCH_BYTES_MAX + 1)
+            it.there = [large, replace(match(2), size=FETCH_BYTES_MAX)]
+            await it.searches.save("maps", MAPS, fetch=True)
+            await asyncio.sleep(0.1)
+            assert (it.names, it.fetched) == (["1.pdf", "2.pdf"], ["2.pdf"])
+            await it.searches.save("large", replace(MAPS, size_max=1 << 40), fetch=True)
+            await asyncio.sleep(LOOK_EVERY_S)
+            assert it.fetched == ["2.pdf", "1.pdf", "2.pdf"]
 
     run(main)
 

@@ -73,13 +73,18 @@ def from_message(message: pb.Entry) -> Registered:
 
 def check_path(path: str) -> None:
     """Raises `ProtocolViolation` for what no entry can be called."""
-    if (
-        len(path.encode()) > PATH_BYTES_MAX
-        or "//" in f"/{path}/"
-        or (".." in path and ".." in path.split("/"))
-        or "\0" in path
-    ):
+    if not is_path(path):
         raise ProtocolViolation("directory: an entry that is called nothing, too much, or leads out")
+
+
+def is_path(path: str) -> bool:
+    """Whether an entry can be called so."""
+    return (
+        len(path.encode()) <= PATH_BYTES_MAX
+        and "//" not in f"/{path}/"
+        and not (".." in path and ".." in path.split("/"))
+        and "\0" not in path
+    )
 
 
 def metadata_message(metadata: Metadata) -> pb.Metadata:

@@ -134,11 +134,13 @@ class End:
 class Held:
     """Where a registration stands. position: epoch and number; None: nothing is registered.
 
-    audiences: the digest of the table that is known; empty: none.
+    audiences: the digest of the table that is known; empty: none. entries_max: so many entries the sender may
+    register, told in answers to leases; 0: it is not said.
     """
 
     position: tuple[int, int] | None
     audiences: bytes = b""
+    entries_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +152,14 @@ class OnlineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RefusedAnswer:
-    """The answer is no. position: where a registration stands that does not follow. lease: of an old lease
-    the highest number that is known of the sender's.
+    """The answer is no. position: where a registration stands that does not follow. lease_seq: the number of
+    the last lease, where one is not above it.
     """
 
     reason: Reason
     why: str = ""
     position: tuple[int, int] | None = None
-    lease: int = 0
+    lease_seq: int | None = None
 
     def to_error(self, peer: PeerId) -> WarrenError:
         """As the one who asked raises it."""
@@ -257,7 +259,7 @@ def _answer_message(answer: Answer) -> pb.Answer:
             asked, about = answer.counts
             return pb.Answer(end=pb.End(total=answer.total, exact=answer.exact, asked=asked, about=about))
         case Held():
-            held = pb.Held(audiences=answer.audiences)
+            held = pb.Held(audiences=answer.audiences, entries_max=answer.entries_max)
             if answer.position is not None:
                 held.epoch, held.seq = answer.position
             return pb.Answer(held=held)
@@ -265,7 +267,9 @@ def _answer_message(answer: Answer) -> pb.Answer:
             return pb.Answer(online=pb.Online(online=answer.online))
         case RefusedAnswer():
             refused = pb.Refused(
-                reason=_wire_reason(answer.reason), why=answer.why[:WHY_CHARS_MAX], lease=answer.lease
+                reason=_wire_reason(answer.reason),
+                why=answer.why[:WHY_CHARS_MAX],
+                lease_seq=answer.lease_seq,
             )
             if answer.position is not None:
                 refused.epoch, refused.seq = answer.position
@@ -375,8 +379,7 @@ def _hit(message: pb.Hit) -> Found:
 def _held(message: pb.Held) -> Held:
     if message.audiences and len(message.audiences) != DIGEST_BYTES:
         raise ProtocolViolation("directory: a malformed digest")
-    position = (message.epoch, message.seq) if message.HasField("epoch") else None
-    return Held(position, message.audiences)
+    return Held(_position(message), message.audiences, min(message.entries_max, _NUMBER_MAX))
 
 
 def _refused(message: pb.Refused) -> RefusedAnswer:
@@ -385,8 +388,16 @@ def _refused(message: pb.Refused) -> RefusedAnswer:
     except ValueError:
         reason = Reason.UNSPECIFIED  # one of a later version
     why = "".join(char for char in message.why[:WHY_CHARS_MAX] if char.isprintable())
-    position = (message.epoch, message.seq) if message.HasField("epoch") else None
-    return RefusedAnswer(reason, why, position, message.lease)
+    lease_seq = message.lease_seq if message.HasField("lease_seq") else None
+    return RefusedAnswer(reason, why, _position(message), lease_seq)
+
+
+def _position(message: pb.Held | pb.Refused) -> tuple[int, int] | None:
+    if not message.HasField("epoch"):
+        return None
+    if max(message.epoch, message.seq) >= _NUMBER_MAX:
+        raise ProtocolViolation("directory: a position that no registration can have")
+    return message.epoch, message.seq
 
 
 def _wire_reason(reason: Reason) -> pb.Refused.Reason:

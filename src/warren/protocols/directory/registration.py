@@ -4,12 +4,13 @@ In:  entries and paths with the numbers of the log they come from; foreign envel
 checked registrations. One signature covers all of it. Pure.
 
 Refuses, with `ProtocolViolation`: envelopes over their size, signatures that do not hold or are another
-peer's, more entries than a message may have, numbers that run backwards, entries as entries.py does, tables
-as audiences.py does.
+peer's, more entries than a message may have, numbers that run backwards, tables as audiences.py does. Entries
+that entries.py refuses are left out: one of them keeps nobody from registering the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,11 +20,11 @@ from google.protobuf.message import DecodeError
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import ProtocolViolation
 from warren.protocols.directory.audiences import Audiences
-from warren.protocols.directory.entries import check_path, from_message, to_message
+from warren.protocols.directory.entries import from_message, is_path, to_message
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
@@ -43,9 +44,10 @@ class Registration:
     `snapshot`, which is all that there is at `to_seq`.
 
     more: of a snapshot, that another part follows; it takes effect with the last one. added: of a part of a
-    snapshot that came, read anew each time that one goes through it, which raises `ProtocolViolation`.
+    snapshot that came, read anew each time that one goes through it; its length counts what is none, too.
     audiences: the table of the numbers of entries, where it is new to who gets this; it goes without changes,
-    from a number to the same.
+    from a number to the same. anew: a snapshot that holds though something later is known, of which the owner
+    knows nothing. left_out: entries and paths that were none, of a delta that was read.
     """
 
     epoch: int
@@ -56,6 +58,8 @@ class Registration:
     snapshot: bool = False
     more: bool = False
     audiences: Audiences | None = None
+    anew: bool = False
+    left_out: int = 0
 
     def seal(self, key: PrivateKey) -> bytes:
         """The registration in an envelope of the owner's."""
@@ -72,6 +76,7 @@ class Registration:
             added=[to_message(*one) for one in self.added],
             removed=self.removed,
             audiences=self.audiences.to_message() if self.audiences is not None else None,
+            anew=self.anew,
         ).SerializeToString(deterministic=True)
 
     @classmethod
@@ -97,17 +102,20 @@ class Registration:
             raise ProtocolViolation("directory: a registration whose numbers run backwards, or out")
         if message.snapshot and message.removed:
             raise ProtocolViolation("directory: a snapshot that takes something away")
-        for path in message.removed:
-            check_path(path)
+        count = len(message.added)
+        added = Unread(data, count) if message.snapshot else tuple(_readable(message.added))
+        removed = tuple(filter(is_path, message.removed))
         return cls(
             epoch=message.epoch,
             from_seq=message.from_seq,
             to_seq=message.to_seq,
-            added=Unread(data, len(message.added)) if message.snapshot else tuple(_read(message)),
-            removed=tuple(message.removed),
+            added=added,
+            removed=removed,
             snapshot=message.snapshot,
             more=message.snapshot and message.more,
             audiences=Audiences.from_message(message.audiences) if message.HasField("audiences") else None,
+            anew=message.snapshot and message.anew,
+            left_out=count - len(added) + len(message.removed) - len(removed),
         )
 
 
@@ -127,7 +135,7 @@ class Unread(Collection["Registered"]):
         return self._count
 
     def __iter__(self) -> Iterator[Registered]:
-        return _read(pb.Registration.FromString(self._payload))
+        return _readable(pb.Registration.FromString(self._payload).added)
 
     def __contains__(self, one: object) -> bool:
         return any(one == other for other in self)
@@ -138,8 +146,10 @@ class Unread(Collection["Registered"]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def _read(message: pb.Registration) -> Iterator[Registered]:
-    return map(from_message, message.added)
+def _readable(entries: Iterable[pb.Entry]) -> Iterator[Registered]:
+    for one in entries:
+        with contextlib.suppress(ProtocolViolation):
+            yield from_message(one)
 
 
 def fit(entries: Collection[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:

@@ -6,6 +6,8 @@ and what changed after some number, of what a peer may see; `on_changed`, once t
 It is kept in the durable database, the list and the log of its changes by one commit: what was shared, edited
 or deleted while nobody was there waits in it, in order, and a kill loses nothing of what was said to be done.
 What was not said any more is found at the next start, when every share is gone through.
+
+Leaves out what no peer would take: paths that are too long. They are named in the log.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from warren.network.allowance import Allowance, Rate
 from warren.protocols.directory.audiences import AUDIENCES_MAX, DIGEST_BYTES, SALT_BYTES, Audiences
+from warren.protocols.directory.entries import is_path
 from warren.protocols.directory.registration import fit
 from warren.services.directory import catalog_store as store
 from warren.services.directory.index.interface import Position
@@ -35,6 +39,9 @@ BATCH: Final = 500
 """Entries written by one commit: others wait for it."""
 CHANGES: Final = 1000
 """Changes looked at for one delta."""
+EPOCHS: Final = Rate(2, 1 / 86400)
+"""Epochs begun because somebody says that it knows more of the log. Attack: a super-peer that says so again
+and again, and each time all others need everything anew."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +69,7 @@ class Catalog:
         self._entropy = entropy
         self._clock = clock
         self._state = store.State(0, 0, 0)
+        self._epochs = Allowance(EPOCHS, clock.now())
         self._fresh: set[str] | None = None
         """Paths told of while a share is gone through."""
         self._numbers: dict[str, int] = {}
@@ -96,6 +104,7 @@ class Catalog:
 
         audience: as the share has it, in text. Removed paths go first. Raises StorageError.
         """
+        added = _with_paths(added)
         if self._fresh is not None:
             self._fresh.update(one.path for one in added)
         number = await self._number(audience)
@@ -114,7 +123,8 @@ class Catalog:
         known = await self._database.run(partial(store.known, share=share))
         self._fresh = set()
         try:
-            async for some in entries:
+            async for every in entries:
+                some = _with_paths(every)
                 differing = [one for one in some if store.differs(one, number, known.pop(one.path, None))]
                 await self.change(audience, differing)
             for path in known.keys() - self._fresh:
@@ -137,22 +147,29 @@ class Catalog:
         while await self._commit(work) == BATCH:
             pass
 
-    def follow(self, db: sqlite3.Connection, cid: Cid, metadata: Metadata) -> None:
+    def follow(self, db: sqlite3.Connection, cid: Cid, said_to: Callable[[str], Metadata]) -> None:
         """Something else is said of a content: note it by the commit of whoever says so, in its transaction
         on the same database. Then call `refresh`.
+
+        said_to: what is said to an audience, in text as shares have it.
         """
-        store.describe(db, cid, metadata, self._now_ms())
+        store.describe(db, cid, said_to, self._now_ms())
 
     async def refresh(self) -> None:
         """What was written by `follow` is committed: tell those who wait for it."""
         await self._look()
 
-    async def begin_later_epoch(self, than: int) -> None:
-        """Somebody knows more of this log than there is: it was lost in part. Number anew.
+    async def begin_later_epoch(self, claimed: Position) -> None:
+        """Somebody says that it knows more of this log than there is. If it was lost in part, others may have
+        missed what came since: number anew, so that all get everything.
 
-        Raises StorageError.
+        It may be a lie. So nothing is numbered after what is claimed, it is done seldom, and not for what
+        this log cannot have come to. Raises StorageError.
         """
-        epoch = max(self._now_ms(), than + 1, self._state.epoch + 1)
+        now_ms = self._now_ms()
+        if max(claimed) > now_ms + store.AHEAD_MS_MAX or not self._epochs.take(self._clock.now()):
+            return
+        epoch = max(now_ms, self._state.epoch + 1)
         await self._database.run(partial(store.begin_epoch, epoch=epoch))
         _log.warning("the catalog was told of changes that it does not have: it is sent anew")
         await self._look()
@@ -201,16 +218,26 @@ class Catalog:
         """Entries behind a path, in the order of paths."""
         return await self._database.run(partial(store.page, after=after, numbers=scope, limit=limit))
 
+    async def count(self, scope: Collection[int]) -> int:
+        """How many entries there are in a scope."""
+        return await self._database.run(partial(store.count, numbers=scope))
+
     # --- what super-peers were told -------------------------------------------------------------------------
 
     async def is_scope_of(self, peer: PeerId, scope: Collection[int]) -> bool:
         """Whether what a super-peer was told is what it may see now."""
-        return await self._database.run(partial(store.told, peer=peer.to_bytes())) == _scope_digest(scope)
+        told = await self._database.run(partial(store.told, peer=peer.to_bytes()))
+        return told is not None and told[:DIGEST_BYTES] == _digest_of(scope)
 
-    async def note_scope(self, peer: PeerId, scope: Collection[int] | None) -> None:
-        """A super-peer has got all of a scope; None: what it has is of none."""
-        digest = _scope_digest(scope) if scope is not None else None
-        await self._database.run(partial(store.tell, peer=peer.to_bytes(), scope=digest))
+    async def told_until(self, peer: PeerId) -> str:
+        """The last path in the order of paths that a super-peer was told; empty: there was room for all."""
+        told = await self._database.run(partial(store.told, peer=peer.to_bytes()))
+        return told[DIGEST_BYTES:].decode() if told is not None else ""
+
+    async def note_scope(self, peer: PeerId, scope: Collection[int] | None, until: str = "") -> None:
+        """A super-peer has got all of a scope, or all up to a path; None: what it has is of none."""
+        told = _digest_of(scope) + until.encode() if scope is not None else None
+        await self._database.run(partial(store.tell, peer=peer.to_bytes(), scope=told))
 
     # --- inside ---------------------------------------------------------------------------------------------
 
@@ -245,7 +272,20 @@ def _fits(changes: Changes) -> bool:
     return room > 0 and fit(changes.added, room) == len(changes.added)
 
 
-def _scope_digest(scope: Collection[int]) -> bytes:
+def _with_paths(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that others may be told of."""
+    told = [one for one in entries if is_path(one.path)]
+    if len(told) < len(entries):
+        first = next(one.path for one in entries if not is_path(one.path))
+        _log.warning(
+            "nobody finds %d files and folders whose paths are too long, as is %.200s",
+            len(entries) - len(told),
+            first,
+        )
+    return told
+
+
+def _digest_of(scope: Collection[int]) -> bytes:
     return _digest(",".join(map(str, sorted(scope))))
 
 

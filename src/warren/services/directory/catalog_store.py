@@ -14,12 +14,18 @@ from warren.protocols.directory.entries import Registered, metadata_from_bytes, 
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from warren.core.entry import Metadata
 
 LOG_MAX: Final = 20_000
 """Changes that are kept. A super-peer that is further behind gets all anew, which is hardly longer."""
+AHEAD_MS_MAX: Final = 86_400_000
+"""How far the numbers of the log may be ahead of the clock. Fault: a clock that was wrong for a while, after
+which none of them can be told apart from a lie."""
+AUDIENCES_KEPT: Final = 128
+"""With more audiences than these, those that nothing has are forgotten at the next start. Fault: numbers that
+are used up by audiences of shares that have long gone."""
 TOLD_MAX: Final = 256
 """Super-peers of which it is known what they were told. Fault: a row for each that was ever met."""
 _COLUMNS: Final = "path, kind, size, cid, metadata, audience"
@@ -47,19 +53,31 @@ class Changes(NamedTuple):
 
 
 def load(db: sqlite3.Connection, now_ms: int) -> tuple[State, dict[str, int]]:
-    """The state, begun if there is none, and the numbers of audiences by name."""
+    """The state, begun if there is none or none that can be, and the numbers of audiences by name."""
     db.execute("INSERT OR IGNORE INTO catalog_audience VALUES (0, 'public')")
     # Where names of audiences were lost, nobody may see what had them, whoever gets their numbers next.
     gone = "DELETE FROM catalog_entry WHERE audience NOT IN (SELECT number FROM catalog_audience)"
-    if db.execute(gone).rowcount:
+    if db.execute(gone).rowcount or _forget_unused(db):
         (last,) = db.execute("SELECT ifnull(max(epoch), 0) FROM catalog_state").fetchone()
         begin_epoch(db, max(now_ms, last + 1))
     row = db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone()
-    if row is None:
+    if row is None or max(row) > now_ms + AHEAD_MS_MAX:
         begin_epoch(db, now_ms)
         row = db.execute("SELECT epoch, seq, floor FROM catalog_state").fetchone()
     audiences = dict(db.execute("SELECT name, number FROM catalog_audience").fetchall())
     return State(*row), audiences
+
+
+def _forget_unused(db: sqlite3.Connection) -> bool:
+    """Where there are many audiences, take their numbers from those that nothing has. Whether any had one:
+    the log may tell of them still, so it is to begin anew.
+    """
+    (count,) = db.execute("SELECT count(*) FROM catalog_audience").fetchone()
+    if count <= AUDIENCES_KEPT:
+        return False
+    used = "SELECT DISTINCT audience FROM catalog_entry"
+    unused = f"DELETE FROM catalog_audience WHERE number != 0 AND number NOT IN ({used})"  # noqa: S608
+    return db.execute(unused).rowcount > 0
 
 
 def begin_epoch(db: sqlite3.Connection, epoch: int) -> None:
@@ -100,13 +118,22 @@ def put(db: sqlite3.Connection, audience: int, entries: Iterable[Entry], now_ms:
     return len(changed)
 
 
-def describe(db: sqlite3.Connection, cid: Cid, metadata: Metadata, now_ms: int) -> int:
-    """Something else is said of a content, wherever it lies; return how many entries that changed."""
-    said = metadata_to_bytes(metadata)
-    rows = db.execute(
-        "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND metadata != ?1 RETURNING path, audience",
-        (said, cid.to_bytes()),
+def describe(db: sqlite3.Connection, cid: Cid, said_to: Callable[[str], Metadata], now_ms: int) -> int:
+    """Something else is said of a content, to each audience its own, wherever it lies; return how many
+    entries that changed.
+    """
+    audiences = db.execute(
+        "SELECT number, name FROM catalog_audience WHERE number IN"
+        " (SELECT audience FROM catalog_entry WHERE cid = ?)",
+        (cid.to_bytes(),),
     ).fetchall()
+    rows: list[tuple[str, int | None]] = []
+    for number, name in audiences:
+        rows += db.execute(
+            "UPDATE catalog_entry SET metadata = ?1 WHERE cid = ?2 AND audience = ?3 AND metadata != ?1"
+            " RETURNING path, audience",
+            (metadata_to_bytes(said_to(name)), cid.to_bytes(), number),
+        ).fetchall()
     _log(db, rows, now_ms)
     return len(rows)
 
@@ -159,6 +186,12 @@ def shares(db: sqlite3.Connection) -> set[str]:
         after = row[0] + "\0" if row[0] == share else share + "0"
 
 
+def count(db: sqlite3.Connection, numbers: Collection[int]) -> int:
+    """How many entries these audiences have."""
+    query = f"SELECT count(*) FROM catalog_entry WHERE audience IN ({_list(numbers)})"  # noqa: S608
+    return int(db.execute(query).fetchone()[0])
+
+
 def page(db: sqlite3.Connection, after: str, numbers: Collection[int], limit: int) -> list[Registered]:
     """Entries of these audiences behind a path, in the order of paths."""
     rows = db.execute(
@@ -207,13 +240,15 @@ def changes(db: sqlite3.Connection, after: int, numbers: Collection[int], limit:
 
 
 def told(db: sqlite3.Connection, peer: bytes) -> bytes | None:
-    """The scope of the last snapshot that a super-peer got."""
+    """What was noted of the last snapshot that a super-peer got."""
     row = db.execute("SELECT scope FROM catalog_told WHERE peer = ?", (peer,)).fetchone()
     return row[0] if row is not None else None
 
 
 def tell(db: sqlite3.Connection, peer: bytes, scope: bytes | None) -> None:
-    """A super-peer has got a snapshot of this scope; None: what it has is of none."""
+    """A super-peer has got a snapshot of this scope, which says how far, too; None: what it has is of
+    none.
+    """
     if scope is None:
         db.execute("DELETE FROM catalog_told WHERE peer = ?", (peer,))
         return

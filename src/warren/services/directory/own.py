@@ -65,4 +65,5 @@ class OwnEntries:
             await self._index.replace(self._me, at.epoch, at.seq, entries)
         except (Stale, Gap) as error:
             if error.position is not None:
-                await self._catalog.begin_later_epoch(error.position.epoch)
+                await self._catalog.begin_later_epoch(error.position)
+            await self._index.forget(self._me)  # it is this node's own, and the catalog is what holds

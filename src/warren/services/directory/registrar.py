@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import WarrenError
 from warren.protocols.directory.messages import Bye
 from warren.services.directory.choosing import Choosing
-from warren.services.directory.session import LeaseNumbers, Session
+from warren.services.directory.session import LeaseNumbers, NotTaken, Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -180,10 +180,15 @@ class Registrar:
         self._network.protect(peer, TAG)
 
     def _end(self, peer: PeerId, tasks: asyncio.TaskGroup) -> None:
-        self._tasks.pop(peer).cancel()
+        """Leave it. One with which it did not work hears no goodbye: this node is there, whatever it
+        refused.
+        """
+        task = self._tasks.pop(peer)
+        is_well = not task.done()
+        task.cancel()
         self._sessions.pop(peer, None)
         self._network.unprotect(peer, TAG)
-        if self._network.is_connected(peer):
+        if is_well and self._network.is_connected(peer):
             tasks.create_task(self._say_bye(peer))
 
     def _succeeded(self, peer: PeerId) -> None:
@@ -197,6 +202,11 @@ class Registrar:
     async def _keep(self, peer: PeerId, session: Session) -> None:
         try:
             await session.run()
+        except NotTaken as error:
+            _log.debug("registering with %s: %s", peer, error)
+            self._choosing.succeeded(
+                peer
+            )  # it took the lease, which is to be renewed if nobody else is there
         except WarrenError as error:
             _log.debug("registering with %s: %s", peer, error)
         except Exception:  # noqa: BLE001  the boundary of supervision: one super-peer stops no other

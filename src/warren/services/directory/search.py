@@ -3,7 +3,9 @@
 In:  those to ask, each an iterator of what it finds. Out: hits, merged by content; how far it is; who failed
 and why. It ends when all have answered or its time is over; nothing polls.
 
-Refuses to let one who answers stop the others: what fails is noted, and costs only its own answer.
+Refuses to let one who answers stop the others: what fails is noted, and costs only its own answer, and nobody
+fills the list alone (spread.py). Of one hit no more waits than its latest state, and it comes again ever less
+often: who finds a thousand holders of one content makes a few hits of that.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from warren.core.errors import MisuseError, WarrenError
 from warren.core.found import Counts
 from warren.services.directory.model import SearchProgress
+from warren.services.directory.spread import Spread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
     from warren.services.directory.merging import Merging
     from warren.services.directory.model import Hit
 
-HITS_WAITING_MAX: Final = 1024
-"""Hits that nobody has taken yet; who answers waits then. Attack: answers without end for a slow reader."""
+PATIENCE_S: Final = 2.0
+"""So long others are left their share of the places. Fault: hits that wait for who never answers."""
+AGAIN_S: Final = 0.25
+"""Until a hit comes again with what is new of it; twice as long each time. Attack: a super-peer that names
+one holder or path of the same content after the other, and each time the whole hit is sent."""
 _log = logging.getLogger(__name__)
 
 
@@ -60,15 +65,19 @@ class Search:
         self.errors: dict[PeerId, WarrenError] = {}
         """Whom of the peers asked it failed with, and how."""
         self._merging = merging
-        self._ready: deque[Hit] = deque()
+        self._fresh: dict[int, None] = {}
+        """The numbers of hits of which there is something to tell."""
+        self._again: dict[int, asyncio.TimerHandle] = {}
+        self._waits_s: dict[int, float] = {}
         self._news = asyncio.Event()
-        self._room = asyncio.Event()
         self._counts: dict[int, Counts] = {}
         self._answered: set[int] = set()
         self._is_over = False
         self._in_time = True
         self._reading = False
-        self._task = asyncio.create_task(self._run(list(sources), timeout_s), name="search")
+        asked = list(sources)
+        self._spread = Spread(merging.limit, len(asked))
+        self._task = asyncio.create_task(self._run(asked, timeout_s), name="search")
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,16 +96,16 @@ class Search:
             raise MisuseError("two consumers wait on one search", hint="search once for each")
         self._reading = True
         try:
-            while not self._ready:
+            while not self._fresh:
                 if self._is_over:
                     raise StopAsyncIteration
                 self._news.clear()
                 await self._news.wait()
         finally:
             self._reading = False
-        hit = self._ready.popleft()
-        self._room.set()
-        return hit
+        number = next(iter(self._fresh))
+        del self._fresh[number]
+        return self._merging.hit(number)
 
     def on_end(self, tell: Callable[[], None]) -> None:
         """Call it once nobody is asked any more."""
@@ -119,6 +128,8 @@ class Search:
 
     async def _run(self, sources: list[Source], timeout_s: float) -> None:
         self._counts = dict.fromkeys(range(len(sources)), Counts(0, 0))
+        loop = asyncio.get_running_loop()
+        patience = loop.call_later(PATIENCE_S, lambda: self._take(self._spread.open()))
         try:
             async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as tasks:
                 for number, source in enumerate(sources):
@@ -126,6 +137,12 @@ class Search:
         except TimeoutError:
             self._in_time = False
         finally:
+            patience.cancel()
+            self._take(self._spread.open())
+            for number, timer in self._again.items():
+                timer.cancel()
+                self._fresh[number] = None
+            self._again.clear()
             self._is_over = True
             self._news.set()
 
@@ -136,7 +153,7 @@ class Search:
                     if isinstance(one, Counts):
                         self._counts[number] = one
                     else:
-                        await self._take(one)
+                        self._take(self._spread.offer(number, one))
         except WarrenError as error:
             if source.peer is not None:
                 self.errors[source.peer] = error
@@ -144,14 +161,28 @@ class Search:
         except Exception:  # noqa: BLE001  the boundary of supervision: one who answers stops no other
             _log.exception("searching at %s failed", source.peer or "this node")
         self._answered.add(number)
+        self._take(self._spread.end(number))
         self._news.set()
 
-    async def _take(self, found: Found) -> None:
-        hit = self._merging.take(found)
-        if hit is None:
+    def _take(self, found: Iterable[Found]) -> None:
+        for one in found:
+            number = self._merging.take(one)
+            if number is not None:
+                self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        """There is something new of a hit. What comes first comes at once."""
+        if number in self._fresh or number in self._again:
             return
-        while len(self._ready) >= HITS_WAITING_MAX:
-            self._room.clear()
-            await self._room.wait()
-        self._ready.append(hit)
+        wait_s = self._waits_s.get(number)
+        self._waits_s[number] = wait_s * 2 if wait_s is not None else AGAIN_S
+        if wait_s is None:
+            self._tell_now(number)
+        else:
+            later = asyncio.get_running_loop().call_later
+            self._again[number] = later(wait_s, self._tell_now, number)
+
+    def _tell_now(self, number: int) -> None:
+        self._again.pop(number, None)
+        self._fresh[number] = None
         self._news.set()

@@ -25,9 +25,10 @@ from warren.protocols.directory.registration import Registration
 from warren.services.directory.budgets import CHANGES, LEASES, Budget
 from warren.services.directory.index.interface import Gap, Stale
 from warren.services.directory.leases import Leases, Taken
+from warren.services.directory.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from warren.core.peer_id import PeerId
     from warren.protocols.directory.audiences import Audiences
@@ -42,23 +43,29 @@ KEEP_S: Final = 7 * 86400.0
 peers that never come back."""
 TIDY_EVERY_S: Final = 3600.0
 TABLES_BYTES_MAX: Final = 64 << 20
-"""Tables of audiences of all peers together. Attack: large tables of many identities."""
+"""Tables of audiences of all peers together; those of peers that have gone make room first. Attack: large
+tables of many identities."""
 SNAPSHOT_BYTES_MAX: Final = 48 << 20
 """Parts of one snapshot that wait for the last one. Attack: snapshots without an end."""
 SNAPSHOTS_BYTES_MAX: Final = 128 << 20
 """The same of all peers together."""
+SNAPSHOT_S: Final = 300.0
+"""From the first part of a snapshot to its last. Attack: snapshots that hold their room for ever."""
 MESSAGE_COST: Final = 200
 """What a registration costs besides its changes: its signature and its commit."""
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Parts:
-    """The parts of a snapshot that came on one stream, as they were sealed: that takes the least room."""
+    """The parts of a snapshot that came on one stream, as they were sealed: that takes the least room.
+    began_at: when the first one came.
+    """
 
     envelopes: list[bytes] = field(default_factory=list)
     size: int = 0
     entries: int = 0
+    began_at: float = 0.0
 
 
 class SuperPeer:
@@ -76,8 +83,9 @@ class SuperPeer:
         self._gone: dict[PeerId, float] = {}
         """Whose entries are kept although they are not there, who went first before the others."""
         self._tables: dict[PeerId, Audiences] = {}
-        self._tables_bytes = 0
-        self._waiting_bytes = 0
+        self._tables_room: Room[PeerId] = Room(TABLES_BYTES_MAX)
+        self._waiting: Room[Parts] = Room(SNAPSHOTS_BYTES_MAX)
+        self._entries: Room[PeerId] = Room(config.entries_total_max)
         self._busy: set[PeerId] = set()
         self._changes = Budget(CHANGES, now())
         self._lease_budget = Budget(LEASES, now())
@@ -102,6 +110,8 @@ class SuperPeer:
         self._gone.clear()
         for owner in self._index.owners():
             self._keep(owner)
+        for owner in self._gone:
+            self._entries.hold(owner, None, self._index.size(owner))
         while True:
             self._wake.clear()
             now = self._now()
@@ -120,9 +130,13 @@ class SuperPeer:
             too_many = len(self._gone) + len(self.leases) > 2 * self._config.peers_max
             if self.active and at + KEEP_S > now and not too_many:
                 return
-            self._gone.pop(peer, None)
-            self._drop_table(peer)
-            await self._index.forget(peer)
+            await self._forget(peer)
+
+    async def _forget(self, peer: PeerId) -> None:
+        self._gone.pop(peer, None)
+        self._drop_table(peer)
+        self._entries.free(peer)
+        await self._index.forget(peer)
 
     def is_online(self, peer: PeerId) -> bool:
         """Whether a peer is there, as far as anybody knows."""
@@ -169,10 +183,10 @@ class SuperPeer:
         taken = self.take_lease(lease, host)
         if taken is Taken.OLD:
             refused = self._refuse(peer, Reason.BAD, "a lease that was shown before")
-            return replace(refused, lease=self.leases.number_of(peer) or 0)
+            return replace(refused, lease_seq=self.leases.number_of(peer))
         if taken is Taken.FULL:
             return RefusedAnswer(Reason.FULL, "there is no room for another peer")
-        return self.held(peer)
+        return replace(self.held(peer), entries_max=self._config.entries_max)
 
     def take_lease(self, lease: Lease, host: str | None) -> Taken:
         """A lease that was checked, of the peer of a connection with `host`, and for this node."""
@@ -229,16 +243,15 @@ class SuperPeer:
             registration = Registration.open(envelope, peer)
         except ProtocolViolation as error:
             return self._refuse(peer, Reason.BAD, str(error))
-        cost = len(registration.added) + len(registration.removed)
+        self._name_left_out(peer, registration.left_out)
+        cost = len(registration.added) + len(registration.removed) + registration.left_out
         if not self._changes.take(peer, group, self._now(), cost):
             return self._refuse(peer, Reason.TOO_OFTEN, "registers too much", self._changes)
         if peer in self._busy:
             return RefusedAnswer(Reason.BUSY, "another registration of this peer is under way")
         self._busy.add(peer)
         try:
-            return await self._take(peer, registration, envelope, parts)
-        except ProtocolViolation as error:
-            return self._refuse(peer, Reason.BAD, str(error))
+            return await self._take(peer, group, registration, envelope, parts)
         except StorageError as error:
             _log.warning("what %s registers cannot be kept: %s", peer, error)
             return RefusedAnswer(Reason.NOT_KEPT, "it cannot be kept here now")
@@ -247,19 +260,29 @@ class SuperPeer:
 
     def drop(self, parts: Parts) -> None:
         """A stream is over: an unfinished snapshot on it is of no use."""
-        self._waiting_bytes -= parts.size
+        self._waiting.free(parts)
         parts.envelopes.clear()
         parts.size = parts.entries = 0
 
-    async def _take(self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts) -> Answer:
-        if registration.audiences is not None and not self._keep_table(peer, registration.audiences):
+    async def _take(
+        self,
+        peer: PeerId,
+        group: Hashable | None,
+        registration: Registration,
+        envelope: bytes,
+        parts: Parts,
+    ) -> Answer:
+        if registration.audiences is not None and not self._keep_table(peer, group, registration.audiences):
             return RefusedAnswer(Reason.FULL, "there is no room for another table of audiences")
         if registration.snapshot:
-            return await self._take_snapshot(peer, registration, envelope, parts)
+            return await self._take_snapshot(peer, group, registration, envelope, parts)
         if registration.from_seq == registration.to_seq:
             return self.held(peer)  # a table alone
-        if self._index.size(peer) + len(registration.added) > self._config.entries_max:
+        size = self._index.size(peer) + len(registration.added)
+        if size > self._config.entries_max:
             return self._too_many(peer)
+        if registration.added and not await self._make_room(peer, group, size):
+            return _no_room()
         added = list(registration.added)
         try:
             await self._index.apply(
@@ -272,48 +295,83 @@ class SuperPeer:
             )
         except Gap as gap:
             return RefusedAnswer(Reason.GAP, "it does not follow", gap.position)
+        self._entries.hold(peer, group, self._index.size(peer))
         return self.held(peer)
 
     async def _take_snapshot(
-        self, peer: PeerId, registration: Registration, envelope: bytes, parts: Parts
+        self,
+        peer: PeerId,
+        group: Hashable | None,
+        registration: Registration,
+        envelope: bytes,
+        parts: Parts,
     ) -> Answer:
         entries = parts.entries + len(registration.added)
         if entries > self._config.entries_max:
             return self._too_many(peer)
+        if not await self._make_room(peer, group, entries):
+            return _no_room()
         if registration.more:
-            size = len(envelope)
-            if parts.size + size > SNAPSHOT_BYTES_MAX:
+            now, size = self._now(), parts.size + len(envelope)
+            if not parts.envelopes:
+                parts.began_at = now
+            if size > SNAPSHOT_BYTES_MAX or now >= parts.began_at + SNAPSHOT_S:
+                self.drop(parts)
                 return self._refuse(peer, Reason.BUSY, "a snapshot without an end")
-            if self._waiting_bytes + size > SNAPSHOTS_BYTES_MAX:
+            if self._waiting.to_free(parts, group, size) is None:
+                self.drop(parts)
                 return RefusedAnswer(Reason.BUSY, "too much is being registered at once")
             parts.envelopes.append(envelope)
-            parts.size += size
-            parts.entries = entries
-            self._waiting_bytes += size
+            parts.size, parts.entries = size, entries
+            self._waiting.hold(parts, group, size)
             return self.held(peer)
-        listed = _all_of(parts.envelopes, peer, registration)
+        position = self._index.position(peer)
+        if (
+            registration.anew
+            and position is not None
+            and position > (registration.epoch, registration.to_seq)
+        ):
+            await self._index.forget(peer)
+        whole = _Whole([*parts.envelopes], peer, registration)
         try:
-            await self._index.replace(peer, registration.epoch, registration.to_seq, listed)
+            await self._index.replace(peer, registration.epoch, registration.to_seq, iter(whole))
         except Stale as stale:
             return self._refuse(peer, Reason.STALE, "it is older than what is known", None, stale.position)
         except Gap as gap:
             return RefusedAnswer(Reason.GAP, "another super-peer was told more", gap.position)
         finally:
             self.drop(parts)
+        self._name_left_out(peer, whole.left_out)
+        self._entries.hold(peer, group, self._index.size(peer))
         return self.held(peer)
 
-    def _keep_table(self, peer: PeerId, table: Audiences) -> bool:
-        old = self._tables.get(peer)
-        size = self._tables_bytes + table.size - (old.size if old is not None else 0)
-        if size > TABLES_BYTES_MAX:
+    async def _make_room(self, peer: PeerId, group: Hashable | None, size: int) -> bool:
+        """Whether a peer may have so many entries, once those are forgotten who have been gone for
+        longest.
+        """
+        freed = self._entries.to_free(peer, group, size, self._gone)
+        for one in freed or ():
+            if one in self._gone:  # it may have come back meanwhile
+                await self._forget(one)
+        return freed is not None
+
+    def _keep_table(self, peer: PeerId, group: Hashable | None, table: Audiences) -> bool:
+        freed = self._tables_room.to_free(peer, group, table.size, self._gone)
+        if freed is None:
             return False
+        for one in freed:
+            self._drop_table(one)
         self._tables[peer] = table
-        self._tables_bytes = size
+        self._tables_room.hold(peer, group, table.size)
         return True
 
     def _drop_table(self, peer: PeerId) -> None:
-        table = self._tables.pop(peer, None)
-        self._tables_bytes -= table.size if table is not None else 0
+        self._tables.pop(peer, None)
+        self._tables_room.free(peer)
+
+    def _name_left_out(self, peer: PeerId, count: int) -> None:
+        if count and self._changes.is_to_be_named(peer, self._now()):
+            _log.warning("%s registers %d entries that are none: they are left out", peer, count)
 
     def _too_many(self, peer: PeerId) -> RefusedAnswer:
         why = f"a peer may register {self._config.entries_max} entries here"
@@ -332,7 +390,27 @@ class SuperPeer:
         return RefusedAnswer(reason, why, position)
 
 
-def _all_of(envelopes: Iterable[bytes], peer: PeerId, last: Registration) -> Iterator[Listed]:
-    for envelope in envelopes:
-        yield from Registration.open(envelope, peer).added
-    yield from last.added
+def _no_room() -> RefusedAnswer:
+    return RefusedAnswer(Reason.FULL, "there is no room for more entries")
+
+
+class _Whole:
+    """All entries of a snapshot, which are read as one goes through them. left_out: of those that were read,
+    what was none.
+    """
+
+    def __init__(self, envelopes: list[bytes], peer: PeerId, last: Registration) -> None:
+        self.left_out = 0
+        self._envelopes = envelopes
+        self._peer = peer
+        self._last = last
+
+    def __iter__(self) -> Iterator[Listed]:
+        for envelope in self._envelopes:
+            yield from self._read(Registration.open(envelope, self._peer))
+        yield from self._read(self._last)
+
+    def _read(self, part: Registration) -> list[Listed]:
+        entries = list(part.added)
+        self.left_out += len(part.added) - len(entries)
+        return entries

@@ -170,6 +170,7 @@ class Fetch:
                 f"only {ledger.done_files} of {walk.files} files are complete",
                 hint="fetch again: what is there already is not fetched twice",
             )
+        self._origin.check_size(ledger.done_bytes)  # of a lone chunk it shows only now
         return nodes.symlinks
 
     async def _attempt(self, nodes: NodePuller, chunks: ChunkPuller) -> None:

@@ -75,16 +75,25 @@ class Fetcher:
                 found += listing.to_user(page, path)
         return found
 
-    def get(self, peer: PeerId, ref: str | Cid, folder: StrPath, *, name: str | None = None) -> Transfer:
+    def get(
+        self,
+        peer: PeerId,
+        ref: str | Cid,
+        folder: StrPath,
+        *,
+        name: str | None = None,
+        size_max: int | None = None,
+    ) -> Transfer:
         """Start to fetch `ref`, a path at the peer or a content id, into `folder`.
 
         What it is called there is `name`, else its name at the peer, made safe; a name that is taken gets a
-        number, unless what has it is this very content. Everything that goes wrong shows in the `Transfer`.
+        number, unless what has it is this very content. size_max: what has more bytes is not fetched; they
+        are counted before they come. Everything that goes wrong shows in the `Transfer`.
         """
         if self._closed:
             raise Closed("the fetcher is closed")
         place = os.path.abspath(folder)
-        transfer = Transfer(lambda report: self._run(peer, ref, place, name, report))
+        transfer = Transfer(lambda report: self._run(peer, ref, place, name, size_max, report))
         self._transfers.add(transfer)
         transfer.when_ended(lambda: self._transfers.discard(transfer))
         return transfer
@@ -102,6 +111,7 @@ class Fetcher:
         ref: str | Cid,
         folder: str,
         name: str | None,
+        size_max: int | None,
         report: Callable[[Progress], None],
     ) -> Fetched:
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
@@ -110,7 +120,8 @@ class Fetcher:
             origin = (
                 await _find_cid(client, peer, ref) if isinstance(ref, Cid) else await _find(client, peer, ref)
             )
-        origin = replace(origin, name=name) if name else origin
+        origin = replace(origin, name=name or origin.name, size_max=size_max)
+        origin.check_size(origin.size or 0)
         # One folder may have several names; who fetches by another one must not fetch into the same place.
         key = (await self._runtime.offload(make_target, self._runtime.disk, folder), origin.cid)
         if key in self._under_way:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import ProtocolViolation
+from warren.core.errors import IntegrityError, ProtocolViolation
 from warren.services.files.types import Progress
 
 if TYPE_CHECKING:
@@ -22,12 +22,23 @@ PROGRESS_EVERY_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What to fetch and from whom; name and size (content in bytes, None: unknown) as the peer says."""
+    """What to fetch and from whom; name and size (content in bytes, None: unknown) as the peer says.
+    size_max: so many bytes of content may come.
+    """
 
     peer: PeerId
     cid: Cid
     name: str
     size: int | None
+    size_max: int | None = None
+
+    def check_size(self, size: int) -> None:
+        """Raises `IntegrityError` if it has more bytes than may come."""
+        if self.size_max is not None and size > self.size_max:
+            raise IntegrityError(
+                f"{self.cid} at {self.peer} has {size:,} bytes, and {self.size_max:,} are wanted at most",
+                hint="fetch it yourself, if you want all of it",
+            )
 
     def blame(self, error: ProtocolViolation) -> ProtocolViolation:
         """The same error, which also says who did it."""

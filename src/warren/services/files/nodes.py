@@ -68,7 +68,8 @@ class NodePuller:
     async def run(self, open_stream: Callable[[], Awaitable[Stream]]) -> None:
         """Pull all nodes.
 
-        Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`, `ProtocolViolation`.
+        Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`, `ProtocolViolation`, and
+        `IntegrityError` for more bytes than may come.
         """
         if self._failure is not None:
             raise self._failure  # found out while the last attempt ended for another reason
@@ -130,6 +131,7 @@ class NodePuller:
         """Do what the nodes so far call for."""
         walk, ledger = self._walk, self._ledger
         ledger.total_bytes, ledger.total_files = walk.total_bytes, walk.files
+        ledger.origin.check_size(walk.total_bytes)
         if walk.total_bytes and not self._room_checked:
             await self._runtime.offload(self._staging.check_room, walk.total_bytes)
             self._room_checked = True

@@ -73,6 +73,12 @@ class Audience:
             return is_contact and self.group in groups
         return self.kind == "public" or is_contact
 
+    def covers(self, other: Audience) -> bool:
+        """Whether it admits all whom the other one does, whoever is a contact or in a group."""
+        if self.kind == "peers" and other.kind == "peers":
+            return set(self.peers) >= set(other.peers)
+        return self.kind == "public" or self == other or (self.kind, other.kind) == ("contacts", "group")
+
     def __str__(self) -> str:
         if self.group:
             return f"group:{self.group}"

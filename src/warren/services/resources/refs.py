@@ -5,11 +5,13 @@ In:  what was typed, the shares. Out: its content id, and where it lies. Refuses
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, InvalidCid, NotFound
+from warren.services.resources.scopes import EVERYWHERE, Scope
 from warren.services.resources.store import Place
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ class SharedThing(Protocol):
 
 
 class Shared(Protocol):
-    """A share. path: where it lies on the disk, free of symlinks. ready: it is hashed."""
+    """A share. path: where it lies on the disk, free of symlinks. ready: it is hashed. audience: whom it
+    admits; its text says that.
+    """
 
     @property
     def name(self) -> str: ...
@@ -41,6 +45,8 @@ class Shared(Protocol):
     def kind(self) -> str: ...
     @property
     def ready(self) -> bool: ...
+    @property
+    def audience(self) -> object: ...
 
 
 class Shelf(Protocol):
@@ -62,10 +68,11 @@ class Shelf(Protocol):
 
 
 class Meant(NamedTuple):
-    """A content id, and where it lies; place None: nowhere here."""
+    """A content id, and where it lies; place None: nowhere here. scope: for whom what is said of it is."""
 
     cid: Cid
     place: Place | None
+    scope: Scope = EVERYWHERE
 
 
 async def resolve(runtime: Runtime, shelf: Shelf, ref: str | Path | Cid) -> Meant:
@@ -100,7 +107,12 @@ async def _on_disk(runtime: Runtime, shelf: Shelf, text: str) -> Meant:
 
 async def _in_share(shelf: Shelf, share: Shared, inner: str) -> Meant:
     found = await shelf.find(f"{share.name}/{inner}" if inner else share.name)
-    return Meant(found.cid, Place(share.path, inner))
+    return Meant(found.cid, Place(share.path, inner), scope_of(share))
+
+
+def scope_of(share: Shared) -> Scope:
+    """For whom it is what is said of something in the share."""
+    return Scope(os.fsencode(share.path), str(share.audience))
 
 
 def _cid_in(text: str) -> Cid | None:

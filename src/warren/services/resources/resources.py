@@ -6,7 +6,8 @@ went in the shares. Out: metadata by content id, in signed words; `ResourceChang
 All is kept in `state.db` by content id, so metadata stays with a file that moves or is renamed; where a file
 is edited, what was said by hand goes over to what lies there now. What the user said wins, field by field,
 over what the file says. Several publishers may speak of the same content, each for itself: this node shows
-its own words first, then those of who holds the content.
+its own words first, then those of who holds the content. What was said for a place in a share is told to
+those alone whom the share admits, though the same content lies elsewhere, too (scopes.py).
 
 Refuses what core/entry.py, store.py and refs.py refuse.
 """
@@ -24,8 +25,9 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import ContentUnknown, LimitReached
 from warren.core.resource import Resource
 from warren.services.resources import pdf, store
-from warren.services.resources.refs import Meant, resolve
+from warren.services.resources.refs import Meant, resolve, scope_of
 from warren.services.resources.said import Said
+from warren.services.resources.scopes import covers_plainly, said_of
 from warren.services.resources.store import Place, Writer
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
     from warren.services.resources.refs import Shared, SharedThing, Shelf
+    from warren.services.resources.scopes import Covers
     from warren.services.resources.store import Follow
 
 PDF_ENDING: Final = ".pdf"
@@ -85,13 +88,17 @@ class Resources:
         key: PrivateKey,
         shelf: Shelf,
         follow: Follow = lambda *_: None,
+        covers: Covers = covers_plainly,
     ) -> None:
-        """follow: writes down elsewhere, within the same transaction, what this node says of a content id."""
+        """follow: writes down elsewhere, within the same transaction, what this node says of a content id,
+        and to whom. covers: whether the first audience admits all whom the second one does.
+        """
         self._runtime = runtime
         self._state = state
         self._key = key
         self._shelf = shelf
         self._follow = follow
+        self._covers = covers
         self._listeners: list[Callable[[ResourceChanged], None]] = []
         self._moving = asyncio.Lock()
         self._changes: deque[tuple[Place, Cid | None]] = deque()
@@ -116,7 +123,7 @@ class Resources:
                 Described(
                     word.cid,
                     word.metadata,
-                    store.said_of(db, word.cid).names,
+                    said_of(db, word.cid).names,
                     word.seq,
                     _shown(names, places[word.cid]),
                 )
@@ -136,10 +143,18 @@ class Resources:
         """
         return await self._described(await resolve(self._runtime, self._shelf, ref))
 
-    async def metadata_of(self, cids: Sequence[Cid]) -> Mapping[Cid, Metadata]:
-        """What this node says of each; those of which it says nothing are left out."""
-        me = self._key.peer_id
-        return await self._state.run(lambda db: store.metadata_of(db, cids, me))
+    async def metadata_of(self, cids: Sequence[Cid], audience: str) -> Mapping[Cid, Metadata]:
+        """What this node says of each to those who see it by that audience; those of which it says nothing
+        are left out.
+        """
+        me, covers = self._key.peer_id, self._covers
+
+        def read(db: sqlite3.Connection) -> dict[Cid, Metadata]:
+            described = store.metadata_of(db, cids, me)
+            told = ((cid, store.metadata_to(db, cid, audience, covers)) for cid in described)
+            return {cid: metadata for cid, metadata in told if metadata}
+
+        return await self._state.run(read)
 
     async def word_on(self, cid: Cid, holder: PeerId | None = None) -> Resource | None:
         """The word that is shown: this node's own first, then that of who holds the content."""
@@ -158,7 +173,23 @@ class Resources:
             found = await self._shelf.find(path, peer)
         except ContentUnknown:
             return None
-        return await self.sealed(found.cid)
+        name = path.strip("/").partition("/")[0]
+        share = next((one for one in self._shelf.shares() if one.name == name), None)
+        return await self._sealed_for(found.cid, str(share.audience)) if share is not None else None
+
+    async def _sealed_for(self, cid: Cid, audience: str) -> bytes | None:
+        """This node's word as far as it is for those who see the content by that audience."""
+        key, covers = self._key, self._covers
+
+        def read(db: sqlite3.Connection) -> bytes | Resource | None:
+            whole = store.word_of(db, cid, key.peer_id)
+            if whole is None:
+                return None
+            told = replace(whole, metadata=store.metadata_to(db, cid, audience, covers))
+            return told if told != whole else store.envelope_of(db, cid, key.peer_id)
+
+        word = await self._state.run(read)
+        return word.seal(key) if isinstance(word, Resource) else word
 
     async def sealed(self, cid: Cid) -> bytes | None:
         """This node's own word in its signed envelope, to be handed to who may see the content."""
@@ -179,6 +210,7 @@ class Resources:
     ) -> Described:
         """Say something of a file or folder; None leaves a field as it is, "" or () says that it is empty.
 
+        It is for those whom the share admits; what is said of a content id is for all who see that anywhere.
         Committed when this returns. Raises what `show` raises, `InputError`, `LimitReached`.
         """
         return await self.say(ref, Said(title, abstract, authors, domains, tags, licence))
@@ -191,7 +223,7 @@ class Resources:
             return before
         places = [Place(*one) for one in await self._shelf.find_cid(meant.cid)]
         places += [meant.place] if meant.place else []
-        await self._write(lambda writer: writer.say(meant.cid, said, places))
+        await self._write(lambda writer: writer.say(meant.cid, said, meant.scope, places))
         return await self._described(meant)
 
     async def clear(self, ref: str | Path | Cid) -> Described:
@@ -270,6 +302,7 @@ class Resources:
         top = next((one for one in self._shelf.shares() if one.path == share), None)
         if top is None or not top.ready:
             return
+        await self._write(lambda writer: writer.admit(scope_of(top)))
         for path in await self._state.run(lambda db: store.paths_in(db, share)):
             try:
                 found = await self._shelf.find(f"{top.name}/{path}" if path else top.name)
@@ -343,7 +376,7 @@ class Resources:
     async def _move(self, place: Place, cid: Cid | None) -> None:
         def read(db: sqlite3.Connection) -> tuple[Cid | None, bool]:
             old = store.cid_at(db, place)
-            return old, old is not None and bool(store.said_of(db, old))
+            return old, old is not None and bool(said_of(db, old))
 
         async with self._moving:
             old, is_said = await self._state.run(read)
@@ -395,7 +428,7 @@ class Resources:
         now_ms = int(self._runtime.clock.wall() * 1000)
 
         def transaction(db: sqlite3.Connection) -> dict[Cid, Metadata]:
-            writer = Writer(db, self._key, now_ms, self._follow)
+            writer = Writer(db, self._key, now_ms, self._follow, self._covers)
             change(writer)
             return writer.changed
 
@@ -408,7 +441,7 @@ class Resources:
 
         def read(db: sqlite3.Connection) -> tuple[list[Resource], Said, list[tuple[bytes, str]]]:
             places = store.places_of(db, [meant.cid])[meant.cid]
-            return store.words_on(db, meant.cid), store.said_of(db, meant.cid), places
+            return store.words_on(db, meant.cid), said_of(db, meant.cid), places
 
         words, said, places = await self._state.run(read)
         if meant.place is not None:

@@ -1,8 +1,9 @@
 """The tables of resources: each function is (part of) one transaction over `state.db`.
 
 In:  a connection inside a transaction, and values. Out: values. What this node says of a content id is what
-the user said by hand over what the file says of itself (said.py), sealed whenever that changes.
-The caller commits and supplies the time. Schema: schema/0006_resources.sql.
+the user said by hand over what the file says of itself (said.py), sealed whenever that changes; others are
+told of it what is for them (scopes.py). The caller commits and supplies the time. Schema:
+schema/0006_resources.sql.
 
 Refuses what core/resource.py refuses, and more than the bounds below.
 """
@@ -10,6 +11,7 @@ Refuses what core/resource.py refuses, and more than the bounds below.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cid import Cid
@@ -17,7 +19,9 @@ from warren.core.entry import Metadata
 from warren.core.errors import LimitReached
 from warren.core.peer_id import PeerId
 from warren.core.resource import Resource
-from warren.services.resources.said import Said, from_json, to_json
+from warren.services.resources import scopes
+from warren.services.resources.said import from_json, to_json
+from warren.services.resources.scopes import Scoped, said_of, said_to
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warren.core.keys import PrivateKey
+    from warren.services.resources.said import Said
+    from warren.services.resources.scopes import Covers, Scope
 
-    Follow = Callable[[sqlite3.Connection, Cid, Metadata], None]
+    SaidTo = Callable[[str], Metadata]
+    """What is said to those who see the content by an audience, which is known by its text."""
+    Follow = Callable[[sqlite3.Connection, Cid, SaidTo], None]
 
 # Fault: a folder of a million PDF files, or a script that describes in a loop.
 OWN_MAX: Final = 200_000
@@ -52,29 +60,46 @@ class Place(NamedTuple):
 
 
 class Writer:
-    """Writes this node's words. follow: writes down elsewhere what they are now, by the same commit."""
+    """Writes this node's words. follow: writes down elsewhere what they are now, by the same commit. covers:
+    whom audiences admit.
+    """
 
-    __slots__ = ("_db", "_follow", "_key", "_now_ms", "changed")
+    __slots__ = ("_covers", "_db", "_follow", "_key", "_now_ms", "_rescoped", "changed")
 
-    def __init__(self, db: sqlite3.Connection, key: PrivateKey, now_ms: int, follow: Follow) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, key: PrivateKey, now_ms: int, follow: Follow, covers: Covers
+    ) -> None:
         self._db = db
         self._key = key
         self._now_ms = now_ms
         self._follow = follow
+        self._covers = covers
+        self._rescoped: set[Cid] = set()
+        """Of what something else may be said to whom, though all that is said may be the same."""
         self.changed: dict[Cid, Metadata] = {}
         """What became of this node's words, to be told after the commit."""
 
-    def say(self, cid: Cid, said: Said, places: Iterable[Place]) -> None:
-        """Keep what the user says of `cid`, over what it said before. Raises `InputError`, `LimitReached`."""
-        self._keep_said(cid, said_of(self._db, cid).changed(said))
+    def say(self, cid: Cid, said: Said, scope: Scope, places: Iterable[Place]) -> None:
+        """Keep what the user says of `cid` for a place, over what it said before. Raises `InputError`,
+        `LimitReached`.
+        """
+        before = [one.said for one in scopes.all_said(self._db, cid) if one.scope.share == scope.share]
+        self._keep_said(cid, Scoped(scope, before[0].changed(said) if before else said))
         for place in places:
             self._keep_place(place, cid)
         self._publish(cid)
 
     def clear(self, cid: Cid) -> None:
         """Forget what the user said; what the file says of itself stands again."""
-        self._db.execute("DELETE FROM resource_said WHERE cid = ?", (cid.to_bytes(),))
+        if scopes.forget(self._db, cid):
+            self._rescoped.add(cid)
         self._publish(cid)
+
+    def admit(self, scope: Scope) -> None:
+        """A share has another audience now: what was said for it is for that."""
+        for cid in scopes.admit(self._db, scope):
+            self._rescoped.add(cid)
+            self._publish(cid)
 
     def take(self, cid: Cid, taken: Metadata, place: Place) -> None:
         """Keep what the file says of itself. Raises `LimitReached`."""
@@ -102,9 +127,10 @@ class Writer:
             self._publish(cid)
 
     def _carry_over(self, old: Cid, cid: Cid) -> None:
-        said = said_of(self._db, old)
-        if said and not said_of(self._db, cid):
-            self._keep_said(cid, said)
+        if said_of(self._db, cid):
+            return
+        for one in scopes.all_said(self._db, old):
+            self._keep_said(cid, one)
 
     def _let_go(self, cid: Cid, *, is_replaced: bool) -> None:
         """Forget what can be had again. What was said by hand stays for content that is gone, not edited: it
@@ -112,7 +138,7 @@ class Writer:
         """
         raw = cid.to_bytes()
         if is_replaced:
-            self._db.execute("DELETE FROM resource_said WHERE cid = ?", (raw,))
+            scopes.forget(self._db, cid)
         if said_of(self._db, cid):
             return
         self._db.execute("DELETE FROM resource_taken WHERE cid = ?", (raw,))
@@ -122,10 +148,9 @@ class Writer:
             self._db.execute("DELETE FROM resources WHERE cid = ? AND publisher = ?", whose)
             self._tell(cid, before.metadata, Metadata())
 
-    def _keep_said(self, cid: Cid, said: Said) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO resource_said VALUES (?, ?)", (cid.to_bytes(), said.to_json())
-        )
+    def _keep_said(self, cid: Cid, one: Scoped) -> None:
+        if scopes.keep(self._db, cid, one):
+            self._rescoped.add(cid)
 
     def _keep_place(self, place: Place, cid: Cid) -> None:
         self._db.execute(
@@ -136,18 +161,21 @@ class Writer:
         """Seal what is said now, if that is something else than before."""
         before = word_of(self._db, cid, self._key.peer_id)
         metadata = said_of(self._db, cid).over(_taken_of(self._db, cid))
-        if metadata == (before.metadata if before else Metadata()):
+        old = before.metadata if before else Metadata()
+        if metadata == old:
+            self._tell(cid, old, metadata)
             return
         if before is None:
             self._check_room()
         seq = max(before.seq + 1 if before else 0, self._now_ms)
         word = Resource(self._key.peer_id, cid, seq, metadata)
         _keep(self._db, word, word.seal(self._key))
-        self._tell(cid, before.metadata if before else Metadata(), metadata)
+        self._tell(cid, old, metadata)
 
     def _tell(self, cid: Cid, before: Metadata, metadata: Metadata) -> None:
-        if before != metadata:
-            self._follow(self._db, cid, metadata)
+        if before != metadata or cid in self._rescoped:
+            self._rescoped.discard(cid)
+            self._follow(self._db, cid, partial(metadata_to, self._db, cid, covers=self._covers))
             self.changed[cid] = metadata
 
     def _check_room(self) -> None:
@@ -225,10 +253,9 @@ def metadata_of(db: sqlite3.Connection, cids: Iterable[Cid], publisher: PeerId) 
     return {cid: word.metadata for cid, word in found if word and word.metadata}
 
 
-def said_of(db: sqlite3.Connection, cid: Cid) -> Said:
-    """What the user said by hand."""
-    row = db.execute("SELECT said FROM resource_said WHERE cid = ?", (cid.to_bytes(),)).fetchone()
-    return Said.from_json(row[0]) if row else Said()
+def metadata_to(db: sqlite3.Connection, cid: Cid, audience: str, covers: Covers) -> Metadata:
+    """What this node says of it to those who see it by that audience."""
+    return said_to(db, cid, audience, covers).over(_taken_of(db, cid))
 
 
 def is_taken(db: sqlite3.Connection, cid: Cid) -> bool:

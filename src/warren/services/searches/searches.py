@@ -3,7 +3,8 @@
 In:  queries to keep; a way to search, a way to fetch; word of who comes. Out: rows in `state.db`, committed
 before they are acknowledged; `SearchMatched` for each match that was not there before; fetches.
 
-A search that fails, or a fetch, is tried again at the next look.
+A search that fails is tried again at the next look; a fetch that fails ever less often. Where the query does
+not say how large it may be, what is very large is told of and not fetched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import InputError, LimitReached, NotFound, WarrenError
@@ -35,6 +37,12 @@ MATCHES_MAX: Final = 5000
 """Kept of one search, the newest. Attack: a peer that shares what fits under ever new contents."""
 FETCHES_MAX: Final = 100
 """In one look, of one search. Attack: the same."""
+FETCH_BYTES_MAX: Final = 1 << 30
+"""Of one content that is fetched by itself, unless the query has a bound of its own. Attack: a name that
+fits, with a disk full of nothing under it."""
+RETRY_MAX_S: Final = 3600.0
+"""Between two attempts to fetch the same content, doubled from `LOOK_EVERY_S`. Attack: one that can never be
+had, and is asked for each minute for ever."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +66,8 @@ class Searches:
         self._saved: dict[str, SavedSearch] = {}
         self._known: dict[str, dict[Cid, bool]] = {}
         """Of each search what it found, and whether that was fetched."""
+        self._retries: dict[str, dict[Cid, tuple[int, float]]] = {}
+        """Of each search what could not be fetched: how often, and when it is tried again."""
         self._news = asyncio.Event()
         self._at_once = False
 
@@ -99,6 +109,7 @@ class Searches:
         await self._state.run(lambda db: store.forget(db, name))
         self._saved.pop(name, None)
         self._known.pop(name, None)
+        self._retries.pop(name, None)
 
     async def matches(self, name: str) -> list[Match]:
         """What it found, in that order. Raises `NotFound`."""
@@ -142,19 +153,34 @@ class Searches:
                     self._emit(SearchMatched(one.name, match))
             for cid in list(known)[: max(len(known) - MATCHES_MAX, 0)]:
                 del known[cid]
+                self._retries.get(one.name, {}).pop(cid, None)
             if one.fetch:
-                await self._fetch_some(one.name, found, known)
+                await self._fetch_some(one, found, known)
         except WarrenError as error:
             _log.warning("the saved search %r: %s", one.name, error)
 
-    async def _fetch_some(self, name: str, found: list[Match], known: dict[Cid, bool]) -> None:
-        wanted = [match for match in found if match.online and not known.get(match.cid, True)]
+    async def _fetch_some(self, one: SavedSearch, found: list[Match], known: dict[Cid, bool]) -> None:
+        wanted = [match for match in found if not known.get(match.cid, True) and self._is_wanted(one, match)]
         for match in wanted[:FETCHES_MAX]:
-            if name not in self._saved:
+            if one.name not in self._saved:
                 return
             if await self._fetch(match):
                 known[match.cid] = True
-                await self._state.run(lambda db, cid=match.cid: store.set_fetched(db, name, cid))  # type: ignore[misc]
+                work = partial(store.set_fetched, search=one.name, cid=match.cid)
+                await self._state.run(work)
+            else:
+                self._put_off(one.name, match.cid)
+
+    def _is_wanted(self, one: SavedSearch, match: Match) -> bool:
+        size_max = one.query.size_max if one.query.size_max is not None else FETCH_BYTES_MAX
+        _, at = self._retries.get(one.name, {}).get(match.cid, (0, float("-inf")))
+        return match.online and match.size <= size_max and at <= self._clock.now()
+
+    def _put_off(self, name: str, cid: Cid) -> None:
+        retries = self._retries.setdefault(name, {})
+        failures, _ = retries.get(cid, (0, 0.0))
+        wait_s = min(LOOK_EVERY_S * 2**failures, RETRY_MAX_S)
+        retries[cid] = min(failures + 1, 16), self._clock.now() + wait_s
 
     async def _take_up(self, one: SavedSearch) -> None:
         found = await self._state.run(lambda db: store.matches(db, one.name))

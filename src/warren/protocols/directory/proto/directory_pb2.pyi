@@ -63,7 +63,7 @@ class Audiences(_message.Message):
     def __init__(self, salt: _Optional[bytes] = ..., audiences: _Optional[_Iterable[_Union[Audience, _Mapping]]] = ...) -> None: ...
 
 class Registration(_message.Message):
-    __slots__ = ("epoch", "from_seq", "to_seq", "snapshot", "more", "added", "removed", "audiences")
+    __slots__ = ("epoch", "from_seq", "to_seq", "snapshot", "more", "added", "removed", "audiences", "anew")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     FROM_SEQ_FIELD_NUMBER: _ClassVar[int]
     TO_SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class Registration(_message.Message):
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     AUDIENCES_FIELD_NUMBER: _ClassVar[int]
+    ANEW_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     from_seq: int
     to_seq: int
@@ -80,7 +81,8 @@ class Registration(_message.Message):
     added: _containers.RepeatedCompositeFieldContainer[Entry]
     removed: _containers.RepeatedScalarFieldContainer[str]
     audiences: Audiences
-    def __init__(self, epoch: _Optional[int] = ..., from_seq: _Optional[int] = ..., to_seq: _Optional[int] = ..., snapshot: _Optional[bool] = ..., more: _Optional[bool] = ..., added: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., removed: _Optional[_Iterable[str]] = ..., audiences: _Optional[_Union[Audiences, _Mapping]] = ...) -> None: ...
+    anew: bool
+    def __init__(self, epoch: _Optional[int] = ..., from_seq: _Optional[int] = ..., to_seq: _Optional[int] = ..., snapshot: _Optional[bool] = ..., more: _Optional[bool] = ..., added: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., removed: _Optional[_Iterable[str]] = ..., audiences: _Optional[_Union[Audiences, _Mapping]] = ..., anew: _Optional[bool] = ...) -> None: ...
 
 class Term(_message.Message):
     __slots__ = ("word", "whole")
@@ -189,14 +191,16 @@ class End(_message.Message):
     def __init__(self, total: _Optional[int] = ..., exact: _Optional[bool] = ..., asked: _Optional[int] = ..., about: _Optional[int] = ...) -> None: ...
 
 class Held(_message.Message):
-    __slots__ = ("epoch", "seq", "audiences")
+    __slots__ = ("epoch", "seq", "audiences", "entries_max")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     AUDIENCES_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_MAX_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     seq: int
     audiences: bytes
-    def __init__(self, epoch: _Optional[int] = ..., seq: _Optional[int] = ..., audiences: _Optional[bytes] = ...) -> None: ...
+    entries_max: int
+    def __init__(self, epoch: _Optional[int] = ..., seq: _Optional[int] = ..., audiences: _Optional[bytes] = ..., entries_max: _Optional[int] = ...) -> None: ...
 
 class Online(_message.Message):
     __slots__ = ("online",)
@@ -205,7 +209,7 @@ class Online(_message.Message):
     def __init__(self, online: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class Refused(_message.Message):
-    __slots__ = ("reason", "why", "epoch", "seq", "lease")
+    __slots__ = ("reason", "why", "epoch", "seq", "lease_seq")
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNSPECIFIED: _ClassVar[Refused.Reason]
@@ -230,13 +234,13 @@ class Refused(_message.Message):
     WHY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
-    LEASE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SEQ_FIELD_NUMBER: _ClassVar[int]
     reason: Refused.Reason
     why: str
     epoch: int
     seq: int
-    lease: int
-    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., lease: _Optional[int] = ...) -> None: ...
+    lease_seq: int
+    def __init__(self, reason: _Optional[_Union[Refused.Reason, str]] = ..., why: _Optional[str] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., lease_seq: _Optional[int] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("hits", "counts", "end", "held", "online", "refused", "standing")
