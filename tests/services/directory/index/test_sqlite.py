@@ -208,6 +208,33 @@ def test_segments_are_merged_when_there_is_time(tmp_path: Path) -> None:
     run_on_file(tmp_path / "directory.db", main)
 
 
+def test_a_change_that_comes_during_the_last_merge_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "MERGE_AFTER", 1)
+
+    async def main(index: SqliteIndex) -> None:
+        loop, changes = asyncio.get_running_loop(), []
+
+        def merge(_: object) -> bool:
+            async def change() -> None:
+                changes.append(asyncio.create_task(index.replace(BOB, 1, 1, [listed("S/report.txt")])))
+                while not index._queue._large:  # noqa: ASYNC110 - a turn of the loop
+                    await asyncio.sleep(0)
+
+            if not changes:
+                asyncio.run_coroutine_threadsafe(change(), loop).result()
+            return False
+
+        monkeypatch.setattr(queue, "merge_some", merge)
+        await index.replace(ALICE, 1, 1, [])
+        await index.settle()
+        await changes[0]
+        assert index.size(BOB) == 1
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
 def test_an_index_that_cannot_be_merged_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

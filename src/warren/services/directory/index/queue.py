@@ -83,7 +83,9 @@ class Queue:
                 if self._small or self._large:
                     self._unmerged += 1
                     await self._make(self._next_batch())
-                elif self._unmerged < MERGE_AFTER or self._closed or not await self._merge():
+                elif self._unmerged >= MERGE_AFTER and not self._closed:
+                    await self._merge()  # what is queued meanwhile waits for this loop
+                else:
                     return
         finally:
             self._working = None
@@ -98,15 +100,14 @@ class Queue:
             cost += jobs[-1].cost
         return jobs
 
-    async def _merge(self) -> bool:
-        """Merge some segments. Returns whether there may be more to merge."""
+    async def _merge(self) -> None:
+        """Merge some segments; note when there are no more to merge."""
         try:
             if await self._database.run(merge_some):
-                return True
+                return
         except StorageError as error:
             _log.warning("cannot merge the segments of the index: %s", error)
         self._unmerged = 0
-        return False
 
     async def _make(self, jobs: Sequence[_Job[Any]]) -> None:
         try:
