@@ -47,6 +47,10 @@ def test_who_is_held_offline_by_votes_is_not_there_although_others_have_a_lease(
     assert not super_peer.is_online(OWNER)
     super_peer.set_elsewhere(OWNER, there=True)
     assert index.online == set()
+    # Once it has a lease nowhere that is over, too.
+    super_peer.set_elsewhere(OWNER, there=False)
+    super_peer.set_elsewhere(OWNER, there=True)
+    assert super_peer.is_online(OWNER)
 
 
 def test_who_is_there_elsewhere_is_not_forgotten() -> None:

@@ -144,12 +144,15 @@ class SuperPeer:
 
     def set_silent(self, peer: PeerId, silent: bool) -> None:
         """Others cannot reach a peer and it did not answer, or that is over."""
-        (self._silent.add if silent and peer in self.leases else self._silent.discard)(peer)
+        there = peer in self.leases or peer in self._elsewhere
+        (self._silent.add if silent and there else self._silent.discard)(peer)
         self._index.set_online(peer, self.is_online(peer))
 
     def set_elsewhere(self, peer: PeerId, there: bool) -> None:
         """A peer has, or has no more, a lease at another super-peer that shares its index with this one."""
         (self._elsewhere.add if there else self._elsewhere.discard)(peer)
+        if not there and peer not in self.leases:
+            self._silent.discard(peer)
         self._index.set_online(peer, self.is_online(peer))
         self._keep(peer)
 
