@@ -34,7 +34,7 @@ from warren import testing  # noqa: E402
 from warren.services.directory.config import DirectoryConfig  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.storm_town import Storm
 
@@ -68,8 +68,8 @@ class Row:
     kept: bool | None = None
 
 
-async def measure(plan: Plan) -> list[Row]:
-    """Let a town live through it."""
+async def measure(plan: Plan, show: Callable[[list[Row]], None]) -> None:
+    """Let a town live through it; show what came of it before all are closed, which takes long."""
     town = Town(plan.peers, plan.seed, encrypted=plan.encrypted)
     try:
         await town.grow(_progress)
@@ -84,7 +84,8 @@ async def measure(plan: Plan) -> list[Row]:
         _progress("all are back")
         rows += storm_rows(plan, storm, cpu_s)
         rows += [_all_of(plan.peers, "registered again", town.registered), await _found(town, "found again")]
-        return rows
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        show([*rows, Row("memory of all nodes together", f"{peak_mib:,} MiB")])
     finally:
         await town.close()
 
@@ -147,14 +148,12 @@ def _progress(what: str) -> None:
     print(f"{what} after {virtual_s:.0f} s, {time.process_time():.0f} s of CPU", file=sys.stderr, flush=True)
 
 
-def run(plan: Plan) -> list[Row]:
+def run(plan: Plan, show: Callable[[list[Row]], None]) -> None:
     """Measure in this process."""
     # Millions of objects live on: to look at all of them at each turn takes half of the time.
     gc.set_threshold(1_000_000, 20, 100)
     remember(REMEMBERED, plan.peers)
-    rows = testing.run(measure(plan), limit_s=LIMIT_S)
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return [*rows, Row("memory of all nodes together", f"{peak_mib:,} MiB")]
+    testing.run(measure(plan, show), limit_s=LIMIT_S)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -189,12 +188,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     args = _parser().parse_args(argv)
     plan = Plan(args.peers, args.cipher == "noise", args.down, args.index_lost, args.seed)
-    rows = run(plan)
-    lost = ", its index lost" if plan.index_is_lost else ""
-    print(f"{plan.peers:,} weak peers, {args.cipher}; the super-peer is away for {plan.down_s:g} s{lost}\n")
-    print(table(rows))
-    failed = missed(rows)
-    print(*failed, sep="\n")
+    failed: list[str] = []
+
+    def show(rows: list[Row]) -> None:
+        lost = ", its index lost" if plan.index_is_lost else ""
+        print(
+            f"{plan.peers:,} weak peers, {args.cipher}; the super-peer is away for {plan.down_s:g} s{lost}\n"
+        )
+        print(table(rows))
+        failed.extend(missed(rows))
+        print(*failed, sep="\n", flush=True)
+
+    run(plan, show)
     return 1 if failed else 0
 
 

@@ -146,8 +146,9 @@ class Town:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all are registered and there."""
-        return self.registered == self.online == self.peers
+        """Whether all are registered and there. To look at all costs as much as some of them cost."""
+        all_came = len(self.directory.super_peer.leases) == self.peers
+        return all_came and self.registered == self.online == self.peers
 
     async def found(self, samples: int) -> int:
         """How many of so many weak peers, drawn at random, another one finds with all they share, online."""

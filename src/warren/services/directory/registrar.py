@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 
 SEEK_FIRST_S: Final = 0.5
 """Until the first attempt to meet super-peers that are not connected. The next ones are each twice as far
-apart; all are drawn from half to one and a half of that. Fault: ten thousand peers of a super-peer that is
+apart; each wait is drawn from nothing to twice of that. Fault: ten thousand peers of a super-peer that is
 started again come in the same moment."""
-SEEK_ALONE_MAX_S: Final = 20.0
+SEEK_ALONE_MAX_S: Final = 15.0
 """So far apart at most while this node is registered with nobody, and so found by nobody..."""
 SEEK_MAX_S: Final = 300.0
 """...and so far while it is registered, but with too few."""
 SEEK_DIAL_S: Final = 3.0
+HEAD_START_S: Final = 0.5
+"""For those that had the registration to be met again, before others are dialled: they need not be sent it
+anew."""
 FORMER_MAX: Final = 4
 """Super-peers that are dialled again because they had the registration."""
 BYE_S: Final = 0.5
@@ -85,7 +88,7 @@ class Registrar:
         self._former: dict[PeerId, tuple[Multiaddr, ...]] = {}
         """Super-peers that had the registration, the last ones first, and where they were met."""
         self.on_registered: Callable[[], None] = lambda: None
-        """Called when one more super-peer has had all there was."""
+        """Called when a super-peer has had all there was that is none of the former ones."""
         neighbours.on_changed.append(self._on_changed)
 
     def sealed_lease(self, super_peer: PeerId) -> bytes:
@@ -193,11 +196,13 @@ class Registrar:
 
     def _succeeded(self, peer: PeerId) -> None:
         self._choosing.succeeded(peer)
+        is_former = peer in self._former
         met_at = [one.remote_addr for one in self._network.sockets(peer) if one.outbound and one.remote_addr]
         self._former = {peer: tuple(met_at)} | {one: at for one, at in self._former.items() if one != peer}
         while len(self._former) > FORMER_MAX:
             self._former.popitem()
-        self.on_registered()
+        if not is_former:
+            self.on_registered()
 
     async def _keep(self, peer: PeerId, session: Session) -> None:
         try:
@@ -226,12 +231,14 @@ class Registrar:
         """
         while True:
             await self._wanting.wait()
-            await asyncio.sleep(self._chance.uniform(self._seek_s / 2, self._seek_s * 1.5))
+            await asyncio.sleep(self._chance.uniform(0.0, self._seek_s * 2))
             self._seek_s = min(self._seek_s * 2, SEEK_MAX_S if self.registered() else SEEK_ALONE_MAX_S)
             async with asyncio.TaskGroup() as tasks:
                 for peer, met_at in self._former.items():
                     tasks.create_task(self._meet(peer, met_at, forced=True))
-                for peer in await find():
+                if self._former:
+                    await asyncio.sleep(HEAD_START_S)
+                for peer in await find() if self._wanting.is_set() else ():
                     if not self._wanting.is_set():
                         break
                     await self._meet(peer)

@@ -178,17 +178,21 @@ class Overlay:
                 case PeerIdentified(_, socket, info):
                     self._meet(socket, info)
                 case PeerDisconnected(peer, _):
-                    self._candidates.pop(peer, None)
-                    self._changed.set()
+                    self._pass_over(peer)
                 case _:
                     pass
 
     def _meet(self, socket: Socket, info: object) -> None:
         if PROTOCOL in getattr(info, "protocols", ()):
             self._candidates[socket.peer_id] = self._group(socket)
+            self._changed.set()
         else:
-            self._candidates.pop(socket.peer_id, None)
-        self._changed.set()
+            self._pass_over(socket.peer_id)
+
+    def _pass_over(self, peer: PeerId) -> None:
+        """It is no candidate, or not any more. Of the many weak peers that come and go none ever was."""
+        if self._candidates.pop(peer, None) is not None:
+            self._changed.set()
 
     async def _expire(self) -> None:
         while True:
