@@ -60,13 +60,19 @@ class Totals(NamedTuple):
     bytes: int
 
 
-def known_entries(db: sqlite3.Connection, share: int, folder: str) -> dict[str, Known]:
-    """All that is known of a folder, by name."""
-    rows = db.execute(
+def known_entries(
+    db: sqlite3.Connection, share: int, folder: str, names: Iterable[str] | None = None
+) -> dict[str, Known]:
+    """What is known of these names in a folder, of all if there are none given, by name."""
+    every = (
         "SELECT name, id, kind, size, mtime_ns, cid, total, trusted AND NOT broken, inode FROM entry"
-        " WHERE share = ? AND folder = ? AND name != ''",
-        (share, folder),
+        " WHERE share = ? AND folder = ?"
     )
+    if names is None:
+        rows = db.execute(f"{every} AND name != ''", (share, folder)).fetchall()
+    else:
+        found = (db.execute(f"{every} AND name = ?", (share, folder, name)).fetchone() for name in names)
+        rows = [row for row in found if row is not None]
     return {name: Known(*rest) for name, *rest in rows}
 
 
