@@ -159,6 +159,24 @@ def test_a_folder_whose_rules_could_not_be_followed_comes_back_whole() -> None:
     simulate(work)
 
 
+@pytest.mark.parametrize(("target", "why"), [("../a", "symlink"), ("", "directory")])
+def test_rules_that_cannot_be_read_leave_out_their_folder_and_are_named(target: str, why: str) -> None:
+    async def work(shared: Shared) -> None:
+        if target:
+            shared.disk.make_symlink(target, f"{TOP}/sub/{FILE_NAME}")
+        else:
+            shared.disk.make_dirs(f"{TOP}/sub/{FILE_NAME}")
+        await shared.catalog.until(lambda sizes: "docs/sub" not in sizes)
+        await asyncio.sleep(1)
+        (one,) = shared.library.shares()[0].skipped
+        assert (one.path, FILE_NAME in one.reason, why in one.reason) == ("sub", True, True)
+        shared.disk.make_symlink("a", f"{TOP}/{FILE_NAME}")
+        await shared.catalog.until(lambda sizes: not sizes)
+        assert FILE_NAME in shared.library.shares()[0].note
+
+    simulate(work)
+
+
 def test_what_lies_in_a_data_folder_is_never_told() -> None:
     async def work(shared: Shared) -> None:
         for name in DATA_FOLDER_NAMES:
