@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.services.files.test_keeping_simulated import TOP, simulate
 from warren.core.errors import StorageError
-from warren.services.files import hashing, rehashing, updating
+from warren.services.files import hashing, pending, rehashing, revising, updating
 from warren.services.files.config import FilesConfig
+from warren.services.files.dag import build
 from warren.services.files.hashing import DATA_FOLDER_NAMES, PASSING
 from warren.services.files.ignoring import FILE_NAME
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tests.services.files.test_keeping_simulated import Shared
+    from warren.services.files.dag.pb import Block, Link
 
 NAMES = ("a", "b", "in", "x.tmp", *DATA_FOLDER_NAMES)
 places = st.lists(st.sampled_from(("sub", "in", "a")), max_size=2).flatmap(
@@ -83,9 +85,14 @@ def do(shared: Shared, what: str, *arguments: Any) -> None:
             getattr(shared.disk, what)(*(f"{TOP}/{path}" for path in arguments))
 
 
+@pytest.mark.parametrize("folder_bytes", [build.FOLDER_BYTES_MAX, 0])
 @given(happenings)
-@settings(max_examples=60, deadline=None)
-def test_looks_at_names_find_what_a_look_at_everything_finds(told: list[tuple[Any, ...]]) -> None:
+@settings(max_examples=40, deadline=None)
+def test_looks_at_names_find_what_a_look_at_everything_finds(
+    folder_bytes: int, told: list[tuple[Any, ...]]
+) -> None:
+    """folder_bytes: from how many on a folder is sharded, so that it is changed in place."""
+
     async def work(shared: Shared) -> None:
         for what, *arguments in told:
             if what == "wait":
@@ -99,6 +106,39 @@ def test_looks_at_names_find_what_a_look_at_everything_finds(told: list[tuple[An
         else:
             await shared.is_whole()
 
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for module in (build, revising):
+            monkeypatch.setattr(module, "FOLDER_BYTES_MAX", folder_bytes)
+        simulate(work)
+
+
+def test_a_large_folder_is_not_built_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for a file in it, nor for one in a folder in it; where nobody knows what changed, it is."""
+
+    async def work(shared: Shared) -> None:
+        built: list[int] = []
+
+        def build_folder(links: list[Link]) -> tuple[Link, list[Block]]:
+            built.append(len(links))
+            return build.build_folder(links)
+
+        for number in range(40):
+            shared.write(f"file{number}", b"1")
+        await shared.is_whole()
+        for module in (pending, revising):
+            monkeypatch.setattr(module, "build_folder", build_folder)
+        shared.write("file7", b"22")
+        shared.write("sub/b", b"another")
+        shared.disk.remove(f"{TOP}/file8")
+        await shared.is_whole()
+        assert built == []
+        monkeypatch.setattr(pending, "GONE_MAX", 0)
+        shared.write("file7", b"333")
+        await shared.is_whole()
+        assert built == [41]
+
+    for module in (build, revising):
+        monkeypatch.setattr(module, "FOLDER_BYTES_MAX", 0)
     simulate(work)
 
 

@@ -4,7 +4,7 @@ In:  rows, and places that are empty now. Out: the index, in small transactions 
 whole, and what changed, told. What is gone is let go last, and only while the top is still the folder it was
 and the drives in it are there.
 
-Memory: a bounded number of rows; names that are gone.
+Memory: a bounded number of rows, and of names that changed or are gone.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from warren.services.files.comparing import Line
 from warren.services.files.dag.build import build_folder
 from warren.services.files.hashing import join
 from warren.services.files.importer import ROWS_MAX
+from warren.services.files.revising import place_of
 from warren.services.files.types import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from warren.runtime.seam import Database, Runtime
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from warren.services.files.ground import Ground
     from warren.services.files.hashing import Scanned
     from warren.services.files.index import EntryRow
-    from warren.services.files.revising import Totals
+    from warren.services.files.revising import Changed, Totals
     from warren.services.files.types import EntryKind, Share
 
 GONE_MAX: Final = 20_000
-"""Names kept until the end of a look, so that files that were moved are found under their old ones."""
+"""Names kept until the end of a look, so that files that were moved are found under their old ones; and those
+that changed, so that large folders are not built as a whole."""
 FLUSH_S: Final = 0.2
 
 
@@ -67,8 +69,17 @@ class Pending:
         self._folders: set[str] = set()
         """Those that `_rows` lie in."""
         self._gone: dict[Place, EntryKind] = {}
+        self._changed: Changed | None = None
+        """What was committed since folders were built; None: something before."""
+        self._changed_count = 0
         self._flushed_at = 0.0
         self._revised = False
+
+    async def begin(self) -> None:
+        """Begin an update. What a crash left half done is not known by name."""
+        if self._changed is None:
+            stale = await self._database.run(partial(revising.find_stale, share=self._number))
+            self._changed = {join(*place): None for place in stale}
 
     # --- what was found -----------------------------------------------------------------------------------
 
@@ -111,6 +122,7 @@ class Pending:
     async def take_moved(self, files: Sequence[Scanned]) -> list[Scanned]:
         """Commit those of the files that are known under another name. Returns the others."""
         async with self._owner.changing():
+            self._note(place_of(file.path) for file in files)
             rows = await self._database.run(partial(revising.take_moved, share=self._number, files=files))
             moved = [row for row in rows if row is not None]
             self._revised = self._revised or bool(moved)
@@ -133,6 +145,7 @@ class Pending:
         self._rows.clear()
         self._folders.clear()
         async with self._owner.changing():
+            self._note((row.folder, row.name) for row in rows)
             await self._database.run(partial(revising.revise, share=self._number, rows=rows, gone=()))
             self._revised = True
             await self._owner.tell(_lines(rows), ())
@@ -147,6 +160,7 @@ class Pending:
         gone, self._gone = self._gone, {}
         gone = {place: kind for place, kind in gone.items() if not _is_within(place, lost)}
         async with self._owner.changing():
+            self._note(gone)
             for place, kind in gone.items():
                 while kind == "dir" and not await self._database.run(
                     partial(revising.prune, share=self._number, folder=join(*place))
@@ -169,7 +183,9 @@ class Pending:
         lines: list[Line] = []
         async with self._owner.changing():
             while stale:
-                built = await self._database.run(partial(revising.rebuild, share=self._number, stale=stale))
+                built = await self._database.run(
+                    partial(revising.rebuild, share=self._number, stale=stale, changed=self._changed)
+                )
                 lines += built.lines
                 if built.large is not None:
                     place, links, size = built.large
@@ -190,9 +206,20 @@ class Pending:
             totals = await self._database.run(
                 partial(revising.finish, share=self._number, skipped=left_out, skipped_count=len(left_out))
             )
+            self._changed, self._changed_count = {}, 0
             await self._owner.commit(totals, left_out, len(left_out))
             self._revised = False
             await self._owner.tell(lines, ())
+
+    def _note(self, places: Iterable[Place]) -> None:
+        """These are committed."""
+        for place in places:
+            if self._changed is None:
+                return
+            revising.note_changed(self._changed, *place)
+            self._changed_count += 1
+            if self._changed_count > GONE_MAX:
+                self._changed = None
 
 
 def _lines(rows: Sequence[EntryRow]) -> list[Line]:

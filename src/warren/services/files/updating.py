@@ -119,6 +119,7 @@ class Updater:
         before = dict(self._skipped)
         try:
             await self.ground.check()
+            await self._pending.begin()
             while True:
                 self._todo += reversed(take())
                 if self._todo:
