@@ -45,12 +45,12 @@ PDF_ENDING: Final = ".pdf"
 # Fault: a tree of a million described files that is moved. More than these are looked for, not remembered.
 CHANGES_MAX: Final = 10_000
 PAGE_WORDS: Final = 500
-AGAIN_S: Final = 1.0
-AGAIN_MAX_S: Final = 60.0
-"""What could not be kept, for a full disk say, is looked at again after this, then after twice as long."""
 NO_EXTRA: Final = (
     "PDF files are shared, but not asked for title, authors and keywords: pip install 'warren[pdf]' adds that"
 )
+AGAIN_S: Final = 1.0
+AGAIN_MAX_S: Final = 60.0
+"""What could not be kept, for a full disk say, is looked at again after this, then after twice as long."""
 _log = logging.getLogger(__name__)
 
 
