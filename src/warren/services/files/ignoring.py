@@ -32,6 +32,9 @@ TEMPORARY: Final = (
 )  # fmt: skip
 _MARK: Final = "ps_d"
 """The group by which pathspec's expressions tell that a folder was named."""
+_ANY_FOLDER: Final = "/"
+"""What pathspec makes of a pattern that means all that lies in any folder."""
+_FOLDERS_BELOW: Final = re.compile(r"/\*\*/ *$")
 _NEVER: Final = re.compile(r"\.warren-.*\.partial", re.DOTALL)
 
 
@@ -105,14 +108,18 @@ class Rules:
 
 
 def _lines(text: str) -> list[str]:
-    """The patterns in it, one a line, as pathspec takes them; `!` alone says nothing to git."""
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    """The patterns in it, one a line, as pathspec takes them.
+
+    To git `!` alone says nothing, and what ends with `/**/` means folders alone.
+    """
+    lines = [_FOLDERS_BELOW.sub("/**/*/", line.removesuffix("\r")) for line in text.split("\n")]
     return [charsets.spell_out(line) for line in lines if line.rstrip() != "!" and not line.startswith("#")]
 
 
 def _rule(regex: re.Pattern[str], *, include: bool) -> Rule:
     regex = re.compile(charsets.finish(regex.pattern), regex.flags)
-    return Rule(regex, include, _MARK in regex.groupindex, regex.pattern.startswith("^"))
+    anchored = regex.pattern.startswith("^") or regex.pattern == _ANY_FOLDER
+    return Rule(regex, include, _MARK in regex.groupindex, anchored)
 
 
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
