@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from warren.core.entry import Entry, Metadata
-from warren.core.errors import NotFound
+from warren.core.errors import NotFound, StorageError
 from warren.services.contacts.model import ContactAdded, ContactRemoved
 from warren.services.directory.catalog import Catalog
 from warren.services.directory.directory import Directory
@@ -30,6 +31,7 @@ from warren.services.presence.model import PeerBackOnline, PeerHeldOffline
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AsyncExitStack
+    from pathlib import Path
 
     from warren.config import Config
     from warren.core.keys import PrivateKey
@@ -49,7 +51,10 @@ if TYPE_CHECKING:
 
     Work = Callable[[], Awaitable[None]]
 
+_log = logging.getLogger(__name__)
 _PAGE = 500
+_AGAIN_S, _AGAIN_MAX_S = 1.0, 60.0
+"""A share whose catalog is behind is gone through again after so long, then after twice as long each time."""
 
 
 class ShareCircles:
@@ -93,33 +98,72 @@ def _parsed(audience: str) -> Audience:
 
 
 class Feeding:
-    """Tells the catalog what is shared and what is said of it: all at the start, then what changes."""
+    """Tells the catalog what is shared and what is said of it: all at the start, then what changes.
+
+    A share of which something could not be kept is told again as a whole.
+    """
 
     def __init__(self, library: Library, resources: Resources, catalog: Catalog) -> None:
         self._library = library
         self._resources = resources
         self._catalog = catalog
-        self._described = asyncio.Event()
+        self._behind: set[Path] = set()
+        self._news = asyncio.Event()
         library.subscribe(self._on_changed)
-        resources.listen(lambda _: self._described.set())
+        resources.listen(lambda _: self._news.set())
 
     async def run(self) -> None:
         """Bring the catalog in line with what is shared, then follow what is said of it."""
-        await self._catalog.keep_only(self._is_shared)
-        for share in self._library.shares():
-            if share.ready:
-                await self._catalog.bring_in_line(share.name, str(share.audience), self._pages(share))
+        self._behind.update(share.path for share in self._library.shares())
+        wait_s: float | None = None
         while True:
-            await self._described.wait()
-            self._described.clear()
-            await self._catalog.refresh()
+            self._news.clear()
+            try:
+                await self._catalog.refresh()
+                await self._catch_up()
+                wait_s = None
+            except StorageError as error:
+                wait_s = min(2 * wait_s, _AGAIN_MAX_S) if wait_s else _AGAIN_S
+                _log.warning("the catalog is behind what is shared, for now: %s", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._news.wait()
+
+    async def _catch_up(self) -> None:
+        """Bring in line what is behind."""
+        if self._behind:
+            await self._catalog.keep_only(self._is_shared)
+        while self._behind:
+            path = self._behind.pop()
+            try:
+                await self._bring_in_line(path)
+            except StorageError:
+                self._behind.add(path)
+                raise
+
+    async def _bring_in_line(self, path: Path) -> None:
+        share = self._share(path)
+        if share is None or not share.ready:
+            return  # it is told when it is
+        await self._catalog.bring_in_line(share.name, str(share.audience), self._pages(share))
+        now = self._share(path)
+        if now is not None and (now.name, now.audience) != (share.name, share.audience):
+            self._behind.add(path)
+
+    def _share(self, path: Path) -> Share | None:
+        return next((share for share in self._library.shares() if share.path == path), None)
 
     def _is_shared(self, name: str) -> bool:
         """What is hashed again is listed when that is done."""
         return any(share.name == name and share.ready for share in self._library.shares())
 
     async def _on_changed(self, share: Share, added: Sequence[FileEntry], removed: Sequence[str]) -> None:
-        await self._catalog.change(str(share.audience), await self._entries(share, added), removed)
+        try:
+            await self._catalog.change(str(share.audience), await self._entries(share, added), removed)
+        except StorageError:
+            self._behind.add(share.path)
+            self._news.set()
+            raise
 
     async def _pages(self, share: Share) -> AsyncIterator[list[Entry]]:
         page: list[FileEntry] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,3 +48,18 @@ def test_words_and_filters(words: str, filters: dict[str, Any], found: bool) -> 
 def test_folders_are_asked_for_by_their_kind() -> None:
     assert matches(Query(terms_of("map"), ("dir",)), FOLDER)
     assert not matches(Query(terms_of("map"), ("pdf",)), FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("東京都庁舎.pdf", "京都"),
+        ("年度报告2024.pdf", "报告"),
+        ("ภาษาไทย.txt", "ไทย"),
+        ("データベース.txt", "ベース"),
+        ("Łódź.txt", "lodz"),
+        ("smørrebrød.txt", "smorre"),
+    ],
+)
+def test_a_search_may_begin_where_no_space_is_and_need_no_foreign_keys(name: str, words: str) -> None:
+    assert matches(Query(terms_of(words)), replace(FILE, path=f"Maps/{name}"))

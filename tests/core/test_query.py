@@ -84,3 +84,11 @@ def test_metadata_are_bounded(said: dict[str, Any]) -> None:
 def test_metadata_that_say_nothing_are_false() -> None:
     assert not Metadata()
     assert Metadata(tags=("x",))
+
+
+def test_of_a_text_without_spaces_no_more_is_asked_for_than_a_query_holds() -> None:
+    ideographs = "".join(map(chr, range(0x4E00, 0x4E00 + 2 * QUERY_WORDS_MAX)))
+    terms = terms_of(f"report {ideographs} 2024")
+    assert Query(terms).terms == terms
+    assert [term.word for term in terms] == ["report", *ideographs[: QUERY_WORDS_MAX - 2], "2024"]
+    assert len(terms_of(" ".join(f"w{number}" for number in range(20)))) == 20  # those are refused

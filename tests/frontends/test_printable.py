@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pty
@@ -19,11 +20,11 @@ from tests.frontends.fake_node import ANNA, CID
 from tests.frontends.support import HANGS_S, environment, warren
 from warren.core.errors import ContentUnknown
 from warren.frontends.logs import logging_to
-from warren.frontends.printable import printable
+from warren.frontends.printable import printable, printable_json
 from warren.services.files.types import FileEntry, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.frontends.support import RunningApi
@@ -54,6 +55,19 @@ def test_text_of_any_language_is_left_as_it_is(text: str) -> None:
 def test_what_steers_or_reorders_is_shown_as_an_escape(one: str) -> None:
     code = ord(one)
     assert printable(f"a{one}b") == (f"a\\x{code:02x}b" if code < 256 else f"a\\u{code:04x}b")
+
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters()),
+    lambda below: st.lists(below) | st.dictionaries(st.text(st.characters()), below),
+)
+
+
+@given(documents)
+def test_any_document_becomes_safe_and_stays_what_it_is(document: Any) -> None:
+    shown = printable_json(document)
+    assert is_safe(shown)
+    assert json.loads(shown) == document
 
 
 @pytest.fixture
@@ -90,8 +104,21 @@ def test_to_a_terminal(evil: RunningApi, words: Any, code: int) -> None:
         assert raw not in text
 
 
-def test_json_is_as_it_is(capfd: pytest.CaptureFixture[str], evil: RunningApi) -> None:
-    assert warren(capfd, evil.home.path, "ls", "anna", "--json").json["items"][0]["name"] == EVIL
+@pytest.mark.parametrize(("words", "code"), WAYS)
+def test_as_json(capfd: pytest.CaptureFixture[str], evil: RunningApi, words: Any, code: int) -> None:
+    """Machines read what is meant, and who looks at it meets nothing that steers a terminal."""
+    said = warren(capfd, evil.home.path, *words, "--json")
+    assert said.code == code
+    assert all(is_safe(line) for line in (said.out + said.err).split("\n"))
+    assert any(EVIL in text for text in _texts(json.loads(said.out or said.err)))
+
+
+def _texts(document: Any) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict | list):
+        for part in document.values() if isinstance(document, dict) else document:
+            yield from _texts(part)
 
 
 @pytest.mark.parametrize("width", [20, 120])

@@ -120,7 +120,8 @@ def test_scan_lists_by_name_and_does_not_follow_links(setting: Setting) -> None:
     found = disk.scan(setting.folder)
     assert [(e.name, e.kind) for e in found] == [("a", "symlink"), ("b", "file"), ("c", "dir")]
     stat = disk.stat(setting.path("b"))
-    assert found[1] == DirEntry("b", "file", 5, stat.mtime_ns, stat.inode)
+    assert found[1] == DirEntry("b", "file", 5, stat.mtime_ns, stat.inode, stat.device)
+    assert {entry.device for entry in found} == {disk.stat(setting.folder).device}
     assert disk.stat(setting.path("a")).kind == "symlink"
     with pytest.raises(FileNotFoundError):
         disk.scan(setting.path("nothing"))
@@ -135,6 +136,8 @@ def test_what_lies_below_a_folder_is_reached_by_name(setting: Setting) -> None:
     disk.make_symlink("file", setting.path("top/a/b/link"))
     folder = disk.open_folder(setting.path("top"), "a/b")
     assert folder.scan() == disk.scan(setting.path("top/a/b"))
+    assert [folder.find("file"), folder.find("link")] == folder.scan()
+    assert folder.stat() == disk.stat(setting.path("top/a/b"))
     assert folder.read_link("link") == "file"
     file = folder.open_read("file")
     assert file.pread(0, 10) == b"data"
@@ -143,7 +146,10 @@ def test_what_lies_below_a_folder_is_reached_by_name(setting: Setting) -> None:
     folder.open_read("file").close()
     folder.close()
     folder.close()
-    for use in (folder.scan, lambda: folder.open_read("file"), lambda: folder.read_link("link")):
+    for use in (
+        *(folder.scan, folder.stat, lambda: folder.find("file")),
+        *(lambda: folder.open_read("file"), lambda: folder.read_link("link")),
+    ):
         with pytest.raises(OSError) as caught:
             use()
         assert caught.value.errno == errno.EBADF
@@ -172,14 +178,15 @@ def test_no_symlink_leads_out_of_a_folder(setting: Setting) -> None:
     with pytest.raises(IsADirectoryError):
         folder.open_read("a")
     for name in ("", ".", "..", "a/b", "../secret"):
-        for use in (folder.open_read, folder.read_link):
+        for use in (folder.open_read, folder.read_link, folder.find):
             with pytest.raises(OSError):
                 use(name)
     for path in (".", "..", "a/..", "a//b", "/"):
         with pytest.raises(OSError):
             disk.open_folder(setting.path("top"), path)
-    with pytest.raises(FileNotFoundError):
-        folder.open_read("nothing")
+    for use in (folder.open_read, folder.find):
+        with pytest.raises(FileNotFoundError):
+            use("nothing")
     folder.close()
     with pytest.raises(FileNotFoundError):
         disk.open_folder(setting.path("top"), "a/nothing")

@@ -2,6 +2,8 @@
 
 In:  text and filters from the user, or from afar. Out: a frozen `Query` whose bounds are checked. Refuses
 what asks for nothing. Every word is a prefix: `repo` finds report; a word in double quotes is itself only.
+Of scripts that are written without spaces, where every character is a word, no more is asked for than a
+query may hold: a dozen of them say enough.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.core.errors import InputError
-from warren.core.words import words
+from warren.core.words import is_alone, words
 
 # Attack: a query that takes long to answer.
 QUERY_WORDS_MAX: Final = 12
@@ -75,4 +77,8 @@ def terms_of(text: str) -> tuple[Term, ...]:
         for match in _PART.finditer(text)
         for word in words(match[1] if match[1] is not None else match[2])
     ]
-    return tuple(dict.fromkeys(found))
+    terms = list(dict.fromkeys(found))
+    for term in reversed(terms.copy()):
+        if len(terms) > QUERY_WORDS_MAX and is_alone(term.word):
+            terms.remove(term)
+    return tuple(terms)

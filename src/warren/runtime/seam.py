@@ -197,8 +197,9 @@ class Multicast(Protocol):
 
 
 class DirEntry(NamedTuple):
-    """One name in a folder; a symlink is reported as itself, never as what it points at. `inode`: as in
-    `Stat`.
+    """One name in a folder; a symlink is reported as itself, never as what it points at.
+
+    `inode`, `device`: as in `Stat`.
     """
 
     name: str
@@ -206,6 +207,7 @@ class DirEntry(NamedTuple):
     size: int
     mtime_ns: int
     inode: int = 0
+    device: int = 0
 
 
 class Stat(NamedTuple):
@@ -213,7 +215,9 @@ class Stat(NamedTuple):
 
     `inode` tells a replaced file from a changed one; it is 0 where the platform has none. `mode` holds the
     permission bits; 0o600 where the platform has none. `owned` says whether it belongs to the user that this
-    process runs as; True where the platform does not tell.
+    process runs as; True where the platform does not tell. `device` is the file system that it lies on, by a
+    number that may be another after a restart: a folder on another one than the folder above is where one is
+    mounted.
     """
 
     kind: Kind
@@ -222,6 +226,7 @@ class Stat(NamedTuple):
     inode: int
     mode: int = 0o600
     owned: bool = True
+    device: int = 0
 
 
 class ReadFile(Protocol):
@@ -244,6 +249,14 @@ class Folder(Protocol):
 
     def scan(self) -> list[DirEntry]:
         """See `Disk.scan`."""
+        ...
+
+    def find(self, name: str) -> DirEntry:
+        """What this one name is, as `scan` lists it."""
+        ...
+
+    def stat(self) -> Stat:
+        """What the folder itself is."""
         ...
 
     def open_read(self, name: str) -> ReadFile:

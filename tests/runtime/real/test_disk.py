@@ -41,6 +41,8 @@ def test_a_platform_that_cannot_open_relative_to_a_folder(
     test_disk.test_no_symlink_leads_out_of_a_folder(setting)
     folder = setting.server.disk.open_folder(setting.folder, "top/a")
     assert [entry.name for entry in folder.scan()] == ["b"]
+    assert [folder.find("b")] == folder.scan()
+    assert folder.stat() == setting.server.disk.stat(setting.path("top/a"))
     os.rename(setting.path("secret"), setting.path("top/a/c"))
     os.rename(setting.path("top/a"), setting.path("gone"))
     os.symlink("../gone", setting.path("top/a"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ import pytest
 from tests.services.files.catalog import Catalog, walked
 from tests.services.files.pair import pair, read_tree, write_tree
 from tests.services.files.parts import Held
-from tests.support import run
-from warren.services.files import hashing, keeper, updating
+from tests.support import require, run
+from warren.services.files import hashing, keeper, rehashing
 from warren.services.files.config import FilesConfig
 from warren.services.files.importer import Importer
 from warren.services.files.types import Audience
@@ -223,6 +224,43 @@ def test_a_share_whose_folder_is_gone_comes_back_with_it(
     run(main())
 
 
+def test_a_drive_that_is_mounted_in_a_share_may_come_and_go(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "CHECK_S", 0.05)
+    usb = source / "sub" / "usb"
+    usb.mkdir()
+
+    def mount(*words: str) -> bool:
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+    require(mount("mount", "-t", "tmpfs", "none", str(usb)), "the right to mount")
+
+    async def main() -> None:
+        catalog = Catalog()
+        async with pair(tmp_path) as two:
+            two.library.subscribe(catalog.on_changed)
+            write_tree(usb, {"in/film": b"12345"})
+            await two.library.share(source)
+            (usb / "more").write_bytes(b"1")
+            await catalog.until(lambda sizes: "docs/sub/usb/more" in sizes)
+            assert mount("umount", str(usb))
+            (usb / "left").write_bytes(b"no drive")
+            for number in range(100):
+                (source / "a.txt").write_bytes(bytes(number))
+                await catalog.until(lambda sizes, size=number: sizes["docs/a.txt"] == size)  # type: ignore[misc]
+                if two.library.shares()[0].skipped:
+                    break
+            assert [one.path for one in two.library.shares()[0].skipped] == ["sub/usb"]
+            assert catalog.entries["docs/sub/usb/in/film"][0].size == 5
+            assert "docs/sub/usb/left" not in catalog.entries
+
+    try:
+        run(main())
+    finally:
+        mount("umount", str(usb))
+
+
 def test_where_nothing_can_be_watched_it_is_looked_at_now_and_then(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,9 +305,9 @@ def test_pausing_keeps_changes_waiting(tmp_path: Path, source: Path) -> None:
 def test_a_large_file_holds_up_nothing_and_its_change_meanwhile_counts(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updating, "SPAN_BYTES", 1024 * 1024)
+    monkeypatch.setattr(rehashing, "SPAN_BYTES", 1024 * 1024)
     held = Held(hashing.hash_span)
-    monkeypatch.setattr(updating, "hash_span", held)
+    monkeypatch.setattr(rehashing, "hash_span", held)
 
     async def main() -> None:
         catalog = Catalog()

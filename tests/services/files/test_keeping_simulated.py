@@ -13,7 +13,7 @@ from tests.services.files.catalog import Catalog, walked
 from tests.services.files.pair import SHARER, open_state
 from warren.network.network import Network
 from warren.runtime.simulated import World
-from warren.services.files import hashing, updating
+from warren.services.files import hashing, pending, rehashing, updating
 from warren.services.files.config import FilesConfig
 from warren.services.files.importer import Importer
 from warren.services.files.library import Library
@@ -242,7 +242,7 @@ def test_what_is_unshared_while_it_is_looked_at_is_gone(monkeypatch: pytest.Monk
             return hash_files(*rest)  # type: ignore[arg-type]
 
         unsharing: list[asyncio.Future[object]] = []
-        monkeypatch.setattr(updating, "hash_files", unshare_meanwhile)
+        monkeypatch.setattr(rehashing, "hash_files", unshare_meanwhile)
         shared.write("new", b"1")
         await shared.catalog.until(lambda sizes: not sizes)
         await asyncio.sleep(100)
@@ -286,7 +286,7 @@ def test_what_a_crash_left_half_done_is_finished_at_the_next_start(monkeypatch: 
                     await never.wait()
 
                 with monkeypatch.context() as patch:
-                    patch.setattr(updating.Updater, "_rebuild", hang)
+                    patch.setattr(pending.Pending, "rebuild", hang)
                     shared.write("sub/b", b"22")
                     await shared.catalog.until(lambda sizes: "docs/sub/b" in sizes)
 

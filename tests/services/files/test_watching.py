@@ -44,7 +44,8 @@ def test_a_burst_is_one_look_when_it_is_quiet() -> None:
         for name in ("one", "other"):
             machine.changed("sub", name, tick / 100)
     assert machine.take(0.19 + SETTLE_S - 0.001) == []
-    assert looks_until(machine, 10) == [(0.19 + SETTLE_S, Look("sub"))]
+    names = frozenset(("one", "other"))
+    assert looks_until(machine, 10) == [(0.19 + SETTLE_S, Look("sub", names=names))]
     assert machine.due() is None
 
 
@@ -66,7 +67,9 @@ def test_an_endless_writer_is_looked_at_ever_more_seldom_and_starves_nobody() ->
     assert all(busy == frozenset() for _, busy in forced)
     assert [round(wait / PATIENCE_S) for wait in waits] == [2, 4, 8, 16, 32, 32]
     assert max(waits) <= PATIENCE_MAX_S + 0.2
-    assert looks_until(machine, now + 1)[0][1] == Look("")  # and once it is quiet, at once
+    assert looks_until(machine, now + 1)[0][1] == Look(
+        "", names=frozenset(("log",))
+    )  # and once it is quiet, at once
     assert machine.due() is None
 
 
@@ -76,7 +79,7 @@ def test_what_changed_while_it_was_hashed_is_tried_again_ever_more_seldom() -> N
     for _ in range(14):
         machine.again("a", "b", now)
         ((due, look),) = looks_until(machine, now + 2 * PATIENCE_MAX_S)
-        assert look == Look("a")
+        assert look == Look("a", names=frozenset("b"))
         waits.append(round((due - now) / AGAIN_S, 3))
         now = due
     assert waits[:5] == [1, 2, 4, 8, 16]
@@ -107,7 +110,7 @@ def test_after_a_long_look_it_rests_but_not_for_ever() -> None:
     machine.changed("", "x", 10)
     assert machine.take(10 + REST_MAX_S * 0.49) == []
     assert machine.due() == 10 + REST_MAX_S / 2
-    assert machine.take(10 + REST_MAX_S / 2) == [Look("")]
+    assert machine.take(10 + REST_MAX_S / 2) == [Look("", names=frozenset("x"))]
     machine.looked(20, 3600)
     machine.changed("", "x", 20)
     assert machine.due() == 20 + REST_MAX_S
@@ -146,7 +149,7 @@ happenings = st.lists(
 
 @given(happenings)
 def test_whatever_is_told_is_looked_at_after_it_was_told(told: list[tuple[str, str, str, float]]) -> None:
-    """No hint is lost: for each, a look at its folder comes later, in which its name is not left as busy."""
+    """No hint is lost: for each, a look at its name or its whole folder comes later, where it is not busy."""
     machine = Watching()
     now = 0.0
     wanted: dict[tuple[str, str], float] = {}
@@ -154,7 +157,8 @@ def test_whatever_is_told_is_looked_at_after_it_was_told(told: list[tuple[str, s
     def take(at: float) -> None:
         for look in machine.take(at):
             for folder, name in list(wanted):
-                if folder == look.folder and name not in look.busy:
+                is_meant = look.names is None or name in look.names
+                if folder == look.folder and is_meant and name not in look.busy:
                     del wanted[folder, name]
 
     for what, folder, name, wait in told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +14,14 @@ import pytest
 from tests.services.resources.bench import ANNA, BEN, ME, Thing, bench, cid_of
 from tests.support import run
 from warren.core.entry import Metadata
-from warren.core.errors import ContentUnknown, InputError, LimitReached, NotFound, ProtocolViolation
+from warren.core.errors import (
+    ContentUnknown,
+    InputError,
+    LimitReached,
+    NotFound,
+    ProtocolViolation,
+    StorageError,
+)
 from warren.core.resource import Resource
 from warren.runtime.migrations import numbered_scripts
 from warren.services.resources import resources, store
@@ -22,6 +30,7 @@ from warren.services.resources.said import Said
 from warren.services.resources.scopes import covers_plainly, said_of, said_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.services.resources.bench import Bench
@@ -553,3 +562,54 @@ def test_a_share_says_what_the_user_said_with_it(tmp_path: Path) -> None:
             assert (await one.resources.show("papers")).metadata == Metadata("Papers", licence="MIT")
 
     run(main())
+
+
+def test_what_could_not_be_kept_at_once_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a page of changes nor one that waits is lost where the disk is full."""
+    monkeypatch.setattr(resources, "AGAIN_S", 0.01)
+
+    async def main() -> None:
+        async with bench(tmp_path) as one:
+            moved = one.shelf.put("papers/a.txt", b"a")
+            one.shelf.put("papers/b.txt", b"b")
+            await one.resources.edit("papers/a.txt", title="A")
+            await one.resources.edit("papers/b.txt", title="B")
+            (share,) = one.shelf.shares()
+            state, failures = one.resources._state, [1]
+
+            class Full:
+                async def run(self, work: Callable[[sqlite3.Connection], object]) -> object:
+                    if failures:
+                        failures.pop()
+                        raise StorageError("the disk is full")
+                    return await state.run(work)
+
+            monkeypatch.setattr(one.resources, "_state", Full())
+            one.shelf.put("papers/a.txt", None)
+            one.shelf.put("papers/new.txt", b"a")
+            with pytest.raises(StorageError):
+                await one.resources.heed(share, [Thing("papers/new.txt", moved)], ["papers/a.txt"])
+            edited = one.shelf.put("papers/b.txt", b"edited")
+            await one.resources.heed(share, [Thing("papers/b.txt", edited)], [])
+            failures += [1] * 3
+            settled, settle = asyncio.Event(), one.resources.settle
+            settling: list[Path] = []
+
+            async def settle_and_say(share: Path) -> None:
+                settling.append(share)
+                if len(settling) == 1:
+                    failures.append(1)
+                await settle(share)
+                settled.set()
+
+            monkeypatch.setattr(one.resources, "settle", settle_and_say)
+            work = asyncio.create_task(one.resources.run())
+            await settled.wait()
+            work.cancel()
+            assert await titles(one) == {"papers/new.txt": "A", "papers/b.txt": "B"}
+
+    with caplog.at_level(logging.WARNING, resources.__name__):
+        run(main())
+    assert "the disk is full" in caplog.text

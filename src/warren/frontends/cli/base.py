@@ -8,7 +8,6 @@ Every command takes --home, --json and --debug, shows examples and its exit code
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import click
 from warren.core.errors import PeerUnknown, StorageError
 from warren.frontends.cli.called import as_called
 from warren.frontends.home import Home
-from warren.frontends.printable import printable
+from warren.frontends.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +76,7 @@ class Session:
 
     def show_json(self, document: Any) -> None:
         """One JSON document on one line of stdout, at once."""
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(printable_json(document))
         sys.stdout.flush()
 
     def note(self, text: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from warren import __version__
 from warren.core.errors import EXIT_INTERRUPTED, Ambiguous, WarrenError
 from warren.frontends.cli.base import EXITS, Group
 from warren.frontends.cli.called import as_called, given_home, program
-from warren.frontends.printable import printable
+from warren.frontends.printable import printable, printable_json
 
 _PACKAGE = "warren.frontends.cli.commands"
 _EXIT_BUG = 70
@@ -194,7 +193,7 @@ def _tell(
             "code": code,
             "candidates": list(candidates),
         }
-        click.echo(json.dumps(document, ensure_ascii=False), err=True)
+        click.echo(printable_json(document), err=True)
         return code
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     lines = [f"{click.style('error:', fg='red', bold=True)} {printable(message)}"]

@@ -37,7 +37,7 @@ _PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
 WRITE_BYTES = 128 * 1024
 """Written at a time. For a larger write Linux looks for as large a piece of free memory, which in a virtual
 machine is memory that the host has to give first: a file of 1 GiB cost twice the time in the kernel."""
-_HAS_DIR_FD = bool(_NOFOLLOW and _DIRECTORY) and {os.open, os.readlink} <= os.supports_dir_fd
+_HAS_DIR_FD = bool(_NOFOLLOW and _DIRECTORY) and {os.open, os.readlink, os.stat} <= os.supports_dir_fd
 
 
 class RealFile:
@@ -117,6 +117,13 @@ class RealFolder:
         finally:
             os.close(fd)
 
+    def find(self, name: str) -> DirEntry:
+        _check_name(name)
+        return _dir_entry(name, os.stat(name, dir_fd=self._fd, follow_symlinks=False))
+
+    def stat(self) -> Stat:
+        return _stat(os.fstat(self._fd))
+
     def open_read(self, name: str) -> RealFile:
         _check_name(name)
         return _regular(os.open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK, dir_fd=self._fd), name)
@@ -144,6 +151,13 @@ class PathFolder:
 
     def scan(self) -> list[DirEntry]:
         return _scan(self._path())
+
+    def find(self, name: str) -> DirEntry:
+        _check_name(name)
+        return _dir_entry(name, os.lstat(os.path.join(self._path(), name)))
+
+    def stat(self) -> Stat:
+        return _stat(os.lstat(self._path()))
 
     def open_read(self, name: str) -> RealFile:
         _check_name(name)
@@ -300,11 +314,14 @@ def _scan(folder: StrPath | int) -> list[DirEntry]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            name = os.fsdecode(entry.name)
-            size, mtime_ns, inode = status.st_size, status.st_mtime_ns, status.st_ino
-            found.append(DirEntry(name, _kind(status.st_mode), size, mtime_ns, inode))
+            found.append(_dir_entry(os.fsdecode(entry.name), status))
     found.sort()
     return found
+
+
+def _dir_entry(name: str, status: os.stat_result) -> DirEntry:
+    kind, size, mtime_ns = _kind(status.st_mode), status.st_size, status.st_mtime_ns
+    return DirEntry(name, kind, size, mtime_ns, status.st_ino, status.st_dev)
 
 
 def _check_name(name: str) -> None:
@@ -321,7 +338,8 @@ def _stat(status: os.stat_result) -> Stat:
     mode, owned = 0o600, True
     if os.name == "posix":
         mode, owned = modes.S_IMODE(status.st_mode), status.st_uid == os.geteuid()
-    return Stat(_kind(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ino, mode, owned)
+    kind, size, mtime_ns = _kind(status.st_mode), status.st_size, status.st_mtime_ns
+    return Stat(kind, size, mtime_ns, status.st_ino, mode, owned, status.st_dev)
 
 
 def _kind(mode: int) -> Kind:

@@ -11,7 +11,6 @@ under the wrong one of two names, or wake many times a second in a thread for ea
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import errno
 import os
@@ -47,6 +46,8 @@ _MASK: Final = (
     IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF
     | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK
 )  # fmt: skip
+_NOT_THERE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG))
+"""A folder that is gone or something else by now, or that nobody can reach by its path: it is passed over."""
 _SELF_GONE: Final = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT
 _HEADER: Final = struct.Struct("iIII")
 READ_BYTES: Final = 64 * 1024
@@ -175,10 +176,11 @@ class InotifyWatch:
             waiting += [path for path in _folders_in(waiting.pop()) if self._watch_new(path)]
 
     def _watch_new(self, path: str) -> bool:
-        """Watch a folder that may be gone already. Returns whether it is there."""
+        """Watch a folder that may be gone already. Returns whether it is watched."""
         try:
             self._add(path)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except OSError as error:
+            _pass_over(error)
             return False
         return True
 
@@ -222,9 +224,18 @@ def _events(data: bytes) -> Iterator[tuple[int, int, str]]:
 
 
 def _folders_in(folder: str) -> list[str]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return []
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        _pass_over(error)
+        return []
+
+
+def _pass_over(error: OSError) -> None:
+    """Any other error ends the watch: what it did not reach would go unseen for ever."""
+    if error.errno not in _NOT_THERE:
+        raise error
 
 
 def _last_error(path: str) -> OSError:

@@ -3,7 +3,7 @@
 In:  paths and bytes, as in `seam.Disk`; faults that a test orders. Out: bytes, listings, or the `OSError`
 of a real disk. It belongs to the host, not to the runtime, so it is still there when a node starts again.
 Paths are POSIX paths and "/" is there from the start; times are those of the virtual clock. One test may
-order a failure (`fail_next`) or make the disk small (`capacity_bytes`).
+order a failure (`fail_next`), make the disk small (`capacity_bytes`), or mount another drive (`mount`).
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _LINKS_MAX = 40
 class _Entry:
     """What a name stands for."""
 
-    __slots__ = ("inode", "mtime_ns")
+    __slots__ = ("device", "inode", "mtime_ns")
     kind: Kind = "other"
 
     def __init__(self, inode: int, mtime_ns: int) -> None:
         self.inode = inode
         self.mtime_ns = mtime_ns
+        self.device = 1
 
     def size(self) -> int:
         return 0
@@ -154,6 +155,9 @@ class SimulatedDisk:
         self.used_bytes = 0
         self._wall = wall
         self._inodes = itertools.count(2)
+        self._devices = itertools.count(2)
+        self._covered: dict[str, _Entry] = {}
+        self._drives: dict[str, _Entry] = {}
         self._root = _Folder(1, self.now_ns())
         self._faults: defaultdict[str, list[int]] = defaultdict(list)
         self._locked: set[int] = set()
@@ -180,6 +184,25 @@ class SimulatedDisk:
 
     def now_ns(self) -> int:
         return round(self._wall() * 1e9)
+
+    # ------------------------------------------------------------ drives
+
+    def mount(self, path: StrPath) -> None:
+        """Mount a drive at the folder `path`: an empty one, or the one that was unmounted there. As on Linux
+        nobody is told of it.
+        """
+        folder, name = self._parent(path)
+        drive = self._drives.pop(_plain(path), None) or _Folder(next(self._inodes), self.now_ns())
+        drive.device = next(self._devices)
+        self._covered[_plain(path)] = folder.entries[name]
+        folder.entries[name] = drive
+
+    def unmount(self, path: StrPath) -> None:
+        """Show again what the folder `path` was before."""
+        folder, name = self._parent(path)
+        self._drives[_plain(path)] = folder.entries[name]
+        folder.entries[name] = self._covered.pop(_plain(path))
+        self.tell(path, deep=True)
 
     # ------------------------------------------------------------ changes
 
@@ -244,6 +267,7 @@ class SimulatedDisk:
         file = _File(next(self._inodes), self.now_ns())
         file.data[:] = data
         self._free(old)
+        file.device = folder.device
         folder.entries[name] = file
         self.tell(path)
 
@@ -371,6 +395,7 @@ class SimulatedDisk:
         folder, name = self._parent(path)
         if name in folder.entries:
             raise _error(errno.EEXIST, path)
+        entry.device = folder.device
         folder.entries[name] = entry
         folder.mtime_ns = self.now_ns()
         self.tell(path, deep=isinstance(entry, _Folder))
@@ -407,6 +432,14 @@ class SimulatedFolder(_Opened):
         self._begin("scan")
         return _entries(self._folder)
 
+    def find(self, name: str) -> DirEntry:
+        self._begin("find")
+        return _dir_entry(name, self._entry(name))
+
+    def stat(self) -> Stat:
+        self._begin("stat")
+        return _stat(self._folder)
+
     def open_read(self, name: str) -> SimulatedFile:
         self._begin("open_read")
         return self._disk.open_entry(name, self._entry(name))
@@ -429,8 +462,11 @@ def _plain(path: StrPath) -> str:
 
 
 def _entries(folder: _Folder) -> list[DirEntry]:
-    found = sorted(folder.entries.items())
-    return [DirEntry(name, e.kind, e.size(), e.mtime_ns, e.inode) for name, e in found]
+    return [_dir_entry(name, entry) for name, entry in sorted(folder.entries.items())]
+
+
+def _dir_entry(name: str, entry: _Entry) -> DirEntry:
+    return DirEntry(name, entry.kind, entry.size(), entry.mtime_ns, entry.inode, entry.device)
 
 
 def _child(folder: _Entry, name: str, path: StrPath) -> _Entry:
@@ -454,7 +490,7 @@ def _own_name(name: str) -> str:
 
 
 def _stat(entry: _Entry) -> Stat:
-    return Stat(entry.kind, entry.size(), entry.mtime_ns, entry.inode)
+    return Stat(entry.kind, entry.size(), entry.mtime_ns, entry.inode, device=entry.device)
 
 
 def _error(number: int, path: StrPath | None = None) -> OSError:

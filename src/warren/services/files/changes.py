@@ -1,8 +1,8 @@
 """Who is told what changed in the shares.
 
 In:  what the library committed. Out: calls of the listeners, one after another, in the order of the commits
-of a share. A listener that fails is logged and misses what it was told; it finds that out by the content ids:
-that of a share is the root of all in it, so whoever kept it can tell whether anything passed it by.
+of a share. A listener that fails is logged and misses what it was told: it has to see to it by itself, by
+going through all that is in the share later on (`Library.entries`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Listeners:
             try:
                 await on_changed(share, added, removed)
             except WarrenError as error:
-                logger.warning("a change of %r was not taken in: %s", share.name, error)
+                logger.warning("a change of %r was not taken in yet: %s", share.name, error)
 
     async def tell_pages(self, share: Share, pages: AsyncIterator[Sequence[FileEntry]]) -> None:
         """Tell all of what was added, page by page."""

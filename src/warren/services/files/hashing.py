@@ -1,12 +1,14 @@
 """What sharing does in threads: list a folder, hash files. Each function here blocks; call it in `offload`.
 
 In: paths below a top folder that is free of symlinks itself. Out: listings, and hashed files. What cannot be
-shared comes back as the reason, in words, because one bad file must not stop the rest. A folder swapped for a
-symlink after it was listed leads nowhere (`beneath.py`); a file that is not what was listed is left out.
+shared comes back as the reason, in words, because one bad file must not stop the rest; a reason that is
+`Passing` says nothing of the file, which is to be tried again. A folder swapped for a symlink after it was
+listed leads nowhere (`beneath.py`); a file that is not what was listed is left out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -17,12 +19,12 @@ from warren.services.files.beneath import Beneath
 from warren.services.files.dag.build import CHUNK_BYTES, FileBuilder, build_symlink
 from warren.services.files.dag.pb import Link
 from warren.services.files.dag.unixfs import SYMLINK_TARGET_BYTES_MAX
-from warren.services.files.ignoring import FILE_BYTES_MAX, FILE_NAME, SHARED
+from warren.services.files.ignoring import FILE_BYTES_MAX, FILE_NAME, SHARED, BadRules
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from warren.runtime.seam import Disk, Folder, ReadFile
+    from warren.runtime.seam import DirEntry, Disk, Folder, ReadFile
     from warren.services.files.dag.pb import Block
     from warren.services.files.ignoring import Rules
 
@@ -33,6 +35,23 @@ trusted. The longer span is for file systems that keep whole seconds (FAT: two).
 
 CHANGED: Final = "it changed while it was read"
 VANISHED: Final = f"it cannot be read: {os.strerror(errno.ENOENT)}"
+
+PASSING: Final = frozenset(
+    (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.ETIMEDOUT, errno.ESTALE)
+)
+"""Faults of the system at the moment. What meets one is neither gone nor another: it is tried again."""
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether an error says nothing of what was to be read."""
+    return error.errno in PASSING
+
+
+class Passing(str):
+    """A reason why something cannot be shared right now."""
+
+    __slots__ = ()
+
 
 DATA_FOLDER_NAMES: Final = ("identity.key", "node.lock")
 """A folder with both is a data folder, of this node or another: whoever reads its key can be that node."""
@@ -60,8 +79,9 @@ class Scanned(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A folder: what of it can be shared, and what cannot, by name with the reason. rules: what of it and of
-    those below is left out without a word.
+    """A folder, or some names in it: what of it can be shared, and what cannot, by name with the reason.
+    rules: what of it and of those below is left out without a word. mounts: those of the folders that are on
+    another file system.
     """
 
     files: list[Scanned]
@@ -69,6 +89,7 @@ class Listing(NamedTuple):
     symlinks: list[tuple[Link, Block]]
     skipped: list[tuple[str, str]]
     rules: Rules
+    mounts: list[str]
 
 
 class Hashed(NamedTuple):
@@ -87,16 +108,34 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def scan_folder(disk: Disk, top: str, folder: str, rules: Rules = SHARED) -> Listing:
+def scan_folder(
+    disk: Disk, top: str, folder: str, rules: Rules = SHARED, names: Collection[str] | None = None
+) -> Listing:
     """List what to share of `folder` (relative to `top`), under the rules of the folder above.
 
-    Raises `OSError`, `DataFolder` and `BadRules` among them.
+    names: list these alone, as far as they are there; what the folder holds besides is not looked at, so
+    whether it is a data folder must be known. Raises `OSError`, `DataFolder` and `BadRules` among them.
     """
     opened = disk.open_folder(top, folder)
     try:
-        return _scan_open(disk, opened, top, folder, rules)
+        if names is None:
+            entries = opened.scan()
+            if {entry.name for entry in entries}.issuperset(DATA_FOLDER_NAMES):
+                raise DataFolder
+        else:
+            entries = _find_all(opened, names)
+        rules = _rules_in(opened, folder, rules)
+        return _sort_out(disk, opened, top, folder, entries, rules)
     finally:
         opened.close()
+
+
+def _find_all(opened: Folder, names: Collection[str]) -> list[DirEntry]:
+    found = []
+    for name in sorted(names):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(opened.find(name))
+    return found
 
 
 def rules_above(disk: Disk, top: str, folder: str, rules: Rules) -> Rules | None:
@@ -106,8 +145,6 @@ def rules_above(disk: Disk, top: str, folder: str, rules: Rules) -> Rules | None
         opened = disk.open_folder(top, above)
         try:
             rules = _rules_in(opened, above, rules)
-        except FileNotFoundError:
-            pass
         finally:
             opened.close()
         if rules.ignores(above, name, is_folder=True):
@@ -117,11 +154,21 @@ def rules_above(disk: Disk, top: str, folder: str, rules: Rules) -> Rules | None
 
 
 def _rules_in(opened: Folder, folder: str, rules: Rules) -> Rules:
-    file = opened.open_read(FILE_NAME)
+    """The rules that hold in `folder`, under those of the folder above."""
     try:
-        text = file.pread(0, FILE_BYTES_MAX + 1)
-    finally:
-        file.close()
+        file = opened.open_read(FILE_NAME)
+        try:
+            text = file.pread(0, FILE_BYTES_MAX + 1)
+        finally:
+            file.close()
+    except FileNotFoundError:
+        return rules
+    except OSError as error:
+        if is_passing(error):
+            raise
+        is_link = error.errno == errno.ELOOP
+        why = "is a symlink, and none is followed" if is_link else f"cannot be read: {error.strerror}"
+        raise BadRules(why) from error
     return rules.within(folder, text)
 
 
@@ -144,29 +191,29 @@ def _exists(disk: Disk, path: str) -> bool:
     return True
 
 
-def _scan_open(disk: Disk, opened: Folder, top: str, folder: str, rules: Rules) -> Listing:
-    entries = opened.scan()
-    names = {entry.name for entry in entries}
-    if names.issuperset(DATA_FOLDER_NAMES):
-        raise DataFolder
-    if FILE_NAME in names:
-        rules = _rules_in(opened, folder, rules)
-    found = Listing([], [], [], [], rules)
+def readable(name: str) -> str:
+    """A name as it can be shown and kept, also where it is no UTF-8."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _sort_out(
+    disk: Disk, opened: Folder, top: str, folder: str, entries: Sequence[DirEntry], rules: Rules
+) -> Listing:
+    found = Listing([], [], [], [], rules, [])
+    device = opened.stat().device
     for entry in entries:
         name = entry.name
         if rules.ignores(folder, name, is_folder=entry.kind == "dir"):
             continue
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            readable = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-            found.skipped.append((readable, "its name is not UTF-8"))
-            continue
-        if entry.kind == "file":
+        if readable(name) != name:
+            found.skipped.append((readable(name), "its name is not UTF-8"))
+        elif entry.kind == "file":
             inode = entry.inode & INODE_MASK
             found.files.append(Scanned(join(folder, name), name, entry.size, entry.mtime_ns, inode))
         elif entry.kind == "dir":
             found.folders.append(name)
+            if entry.device != device:
+                found.mounts.append(name)
         elif entry.kind == "symlink":
             _scan_symlink(disk, top, folder, name, opened, found)
         else:
@@ -272,4 +319,5 @@ def _is_settled(mtime_ns: int, now_ns: int) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    return f"it cannot be read: {error.strerror or error}"
+    reason = f"it cannot be read: {error.strerror or error}"
+    return Passing(reason) if is_passing(error) else reason

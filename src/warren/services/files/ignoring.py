@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
+from warren.services.files import charsets
+
 FILE_NAME: Final = ".warrenignore"
 FILE_BYTES_MAX: Final = 256 * 1024
 
@@ -30,6 +32,9 @@ TEMPORARY: Final = (
 )  # fmt: skip
 _MARK: Final = "ps_d"
 """The group by which pathspec's expressions tell that a folder was named."""
+_ANY_FOLDER: Final = "/"
+"""What pathspec makes of a pattern that means all that lies in any folder."""
+_FOLDERS_BELOW: Final = re.compile(r"/\*\*/ *$")
 _NEVER: Final = re.compile(r"\.warren-.*\.partial", re.DOTALL)
 
 
@@ -86,11 +91,13 @@ class Rules:
         """What holds in `folder`, whose `.warrenignore` says this. Raises `BadRules`."""
         if len(text) > FILE_BYTES_MAX:
             raise BadRules(f"has more than {FILE_BYTES_MAX // 1024} KiB")
+        if b"\0" in text:
+            raise BadRules("is no text")
         try:
-            spec = GitIgnoreSpec.from_lines(text.decode("utf-8-sig").splitlines(), backend="simple")
+            spec = GitIgnoreSpec.from_lines(_lines(text.decode("utf-8-sig")), backend="simple")
         except UnicodeDecodeError:
             raise BadRules("is not UTF-8") from None
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise BadRules(f"cannot be understood: {error}") from None
         rules = [
             _rule(one.regex, include=one.include)
@@ -100,8 +107,19 @@ class Rules:
         return Rules(self.built_in, (*self.layers, (folder, tuple(rules))))
 
 
+def _lines(text: str) -> list[str]:
+    """The patterns in it, one a line, as pathspec takes them.
+
+    To git `!` alone says nothing, and what ends with `/**/` means folders alone.
+    """
+    lines = [_FOLDERS_BELOW.sub("/**/*/", line.removesuffix("\r")) for line in text.split("\n")]
+    return [charsets.spell_out(line) for line in lines if line.rstrip() != "!" and not line.startswith("#")]
+
+
 def _rule(regex: re.Pattern[str], *, include: bool) -> Rule:
-    return Rule(regex, include, _MARK in regex.groupindex, regex.pattern.startswith("^"))
+    regex = re.compile(charsets.finish(regex.pattern), regex.flags)
+    anchored = regex.pattern.startswith("^") or regex.pattern == _ANY_FOLDER
+    return Rule(regex, include, _MARK in regex.groupindex, anchored)
 
 
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:

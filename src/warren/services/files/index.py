@@ -76,6 +76,13 @@ MIGRATIONS: Final = (
     -- A folder that is not trusted is older than what lies in it: its node is to be built again.
     CREATE INDEX entry_stale ON entry (share) WHERE kind = 'dir' AND NOT trusted;
     """,
+    """
+    CREATE TABLE mount (
+        share INTEGER NOT NULL,
+        path TEXT NOT NULL,         -- a folder of it where a drive is mounted, or was; '' for the top
+        PRIMARY KEY (share, path)
+    ) WITHOUT ROWID;
+    """,
 )
 
 SWEEP_ROWS: Final = 2000
@@ -215,6 +222,7 @@ def sweep_some(db: sqlite3.Connection) -> bool:
                 db.executemany(f"DELETE FROM {table} WHERE entry = ?", rows)  # noqa: S608 (two fixed names)
             db.executemany("DELETE FROM entry WHERE id = ?", rows)
             return False
+        db.execute("DELETE FROM mount WHERE share = ?", (share,))
         db.execute("DELETE FROM share WHERE id = ?", (share,))
     return True
 
@@ -224,8 +232,8 @@ def sweep_some(db: sqlite3.Connection) -> bool:
 
 def check(db: sqlite3.Connection) -> None:
     """Read a little of each table. Raises where this is no index."""
-    for table in ("share", "entry", "leaf", "node"):
-        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (four fixed names)
+    for table in ("share", "entry", "leaf", "node", "mount"):
+        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()  # noqa: S608 (five fixed names)
 
 
 def reconcile(db: sqlite3.Connection, wanted: Iterable[Share]) -> dict[int, Share]:

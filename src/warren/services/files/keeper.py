@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import ContentUnknown, NotFound, StorageError, WarrenError
 from warren.services.files import comparing, revising
-from warren.services.files.hashing import INODE_MASK
+from warren.services.files.ground import TopGone
+from warren.services.files.hashing import INODE_MASK, is_passing
 from warren.services.files.ignoring import FILE_NAME
 from warren.services.files.revising import place_of
-from warren.services.files.updating import TopGone, Updater
+from warren.services.files.updating import Updater
 from warren.services.files.watching import Watching
 
 if TYPE_CHECKING:
@@ -139,9 +140,8 @@ class Keeper:
         """Keep the share up to date."""
         while True:
             try:
-                await self._follow()
-            except TopGone as error:
-                await self._be_missing(str(error))
+                await self._come_back()
+                await self._follow_or_miss()
             except (OSError, WarrenError) as error:
                 logger.warning("%r is not up to date, trying again: %s", self._top, error)
                 await asyncio.sleep(RETRY_S)
@@ -162,6 +162,7 @@ class Keeper:
         listening = asyncio.create_task(self._listen(watch)) if watch is not None else None
         begun = self._now()
         all_at, check_at = begun, begun + CHECK_S
+        mounted: set[str] | None = None
         try:
             while True:
                 now = self._now()
@@ -170,9 +171,7 @@ class Keeper:
                     return
                 if now >= check_at:
                     check_at = now + CHECK_S
-                    if await self._check_top() != self._inode or (
-                        listening is None and now > begun + WATCH_AGAIN_S
-                    ):
+                    if await self._is_elsewhere() or (listening is None and now > begun + WATCH_AGAIN_S):
                         return
                 if now >= all_at:
                     self._machine.whole("", now, deep=True)
@@ -180,6 +179,9 @@ class Keeper:
                     took_s = await self._update(now)
                     if now >= all_at:
                         all_at = self._now() + self._interval_s(took_s)
+                    if mounted not in (None, self._updater.ground.mounted):
+                        return  # the watch began before a drive was mounted, or unmounted
+                    mounted = set(self._updater.ground.mounted)
                     continue
                 await self._wait(min(check_at, all_at, self._machine.due() or all_at))
         finally:
@@ -229,10 +231,16 @@ class Keeper:
             if known is None or not known.sound or not is_same:
                 await self._holder.hash_file(share)
         except (OSError, NotFound) as error:
-            raise TopGone(getattr(error, "strerror", None) or str(error)) from error
+            fault = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(fault, OSError) or not is_passing(fault):
+                raise TopGone(getattr(error, "strerror", None) or str(error)) from error
+            self._try_again(error)
         except StorageError as error:
-            logger.info("%r is not up to date, trying again: %s", self._top, error)
-            self.again("", "")
+            self._try_again(error)
+
+    def _try_again(self, error: Exception) -> None:
+        logger.info("%r is not up to date, trying again: %s", self._top, error)
+        self.again("", "")
 
     def _take(self) -> list[Look]:
         return [] if self._pace.is_paused else self._machine.take(self._now())
@@ -300,43 +308,62 @@ class Keeper:
     # --- gone and back ------------------------------------------------------------------------------------
 
     async def _check_top(self) -> int:
-        """The number of what is shared, which must be of its kind. Raises `TopGone`."""
+        """The number of what is shared, which must be of its kind. Raises `TopGone`, `OSError` for what will
+        pass.
+        """
         try:
             status = await self._runtime.offload(self._runtime.disk.stat, self._top)
         except OSError as error:
+            if is_passing(error):
+                raise
             raise TopGone(error.strerror or str(error)) from error
         if status.kind != ("file" if self._is_file else "dir"):
             raise TopGone("it is something else now")
         return 0 if self._is_file else status.inode & INODE_MASK
 
-    async def _be_missing(self, why: str) -> None:
-        """Until it is back, nobody sees it."""
+    async def _is_elsewhere(self) -> bool:
+        """Whether what is shared is not where it was when the watch began, in part or as a whole."""
+        if await self._check_top() != self._inode:
+            return True
+        return not self._is_file and await self._updater.ground.is_another()
+
+    async def _follow_or_miss(self) -> None:
+        """Follow it; once it is gone nobody sees it."""
+        try:
+            await self._follow()
+        except TopGone as error:
+            why = str(error)
+        else:
+            return
         logger.warning("%r is shared and not there: %s", self._top, why)
         async with self.changing() as share:
             self.missing = why
             await self._holder.listeners.tell(share, removed=[share.name])
         self._holder.show(self._path)
+
+    async def _come_back(self) -> None:
+        """Wait until it is not missing any more, and say so. It is missing until all was told."""
+        if not self.missing:
+            return
         while True:
             await asyncio.sleep(CHECK_S)  # nobody tells of its return
             if await self._is_back():
                 break
         async with self.changing():
-            self.missing = ""
             held = self._holder.holding(self._path)
             if held is not None:
                 await self._holder.tell_all(held[0])
+            self.missing = ""
         self._holder.show(self._path)
 
     async def _is_back(self) -> bool:
+        if not self._is_file:
+            return await self._updater.ground.is_back()
         try:
-            inode = await self._check_top()
-            if self._is_file:
-                return True
-            known = await self._database.run(partial(revising.find_top, share=self._number))
-            entries = await self._runtime.offload(self._runtime.disk.scan, self._top)
+            await self._check_top()
         except OSError:
             return False
-        return bool(entries) or known is None or known.inode == inode
+        return True
 
     # --- what the updater needs (Owner) -------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 In:  a connection inside a transaction, what is new and what is gone. Out: what became of it. A folder whose
 entries change is marked, with all above it, in the same transaction: its node is older than what lies in it.
-`rebuild` makes those nodes anew, from the deepest up; until then, and after a crash, they stay marked.
+`rebuild` makes those nodes anew, from the deepest up; until then, and after a crash, they stay marked. Of a
+large folder it makes only what leads to the names that changed, where those are known (`dag/patch.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.services.files import index
 from warren.services.files.comparing import Line
-from warren.services.files.dag.build import build_folder
+from warren.services.files.dag.build import FOLDER_BYTES_MAX, build_folder
+from warren.services.files.dag.patch import NotSharded, patch_folder
 from warren.services.files.dag.pb import Link
 from warren.services.files.index import EntryRow
 
@@ -25,8 +27,16 @@ if TYPE_CHECKING:
     from warren.services.files.hashing import Scanned
     from warren.services.files.types import EntryKind, Skipped
 
+LINK_BYTES_MIN: Final = 44
+"""What a link takes in a node beside its name, at least (`pb.encoded_size`)."""
+CHANGED_MAX: Final = 1000
+"""Names that changed in one folder; where it is more, it is quicker built as a whole."""
 REBUILT_LINKS_MAX: Final = 2000
 """Links put into nodes in one transaction; a folder of more is built outside of it."""
+
+
+Changed = dict[str, set[str] | None]
+"""Names that changed in folders, by their path; None: nobody knows which. The others did not change."""
 
 
 class Known(NamedTuple):
@@ -60,13 +70,19 @@ class Totals(NamedTuple):
     bytes: int
 
 
-def known_entries(db: sqlite3.Connection, share: int, folder: str) -> dict[str, Known]:
-    """All that is known of a folder, by name."""
-    rows = db.execute(
+def known_entries(
+    db: sqlite3.Connection, share: int, folder: str, names: Iterable[str] | None = None
+) -> dict[str, Known]:
+    """What is known of these names in a folder, of all if there are none given, by name."""
+    every = (
         "SELECT name, id, kind, size, mtime_ns, cid, total, trusted AND NOT broken, inode FROM entry"
-        " WHERE share = ? AND folder = ? AND name != ''",
-        (share, folder),
+        " WHERE share = ? AND folder = ?"
     )
+    if names is None:
+        rows = db.execute(f"{every} AND name != ''", (share, folder)).fetchall()
+    else:
+        found = (db.execute(f"{every} AND name = ?", (share, folder, name)).fetchone() for name in names)
+        rows = [row for row in found if row is not None]
     return {name: Known(*rest) for name, *rest in rows}
 
 
@@ -183,22 +199,82 @@ def place_of(path: str) -> Place:
     return folder, name
 
 
-def rebuild(db: sqlite3.Connection, share: int, stale: list[Place]) -> Rebuilt:
-    """Build folders anew, the last of `stale` first, which must be the deepest; takes them from there."""
+def note_changed(changed: Changed, folder: str, name: str) -> None:
+    """Something changed there."""
+    names = changed.setdefault(folder, set())
+    if names is not None:
+        names.add(name)
+        if len(names) > CHANGED_MAX:
+            changed[folder] = None
+
+
+def rebuild(
+    db: sqlite3.Connection, share: int, stale: list[Place], changed: Changed | None = None
+) -> Rebuilt:
+    """Build folders anew, the last of `stale` first, which must be the deepest; takes them from there.
+
+    changed: what changed since they were built; the folders in others are added to it.
+    """
     lines: list[Line] = []
     room = REBUILT_LINKS_MAX
     while stale:
         place = stale[-1]
-        links, size = _links(db, share, "/".join(filter(None, place)), room + 1)
+        path = "/".join(filter(None, place))
+        if changed is not None and place[1]:
+            note_changed(changed, *place)
+        names = changed.get(path, set()) if changed is not None else None
+        if names is not None and (patched := _patch(db, share, place, names)) is not None:
+            stale.pop()
+            lines += patched
+            continue
+        links, size = _links(db, share, path, room + 1)
         if len(links) > room:
             if room < REBUILT_LINKS_MAX:
                 break
             stale.pop()
-            return Rebuilt(lines, (place, *_links(db, share, "/".join(filter(None, place)), -1)), done=False)
+            return Rebuilt(lines, (place, *_links(db, share, path, -1)), done=False)
         stale.pop()
         room -= len(links)
         lines += keep_folder(db, share, place, *build_folder(links), size)
     return Rebuilt(lines, None, done=not stale)
+
+
+def _patch(db: sqlite3.Connection, share: int, place: Place, names: Collection[str]) -> list[Line] | None:
+    """A large folder built anew where these names lie in it. None: it has to be built as a whole."""
+    path = "/".join(filter(None, place))
+    bytes_least, size = db.execute(
+        "SELECT ifnull(sum(? + length(CAST(name AS BLOB))), 0), sum(size) FROM entry"
+        " WHERE share = ? AND folder = ? AND name != ''",
+        (LINK_BYTES_MIN, share, path),
+    ).fetchone()
+    found = db.execute(
+        "SELECT id, cid FROM entry WHERE share = ? AND folder = ? AND name = ? AND kind = 'dir'",
+        (share, *place),
+    ).fetchone()
+    if found is None or bytes_least <= FOLDER_BYTES_MAX:
+        return None
+    number, root = found
+
+    def read(cid: bytes) -> bytes:
+        block: tuple[bytes] | None = db.execute(
+            "SELECT block FROM node WHERE digest = ? AND share = ? AND entry = ?", (cid[4:], share, number)
+        ).fetchone()
+        if block is None:
+            raise KeyError(cid)
+        return block[0]
+
+    links: dict[str, Link | None] = dict.fromkeys(names)
+    for name, known in known_entries(db, share, path, names).items():
+        links[name] = Link(known.cid, name, known.total)
+    try:
+        patched = patch_folder(root, read, links)
+    except (NotSharded, KeyError):
+        return None
+    db.executemany(
+        "DELETE FROM node WHERE digest = ? AND share = ? AND entry = ?",
+        [(cid[4:], share, number) for cid in patched.dropped],
+    )
+    return _keep_root(db, share, place, patched.root, patched.blocks, size)
 
 
 def find_stale(db: sqlite3.Connection, share: int) -> list[Place]:
@@ -221,6 +297,17 @@ def keep_folder(
     db: sqlite3.Connection, share: int, place: Place, root: Link, blocks: Sequence[Block], size: int
 ) -> list[Line]:
     """Keep the node of a folder that was built anew. Returns its line if it is another one now."""
+    db.execute(
+        "DELETE FROM node WHERE entry = (SELECT id FROM entry WHERE share = ? AND folder = ? AND name = ?"
+        " AND kind = 'dir')",
+        (share, *place),
+    )
+    return _keep_root(db, share, place, root, blocks, size)
+
+
+def _keep_root(
+    db: sqlite3.Connection, share: int, place: Place, root: Link, blocks: Sequence[Block], size: int
+) -> list[Line]:
     row = db.execute(
         "SELECT id, cid, size FROM entry WHERE share = ? AND folder = ? AND name = ? AND kind = 'dir'",
         (share, *place),
@@ -232,7 +319,6 @@ def keep_folder(
         "UPDATE entry SET cid = ?, total = ?, size = ?, trusted = 1 WHERE id = ?",
         (root.cid, root.size, size, number),
     )
-    db.execute("DELETE FROM node WHERE entry = ?", (number,))
     db.executemany(
         "INSERT OR IGNORE INTO node VALUES (?, ?, ?, ?)",
         [(block.cid[4:], share, number, block.data) for block in blocks],

@@ -1,105 +1,73 @@
-"""Bringing a shared folder up to date: look at folders, hash what changed, build anew what lies above.
+"""Bringing a shared folder up to date: look at folders, or at names in them, and take in what is another.
 
-In:  folders to look at. Out: rows in the index, in small transactions that each leave the share whole, and
-what changed, told. Only files whose size or time differ are read, and not those that were merely moved
-(inode, size and time are the same). A file that changes while it is read is looked at again later; a large
-one is hashed beside all the rest. What lies behind a symlink is never reached (`hashing.py`).
+In:  what to look at. Out: rows in the index (`pending.py`), and what changed, told. A look that names what
+changed costs what that costs, whatever lies beside it. Only files whose size or time differ are read
+(`rehashing.py`), and not those that were merely moved (inode, size and time are the same). A file that
+changes while it is read is looked at again later, and so is what cannot be read for a fault of the system.
+What lies behind a symlink is never reached (`hashing.py`), and an unmounted drive empties nothing
+(`ground.py`).
 
-What is gone is let go last, and only while the top is still the folder it was: an unmounted drive empties
-nothing (`TopGone`).
-
-Memory: the folders on the way from the top to where the work is, one folder's files, a bounded number of rows
-and jobs; names that are gone.
+Memory: the folders on the way from the top to where the work is, one folder's files; what is pending.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from warren.services.files import revising
-from warren.services.files.comparing import Line
-from warren.services.files.dag.build import build_folder
+from warren.services.files import pending, rehashing, revising
+from warren.services.files.ground import ABSENT, Ground, TopGone, names_in, top_gone
 from warren.services.files.hashing import (
     CHANGED,
-    INODE_MASK,
+    DATA_FOLDER_NAMES,
     VANISHED,
     DataFolder,
-    assemble,
-    hash_files,
-    hash_span,
+    Passing,
+    is_passing,
     join,
+    readable,
     rules_above,
     scan_folder,
 )
 from warren.services.files.ignoring import SHARED, BadRules
-from warren.services.files.importer import BATCH_BYTES_MAX, BATCH_FILES_MAX, ROWS_MAX, SPAN_BYTES
 from warren.services.files.index import EntryRow
+from warren.services.files.pending import Pending
+from warren.services.files.rehashing import Rehashing, batches
 from warren.services.files.revising import new_folder, place_of
-from warren.services.files.types import SKIPPED_SHOWN_MAX, Progress, Skipped
+from warren.services.files.types import SKIPPED_SHOWN_MAX
+from warren.services.files.watching import Look
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
 
     from warren.runtime.seam import Database, Runtime
-    from warren.services.files.comparing import Place
     from warren.services.files.hashing import Hashed, Listing, Scanned
     from warren.services.files.ignoring import Rules
     from warren.services.files.pace import Pace
-    from warren.services.files.revising import Known, Totals
-    from warren.services.files.types import EntryKind, Share
-    from warren.services.files.watching import Look
-
-GONE_MAX: Final = 20_000
-"""Names kept until the end of a look, so that files that were moved are found under their old ones."""
-FLUSH_S: Final = 0.2
-
-Outcome = tuple["Scanned", "Hashed | str"]
+    from warren.services.files.revising import Known
+    from warren.services.files.types import EntryKind, Progress, Skipped
 
 
-class TopGone(OSError):
-    """The shared folder is not there, cannot be read, or is not what it was."""
-
-
-class Owner(Protocol):
+class Owner(pending.Owner, rehashing.Listener, Protocol):
     """What an update needs of who owns the share."""
 
-    def changing(self) -> AbstractAsyncContextManager[Share]:
-        """Held while what is committed changes and is told. Raises `ContentUnknown`: it is not shared."""
-        ...
-
-    async def tell(self, lines: Sequence[Line], gone: Sequence[Place]) -> None:
-        """Entries changed and are committed."""
-        ...
-
-    async def commit(self, totals: Totals, skipped: Sequence[Skipped], skipped_count: int) -> None:
-        """The share as a whole is another one now."""
-        ...
-
     def again(self, folder: str, name: str) -> None:
-        """A file changed while it was read."""
-        ...
-
-    def ready(self) -> None:
-        """A large file is hashed: `Updater.run` will take it in."""
-        ...
-
-    def progressed(self) -> None:
-        """`Updater.progress` is further."""
+        """A file changed while it was read, or could not be; name '': that is all of a folder."""
         ...
 
 
 class _Scan(NamedTuple):
-    """A folder to list, with the rules that hold above it. is_new: nothing of it is known."""
+    """A folder to list, with the rules that hold above it; names: these in it alone. is_new: nothing of it is
+    known.
+    """
 
     folder: str
     rules: Rules
     deep: bool
     busy: frozenset[str] = frozenset()
+    names: frozenset[str] | None = None
     is_new: bool = False
 
 
@@ -121,93 +89,56 @@ class Updater:
     ) -> None:
         self._runtime = runtime
         self._database = database
-        self._pace = pace
-        self._slots = slots
         self._number = number
         self._top = top
         self._owner = owner
-        self._inode = 0
-        self._moved_top = False
+        self.ground = Ground(runtime, database, number, top)
+        self._pending = Pending(runtime, database, number, self.ground, owner)
+        self._hashing = Rehashing(runtime, pace, slots, top, owner)
         self._todo: list[Look | _Scan | list[Scanned]] = []
-        self._running: set[asyncio.Task[list[Outcome]]] = set()
-        self._large: dict[str, Scanned] = {}
-        self._large_done: list[Outcome] = []
-        self._hashing_large: asyncio.Task[None] | None = None
-        self._rows: dict[Place, EntryRow] = {}
-        self._pending: set[str] = set()
-        """The folders that `_rows` lie in."""
-        self._gone: dict[Place, EntryKind] = {}
+        self._judged: set[str] = set()
+        """Folders whose drives are found not to be there by this update."""
         self._skipped: dict[str, str] = {}
-        self._flushed_at = 0.0
-        self._revised = False
-        self._done_files = self._total_files = self._done_bytes = self._total_bytes = 0
-        self._current = ""
 
     @property
     def has_news(self) -> bool:
         """Whether a large file waits to be taken in."""
-        return bool(self._large_done)
+        return self._hashing.has_news
 
     @property
     def progress(self) -> Progress | None:
         """How far hashing is; None where there is none."""
-        if self._done_files >= self._total_files:
-            return None
-        return Progress(
-            self._done_bytes, self._total_bytes, self._done_files, self._total_files, self._current, "hashing"
-        )
+        return self._hashing.progress
 
     async def run(self, take: Callable[[], Sequence[Look]], skipped: Sequence[Skipped] = ()) -> None:
         """Look at what `take` gives, asked again and again until there is nothing left; what it gives later
-        comes first. skipped: what of the share was left out so far. Raises `TopGone`, `StorageError`.
+        comes first. skipped: what of the share was left out so far. Raises `TopGone`, `StorageError`, and
+        `OSError` for a fault of the system at the top.
         """
         self._skipped = {one.path: one.reason for one in skipped}
         before = dict(self._skipped)
         try:
-            await self._check_top()
+            await self.ground.check()
+            await self._pending.begin()
             while True:
                 self._todo += reversed(take())
                 if self._todo:
                     await self._step(self._todo.pop())
                 await self._collect(wait=not self._todo)
-                if not (self._todo or self._running or self._large_done):
+                if not self._todo and self._hashing.is_idle:
                     break
-                if len(self._rows) >= ROWS_MAX or self._now() > self._flushed_at + FLUSH_S:
-                    await self._flush_rows()
-            await self._flush_all()
-            await self._rebuild(told=before != self._skipped)
+                await self._pending.flush_some()
+            await self._pending.flush()
+            await self._pending.rebuild(self._skipped, told=before != self._skipped)
         finally:
             self._todo.clear()
-            self._rows.clear()
+            self._judged.clear()
             self._pending.clear()
-            self._gone.clear()
-            for task in self._running:
-                task.cancel()
-            self._running.clear()
-        if not self._large:
-            self._done_files = self._total_files = self._done_bytes = self._total_bytes = 0
+            self._hashing.give_up()
 
     async def close(self) -> None:
         """Stop hashing."""
-        if self._hashing_large is not None:
-            self._hashing_large.cancel()
-            await asyncio.gather(self._hashing_large, return_exceptions=True)
-
-    # --- the top ------------------------------------------------------------------------------------------
-
-    async def _check_top(self) -> None:
-        self._inode = await self._stat_top()
-        known = await self._database.run(partial(revising.find_top, share=self._number))
-        self._moved_top = known is not None and known.inode != self._inode
-
-    async def _stat_top(self) -> int:
-        try:
-            status = await self._runtime.offload(self._runtime.disk.stat, self._top)
-        except OSError as error:
-            raise _top_gone(error) from error
-        if status.kind != "dir":
-            raise TopGone("it is no folder any more")
-        return status.inode & INODE_MASK
+        await self._hashing.close()
 
     # --- looking ------------------------------------------------------------------------------------------
 
@@ -216,298 +147,230 @@ class Updater:
             await self._submit(item)
         elif isinstance(item, _Scan):
             await self._scan(item)
+        elif item.folder and not await self._holds(item.folder):
+            # Whether it is to be shared is for the look at the folder above to say.
+            above, name = place_of(item.folder)
+            self._todo.append(Look(above, names=frozenset((name,))))
         else:
-            rules = None
-            with contextlib.suppress(OSError):  # what cannot be read above is told by the look at that
-                rules = await self._runtime.offload(
-                    rules_above, self._runtime.disk, self._top, item.folder, SHARED
-                )
-            if rules is not None:
-                await self._scan(_Scan(item.folder, rules, item.deep, item.busy))
+            await self._look(item)
+
+    async def _holds(self, folder: str) -> bool:
+        """Whether a folder is known."""
+        place = place_of(folder)
+        row = self._pending.row(place)
+        if row is not None or self._pending.is_gone(place):
+            return row is not None and row.kind == "dir"
+        known = await self._known(place[0], {place[1]})
+        return bool(known) and known[place[1]].kind == "dir"
+
+    async def _known(self, folder: str, names: frozenset[str] | set[str] | None = None) -> dict[str, Known]:
+        if names is not None:  # another name than these is in no index
+            names = {name for name in names if readable(name) == name}
+        ask = partial(revising.known_entries, share=self._number, folder=folder, names=names)
+        return await self._database.run(ask)
+
+    async def _look(self, look: Look) -> None:
+        try:
+            rules = await self._runtime.offload(
+                rules_above, self._runtime.disk, self._top, look.folder, SHARED
+            )
+        except OSError as error:  # what cannot be read above is told by the look at that
+            if is_passing(error):
+                self._owner.again(look.folder, "")
+            return
+        if rules is not None:
+            names = look.names
+            if look.deep or (names is not None and not names.isdisjoint(DATA_FOLDER_NAMES)):
+                names = None
+            await self._scan(_Scan(look.folder, rules, look.deep, look.busy, names))
 
     async def _scan(self, scan: _Scan) -> None:
+        away = self.ground.absent(scan.folder)
+        if away is not None and away != scan.folder:
+            if away not in self._judged:
+                self._todo.append(Look(away, deep=True))
+            return
+        if away is not None or (self.ground.is_moved and not scan.folder):
+            scan = scan._replace(names=None, deep=True)
         listing = await self._list(scan)
         if listing is None:
             return
-        self._forget_skipped(scan)
-        for name, reason in listing.skipped:
-            self._skip(join(scan.folder, name), reason)
-        known: dict[str, Known] = {}
-        is_seen = scan.folder in self._pending  # by another look, just now
+        is_seen = self._pending.touches(scan.folder)  # by another look, just now
         if is_seen:
-            await self._flush_rows()
-        if is_seen or not scan.is_new:
-            ask = partial(revising.known_entries, share=self._number, folder=scan.folder)
-            known = await self._database.run(ask)
-        if not scan.folder and self._moved_top:
-            await self._accept_top(is_empty=not (listing.files or listing.folders), known=known)
-        below = [
-            part for name in listing.folders if (part := await self._take_folder(scan, listing, name, known))
-        ]
-        for link, block in listing.symlinks:
-            old = known.pop(link.name, None)
-            if old is None or old.cid != link.cid:
-                await self._clear(scan.folder, link.name, old)
-                row = EntryRow(
-                    scan.folder,
-                    link.name,
-                    "symlink",
-                    0,
-                    0,
-                    link.cid,
-                    link.size,
-                    trusted=True,
-                    blocks=(block,),
-                )
-                self._add(row)
-        changed, gone = await self._runtime.offload(_compare, listing.files, known, scan.busy)
-        for file, old in changed:
-            await self._clear(scan.folder, file.name, old)
-        for name, kind in gone:
-            self._gone[scan.folder, name] = kind
-        self._todo += reversed(below)
-        self._queue([file for file, _ in changed])
-        if len(self._gone) > GONE_MAX:
-            await self._flush_all()
+            await self._pending.flush_rows()
+        is_new = scan.is_new and not await self._holds(scan.folder)
+        known: dict[str, Known] = {}
+        if is_seen or not is_new:
+            known = await self._known(scan.folder, scan.names)
+        if scan.names is not None and self._bends(scan, listing, known):
+            self._todo.append(scan._replace(names=None))
+            return
+        self._forget_skipped(scan, listing)
+        if away is not None and not await self._accept_without_drive(scan.folder, listing, known):
+            return
+        if not scan.folder and self.ground.is_moved:
+            await self._accept_top(listing, known)
+        if is_new:
+            self._pending.add(new_folder(*place_of(scan.folder)))
+        await self._take_listing(scan, listing, known)
 
     async def _list(self, scan: _Scan) -> Listing | None:
         try:
             return await self._runtime.offload(
-                scan_folder, self._runtime.disk, self._top, scan.folder, scan.rules
+                scan_folder, self._runtime.disk, self._top, scan.folder, scan.rules, scan.names
             )
         except OSError as error:
             if not scan.folder:
-                raise _top_gone(error) from error
+                raise top_gone(error) from error
             if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP:
                 return None  # the look at the folder above finds that
             is_told = isinstance(error, DataFolder | BadRules)
             self._skip(scan.folder, str(error) if is_told else f"it cannot be read: {error.strerror}")
-            if is_told or isinstance(error, PermissionError):
-                self._gone[place_of(scan.folder)] = "dir"
+            if is_passing(error):
+                self._owner.again(scan.folder, "")
+            elif is_told or isinstance(error, PermissionError):
+                self._pending.let_go(place_of(scan.folder), "dir")
             return None
+
+    def _bends(self, scan: _Scan, listing: Listing, known: dict[str, Known]) -> bool:
+        """Whether a symlink is among these names: those beside it may lead elsewhere now, through it."""
+        return (
+            bool(listing.symlinks or listing.skipped)
+            or any(old.kind == "symlink" for old in known.values())
+            or any(join(scan.folder, readable(name)) in self._skipped for name in scan.names or ())
+        )
+
+    async def _take_listing(self, scan: _Scan, listing: Listing, known: dict[str, Known]) -> None:
+        """Take in what of a folder is not what is known of it."""
+        folder = scan.folder
+        for name, reason in listing.skipped:
+            self._skip(join(folder, name), reason)
+            if isinstance(reason, Passing):
+                known.pop(name, None)
+                self._owner.again(folder, name)
+        below = [
+            part for name in listing.folders if (part := await self._take_folder(scan, listing, name, known))
+        ]
+        self._pending.keep(folder, [file.name for file in listing.files])
+        self._pending.keep(folder, [link.name for link, _ in listing.symlinks])
+        for link, block in listing.symlinks:
+            old = known.pop(link.name, None)
+            if old is None or old.cid != link.cid:
+                await self._clear(folder, link.name, old, "symlink")
+                self._pending.add(
+                    EntryRow(
+                        folder, link.name, "symlink", 0, 0, link.cid, link.size,
+                        trusted=True, blocks=(block,),
+                    )
+                )  # fmt: skip
+        changed, gone = await self._runtime.offload(_compare, listing.files, known, scan.busy)
+        for file, old in changed:
+            await self._clear(folder, file.name, old, "file")
+        self._let_go(scan, listing, gone)
+        self._todo += reversed(below)
+        self._todo += batches([file for file, _ in changed])
 
     async def _take_folder(
         self, scan: _Scan, listing: Listing, name: str, known: dict[str, Known]
     ) -> _Scan | None:
+        path = join(scan.folder, name)
         old = known.pop(name, None)
-        if (scan.folder, name) in self._gone:
-            await self._flush_all()
+        if self._pending.is_gone((scan.folder, name)):
+            await self._pending.flush()
             old = None
+        is_mount = name in listing.mounts
+        is_another = is_mount != (path in self.ground.mounts)
+        if is_mount:
+            await self.ground.note_mounts({path})
         if old is not None and old.kind == "dir":
-            return _Scan(join(scan.folder, name), listing.rules, True) if scan.deep else None
-        await self._clear(scan.folder, name, old)
-        self._add(new_folder(scan.folder, name))
-        return _Scan(join(scan.folder, name), listing.rules, True, is_new=True)
+            return _Scan(path, listing.rules, True) if scan.deep or is_another else None
+        return _Scan(path, listing.rules, True, is_new=True)
 
-    async def _clear(self, folder: str, name: str, old: Known | None) -> None:
-        """Something of another kind takes the place of a folder."""
-        self._gone.pop((folder, name), None)
-        if old is not None and old.kind == "dir":
-            self._gone[folder, name] = "dir"
-            await self._flush_all()
+    def _let_go(self, scan: _Scan, listing: Listing, gone: Sequence[tuple[str, EntryKind]]) -> None:
+        for name, kind in gone:
+            path = join(scan.folder, name)
+            if path in self.ground.mounts:
+                self._skip(path, ABSENT)
+            else:
+                self._pending.let_go((scan.folder, name), kind)
+                self._hashing.forget(path)
+        files = {file.name for file in listing.files}
+        if scan.names is None:
+            self._hashing.forget_all_but(scan.folder, files)
+        for name in (scan.names or frozenset()) - files:
+            self._hashing.forget(join(scan.folder, name))
 
-    async def _accept_top(self, *, is_empty: bool, known: dict[str, Known]) -> None:
-        if is_empty and known:
-            raise TopGone("it is empty, and another folder than it was: is the drive mounted?")
-        await self._database.run(partial(revising.keep_top, share=self._number, inode=self._inode))
-        self._moved_top = False
+    async def _clear(self, folder: str, name: str, old: Known | None, kind: EntryKind) -> None:
+        """Let go first what something of another kind takes the place of: a folder with all below it, and
+        what a symlink replaces, of which nobody is told.
+        """
+        if old is not None and old.kind not in (kind, "symlink"):
+            self._hashing.forget(join(folder, name))
+            self._pending.let_go((folder, name), old.kind)
+            await self._pending.flush()
+
+    async def _accept_top(self, listing: Listing, known: dict[str, Known]) -> None:
+        if doubt := self.ground.doubt(listing, known):
+            raise TopGone(doubt)
+        await self.ground.accept()
+
+    async def _accept_without_drive(self, folder: str, listing: Listing, known: dict[str, Known]) -> bool:
+        """Whether all that the drive held lies there without it: then it was copied."""
+        if names_in(listing).issuperset(known):
+            await self.ground.forget_mount(folder)
+            return True
+        self._judged.add(folder)
+        self._skip(folder, ABSENT)
+        return False
 
     # --- what is left out ---------------------------------------------------------------------------------
 
-    def _forget_skipped(self, scan: _Scan) -> None:
+    def _forget_skipped(self, scan: _Scan, listing: Listing) -> None:
         inside = join(scan.folder, "")
+        names = None if scan.names is None else {readable(name) for name in scan.names}
         for path in list(self._skipped):
             is_below = path.startswith(inside)
-            if (is_below and (scan.deep or place_of(path)[0] == scan.folder)) or path == scan.folder:
+            name, _, rest = path[len(inside) :].partition("/")
+            if names is not None:
+                is_over = is_below and name in names and not (rest and name in listing.folders)
+            else:
+                is_over = path == scan.folder or (is_below and (scan.deep or not rest))
+            if is_over:
                 del self._skipped[path]
 
     def _skip(self, path: str, reason: str) -> None:
         if len(self._skipped) < SKIPPED_SHOWN_MAX:
-            self._skipped[path] = reason
+            self._skipped[path] = str(reason)
 
     # --- hashing ------------------------------------------------------------------------------------------
 
-    def _queue(self, files: list[Scanned]) -> None:
-        batch: list[Scanned] = []
-        size = 0
-        for file in files:
-            if batch and (len(batch) == BATCH_FILES_MAX or size + file.size > BATCH_BYTES_MAX):
-                self._todo.append(batch)
-                batch, size = [], 0
-            batch.append(file)
-            size += file.size
-        if batch:
-            self._todo.append(batch)
-
     async def _submit(self, files: list[Scanned]) -> None:
-        async with self._owner.changing():
-            rows = await self._database.run(partial(revising.take_moved, share=self._number, files=files))
-            moved = [row for row in rows if row is not None]
-            self._revised = self._revised or bool(moved)
-            await self._owner.tell(_lines(moved), ())
-        small: list[Scanned] = []
-        for file, row in zip(files, rows, strict=True):
-            if row is not None or self._large.get(file.path) == file:
-                continue
-            self._total_files += 1
-            self._total_bytes += file.size
-            if file.size > SPAN_BYTES:
-                self._large[file.path] = file
-            else:
-                small.append(file)
-        if small:
-            self._running.add(asyncio.create_task(self._hash_small(small)))
-        if self._large and (self._hashing_large is None or self._hashing_large.done()):
-            self._hashing_large = asyncio.create_task(self._hash_large())
-        if len(self._running) >= _JOBS:
+        self._hashing.begin(await self._pending.take_moved(files))
+        if self._hashing.is_full:
             await self._collect(wait=True)
 
-    async def _hash_small(self, files: list[Scanned]) -> list[Outcome]:
-        await self._pace.admit(sum(file.size for file in files))
-        async with self._slots:
-            outcomes = await self._runtime.offload(
-                hash_files, self._runtime.disk, self._top, files, self._now_ns()
-            )
-        return list(zip(files, outcomes, strict=True))
-
-    async def _hash_large(self) -> None:
-        while self._large:
-            path, file = next(iter(self._large.items()))
-            outcome = await self._hash_one_large(file)
-            if self._large.get(path) == file:  # else it has changed since, and comes again
-                del self._large[path]
-                self._large_done.append((file, outcome))
-                self._owner.ready()
-
-    async def _hash_one_large(self, file: Scanned) -> Hashed | str:
-        leaves: list[tuple[bytes, int]] = []
-        for start in range(0, file.size, SPAN_BYTES):
-            end = min(file.size, start + SPAN_BYTES)
-            await self._pace.admit(end - start)
-            async with self._slots:
-                part = await self._runtime.offload(hash_span, self._runtime.disk, self._top, file, start, end)
-            self._done_bytes += end - start
-            self._current = file.path
-            self._owner.progressed()
-            if isinstance(part, str):
-                return part
-            leaves += part
-        return await self._runtime.offload(assemble, leaves, file, self._now_ns())
-
     async def _collect(self, *, wait: bool) -> None:
-        """Take in what is hashed."""
-        if self._running and wait:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-        for task in [task for task in self._running if task.done()]:
-            self._running.remove(task)
-            for file, outcome in task.result():
-                self._done_bytes += file.size
-                self._take(file, outcome)
-        done, self._large_done = self._large_done, []
-        for file, outcome in done:
+        for file, outcome in await self._hashing.collect(wait=wait):
             self._take(file, outcome)
-        self._owner.progressed()
 
     def _take(self, file: Scanned, outcome: Hashed | str) -> None:
-        self._done_files += 1
-        self._current = file.path
         folder, name = place_of(file.path)
         if outcome == CHANGED:
+            self._owner.again(folder, name)
+        elif isinstance(outcome, Passing):
+            self._skip(file.path, outcome)
             self._owner.again(folder, name)
         elif isinstance(outcome, str):
             if outcome != VANISHED:
                 self._skip(file.path, outcome)
-            self._gone[folder, name] = "file"
+            self._pending.let_go((folder, name), "file")
         else:
-            self._gone.pop((folder, name), None)
-            row = EntryRow(
-                folder, name, "file", outcome.size, outcome.mtime_ns, outcome.root.cid, outcome.root.size,
-                outcome.trusted, outcome.leaves, outcome.blocks, inode=file.inode,
-            )  # fmt: skip
-            self._add(row)
-
-    def _add(self, row: EntryRow) -> None:
-        self._rows[row.folder, row.name] = row
-        self._pending.add(row.folder)
-
-    # --- committing ---------------------------------------------------------------------------------------
-
-    async def _flush_rows(self) -> None:
-        self._flushed_at = self._now()
-        if not self._rows:
-            return
-        rows = list(self._rows.values())
-        self._rows.clear()
-        self._pending.clear()
-        async with self._owner.changing():
-            await self._database.run(partial(revising.revise, share=self._number, rows=rows, gone=()))
-            self._revised = True
-            await self._owner.tell(_lines(rows), ())
-
-    async def _flush_all(self) -> None:
-        """What is gone, too."""
-        await self._flush_rows()
-        if not self._gone:
-            return
-        if await self._stat_top() != self._inode:
-            raise TopGone("it was replaced while it was looked at")
-        gone, self._gone = self._gone, {}
-        async with self._owner.changing():
-            for place, kind in gone.items():
-                while kind == "dir" and not await self._database.run(
-                    partial(revising.prune, share=self._number, folder=join(*place))
-                ):
-                    pass
-            left = await self._database.run(
-                partial(revising.revise, share=self._number, rows=(), gone=list(gone))
-            )
-            self._revised = self._revised or bool(left)
-            await self._owner.tell((), [place for place in left if gone[place] != "symlink"])
-
-    async def _rebuild(self, *, told: bool) -> None:
-        """Build anew the nodes of the folders that changed, and of those above; then the share is another."""
-        stale = await self._database.run(partial(revising.find_stale, share=self._number))
-        if not (stale or told or self._revised):
-            return
-        lines: list[Line] = []
-        async with self._owner.changing():
-            while stale:
-                built = await self._database.run(partial(revising.rebuild, share=self._number, stale=stale))
-                lines += built.lines
-                if built.large is not None:
-                    place, links, size = built.large
-                    root, blocks = await self._runtime.offload(build_folder, links)
-                    keep = partial(
-                        revising.keep_folder,
-                        share=self._number,
-                        place=place,
-                        root=root,
-                        blocks=blocks,
-                        size=size,
-                    )
-                    lines += await self._database.run(keep)
-                if len(lines) > ROWS_MAX and stale:
-                    await self._owner.tell(lines, ())
-                    lines = []
-            skipped = tuple(Skipped(path, reason) for path, reason in self._skipped.items())
-            totals = await self._database.run(
-                partial(
-                    revising.finish, share=self._number, skipped=skipped, skipped_count=len(self._skipped)
+            self._pending.add(
+                EntryRow(
+                    folder, name, "file", outcome.size, outcome.mtime_ns, outcome.root.cid, outcome.root.size,
+                    outcome.trusted, outcome.leaves, outcome.blocks, inode=file.inode,
                 )
-            )
-            await self._owner.commit(totals, skipped, len(skipped))
-            self._revised = False
-            await self._owner.tell(lines, ())
-
-    def _now(self) -> float:
-        return self._runtime.clock.now()
-
-    def _now_ns(self) -> int:
-        return int(self._runtime.clock.wall() * 1e9)
-
-
-_JOBS: Final = 3
-"""Batches under way for one share."""
+            )  # fmt: skip
 
 
 def _compare(
@@ -529,12 +392,3 @@ def _is_same(file: Scanned, old: Known | None) -> bool:
         and old.sound
         and (old.size, old.mtime_ns) == (file.size, file.mtime_ns)
     )
-
-
-def _lines(rows: Sequence[EntryRow]) -> list[Line]:
-    return [Line(row.folder, row.name, row.kind, row.size, row.cid) for row in rows if row.kind != "symlink"]
-
-
-def _top_gone(error: OSError) -> TopGone:
-    is_told = isinstance(error, DataFolder | BadRules)
-    return TopGone(str(error) if is_told else f"it cannot be read: {error.strerror or error}")

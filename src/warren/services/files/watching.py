@@ -1,7 +1,7 @@
 """When to look at which folder of a share: a pure machine.
 
-In:  what was told of changes, and the time. Out: folders to look at, and when. What is told is a hint only:
-each look compares a folder with what is known of it.
+In:  what was told of changes, and the time. Out: names and folders to look at, and when. What is told is a
+hint only: each look compares what is there with what is known of it.
 
 A file is looked at once it was quiet for `SETTLE_S`, so that a burst of writes is one look. One that is never
 quiet is looked at all the same, more and more seldom; it holds up nothing else in its folder. Where too much
@@ -32,7 +32,7 @@ FOLDERS_MAX: Final = 1_000
 
 
 class Look(NamedTuple):
-    """A folder to look at, '/' between names, '' the top; deep: with all below.
+    """A folder to look at, '/' between names, '' the top; names: at these in it alone; deep: with all below.
 
     busy: names in it that are being written; they are left as they are known.
     """
@@ -40,6 +40,7 @@ class Look(NamedTuple):
     folder: str
     deep: bool = False
     busy: frozenset[str] = frozenset()
+    names: frozenset[str] | None = None
 
 
 class _Name:
@@ -82,13 +83,17 @@ class Watching:
         self._rest_until = 0.0
 
     def again(self, folder: str, name: str, now: float) -> None:
-        """A file changed while it was hashed."""
+        """A file changed while it was hashed, or could not be read; name '': a folder with all below."""
         wait_s, at = self._again.get((folder, name), (AGAIN_S / 2, now))
         wait_s = min(wait_s * 2, PATIENCE_MAX_S) if now - at < CALM_S else AGAIN_S
         if len(self._again) >= FOLDERS_MAX:
             self._again.clear()
         self._again[folder, name] = (wait_s, now)
-        self.changed(folder, name, now + wait_s - SETTLE_S)
+        at = now + wait_s - SETTLE_S
+        if name:
+            self.changed(folder, name, at)
+        else:
+            self.whole(folder, at, deep=True)
 
     def changed(self, folder: str, name: str, now: float) -> None:
         """Something happened to `name` in `folder`."""
@@ -123,15 +128,17 @@ class Watching:
         return max(self._rest_until, min(folder.due for folder in self._folders.values()))
 
     def take(self, now: float) -> list[Look]:
-        """The folders to look at now."""
+        """What to look at now."""
         if now < self._rest_until:
             return []
         looks: list[Look] = []
         for path, folder in list(self._folders.items()):
             if folder.due > now:
                 continue
-            self._settle(folder, now)
-            looks.append(Look(path, folder.deep, frozenset(folder.names) - self._forced(folder, now)))
+            quiet = self._settle(folder, now)
+            forced = self._forced(folder, now)
+            names = None if folder.whole else frozenset(quiet | forced)
+            looks.append(Look(path, folder.deep, frozenset(folder.names) - forced, names))
             folder.whole = folder.deep = False
             if not folder.names:
                 del self._folders[path]
@@ -141,12 +148,13 @@ class Watching:
         """What was taken is done, after so many seconds."""
         self._rest_until = now + min(took_s, REST_MAX_S)
 
-    def _settle(self, folder: _Folder, now: float) -> None:
-        """Forget the names that are quiet."""
-        for name, known in list(folder.names.items()):
-            if known.last + SETTLE_S <= now:
-                del folder.names[name]
-                self._count -= 1
+    def _settle(self, folder: _Folder, now: float) -> set[str]:
+        """Forget the names that are quiet, and return them."""
+        quiet = {name for name, known in folder.names.items() if known.last + SETTLE_S <= now}
+        for name in quiet:
+            del folder.names[name]
+        self._count -= len(quiet)
+        return quiet
 
     @staticmethod
     def _forced(folder: _Folder, now: float) -> set[str]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import ContentUnknown, LimitReached
+from warren.core.errors import ContentUnknown, LimitReached, StorageError
 from warren.core.resource import Resource
 from warren.services.resources import pdf, store
 from warren.services.resources.refs import Meant, resolve, scope_of
@@ -51,6 +51,9 @@ PAGE_WORDS: Final = 500
 NO_EXTRA: Final = (
     "PDF files are shared, but not asked for title, authors and keywords: that needs pypdf (docs/install.md)"
 )
+AGAIN_S: Final = 1.0
+AGAIN_MAX_S: Final = 60.0
+"""What could not be kept, for a full disk say, is looked at again after this, then after twice as long."""
 _log = logging.getLogger(__name__)
 
 
@@ -282,14 +285,19 @@ class Resources:
 
         added: what is new or has changed, folders too. removed: paths (SHARE/FOLDER/NAME) that are gone with
         all below, which went before the others came. A share as a whole goes under its old name when it gets
-        another: where it is shared still, it is gone through instead.
+        another: where it is shared still, it is gone through instead, and so it is where this raises
+        `StorageError`.
         """
         is_shared = any(one.path == share.path for one in self._shelf.shares())
         gone = [path for path in removed if _inner(path) or not is_shared]
         if len(gone) < len(removed):
             self._unsettled[share.path] = None
         places = [(Place(share.path, _inner(one.path)), one.cid) for one in added]
-        found = await self._state.run(lambda db: store.of_interest(db, places, PDF_ENDING))
+        try:
+            found = await self._state.run(lambda db: store.of_interest(db, places, PDF_ENDING))
+        except StorageError:
+            self.look_through(share.path)
+            raise
         if len(self._changes) + len(found) + len(gone) > CHANGES_MAX:
             self._unsettled[share.path] = None
         else:
@@ -334,24 +342,39 @@ class Resources:
         """Look through the shares that there are, and at what changes in them from then on."""
         for share in self._shelf.shares():
             self.look_through(share.path)
+        wait_s = AGAIN_S
         while True:
             await self._something_to_do.wait()
             self._something_to_do.clear()
             while self._changes or self._unsettled:
-                await self._look_at_next()
+                try:
+                    await self._look_at_next()
+                    wait_s = AGAIN_S
+                except StorageError as error:
+                    _log.warning("what is said of files cannot follow them for now: %s", error)
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(2 * wait_s, AGAIN_MAX_S)
 
     # --- inside -------------------------------------------------------------------------------------------
 
     async def _look_at_next(self) -> None:
         if self._changes:
-            place, cid = self._changes.popleft()
+            place, cid = self._changes[0]
             if cid is None:
                 await self.forget(*place)
             else:
                 await self.look_at(place.share, cid, place.path)
+            self._changes.popleft()
             return
         share = next(iter(self._unsettled))
         del self._unsettled[share]
+        try:
+            await self._look_through(share)
+        except StorageError:
+            self._unsettled[share] = None
+            raise
+
+    async def _look_through(self, share: Path) -> None:
         await self.settle(share)
         async for page in self._shelf.files_ending(share, PDF_ENDING):
             if page and not pdf.is_there():

@@ -16,7 +16,7 @@ import click
 from warren.core.errors import NotFound
 from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session, cannot_write
-from warren.frontends.printable import printable
+from warren.frontends.printable import printable, printable_json
 
 
 @click.command(
@@ -91,7 +91,7 @@ def _text(lines: Iterator[dict[str, Any]], left_out: list[dict[str, str]]) -> It
                 yield line["head"]
                 tail = line["tail"]
             case "entry":
-                yield f"{comma}\n{json.dumps(line['entry'], ensure_ascii=False)}"
+                yield f"{comma}\n{printable_json(line['entry'])}"
                 comma = ","
             case "left_out":
                 left_out.append({"what": line["what"], "reason": line["reason"]})

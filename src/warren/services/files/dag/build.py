@@ -100,10 +100,13 @@ def build_folder(entries: Iterable[Link]) -> tuple[Link, list[Block]]:
         return Link(block.cid, "", block.total), [block]
     blocks: list[Block] = []
     hashed = [(murmur3_x64_64(link.name.encode()), link) for link in links]
-    return _build_shard(hashed, 0, blocks), blocks
+    return build_shard(hashed, 0, blocks), blocks
 
 
-def _build_shard(entries: list[tuple[bytes, Link]], depth: int, blocks: list[Block]) -> Link:
+def build_shard(entries: list[tuple[bytes, Link]], depth: int, blocks: list[Block]) -> Link:
+    """The shard, nameless, of these entries, each with the hash of its name, so many levels below the root;
+    `blocks` get what it is made of. Raises `InputError` for names that no level tells apart.
+    """
     if depth == HASH_BYTES:
         raise InputError(
             "the names of a folder collide in all 64 bits of their hash", hint="rename one of them"
@@ -116,7 +119,7 @@ def _build_shard(entries: list[tuple[bytes, Link]], depth: int, blocks: list[Blo
     for place in sorted(places):
         bits |= 1 << place
         held = places[place]
-        child = held[0][1] if len(held) == 1 else _build_shard(held, depth + 1, blocks)
+        child = held[0][1] if len(held) == 1 else build_shard(held, depth + 1, blocks)
         links.append(Link(child.cid, f"{place:02X}{child.name}", child.size))
     block = encode_block(links, unixfs.encode_shard(bits))
     blocks.append(block)
