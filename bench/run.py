@@ -3,6 +3,7 @@
     python3 run.py bench [--quick] [network] [files] [start]        (all three parts when none is named)
     python3 run.py bench dht --help                                 (thousands of nodes in virtual time)
     python3 run.py bench overlay --help                             (a thousand super-peers, searched)
+    python3 run.py bench scene --help                               (a shared library on loopback)
 
 Warren, plain asyncio, js-libp2p and py-libp2p take turns (A B C A B C), so that a machine that slows down
 slows all of them. `Warren is` says how many times better Warren's median is than that line's; below 1 it is
@@ -25,6 +26,7 @@ for folder in (ROOT / "src", ROOT):
         sys.path.insert(0, str(folder))
 
 from bench.dht import main as measure_dht  # noqa: E402
+from bench.directory_scene import main as measure_scene  # noqa: E402
 from bench.file_rows import GIB, SMALL_COUNT, file_rows  # noqa: E402
 from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
 from bench.overlay import main as measure_overlay  # noqa: E402
@@ -74,6 +76,8 @@ def main() -> int:
         return measure_dht(sys.argv[2:])
     if sys.argv[1:2] == ["overlay"]:
         return measure_overlay(sys.argv[2:])
+    if sys.argv[1:2] == ["scene"]:
+        return measure_scene(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -6,8 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from tests.frontends.cli.machine import LOOPBACK, Machine
 from tests.frontends.cli.test_pages import page
-from tests.frontends.cli.test_processes import LOOPBACK, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.cli.test_processes import LOOPBACK, PROGRAM, Machine
+from tests.frontends.cli.machine import LOOPBACK, PROGRAM, Machine
 from tests.frontends.fake_node import ADDRESS, ANNA, BEN, CID, ME
 from tests.frontends.support import HANGS_S, warren
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.cli.test_processes import LOOPBACK, Machine
+from tests.frontends.cli.machine import LOOPBACK, Machine
 from tests.frontends.support import HANGS_S, warren
 
 if TYPE_CHECKING:

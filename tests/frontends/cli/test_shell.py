@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.cli.test_processes import PROGRAM, Machine, machine
+from tests.frontends.cli.machine import PROGRAM, Machine, machine
 from tests.frontends.fake_node import ANNA, ME
 from tests.frontends.support import HANGS_S, Said
 

@@ -6,7 +6,7 @@ import json
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from tests.frontends.cli.test_processes import LOOPBACK, Machine
+from tests.frontends.cli.machine import LOOPBACK, Machine
 from tests.frontends.fake_node import ANNA, BEN
 from tests.frontends.support import warren
 

@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.frontends.cli.test_processes import Machine
+from tests.frontends.cli.machine import Machine
 from tests.frontends.support import HANGS_S
 from warren.core.errors import WarrenError
 from warren.frontends.cli.client import Client
@@ -30,6 +30,7 @@ class Peer(Machine):
         super().__init__(folder, name)
         self.role = role
         self.environment |= {f"WARREN_{key.upper()}": value for key, value in settings.items()}
+        self.ready: Document = {}
         self.status: Document = {}
         self._child: subprocess.Popen[str] | None = None
 
@@ -52,7 +53,8 @@ class Peer(Machine):
         """Until it can be asked."""
         assert self._child is not None
         assert self._child.stdout is not None
-        assert json.loads(self._child.stdout.readline())["event"] == "ready"
+        self.ready = json.loads(self._child.stdout.readline())
+        assert self.ready["event"] == "ready"
         self.client = Client(Home(self.home).door(), timeout_s=HANGS_S)
         self.status = self.client.get("status")
         # There it is met again after a restart.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def line_of_three(scene: Scene) -> tuple[Peer, Peer, Peer]:
     """Super-peers that know their neighbours alone."""
-    settings = {"exchange_enabled": "false", "discovery_connections": "0"}
+    settings = {"exchange_enabled": "false", "discovery_connections": "0", "dht_mode": "off"}
     sam, sue, tom = (scene.peer(name, "super", **settings) for name in ("sam", "sue", "tom"))
     sue.begin()
     for one in (sam, tom):
