@@ -32,8 +32,8 @@ class Term:
 class Query:
     """See the module. Raises `InputError` beyond the bounds, and where it asks for nothing.
 
-    suffixes: kinds of files (`pdf`), any of which will do; `dir` finds folders; kept without case, so that all
-    who look mean the same. size_min, size_max: bytes.
+    suffixes: kinds of files (`pdf`), any of which will do; `dir` finds folders; kept without case, so that
+    all who look mean the same. size_min, size_max: bytes.
     author, domain: words of them, each a prefix. online: only what somebody online holds. limit: so many at
     most; after: skip so many of the best.
     """

@@ -22,7 +22,25 @@ from warren.services.directory.index.interface import Listed
 from warren.services.directory.index.sqlite import SqliteIndex
 
 PIECES = st.sampled_from(
-    ["Light", "house", "PDF", "Über", "ǅ", "İ", "ﬁn", "ß", "Łódź", "東京", "ไทย", "한국", "x", "2", "_a", "dir", "o'b"]
+    [
+        "Light",
+        "house",
+        "PDF",
+        "Über",
+        "ǅ",
+        "İ",
+        "ﬁn",
+        "ß",
+        "Łódź",
+        "東京",
+        "ไทย",
+        "한국",
+        "x",
+        "2",
+        "_a",
+        "dir",
+        "o'b",
+    ]
 )
 TEXTS = st.lists(PIECES, min_size=1, max_size=3).map(" ".join) | st.text(max_size=12)
 NAMES = st.lists(TEXTS, max_size=2).map(lambda many: tuple(one for one in many if one))
