@@ -50,12 +50,12 @@ LATENCY_S: Final = (0.02, 0.12)
 LOOK_S: Final = 0.001
 FRAME_BYTES: Final = 32
 """Around each message: its length, a header of Yamux, and its part of a Noise message."""
-DHT_FIND_MESSAGES: Final = 242.0
-DHT_FIND_BYTES: Final = 67_600.0
+DHT_FIND_MESSAGES: Final = 334.5
+DHT_FIND_BYTES: Final = 95_600.0
 """Of a look-up of providers in a town of a thousand whole nodes, connections that are made for it included;
 docs/performance.md, `bench dht`."""
-DHT_PROVIDE_MESSAGES: Final = 481.4
-DHT_PROVIDE_BYTES: Final = 109_200.0
+DHT_PROVIDE_MESSAGES: Final = 567.8
+DHT_PROVIDE_BYTES: Final = 135_500.0
 """Of an announcement, from the same."""
 DHT_S: Final = 1.0
 DHT_COUNT: Final = 20
