@@ -68,6 +68,10 @@ COLUMNS = (
     ("requests per look-up", "requests_mean"),
     ("s per look-up", "took_s_median"),
     ("providers found", "providers_success"),
+    ("messages of an announcement", "announcement_messages"),
+    ("kB", "announcement_kb"),
+    ("messages of a look-up of providers", "look_up_messages"),
+    ("kB", "look_up_kb"),
     ("upkeep requests per node and min", "upkeep_requests"),
     ("messages per node and min", "upkeep_messages"),
     ("connections at most", "connections_most"),
@@ -121,7 +125,10 @@ async def _measure(town: Town, plan: Plan) -> dict[str, Any]:
     _progress("all have settled")
     peers, providers = await (_at_rest(town, plan) if plan.churn_minutes is None else _in_churn(town, plan))
     _progress("all have looked")
+    announcement, look_up = await town.costs_of_providers(plan.providers, LOOK_S)
     return {
+        **announcement.summary("announcement"),
+        **look_up.summary("look_up"),
         **peers.summary(),
         "providers_success": round(providers.success, 4),
         "upkeep_requests": round(requests / per_node_and_minute, 2),

@@ -28,7 +28,7 @@ from warren.protocols.kad.messages import CLOSER_MAX, Kind, Message, PeerInfo
 from warren.protocols.kad.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from warren.config import Config
     from warren.core.multiaddr import Multiaddr
@@ -45,6 +45,8 @@ JOIN_WAIT_S = 2.0
 TURN_S = 0.001
 KEY_TRIES = 10_000
 LATENCY_S = 0.02
+QUIET_AFTER_S = 30.0
+"""Connections of a look-up are closed by then."""
 SETTLED_AGE_S = 300.0
 """Whom a look-up may be expected to find: who has been there for five minutes."""
 _SHA2_256 = b"\x12\x20"
@@ -119,6 +121,20 @@ class Tally:
             "requests_mean": round(statistics.fmean(self.requests), 1) if self.requests else math.nan,
             "took_s_median": round(quantile(self.took_s, 0.5), 3),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call adds to the traffic of the whole town: messages as they are delivered, those of new
+    connections included, and their bytes.
+    """
+
+    messages: float
+    bytes: float
+
+    def summary(self, name: str) -> dict[str, float]:
+        """The figures of a row."""
+        return {f"{name}_messages": round(self.messages, 1), f"{name}_kb": round(self.bytes / 1000, 1)}
 
 
 def quantile(values: Sequence[float], part: float) -> float:
@@ -248,6 +264,48 @@ class Town:
 
         await self._all_of(one, keys)
         return tally
+
+    async def costs_of_providers(self, keys: int, over_s: float) -> tuple[Cost, Cost]:
+        """What it costs to say that one provides a key, and to look for all who do."""
+        pairs = [(*self._chance.sample(self._settled(), 2), self._key(0)) for _ in range(keys)]
+        waiting = [iter(pairs), iter(pairs)]
+
+        async def provide() -> None:
+            provider, _, key = next(waiting[0])
+            await provider.kad.provide(key)
+
+        async def find() -> None:
+            _, asker, key = next(waiting[1])
+            async for _provider in asker.kad.find_providers(key):
+                pass
+
+        quiet = await self._cost(None, 1, over_s, Cost(0, 0))
+        per_s = Cost(quiet.messages / over_s, quiet.bytes / over_s)
+        return await self._cost(provide, keys, over_s, per_s), await self._cost(find, keys, over_s, per_s)
+
+    async def _cost(
+        self, one: Callable[[], Awaitable[None]] | None, times: int, over_s: float, per_s: Cost
+    ) -> Cost:
+        """Of each of so many, spread over a time until all is quiet again. per_s: what there is anyhow."""
+        before, began = self._traffic(), self._now()
+
+        async def later() -> None:
+            await asyncio.sleep(self._chance.uniform(0, over_s - QUIET_AFTER_S))
+            if one is not None:
+                await one()
+
+        await self._all_of(later, times)
+        await asyncio.sleep(max(began + over_s - self._now(), 0.0))
+        after, took_s = self._traffic(), self._now() - began
+        messages, sent = (
+            (end - begin - rate * took_s) / times
+            for begin, end, rate in zip(before, after, (per_s.messages, per_s.bytes), strict=True)
+        )
+        return Cost(messages, sent)
+
+    def _traffic(self) -> tuple[int, int]:
+        sent = sum(one.node.network.counts().bytes_out for one in self.residents.values())
+        return self.nodes.world.deliveries, sent
 
     async def watch_connections(self, every_s: float = 10.0) -> None:
         """Note the most connections that any node has, for ever."""

@@ -1,8 +1,8 @@
 """A thousand super-peers in one event queue: the real machines of the overlay, without sockets.
 
-`Routing`, `Deepening`, `Summaries` and the filters are the product's own, and each message is encoded as it
-goes over the wire; what is simulated is the time it takes, what the super-peers hold, and the DHT, of which
-only the cost is known here.
+`Asking`, `Routing`, `Deepening`, `Summaries` and the filters are the product's own, and each message is
+encoded as it goes over the wire; what is simulated is the time it takes, what the super-peers hold, and the
+DHT, of which only the cost is known here: it is that of whole nodes, as `bench dht` measures it.
 
 What they hold: files with Zipf-like popularity. A file of rank r is held by `TOP / r**s` super-peers, by one
 at least. Its name has two words of a topic (drawn by Zipf from a few thousand) and one of its own (which few
@@ -11,29 +11,35 @@ other files have); who searches gives its own word and one of the topic.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import heapq
-import itertools
 import random
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.overlay_flood import flood
 from warren.core.cid import Cid
 from warren.core.entry import Entry
 from warren.core.found import Found
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
-from warren.protocols.overlay.messages import Ask, Done, Hits, encode
+from warren.protocols.overlay.messages import Ask, Done, Hits, encode, split
+from warren.protocols.overlay.rounds import SECRET_BYTES, Rounds
+from warren.runtime.simulated import virtual_loop
+from warren.services.overlay.asking import Asking
 from warren.services.overlay.bloom import Counted, size_for
-from warren.services.overlay.deepening import AskRare, Deepening, DeepeningPolicy, End, Round
-from warren.services.overlay.rare import rare_words
-from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, RoutingLimits, Send
+from warren.services.overlay.deepening import Deepening, DeepeningPolicy
+from warren.services.overlay.interfaces import Holder
+from warren.services.overlay.rare import rare_words, rarest
+from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, Send
+from warren.services.overlay.spreading import of_owners
 from warren.services.overlay.summaries import LEVELS, Summaries, SummaryPolicy
+from warren.services.overlay.summarising import PROVIDE_AGAIN_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncGenerator, Coroutine, Iterable
 
 DEGREE: Final = 8
 TOP: Final = 500
@@ -44,20 +50,21 @@ LATENCY_S: Final = (0.02, 0.12)
 LOOK_S: Final = 0.001
 FRAME_BYTES: Final = 32
 """Around each message: its length, a header of Yamux, and its part of a Noise message."""
-DHT_REQUESTS: Final = 40
-"""Of a look-up of providers on three paths until the nearest twenty have answered."""
-DHT_REQUEST_BYTES: Final = 110 + FRAME_BYTES
-DHT_ANSWER_BYTES: Final = 2000 + FRAME_BYTES
-"""Twenty nearer peers with two addresses each."""
-DHT_REPLICAS: Final = 20
+DHT_FIND_MESSAGES: Final = 334.5
+DHT_FIND_BYTES: Final = 95_600.0
+"""Of a look-up of providers in a town of a thousand whole nodes, connections that are made for it included;
+docs/performance.md, `bench dht`."""
+DHT_PROVIDE_MESSAGES: Final = 567.8
+DHT_PROVIDE_BYTES: Final = 135_500.0
+"""Of an announcement, from the same."""
+DHT_S: Final = 1.0
 DHT_COUNT: Final = 20
 """Providers that are asked for."""
-DHT_S: Final = 1.0
-DIAL_BYTES: Final = 2500
-"""A connection to somebody new: TCP, Noise, Yamux and identify, both ways; such messages are counted as
-six."""
-DIAL_MESSAGES: Final = 6
-PROVIDE_EVERY_S: Final = 22 * 3600.0
+DIAL_MESSAGES: Final = 5
+DIAL_BYTES: Final = 1900
+"""A connection to somebody new: TCP, Noise, Yamux and identify, both ways (tests/bench counts them)."""
+DRAIN_S: Final = 5.0
+"""After its end what is still under way of a search comes to its own; it is counted, too."""
 POPULAR_MIN: Final = 50
 """Holders of a popular file; a middle one has two at least."""
 SESSION_S: Final = 3600.0
@@ -87,7 +94,7 @@ class Tally:
     messages: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
 
-    def count(self, kind: str, size: int, messages: int = 1) -> None:
+    def count(self, kind: str, size: float, messages: float = 1) -> None:
         self.messages[kind] += messages
         self.bytes[kind] += size
 
@@ -98,10 +105,12 @@ class Tally:
 
 @dataclass(slots=True)
 class Asked:
-    """What came of one search."""
+    """What came of one search. found, of: entries; contents, of_contents: the same without their holders."""
 
     found: int
     of: int
+    contents: int
+    of_contents: int
     tally: Tally
     took_s: float
     first_s: float
@@ -112,22 +121,9 @@ class Asked:
     def recall(self) -> float:
         return self.found / self.of
 
-
-class Queue:
-    """What happens when, in virtual time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-
-    def after(self, seconds: float, what: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), what))
-
-    def run(self) -> None:
-        while self._events:
-            self.now, _, what = heapq.heappop(self._events)
-            what()
+    @property
+    def recall_of_contents(self) -> float:
+        return self.contents / self.of_contents
 
 
 class SuperPeer:
@@ -138,7 +134,7 @@ class SuperPeer:
         self.number = number
         self.peer = peer(f"super {number}")
         self.summaries = Summaries(number + 1, town.policy, levels=town.levels)
-        self.routing = Routing(self.peer, self.summaries, RoutingLimits(hits_max=100_000))
+        self.routing = Routing(self.peer, self.summaries)
         self.files: dict[int, int] = {}
         """File -> the weak peer that has it."""
         self.gone: set[int] = set()
@@ -176,13 +172,17 @@ class SuperPeer:
                     self.counted.remove(word)
         self.summaries.set_own(self.counted.snapshot())
 
-    def look(self, query: Query, wanted: int) -> list[Found]:
+    def look(self, query: Query) -> list[Found]:
+        """What its index finds."""
         own, topic = query.terms[0].word, query.terms[1].word
         return [
             Found(peer(f"weak {self.number} {self.files[one]}"), self.town.files[one].entry, 1.0, True)
             for one in self.by_word.get(own, ())
             if self.files[one] not in self.gone and topic in self.town.files[one].words
-        ][:wanted]
+        ]
+
+    def hear(self, what: tuple[PeerId, Ask | Hits | Done]) -> None:
+        self.act(self.routing.heard(*what, self.town.now))
 
     def act(self, actions: Iterable[Any]) -> None:
         town = self.town
@@ -190,17 +190,16 @@ class SuperPeer:
             match action:
                 case Send(to, message):
                     town.send(self, to, message)
-                case Look(id_, query, wanted):
-                    town.queue.after(LOOK_S, partial(self._found, id_, query, wanted))
-                case Deliver(_, _, hits):
-                    town.deliver(hits)
-                case RoundEnded():
-                    town.ended(action)
+                case Look():
+                    town.loop.call_later(LOOK_S, self._found, action)
+                case Deliver() | RoundEnded():
+                    town.happened(action)
                 case Blame(who, what):
                     raise AssertionError(f"{who} did {what}")
 
-    def _found(self, id_: bytes, query: Query, wanted: int) -> None:
-        self.act(self.routing.found(id_, self.look(query, wanted), self.town.queue.now))
+    def _found(self, look: Look) -> None:
+        hits = of_owners(self.look(look.query), look.wanted)
+        self.act(self.routing.found(look.id, hits, self.town.now))
 
 
 class Town:
@@ -223,18 +222,26 @@ class Town:
         self.policy = SummaryPolicy(age_s=1e9)  # nothing is repeated here, and nothing lost
         self.levels, self.size_factor, self.dht = levels, size_factor, dht
         self.deepening = deepening or DeepeningPolicy()
-        self.queue = Queue()
+        self.loop = virtual_loop()
         self.files: list[File] = []
         self.supers = [SuperPeer(self, number) for number in range(nodes)]
         self.by_peer = {one.peer: one for one in self.supers}
         self.edges = regular_graph(nodes, DEGREE, self.chance)
-        self._ids = itertools.count()
         self.summary_tally = Tally()
         self._search: _Search | None = None
         self._last: dict[tuple[int, int], float] = {}
         self._fill(files, zipf)
         self._meet()
         self.provided, self.provides = self._provide(rare_words_max)
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds."""
+        return self.loop.time()
+
+    def run(self, main: Coroutine[Any, Any, None]) -> None:
+        """Until it is done, in virtual time."""
+        self.loop.run_main(main, limit_s=3600.0)
 
     # --- how it comes about -------------------------------------------------------------------------------
 
@@ -263,11 +270,11 @@ class Town:
 
     def exchange(self, tally: Tally) -> None:
         """All send the summaries that are due; time goes on by as much as they wait for changes."""
-        told = [(one, *due) for one in self.supers for due in one.summaries.due(self.queue.now)]
+        told = [(one, *due) for one in self.supers for due in one.summaries.due(self.now)]
         for one, to, summary in told:
             tally.count("summary", len(encode(summary)) + FRAME_BYTES)
-            assert self.by_peer[to].summaries.receive(one.peer, summary, self.queue.now)
-        self.queue.now += self.policy.every_s
+            assert self.by_peer[to].summaries.receive(one.peer, summary, self.now)
+        self.run(asyncio.sleep(self.policy.every_s))
 
     def churn(self) -> None:
         """What happens in the time between two summaries: some weak peers come and go."""
@@ -278,12 +285,12 @@ class Town:
 
     def summary_bytes_per_s(self, rounds: int = 3) -> float:
         """What changes cost all together, while weak peers come and go."""
-        tally, began = Tally(), self.queue.now
+        tally, began = Tally(), self.now
         for _ in range(rounds):
             self.churn()
             self.exchange(tally)
         repeats = len(self.supers) * DEGREE * self.levels * (40 + FRAME_BYTES) / self.policy.repeat_s
-        return tally.bytes["summary"] / (self.queue.now - began) + repeats
+        return tally.bytes["summary"] / (self.now - began) + repeats
 
     def _provide(self, most: int) -> tuple[dict[str, list[int]], int]:
         """Word -> who provides it in the DHT; and how many such records there are."""
@@ -300,80 +307,65 @@ class Town:
     def send(self, sender: SuperPeer, to: PeerId, message: Ask | Hits | Done) -> None:
         search = self._search
         assert search is not None
-        kind = {Ask: "ask", Hits: "hits", Done: "done"}[type(message)]
-        search.tally.count(kind, len(encode(message)) + FRAME_BYTES)
+        search.count(message)
         receiver = self.by_peer[to]
         # Messages on one stream stay in order.
         way = (sender.number, receiver.number)
-        arrives = max(self.queue.now + self.chance.uniform(*LATENCY_S), self._last.get(way, 0.0))
+        arrives = max(self.now + self.chance.uniform(*LATENCY_S), self._last.get(way, 0.0))
         self._last[way] = arrives
-        self.queue.after(
-            arrives - self.queue.now,
-            lambda: receiver.act(receiver.routing.heard(sender.peer, message, self.queue.now)),
-        )
+        self.loop.at(arrives, receiver.hear, (sender.peer, message))
 
-    def deliver(self, hits: Iterable[Found]) -> None:
+    def happened(self, event: Deliver | RoundEnded) -> None:
+        """To the search that is under way."""
         if self._search is not None:
-            self._search.deliver(hits, self.queue.now)
-
-    def ended(self, event: RoundEnded) -> None:
-        if self._search is not None:
-            self._search.round_ended(event)
+            self._search.asking.take(event)
 
     # --- searching ----------------------------------------------------------------------------------------
 
     def query_for(self, file: File) -> Query:
         return Query(terms_of(f"{file.own} {file.topic}"), limit=20)
 
-    def existing(self, asker: int, query: Query) -> dict[int, int]:
-        """Who would answer a flood, how many hits each."""
-        found = {one.number: len(one.look(query, 500)) for one in self.supers if one.number != asker}
-        return {number: count for number, count in found.items() if count}
+    def existing(self, asker: int, query: Query) -> dict[int, list[Found]]:
+        """Who would answer a flood, and with what."""
+        found = {one.number: one.look(query) for one in self.supers if one.number != asker}
+        return {number: hits for number, hits in found.items() if hits}
 
     def search(self, asker: int, query: Query, ttl: int) -> Asked:
         """Search as the product does."""
-        there = sum(self.existing(asker, query).values())
+        there = [hit for hits in self.existing(asker, query).values() for hit in hits]
         search = self._search = _Search(self, self.supers[asker], query, ttl)
-        search.step()
-        self.queue.run()
+        self.run(search.run())
         self._search = None
-        self.queue.now += 1.0
-        of = min(query.limit, there)
-        return Asked(min(len(search.hits), of), of, search.tally, search.took_s, search.first_s, search.curve)
+        of = min(query.limit, len(there))
+        of_contents = min(query.limit, len({hit.entry.cid for hit in there}))
+        contents = len({hit.entry.cid for hit in search.hits})
+        return Asked(
+            min(len(search.hits), of),
+            of,
+            min(contents, of_contents),
+            of_contents,
+            search.tally,
+            search.took_s,
+            search.first_s,
+            search.curve,
+        )
 
     def flood(self, asker: int, query: Query) -> tuple[Tally, list[tuple[int, int]]]:
-        """What a full flood costs whose hits come back the shortest way, and that nobody confirms; and how
-        its hits grow with its messages, ring by ring.
-        """
-        depths, tally = self.depths(asker), Tally()
-        rings, there = Counter(depths.values()), self.existing(asker, query)
-        ask = Ask(bytes(16), 1, 7, 7, 20, 5000, query)
-        size, curve, found = len(encode(ask)) + FRAME_BYTES, [(0, 0)], 0
-        for depth in range(max(rings) + 1):
-            asks = rings[depth] * (DEGREE - (depth > 0))
-            for number in (one for one in there if depths[one] == depth):
-                hits = tuple(self.supers[number].look(query, 500))
-                answer = len(encode(Hits(bytes(16), self.supers[number].peer, hits))) + FRAME_BYTES
-                tally.count("hits", depth * answer, depth)
-                found += len(hits)
-            curve.append((sum(tally.messages.values()), found))
-            tally.count("ask", asks * size, asks)
-        return tally, curve
-
-    def depths(self, start: int) -> dict[int, int]:
-        """Hops from one super-peer to each."""
-        neighbours = defaultdict(list)
-        for a, b in self.edges:
-            neighbours[a].append(b)
-            neighbours[b].append(a)
-        depths, queue = {start: 0}, deque([start])
-        while queue:
-            here = queue.popleft()
-            for other in neighbours[here]:
-                if other not in depths:
-                    depths[other] = depths[here] + 1
-                    queue.append(other)
-        return depths
+        """What a full flood costs that nobody confirms; and how its hits grow with its messages."""
+        there, id_ = self.existing(asker, query), bytes(16)
+        answers = {
+            number: [
+                (len(part.hits), len(encode(part)) + FRAME_BYTES)
+                for part in split(id_, self.supers[number].peer, hits)
+            ]
+            for number, hits in there.items()
+        }
+        size = len(encode(Ask(id_, 1, 7, 7, query.limit, 5000, query))) + FRAME_BYTES
+        run = flood(self.edges, asker, answers, lambda: self.chance.uniform(*LATENCY_S))
+        tally = Tally()
+        tally.count("ask", run.asks * size, run.asks)
+        tally.count("hits", run.hit_bytes, run.hit_messages)
+        return tally, run.curve
 
     def dht_find(self, text: str, asker: int) -> list[int]:
         """Twenty of those who provide a word."""
@@ -382,77 +374,67 @@ class Town:
 
     def upkeep_per_s(self) -> tuple[float, float]:
         """Messages and bytes of saying in the DHT who has which rare words, for all together."""
-        messages = 2 * DHT_REQUESTS + 2 * DHT_REPLICAS
-        size = lookup_bytes() + DHT_REPLICAS * (DHT_REQUEST_BYTES + 150)
-        return self.provides * messages / PROVIDE_EVERY_S, self.provides * size / PROVIDE_EVERY_S
+        each_s = self.provides / PROVIDE_AGAIN_S
+        return each_s * DHT_PROVIDE_MESSAGES, each_s * DHT_PROVIDE_BYTES
 
 
 class _Search:
-    """One search: what the product's `Overlay.search` does, in virtual time."""
+    """One search with the product's `Asking`; this is what `Overlay` is around it. It is the DHT, too, of
+    which `find` alone is asked.
+    """
 
     def __init__(self, town: Town, asker: SuperPeer, query: Query, ttl: int) -> None:
-        self.town, self.asker, self.query = town, asker, query
-        self.id = next(town._ids).to_bytes(16, "big")
-        holders = {term.word: asker.summaries.holders(term.word) for term in query.terms}
-        self.rare = min(holders, key=lambda one: (holders[one], -len(one)))
-        rare = town.dht and holders[self.rare] <= 1
-        self.machine = Deepening(ttl, query.limit, town.deepening, rare=rare)
+        self.town, self.asker = town, asker
+        self.word = rarest(query, asker.summaries.holders) if town.dht else None
+        self.asking = Asking(
+            Rounds(town.chance.randbytes(SECRET_BYTES)),
+            asker.peer,
+            query,
+            Deepening(ttl, town.deepening, rare=self.word is not None),
+            lambda ask: asker.act(asker.routing.ask(ask, town.now)),
+            lambda: town.now,
+            neighbours=len(asker.routing.neighbours),
+        )
         self.tally = Tally()
-        self.hits: set[tuple[PeerId, str]] = set()
+        self.hits: list[Found] = []
         self.curve: list[tuple[int, int]] = [(0, 0)]
-        self.ring = 0
-        self.began = town.queue.now
         self.took_s = self.first_s = 0.0
-        self.over = False
 
-    def deliver(self, hits: Iterable[Found], now: float) -> None:
-        self.first_s = self.first_s or now - self.began
-        self.hits.update((hit.owner, hit.entry.path) for hit in hits)
-        self.curve.append((sum(self.tally.messages.values()), len(self.hits)))
-        if len(self.hits) >= self.query.limit and not self.over:
-            self._end()
+    async def run(self) -> None:
+        began = self.town.now
+        async with aclosing(self.asking.run(self, self.word, self._ask_guest)) as found:
+            async for one in found:
+                if isinstance(one, Found):
+                    self.first_s = self.first_s or self.town.now - began
+                    self.hits.append(one)
+                    self.curve.append((sum(self.tally.messages.values()), len(self.hits)))
+        self.asker.routing.end(self.asking.id)
+        self.took_s = self.town.now - began
+        await asyncio.sleep(DRAIN_S)
 
-    def round_ended(self, event: RoundEnded) -> None:
-        if not self.over and event.id == self.id:
-            self.ring = event.ring
-            self.step()
+    def count(self, message: Ask | Hits | Done) -> None:
+        kind = {Ask: "ask", Hits: "hits", Done: "done"}[type(message)]
+        self.tally.count(kind, len(encode(message)) + FRAME_BYTES)
 
-    def step(self) -> None:
-        town, now = self.town, self.town.queue.now
-        match self.machine.next(len(self.hits), self.ring):
-            case Round(number, ttl, breadth):
-                wanted = self.query.limit - len(self.hits)
-                ask = Ask(self.id, number, ttl, breadth, wanted, 5000, self.query)
-                self.asker.act(self.asker.routing.ask(ask, now))
-            case AskRare():
-                self.tally.count("dht", lookup_bytes(), 2 * DHT_REQUESTS)
-                town.queue.after(DHT_S, self._ask_providers)
-            case End():
-                self._end()
+    async def provide(self, word: str) -> None:
+        raise NotImplementedError(f"{word} is not provided while somebody searches")
 
-    def _ask_providers(self) -> None:
-        town = self.town
-        for number in town.dht_find(self.rare, self.asker.number):
-            guest = town.supers[number]
-            ask = Ask(self.id, 0, 1, 0, self.query.limit, 3000, self.query)
-            self.tally.count("dht", DIAL_BYTES, DIAL_MESSAGES)
-            self.tally.count("ask", len(encode(ask)) + FRAME_BYTES)
-            hits = tuple(guest.look(self.query, self.query.limit))
-            if hits:
-                self.tally.count("hits", len(encode(Hits(self.id, guest.peer, hits))) + FRAME_BYTES)
-            self.tally.count("done", len(encode(Done(self.id, 0, 1))) + FRAME_BYTES)
-            self.deliver(hits, town.queue.now) if hits else None
-        self._end()
+    async def find(self, word: str) -> AsyncGenerator[Holder, None]:
+        self.tally.count("dht", DHT_FIND_BYTES, DHT_FIND_MESSAGES)
+        await asyncio.sleep(DHT_S)
+        for number in self.town.dht_find(word, self.asker.number):
+            yield Holder(self.town.supers[number].peer, ())
 
-    def _end(self) -> None:
-        self.over = True
-        self.took_s = self.town.queue.now - self.began
-        self.asker.routing.end(self.id)
-
-
-def lookup_bytes() -> int:
-    """Of a look-up in the DHT; half of whom it asks are connected already."""
-    return DHT_REQUESTS * (DHT_REQUEST_BYTES + DHT_ANSWER_BYTES) + DHT_REQUESTS // 2 * DIAL_BYTES
+    async def _ask_guest(self, holder: Holder, ask: Ask, timeout_s: float) -> AsyncGenerator[Hits, None]:
+        del timeout_s
+        guest = self.town.by_peer[holder.peer]
+        self.tally.count("dht", DIAL_BYTES, DIAL_MESSAGES)
+        self.count(ask)
+        await asyncio.sleep(4 * self.town.chance.uniform(*LATENCY_S))  # to connect takes a round trip, too
+        for part in split(ask.id, guest.peer, of_owners(guest.look(ask.query), ask.wanted)):
+            self.count(part)
+            yield part
+        self.count(Done(ask.id, 1, 1))
 
 
 def regular_graph(nodes: int, degree: int, chance: random.Random) -> list[tuple[int, int]]:

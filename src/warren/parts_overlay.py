@@ -54,6 +54,10 @@ class RareInDht:
         if not (await self._kad.provide(key_of(word))).stored:
             raise ConnectionFailed("nobody in the DHT took the record")
 
+    def withdraw(self, word: str) -> None:
+        """Say so no more, when this node is asked."""
+        self._kad.withdraw(key_of(word))
+
     async def find(self, word: str) -> AsyncGenerator[Holder, None]:
         """Who says so."""
         providers = self._kad.find_providers(key_of(word), _HOLDERS_MAX)

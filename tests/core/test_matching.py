@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,4 +61,4 @@ def test_folders_are_asked_for_by_their_kind() -> None:
     ],
 )
 def test_a_search_may_begin_where_no_space_is_and_need_no_foreign_keys(name: str, words: str) -> None:
-    assert matches(Query(terms_of(words)), replace(FILE, path=f"Maps/{name}"))
+    assert matches(Query(terms_of(words)), FILE._replace(path=f"Maps/{name}"))

@@ -27,6 +27,10 @@ NAME_CHARS_MAX: Final = 120
 NAMES_MAX: Final = 32
 """Authors; knowledge domains; tags: so many of each."""
 PATH_BYTES_MAX: Final = 4096
+SIZE_MAX: Final = (1 << 63) - 1
+"""Bytes of a file. Attack: numbers that no database holds."""
+CID_BYTES_MAX: Final = 64
+"""Attack: content ids of any length, which everybody keeps. Those of SHA2-256 have 36 bytes."""
 
 
 class MetadataMessage(Protocol):
@@ -126,3 +130,23 @@ class Entry(NamedTuple):
         """What kind of file the name says it is: `pdf`, without dot and case; empty where it says nothing."""
         stem, dot, suffix = self.name.rpartition(".")
         return suffix.lower() if self.kind == "file" and dot and stem else ""
+
+
+def check_told(path: str, size: int, cid: bytes) -> None:
+    """Whether an entry may be told to others, or taken from them. Raises `InputError` for one that is called
+    nothing or too much, leads anywhere but down, or has numbers that cannot be.
+    """
+    if size > SIZE_MAX or len(cid) > CID_BYTES_MAX:
+        raise InputError("an entry whose size or content id is out of range")
+    if not is_entry_path(path):
+        raise InputError("an entry that is called nothing, too much, or leads out")
+
+
+def is_entry_path(path: str) -> bool:
+    """Whether an entry can be called so."""
+    return (
+        len(path.encode()) <= PATH_BYTES_MAX
+        and "//" not in f"/{path}/"
+        and not (".." in path and ".." in path.split("/"))
+        and "\0" not in path
+    )

@@ -1,7 +1,8 @@
 """Whether an entry is what a query asks for. Pure.
 
-In:  a query, an entry as somebody else sent it. Out: yes or no. It is generous where indexes may differ (the
-whole path and all that is said count), so it refuses only what no honest index would give.
+In:  a query, an entry as somebody else sent it. Out: yes or no. It is generous where indexes may differ (all
+that is said counts, and the beginning of every word), so it refuses only what no honest index would give.
+Texts are taken apart as indexes do it, folders apart from the name: each may have only so many words.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def matches(query: Query, entry: Entry) -> bool:
     said = entry.metadata
     if not (_all_begin(query.author, said.authors) and _all_begin(query.domain, said.domains)):
         return False
-    one_text = (entry.path, said.title, said.abstract, said.licence)
+    folder, _, name = entry.path.rpartition("/")
+    one_text = (folder, name, said.title, said.abstract, said.licence)
     found = _words([*one_text, *said.authors, *said.domains, *said.tags])
     return all(
         word in found if term.whole else _begins(word, found)

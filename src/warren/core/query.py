@@ -34,7 +34,8 @@ class Term:
 class Query:
     """See the module. Raises `InputError` beyond the bounds, and where it asks for nothing.
 
-    suffixes: kinds of files (`pdf`), any of which will do; `dir` finds folders. size_min, size_max: bytes.
+    suffixes: kinds of files (`pdf`), any of which will do; `dir` finds folders; kept without case, so that
+    all who look mean the same. size_min, size_max: bytes.
     author, domain: words of them, each a prefix. online: only what somebody online holds. limit: so many at
     most; after: skip so many of the best.
     """
@@ -50,6 +51,8 @@ class Query:
     after: int = 0
 
     def __post_init__(self) -> None:
+        suffixes = tuple(suffix.lower() for suffix in self.suffixes if suffix)
+        object.__setattr__(self, "suffixes", suffixes)
         if not (self.terms or self.suffixes or self.author or self.domain):
             raise InputError(
                 "the search has no word in it",

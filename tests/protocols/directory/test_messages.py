@@ -165,6 +165,21 @@ def test_calls_that_are_refused(data: bytes) -> None:
         b"",
         b"\xff",
         _answer(hits=pb.Hits(hits=[pb.Hit(owner=key(1).peer_id.to_bytes(), entry=GOOD)] * (HITS_MAX + 1))),
+        _answer(held=pb.Held(audiences=b"short")),
+        _answer(held=pb.Held(epoch=1 << 63)),
+        _answer(held=pb.Held(epoch=1, seq=1 << 63)),
+        _answer(refused=pb.Refused(epoch=1 << 63)),
+        _answer(online=pb.Online(online=[True] * (PRESENCE_PEERS_MAX + 1))),
+    ],
+)
+def test_answers_that_are_refused(data: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        read_answer(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
         _answer(hits=pb.Hits(hits=[pb.Hit(owner=b"nobody", entry=GOOD)])),
         _answer(hits=pb.Hits(hits=[pb.Hit(owner=key(1).peer_id.to_bytes(), entry=GOOD, score=float("nan"))])),
         _hit(path=""),
@@ -180,16 +195,12 @@ def test_calls_that_are_refused(data: bytes) -> None:
         _hit(cid=b"x" * 100),
         _hit(metadata=pb.Metadata(title="x" * 301)),
         _hit(metadata=pb.Metadata(abstract="x" * 30_000)),
-        _answer(held=pb.Held(audiences=b"short")),
-        _answer(held=pb.Held(epoch=1 << 63)),
-        _answer(held=pb.Held(epoch=1, seq=1 << 63)),
-        _answer(refused=pb.Refused(epoch=1 << 63)),
-        _answer(online=pb.Online(online=[True] * (PRESENCE_PEERS_MAX + 1))),
     ],
 )
-def test_answers_that_are_refused(data: bytes) -> None:
-    with pytest.raises(ProtocolViolation):
-        read_answer(data)
+def test_a_bad_hit_costs_itself_alone(data: bytes) -> None:
+    good = Found(key(1).peer_id, entry("a"), 1.0, online=True)
+    with_good = data + answer_to_bytes(HitsAnswer((good,)))  # as protobuf puts lists together
+    assert read_answer(with_good) == HitsAnswer((good,), bad=1)
 
 
 def test_a_reason_of_a_later_version_is_one_that_is_not_known() -> None:

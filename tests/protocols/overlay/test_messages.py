@@ -46,7 +46,7 @@ ENTRY = Entry("share/light.pdf", "file", 5, Cid.raw_sha256(hashlib.sha256(b"x").
 ALL = (
     Join(),
     Ask(ID, 2, 5, 3, 7, 4000, QUERY),
-    Ask(ID, 2, 5, 3, 50, 4000, Query(terms_of("light"))),
+    Ask(ID, 2, 5, 3, 50, 4000, Query(terms_of("light")), bytes(16)),
     Hits(ID, PEER, (Found(PEER, ENTRY, 1.5, True), Found(PEER, Entry("a", "dir", 0, ENTRY.cid), 0.0, False))),
     Done(ID, 2, 3, 4, 5),
     Done(ID, 2, refused=True),
@@ -61,7 +61,7 @@ def test_it_comes_out_as_it_went_in(message: Message) -> None:
 
 
 def ask(**changes: object) -> bytes:
-    fields = {"id": ID, "ttl": 3, "wanted": 5, "search": pb.Search(terms=[pb.Term(word="x")])}
+    fields = {"id": ID, "round": 1, "ttl": 3, "wanted": 5, "search": pb.Search(terms=[pb.Term(word="x")])}
     return pb.Message(ask=pb.Ask(**{**fields, **changes})).SerializeToString()  # type: ignore[arg-type]
 
 
@@ -79,6 +79,8 @@ def hits(**changes: object) -> bytes:
         ask(id=b"short"),
         ask(ttl=0),
         ask(ttl=messages.TTL_MAX + 1),
+        ask(round=0),
+        ask(round=messages.ROUNDS_MAX + 1),
         ask(search=pb.Search()),
         ask(search=pb.Search(terms=[pb.Term(word="")])),
         ask(search=pb.Search(terms=[pb.Term(word="x" * 41)])),
@@ -89,6 +91,12 @@ def hits(**changes: object) -> bytes:
         hits(cid=b"nothing"),
         hits(path=""),
         hits(path="x" * 4097),
+        hits(path="../a"),
+        hits(path="a//b"),
+        hits(path="/a"),
+        hits(path="a\0b"),
+        hits(size=1 << 63),
+        hits(cid=b"\x01\x55\x00\x40" + bytes(64)),
         hits(metadata=pb.Metadata(title="x" * 301)),
         pb.Message(hits=pb.Hits(id=ID, responder=b"")).SerializeToString(),
         pb.Message(hits=pb.Hits(id=ID, hits=[pb.Hit()] * (HITS_MAX + 1))).SerializeToString(),
@@ -133,6 +141,12 @@ def test_a_hit_that_fits_into_no_message_is_left_out() -> None:
     many = Metadata(large.title, large.abstract, large.tags, large.tags, large.tags)
     entry = Entry("a" * 4096, "file", 1, ENTRY.cid, many)
     assert list(split(ID, PEER, [Found(PEER, entry, 1.0, True)])) == []
+
+
+def test_a_hit_that_nobody_takes_is_left_out() -> None:
+    good = Found(PEER, ENTRY, 1.5, True)
+    bad = [Found(PEER, Entry(path, "file", 1, ENTRY.cid), 1.0, True) for path in ("a" * 4097, "../a")]
+    assert list(split(ID, PEER, [*bad, good])) == [Hits(ID, PEER, (good,))]
 
 
 def test_mutations_raise_nothing_else() -> None:

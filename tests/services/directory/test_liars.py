@@ -351,6 +351,20 @@ def test_poisoned_hits_are_dropped(caplog: pytest.LogCaptureFixture, role: str) 
     assert named(caplog, liar) == [f"{liar} named 64 hits that nobody asked for, or of others"]
 
 
+def test_hits_that_are_none_cost_not_the_others_of_the_same_answer(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> PeerId:
+        async with town("weak", "super") as place:
+            await place.connect((0, 1))
+            owner, good = place[1].peer_id, entry("map.txt").entry
+            bad = [Entry(path, "file", 1, good.cid) for path in ("../map.txt", "a//map.txt")]
+            lie(place, 1, HitsAnswer(tuple(Found(owner, one, 1.0, online=True) for one in (*bad, good))))
+            assert await names(place[0], "map") == ["map.txt"]
+            return owner
+
+    sender = run(scenario())
+    assert named(caplog, sender) == [f"{sender} names 2 hits that are none"]
+
+
 @pytest.mark.parametrize("what", ["hits", "empty", "counts"])
 def test_answers_without_end_are_cut_off_and_others_are_heard(
     caplog: pytest.LogCaptureFixture, what: str

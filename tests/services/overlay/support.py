@@ -13,6 +13,7 @@ from warren.core.found import Found
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
 from warren.protocols.overlay.messages import Ask, decode, encode
+from warren.protocols.overlay.rounds import Rounds
 from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, Send
 
 if TYPE_CHECKING:
@@ -21,20 +22,25 @@ if TYPE_CHECKING:
     from warren.services.overlay.routing import RoutingLimits
 
 QUERY = Query(terms_of("lighthouse"), limit=20)
-ID = bytes(range(16))
+ROUNDS = Rounds(bytes(range(16)))
+ID = ROUNDS.id
 
 
 def peer(number: int) -> PeerId:
     return PeerId(b"\x00\x24\x08\x01\x12\x20" + hashlib.sha256(b"%d" % number).digest())
 
 
-def hit(number: int = 0, path: str = "lighthouse.pdf") -> Found:
-    entry = Entry(path, "file", 1, Cid.raw_sha256(hashlib.sha256(path.encode()).digest()))
+def hit(number: int = 0, path: str = "lighthouse.pdf", content: object = None) -> Found:
+    """Of an owner of that number; its content, too, unless it is given."""
+    digest = hashlib.sha256(
+        f"{path} {number}".encode() if content is None else f"{content}".encode()
+    ).digest()
+    entry = Entry(path, "file", 1, Cid.raw_sha256(digest))
     return Found(peer(1000 + number), entry, 1.0, True)
 
 
 def ask(round_: int = 1, ttl: int = 3, breadth: int = 0, wanted: int = 20, left_ms: int = 5000) -> Ask:
-    return Ask(ID, round_, ttl, breadth, wanted, left_ms, QUERY)
+    return Ask(ID, round_, ttl, breadth, wanted, left_ms, QUERY, ROUNDS.proof(round_))
 
 
 class Everywhere:
@@ -99,7 +105,7 @@ class Net:
                     self.streams.setdefault((number, self.numbers[to]), deque()).append(message)
                 case Look():
                     self.looks.append((number, action))
-                case Deliver(_, responder, hits):
+                case Deliver(_, _, responder, hits):
                     self.delivered += [(responder, one) for one in hits]
                 case RoundEnded():
                     self.ended.append(action)

@@ -20,6 +20,7 @@ from warren.services.overlay.bloom import (
     difference,
     empty,
     flip,
+    keys_of,
     probe_of,
     size_for,
     union,
@@ -53,6 +54,25 @@ def test_what_is_taken_out_is_as_if_it_had_never_been_in(words: set[str], others
     for word in others - words:
         counted.remove(word)
     assert counted.snapshot() == filled(words)
+
+
+@given(WORDS, st.integers(10, 16))
+def test_a_smaller_one_denies_nothing_either(words: set[str], bits_log2: int) -> None:
+    one = filled(words, bits_log2)
+    small = one.compact()
+    assert small.bits_log2 <= bits_log2
+    assert all(small.has_word(word) for word in words)
+    assert small.compact() == small
+    assert small.bits_log2 == 10 or small.density >= bloom.SPARSE
+
+
+def test_filters_of_the_size_that_own_ones_have_stay_as_they_are() -> None:
+    chance = random.Random(1)
+    words = {"".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(3000)}
+    keys = sum(len(keys_of(word)) for word in words)
+    for larger in (0, 1):
+        one = filled(words, size_for(keys) + larger)
+        assert one.compact() is one
 
 
 def test_counters_that_are_full_stay() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tests.services.directory.town import until
 from tests.services.overlay.test_whole_nodes import NEWS_S, ask, overlay, supers
 from warren import testing
 from warren.core.errors import ConnectionFailed
@@ -14,6 +16,8 @@ from warren.services.overlay.interfaces import Holder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import pytest
 
     from tests.services.directory.town import Town
 
@@ -29,6 +33,9 @@ class Dht:
         if self.broken:
             raise ConnectionFailed("nobody is there")
         self.provided.setdefault(word, []).append(self.number)
+
+    def withdraw(self, word: str) -> None:
+        self.provided[word].remove(self.number)
 
     async def find(self, word: str) -> AsyncGenerator[Holder, None]:
         if self.broken:
@@ -91,5 +98,52 @@ def test_a_word_is_said_again_when_it_could_not_be() -> None:
             assert provided["lighthouse"] == [1]
             await asyncio.sleep(3600)
             assert provided["lighthouse"] == [1]
+
+    testing.run(main())
+
+
+def test_words_that_come_and_go_with_their_owners_are_not_said_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(summarising, "PROVIDE_AGAIN_S", 1000.0)
+
+    async def main() -> None:
+        async with supers(2, [(0, 1)]) as town:
+            provided, _ = with_dht(town)
+            overlay(town, 1).set_active(False)
+            await asyncio.sleep(1)
+            overlay(town, 1).set_active(True)
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(summarising.PROVIDE_AFTER_S + 30)
+            assert provided["lighthouse"] == [1]
+            (share,) = town[1].shares()
+            await town[1].unshare(share.name)
+            await until(lambda: provided["lighthouse"] == [])
+            await town.share(1, "lighthouse.pdf")
+            await asyncio.sleep(2 * summarising.PROVIDE_AFTER_S)
+            assert provided["lighthouse"] == []  # those who were told keep it meanwhile
+            await asyncio.sleep(summarising.PROVIDE_AGAIN_S)
+            assert provided["lighthouse"] == [1]
+
+    testing.run(main())
+
+
+def test_an_owner_with_other_words_each_minute_does_not_fill_the_dht(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summarising, "PROVIDED_MAX", 2)
+
+    async def main() -> None:
+        async with supers(2, [(0, 1)]) as town:
+            provided, _ = with_dht(town)
+            overlay(town, 1)._config = replace(overlay(town, 1)._config, rare_words=1)
+            overlay(town, 1).set_active(False)
+            await asyncio.sleep(1)
+            overlay(town, 1).set_active(True)
+            for number in range(4):
+                await town.share(1, f"lighthouse{number}")
+                await asyncio.sleep(summarising.PROVIDE_AFTER_S + 10)
+                (share,) = town[1].shares()
+                await town[1].unshare(share.name)
+                await asyncio.sleep(NEWS_S)
+            assert set(provided) == {"lighthouse0", "lighthouse1"}
 
     testing.run(main())

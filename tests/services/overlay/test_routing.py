@@ -4,6 +4,7 @@ liars."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,12 @@ from hypothesis import strategies as st
 from tests.services.overlay.support import ID, QUERY, Everywhere, Net, Nowhere, ask, hit, peer
 from warren.protocols.overlay.messages import Ask, Done, Hits
 from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, RoutingLimits, Send
+from warren.services.overlay.spreading import HOLDERS_MAX, HOLDERS_OF_SOURCE_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.core.found import Found
 
 EDGES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30)
 
@@ -162,6 +169,36 @@ def test_the_same_round_again_is_done_at_once() -> None:
     assert one.heard(peer(2), ask(round_=1), 0.0) == [Send(peer(2), Done(ID, 1))]
 
 
+@pytest.mark.parametrize("round_", [2, 2**32 - 1])
+def test_nobody_else_can_take_a_query_away_from_its_asker(round_: int) -> None:
+    asker, liar, holder = peer(1), peer(2), peer(3)
+    one = asked_by(1, wanted=20, neighbours=3)
+    for proof in (b"", ID, bytes(16)):
+        assert one.heard(liar, replace(ask(), round=round_, proof=proof), 0.1) == [
+            Blame(liar, "a round that nobody began"),
+            Send(liar, Done(ID, round_, refused=True)),
+        ]
+    assert one.heard(holder, Hits(ID, holder, (hit(3),)), 0.2) == [Send(asker, Hits(ID, holder, (hit(3),)))]
+    for number in (2, 3):
+        one.heard(liar, Done(ID, number - 1), 0.3)
+        one.heard(holder, Done(ID, number - 1), 0.3)
+        wider = one.heard(asker, ask(round_=number, ttl=2 + number, breadth=number), 0.4)
+        assert {one.peer for one in wider if isinstance(one, Send)} == {liar, holder}
+
+
+def test_late_hits_of_a_round_are_not_held_against_the_next_one() -> None:
+    one = machine(1)
+    one.ask(ask(wanted=2), 0.0)
+    one.expire(60.0)
+    one.ask(ask(round_=2, wanted=2, breadth=1), 60.0)
+    late, more = Hits(ID, peer(5), (hit(1), hit(2))), Hits(ID, peer(5), (hit(3), hit(4)))
+    for hits in (late, more):
+        assert one.heard(peer(1), hits, 61.0) == [Deliver(ID, peer(1), peer(5), hits.hits)]
+    assert one.heard(peer(1), Hits(ID, peer(5), (hit(5),)), 61.0) == [
+        Blame(peer(1), "more hits than were asked for")
+    ]
+
+
 def test_our_own_query_that_comes_back_is_done_at_once() -> None:
     one = machine(1, 2)
     one.ask(ask(), 0.0)
@@ -184,22 +221,99 @@ def test_a_guest_is_answered_from_here_alone() -> None:
     assert one.found(ID, [], 0.0) == [Send(peer(9), Done(ID, 1, asked=1, skipped=1))]
 
 
+def passed_on(actions: Sequence[object]) -> list[Found]:
+    """The hits that go to neighbours."""
+    messages = [one.message for one in actions if isinstance(one, Send)]
+    return [one for message in messages if isinstance(message, Hits) for one in message.hits]
+
+
+def asked_by(number: int, *, wanted: int, neighbours: int) -> Routing:
+    """One that was asked by a neighbour, has nothing, and asks all others."""
+    one = machine(*range(1, neighbours + 1))
+    one.heard(peer(number), ask(wanted=wanted), 0.0)
+    one.found(ID, [], 0.0)
+    return one
+
+
 def test_hits_come_once_and_no_more_than_wanted() -> None:
-    one = machine(1, 2)
-    one.ask(ask(wanted=2), 0.0)
-    three = Hits(ID, peer(5), (hit(1), hit(2)))
-    assert one.heard(peer(1), three, 0.0) == [Deliver(ID, peer(5), (hit(1), hit(2)))]
-    assert one.heard(peer(2), three, 0.0) == []
-    assert one.heard(peer(2), Hits(ID, peer(6), (hit(3),)), 0.0) == [
+    one = asked_by(1, wanted=2, neighbours=3)
+    two = Hits(ID, peer(5), (hit(1), hit(2)))
+    assert passed_on(one.heard(peer(2), two, 0.0)) == [hit(1)]  # the other may be another's
+    assert passed_on(one.heard(peer(3), two, 0.0)) == [hit(2)]
+    assert one.heard(peer(3), Hits(ID, peer(6), (hit(3),)), 0.0) == [
+        Blame(peer(3), "more hits than were asked for")
+    ]
+
+
+def test_contents_are_counted_and_not_entries() -> None:
+    one = asked_by(1, wanted=2, neighbours=2)
+    holders = [hit(number, content="same") for number in range(9)]
+    assert passed_on(one.heard(peer(2), Hits(ID, peer(5), tuple(holders)), 0.0)) == holders
+    assert passed_on(one.heard(peer(2), Hits(ID, peer(5), (hit(9),)), 0.0)) == [hit(9)]
+    assert passed_on(one.heard(peer(2), Hits(ID, peer(6), (hit(10, content="same"),)), 0.0))
+    assert one.heard(peer(2), Hits(ID, peer(5), (hit(11),)), 0.0) == [
         Blame(peer(2), "more hits than were asked for")
     ]
+
+
+def test_one_content_without_end_is_more_than_was_asked_for() -> None:
+    one = asked_by(1, wanted=1, neighbours=2)
+    copies = Hits(ID, peer(5), tuple(hit(number, content="same") for number in range(HOLDERS_MAX)))
+    assert len(passed_on(one.heard(peer(2), copies, 0.0))) == HOLDERS_OF_SOURCE_MAX
+    assert one.heard(peer(2), copies, 0.0) == [Blame(peer(2), "more hits than were asked for")]
+
+
+def test_who_makes_up_as_many_hits_as_are_wanted_hides_no_others() -> None:
+    one = asked_by(1, wanted=4, neighbours=3)
+    lies, truth = [hit(number) for number in range(4)], [hit(number) for number in (7, 8)]
+    assert passed_on(one.heard(peer(2), Hits(ID, peer(2), tuple(lies)), 0.0)) == lies[:2]
+    assert one.heard(peer(2), Done(ID, 1), 0.0) == []
+    assert passed_on(one.heard(peer(3), Hits(ID, peer(3), tuple(truth)), 0.0)) == truth
+    assert one.heard(peer(3), Done(ID, 1), 0.0) == [Send(peer(1), Done(ID, 1, asked=1))]
+
+
+@pytest.mark.parametrize("ends", ["all are done", "the deadline"])
+def test_what_waited_for_others_comes_in_the_end(ends: str) -> None:
+    one = asked_by(1, wanted=4, neighbours=3)
+    hits = [hit(number) for number in range(4)]
+    assert passed_on(one.heard(peer(2), Hits(ID, peer(5), tuple(hits)), 0.0)) == hits[:2]
+    one.heard(peer(2), Done(ID, 1), 0.0)
+    last = one.heard(peer(3), Done(ID, 1), 0.0) if ends == "all are done" else one.expire(60.0)
+    assert passed_on(last[:-1]) == hits[2:]
+    assert last[-1] == Send(peer(1), Done(ID, 1, asked=1))
+
+
+def test_the_next_round_takes_up_what_waited_in_the_one_before() -> None:
+    one = asked_by(1, wanted=4, neighbours=3)
+    hits = [hit(number) for number in range(5)]
+    one.heard(peer(2), Hits(ID, peer(5), tuple(hits[:4])), 0.0)
+    one.heard(peer(3), ask(round_=2, wanted=2), 1.0)
+    assert passed_on(one.expire(60.0)) == hits[2:4]
+
+
+def test_few_hits_of_all_queries_wait() -> None:
+    one = machine(1, 2, 3, limits=RoutingLimits(held_max=1))
+    one.heard(peer(1), ask(wanted=6), 0.0)
+    one.found(ID, [], 0.0)
+    assert len(passed_on(one.heard(peer(2), Hits(ID, peer(5), tuple(map(hit, range(6)))), 0.0))) == 3
+    assert len(passed_on(one.expire(60.0))) == 1
+
+
+def test_hits_of_all_queries_are_remembered_within_a_bound() -> None:
+    one = machine(1, 2, limits=RoutingLimits(hits_all_max=3))
+    for number in range(4):
+        id_ = number.to_bytes(16)
+        one.heard(peer(1), replace(ask(), id=id_), 0.0)
+        one.found(id_, [hit(1), hit(2)], 0.0)
+        one.heard(peer(2), Done(id_, 1), 0.0)
+        assert len(one) == 1
 
 
 def test_one_responder_cannot_take_the_place_of_another() -> None:
     one = machine(1, 2)
     one.ask(ask(), 0.0)
     assert one.heard(peer(1), Hits(ID, peer(5), (hit(1),)), 0.0)
-    assert one.heard(peer(2), Hits(ID, peer(5), (hit(2),)), 0.0) == [Deliver(ID, peer(5), (hit(2),))]
+    assert one.heard(peer(2), Hits(ID, peer(5), (hit(2),)), 0.0) == [Deliver(ID, peer(2), peer(5), (hit(2),))]
 
 
 def test_poisoned_hits_are_dropped_and_blamed() -> None:
@@ -208,8 +322,20 @@ def test_poisoned_hits_are_dropped_and_blamed() -> None:
     poisoned = Hits(ID, peer(5), (hit(1, "casino.exe"), hit(2)))
     assert one.heard(peer(1), poisoned, 0.0) == [
         Blame(peer(1), "hits that do not fit the query"),
-        Deliver(ID, peer(5), (hit(2),)),
+        Deliver(ID, peer(1), peer(5), (hit(2),)),
     ]
+
+
+@pytest.mark.parametrize("asked_by_neighbour", [True, False])
+def test_where_a_peer_asks_poisoned_hits_are_named_alone(asked_by_neighbour: bool) -> None:
+    one = machine(1, 2)
+    if asked_by_neighbour:
+        one.heard(peer(2), ask(), 0.0)
+        one.found(ID, [], 0.0)
+    else:
+        one.ask(ask(), 0.0, own=False)
+    blame, *_ = one.heard(peer(1), Hits(ID, peer(5), (hit(1, "casino.exe"),)), 0.0)
+    assert blame == Blame(peer(1), "hits that do not fit the query", counts=False)
 
 
 def test_what_nobody_asked_for_is_nothing() -> None:

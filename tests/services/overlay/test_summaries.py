@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,13 @@ from tests.services.overlay.support import peer
 from tests.services.overlay.test_bloom import filled
 from warren.core.errors import ProtocolViolation
 from warren.core.query import Query, terms_of
-from warren.protocols.overlay.messages import Summary
-from warren.services.overlay.bloom import Bloom, difference, empty
+from warren.protocols.overlay.messages import BITS_LOG2_MAX, Summary
+from warren.services.overlay import summaries
+from warren.services.overlay.bloom import Bloom, Flips, difference, empty, flip, union
 from warren.services.overlay.summaries import BEHIND, NOWHERE, THERE, Summaries, SummaryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 POLICY = SummaryPolicy(every_s=2.0, repeat_s=100.0, age_s=300.0)
 
@@ -116,15 +121,15 @@ def test_a_gap_is_noticed_and_all_comes_anew() -> None:
     for _, summary in a.due(0.0):
         b.receive(peer(1), summary, 0.0)
     a.set_own(filled({"lighthouse"}))
-    a.due(2.0)  # lost
+    assert list(a.due(2.0))  # lost
     a.set_own(filled({"windmill"}))
     assert [b.receive(peer(1), summary, 4.0) for _, summary in a.due(4.0)] == [False]
     assert b.reach(query("sawmill"), [peer(1)], 4.0) == [THERE]
     a.again(peer(2))
     a.again(peer(9))
     assert a.next_due() == 6.0
-    assert a.due(5.0) == []
-    anew = a.due(6.0)
+    assert list(a.due(5.0)) == []
+    anew = list(a.due(6.0))
     assert all(summary.full for _, summary in anew)
     assert all(b.receive(peer(1), summary, 6.0) for _, summary in anew)
     assert [b.reach(query(word), [peer(1)], 6.0) for word in ("windmill", "sawmill")] == [[THERE], [NOWHERE]]
@@ -162,6 +167,70 @@ def test_who_leaves_is_told_to_the_others() -> None:
         chain.all[0].receive(peer(1), summary, chain.now)
     assert chain.reach("windmill") == NOWHERE
     assert Summaries(1).next_due() is None
+
+
+def big(bits_log2: int, byte: int) -> Summary:
+    """A filter of such bytes, in a few bytes."""
+    flips = difference(empty(bits_log2), Bloom(bits_log2, bytes([byte]) * (1 << bits_log2 >> 3)))
+    return Summary(0, 5, 1, True, bits_log2, *flips)
+
+
+def told_behind(one: Summaries, to: int, now: float) -> Bloom:
+    """What a neighbour is told of what is behind."""
+    told = {(peer, summary.level): summary for peer, summary in one.due(now)}
+    behind = told[peer(to), 1]
+    nothing = empty(behind.bits_log2)
+    return flip(nothing, Flips(behind.form, behind.flips)) if behind.flips else nothing
+
+
+def test_a_neighbour_that_may_have_anything_spoils_not_what_is_said_of_others() -> None:
+    one = Summaries(1, POLICY)
+    for number in (1, 2, 3):
+        one.join(peer(number), 0.0)
+    one.receive(peer(1), big(16, 0xFF), 0.0)
+    one.receive(peer(2), Summary(0, 5, 1, True, 10, *difference(empty(10), filled({"lighthouse"}))), 0.0)
+    behind = told_behind(one, 3, 0.0)
+    assert behind.density < 0.1
+    assert behind.has_word("lighthouse")
+    assert one.reach(query("sawmill"), [peer(1)], 0.0) != [NOWHERE]
+
+
+def test_what_a_neighbour_said_long_ago_is_not_told_on() -> None:
+    one = Summaries(1, POLICY)
+    one.join(peer(1), 0.0)
+    one.receive(peer(1), Summary(0, 5, 1, True, 10, *difference(empty(10), filled({"lighthouse"}))), 0.0)
+    late = POLICY.age_s + 1
+    one.join(peer(2), late)
+    assert told_behind(one, 2, late) == empty(10)
+
+
+def test_a_large_filter_with_little_in_it_is_kept_small_for_all_others() -> None:
+    one = Summaries(1, POLICY)
+    for number in (1, 2):
+        one.join(peer(number), 0.0)
+    few = Bloom(BITS_LOG2_MAX, b"\x01" + bytes((1 << BITS_LOG2_MAX >> 3) - 1))
+    one.receive(peer(1), Summary(0, 5, 1, True, BITS_LOG2_MAX, *difference(empty(BITS_LOG2_MAX), few)), 0.0)
+    assert told_behind(one, 2, 0.0) == Bloom(10, b"\x01" + bytes(127))
+
+
+def test_summaries_are_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    unions = []
+
+    def counting(filters: Iterable[Bloom]) -> Bloom:
+        unions.append(1)
+        return union(filters)
+
+    monkeypatch.setattr(summaries, "union", counting)
+    one = Summaries(1, POLICY)
+    for number in range(9):
+        one.join(peer(number), 0.0)
+    due = one.due(0.0)
+    for count in (0, 1, 1, 2, 2, 3):
+        next(due)
+        assert len(unions) == count
+    one.leave(peer(3))  # while its second one is not made
+    assert peer(3) not in [to for to, _ in due]
+    assert len(unions) == 8
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,20 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cid import Cid
-from warren.core.entry import NOTHING, PATH_BYTES_MAX, Entry, Metadata
+from warren.core.entry import NOTHING, Entry, Metadata, check_told
 from warren.core.errors import InputError, ProtocolViolation
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
     from warren.core.entry import EntryKind
 
-CID_BYTES_MAX: Final = 64
-"""Attack: content ids of any length, which everybody keeps. Those of SHA2-256 have 36 bytes."""
 ENTRY_BYTES_MAX: Final = 24 * 1024
 """One entry. What is said of it is left out where it would be longer. Attack: answers of few, huge hits."""
 AUDIENCE_MAX: Final = (1 << 31) - 1
 _KINDS: Final[dict[int, EntryKind]] = {pb.Entry.FILE: "file", pb.Entry.DIR: "dir"}
-_SIZE_MAX: Final = (1 << 63) - 1
 
 
 class Registered(NamedTuple):
@@ -58,33 +55,15 @@ def from_message(message: pb.Entry) -> Registered:
     if says and message.ByteSize() > ENTRY_BYTES_MAX:
         raise ProtocolViolation(f"directory: an entry of more than {ENTRY_BYTES_MAX} bytes")
     kind = _KINDS.get(message.kind)
-    if kind is None or message.size > _SIZE_MAX or message.audience > AUDIENCE_MAX:
+    if kind is None or message.audience > AUDIENCE_MAX:
         raise ProtocolViolation("directory: an entry of no known kind, or with numbers out of range")
-    if len(message.cid) > CID_BYTES_MAX:
-        raise ProtocolViolation("directory: a content id that is too long")
-    check_path(message.path)
     try:
+        check_told(message.path, message.size, message.cid)
         metadata = Metadata.read(message.metadata) if says else NOTHING
         entry = Entry(message.path, kind, message.size, Cid.from_bytes(message.cid), metadata)
     except InputError as error:
         raise ProtocolViolation(f"directory: {error}") from error
     return Registered(entry, message.audience)
-
-
-def check_path(path: str) -> None:
-    """Raises `ProtocolViolation` for what no entry can be called."""
-    if not is_path(path):
-        raise ProtocolViolation("directory: an entry that is called nothing, too much, or leads out")
-
-
-def is_path(path: str) -> bool:
-    """Whether an entry can be called so."""
-    return (
-        len(path.encode()) <= PATH_BYTES_MAX
-        and "//" not in f"/{path}/"
-        and not (".." in path and ".." in path.split("/"))
-        and "\0" not in path
-    )
 
 
 def metadata_message(metadata: Metadata) -> pb.Metadata:

@@ -9,6 +9,7 @@ peers than a message may have, and entries as entries.py does.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from enum import IntEnum
@@ -113,9 +114,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class HitsAnswer:
-    """What was found, as it was."""
+    """What was found, as it was. bad: hits that came with them and were none."""
 
     hits: tuple[Found, ...]
+    bad: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,7 @@ def read_answer(data: bytes) -> Answer:
         case "hits":
             if len(message.hits.hits) > HITS_MAX:
                 raise ProtocolViolation(f"directory: more than {HITS_MAX} hits in one message")
-            return HitsAnswer(tuple(map(_hit, message.hits.hits)))
+            return _hits(message.hits.hits)
         case "counts":
             return Counts(message.counts.asked, message.counts.about)
         case "end":
@@ -368,6 +370,15 @@ def _query(message: pb.Query) -> QueryCall:
 
 def _hit_message(hit: Found) -> pb.Hit:
     return pb.Hit(owner=hit.owner.to_bytes(), entry=to_message(hit.entry), score=hit.score, online=hit.online)
+
+
+def _hits(messages: Sequence[pb.Hit]) -> HitsAnswer:
+    """One that is bad costs itself alone: whoever answers may have it from another."""
+    hits = []
+    for message in messages:
+        with contextlib.suppress(ProtocolViolation):
+            hits.append(_hit(message))
+    return HitsAnswer(tuple(hits), len(messages) - len(hits))
 
 
 def _hit(message: pb.Hit) -> Found:

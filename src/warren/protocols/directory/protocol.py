@@ -156,9 +156,13 @@ class DirectoryProtocol:
             return read_call(data)
         except ProtocolViolation as error:
             stream.write_nowait(frame(answer_to_bytes(RefusedAnswer(Reason.BAD, str(error)))))
-            if self._named.is_due(stream.peer_id, self._network.clock()):
-                _log.warning("%s sends what is no call: %s", stream.peer_id, error)
+            self._name(stream.peer_id, f"sends what is no call: {error}")
             raise
+
+    def _name(self, peer: PeerId, what: str) -> None:
+        """Tell in the log who does what no honest peer does, once in a while."""
+        if self._named.is_due(peer, self._network.clock()):
+            _log.warning("%s %s", peer, what)
 
     def _count(self, message: Call | Answer, direction: Literal["in", "out"]) -> None:
         self._network.count_message("directory", kind_of(message), direction)
@@ -189,11 +193,13 @@ class DirectoryProtocol:
             while True:
                 answer = read_answer(await stream.read_frame(ANSWER_BYTES_MAX))
                 self._count(answer, "in")
-                read += len(answer.hits) or 1 if isinstance(answer, HitsAnswer) else 1
+                read += len(answer.hits) + answer.bad or 1 if isinstance(answer, HitsAnswer) else 1
                 if read > HITS_READ_MAX:
                     raise ProtocolViolation(f"{peer} answers with more than {HITS_READ_MAX} hits")
                 match answer:
                     case HitsAnswer():
+                        if answer.bad:
+                            self._name(peer, f"names {answer.bad} hits that are none")
                         for hit in answer.hits:
                             yield hit
                     case End():

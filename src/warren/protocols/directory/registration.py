@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
+from warren.core.entry import is_entry_path
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import ProtocolViolation
 from warren.protocols.directory.audiences import Audiences
-from warren.protocols.directory.entries import from_message, is_path, to_message
+from warren.protocols.directory.entries import from_message, to_message
 from warren.protocols.directory.proto import directory_pb2 as pb
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Registration:
             raise ProtocolViolation("directory: a snapshot that takes something away")
         count = len(message.added)
         added = Unread(data, count) if message.snapshot else tuple(_readable(message.added))
-        removed = tuple(filter(is_path, message.removed))
+        removed = tuple(filter(is_entry_path, message.removed))
         return cls(
             epoch=message.epoch,
             from_seq=message.from_seq,

@@ -208,6 +208,10 @@ class Kad:
         own = PeerInfo(self._network.peer_id, addresses)
         return await self._spread(Message(Kind.ADD_PROVIDER, key, providers=(own,)))
 
+    def withdraw(self, key: bytes) -> None:
+        """Do not say here any more that this node provides `key`. Others forget it when it has grown old."""
+        self._keeping.drop_provider(key, self._network.peer_id)
+
     async def find_providers(self, key: bytes, count: int = 20) -> AsyncIterator[Provider]:
         """Who provides `key`, as they are found; `count` at most, each once. Those come last of whom nobody
         said where they are: they are looked up.

@@ -59,6 +59,10 @@ class Keeping:
         """Keep an announcement of `peer`, made from `subnet` (None: by this node). Raises `LimitReached`."""
         self._providers.add(key, peer, addresses, self._clock.now(), subnet=subnet)
 
+    def drop_provider(self, key: bytes, peer: PeerId) -> None:
+        """Forget an announcement."""
+        self._providers.remove(key, peer)
+
     def expire(self) -> None:
         """Forget what is too old."""
         now = self._clock.now()

@@ -4,7 +4,8 @@ In:  bytes of one frame, as a neighbour or a stranger sent it; or what we want t
 Spec: docs/protocols/overlay.md; the wire form is proto/overlay.proto.
 
 Refuses, with `ProtocolViolation`, bytes that are not the message, ids of another length, more hits than a
-message may hold, and values that `core.query` and `core.entry` refuse.
+message may hold, rounds without end, entries that lead out or cannot be, and values that `core.query` and
+`core.entry` refuse.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from google.protobuf.message import DecodeError
 
 from warren.core.cid import Cid
-from warren.core.entry import PATH_BYTES_MAX, Entry, Metadata
+from warren.core.entry import Entry, Metadata, check_told
 from warren.core.errors import InputError, ProtocolViolation
 from warren.core.found import Found
 from warren.core.peer_id import PeerId
@@ -39,6 +40,8 @@ SUFFIXES_MAX: Final = 16
 """Kinds of files that a query names. Attack: a query that takes long to answer."""
 TTL_MAX: Final = 32
 """Attack: a query that goes on and on; and answers that are asked for from far away."""
+ROUNDS_MAX: Final = TTL_MAX + 3
+"""Rounds of a search: no honest one has more. Attack: a round beyond all others, after which none counts."""
 DEADLINE_MS_MAX: Final = 60_000
 """Attack: a query that is remembered for ever."""
 COUNT_MAX: Final = 1_000_000
@@ -64,6 +67,7 @@ class Ask:
     wanted: int
     left_ms: int
     query: Query
+    proof: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def encode(message: Message) -> bytes:
     match message:
         case Join():
             out = pb.Message(join=pb.Join())
-        case Ask(id_, round_, ttl, breadth, wanted, left_ms, query):
+        case Ask(id_, round_, ttl, breadth, wanted, left_ms, query, proof):
             ask = pb.Ask(
                 id=id_,
                 round=round_,
@@ -130,6 +134,7 @@ def encode(message: Message) -> bytes:
                 wanted=wanted,
                 left_ms=left_ms,
                 search=_search(query),
+                proof=proof,
             )
             out = pb.Message(ask=ask)
         case Hits(id_, responder, hits):
@@ -189,13 +194,15 @@ def decode(data: bytes) -> Message:
 
 
 def split(id_: bytes, responder: PeerId, hits: Iterable[Found]) -> Iterator[Hits]:
-    """Hits as messages, none over the bounds; one that is too large for any message is left out."""
+    """Hits as messages, none over the bounds. One that is too large for any message, or that nobody would
+    take, is left out.
+    """
     room = HITS_BYTES_MAX - 256
     batch: list[Found] = []
     left = room
     for hit in hits:
         size = _hit(hit).ByteSize() + 8
-        if size > room:
+        if size > room or not _can_be_told(hit.entry):
             continue
         if batch and (size > left or len(batch) == HITS_MAX):
             yield Hits(id_, responder, tuple(batch))
@@ -204,6 +211,14 @@ def split(id_: bytes, responder: PeerId, hits: Iterable[Found]) -> Iterator[Hits
         left -= size
     if batch:
         yield Hits(id_, responder, tuple(batch))
+
+
+def _can_be_told(entry: Entry) -> bool:
+    try:
+        check_told(entry.path, entry.size, entry.cid.to_bytes())
+    except InputError:
+        return False
+    return True
 
 
 def _search(query: Query) -> pb.Search:
@@ -256,6 +271,8 @@ def _read_ask(ask: pb.Ask) -> Ask:
         raise ProtocolViolation(f"overlay: words of a query have 1 to {WORD_CHARS_MAX} characters")
     if not 0 < ask.ttl <= TTL_MAX:
         raise ProtocolViolation(f"overlay: a query for {ask.ttl} hops (1 to {TTL_MAX} are allowed)")
+    if not 0 < ask.round <= ROUNDS_MAX:
+        raise ProtocolViolation(f"overlay: round {ask.round} of a search (1 to {ROUNDS_MAX} are allowed)")
     query = Query(
         terms=tuple(Term(term.word, term.whole) for term in search.terms),
         suffixes=tuple(search.suffixes),
@@ -274,6 +291,7 @@ def _read_ask(ask: pb.Ask) -> Ask:
         query.limit,
         min(ask.left_ms, DEADLINE_MS_MAX),
         query,
+        ask.proof[:ID_BYTES],
     )
 
 
@@ -286,8 +304,7 @@ def _read_hits(message: pb.Hits, size: int) -> Hits:
 
 
 def _read_hit(hit: pb.Hit) -> Found:
-    if not 0 < len(hit.path.encode()) <= PATH_BYTES_MAX:
-        raise ProtocolViolation(f"overlay: a path has 1 to {PATH_BYTES_MAX} bytes")
+    check_told(hit.path, hit.size, hit.cid)
     entry = Entry(
         hit.path, "dir" if hit.dir else "file", hit.size, Cid.from_bytes(hit.cid), Metadata.read(hit.metadata)
     )

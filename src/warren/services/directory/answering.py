@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from warren.core.errors import StorageError
+from warren.core.errors import LimitReached, StorageError
 from warren.core.found import Counts, Found
 from warren.network.limits import ip_group
 from warren.protocols.directory.messages import (
@@ -50,10 +50,13 @@ _log = logging.getLogger(__name__)
 class Overlay(Protocol):
     """Other super-peers, asked together."""
 
-    def __call__(self, query: Query, ttl: int | None) -> AsyncGenerator[Found | Counts, None]:
+    def __call__(
+        self, query: Query, ttl: int | None, asker: PeerId | None = None, group: str | None = None
+    ) -> AsyncGenerator[Found | Counts, None]:
         """What they find, as it comes, and how many of them have answered. Only what is public.
 
-        ttl: how often they pass it on; None: as is usual.
+        ttl: how often they pass it on; None: as is usual. asker: on whose behalf, None: of the user of this
+        node; group: of its address, None for this machine. Raises `LimitReached`.
         """
         ...
 
@@ -151,9 +154,8 @@ class Conversing:
         for answer in in_messages(hits):
             yield answer
         counts = NOBODY
-        overlay = self._all.overlay
-        if overlay is not None and is_super and call.ttl != 0:
-            async with contextlib.aclosing(_within(overlay(call.query, call.ttl))) as far:
+        if is_super and call.ttl != 0:
+            async with contextlib.aclosing(self._far(call)) as far:
                 async for one in far:
                     if isinstance(one, Counts):
                         counts = one
@@ -161,6 +163,19 @@ class Conversing:
                     else:
                         yield next(in_messages([one]))
         yield End(results.total, results.exact, counts)
+
+    async def _far(self, call: QueryCall) -> AsyncGenerator[Found | Counts, None]:
+        """What other super-peers find; nothing, where they cannot be asked now."""
+        if (overlay := self._all.overlay) is None:
+            return
+        answers = overlay(call.query, call.ttl, self._peer, self._group)
+        try:
+            async with contextlib.aclosing(_within(answers)) as far:
+                async for one in far:
+                    yield one
+        except LimitReached as error:
+            if self._all.queries.is_to_be_named(self._peer, self._all.now()):
+                _log.warning("a query of %s is not passed on: %s", self._peer, error)
 
 
 async def _within(far: AsyncGenerator[Found | Counts, None]) -> AsyncGenerator[Found | Counts, None]:

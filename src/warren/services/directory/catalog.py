@@ -17,9 +17,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from warren.core.entry import is_entry_path
 from warren.network.allowance import Allowance, Rate
 from warren.protocols.directory.audiences import AUDIENCES_MAX, DIGEST_BYTES, SALT_BYTES, Audiences
-from warren.protocols.directory.entries import is_path
 from warren.protocols.directory.registration import fit
 from warren.services.directory import catalog_store as store
 from warren.services.directory.index.interface import Position
@@ -274,9 +274,9 @@ def _fits(changes: Changes) -> bool:
 
 def _with_paths(entries: Sequence[Entry]) -> list[Entry]:
     """Those that others may be told of."""
-    told = [one for one in entries if is_path(one.path)]
+    told = [one for one in entries if is_entry_path(one.path)]
     if len(told) < len(entries):
-        first = next(one.path for one in entries if not is_path(one.path))
+        first = next(one.path for one in entries if not is_entry_path(one.path))
         _log.warning(
             "nobody finds %d files and folders whose paths are too long, as is %.200s",
             len(entries) - len(told),

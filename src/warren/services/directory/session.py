@@ -18,9 +18,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
+from warren.core.entry import is_entry_path
 from warren.core.errors import LimitReached, ProtocolViolation
 from warren.core.lease import Lease
-from warren.protocols.directory.entries import is_path
 from warren.protocols.directory.messages import Held, LeaseCall, Reason, RefusedAnswer, RegistrationCall
 from warren.protocols.directory.registration import Registration, fit
 from warren.services.directory.catalog import BATCH
@@ -347,7 +347,7 @@ class Session:
         return False
 
     def _is_told(self, path: str) -> bool:
-        return is_path(path) and (not self._until or path <= self._until)
+        return is_entry_path(path) and (not self._until or path <= self._until)
 
     async def _register(self, talk: Talk, registration: Registration) -> bool:
         """Send it; return whether it was taken. What does not follow is brought in line by the next."""

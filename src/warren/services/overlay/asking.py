@@ -1,7 +1,11 @@
 """One search under way among super-peers: round after round, then the DHT.
 
 In:  events of the routing machine, holders of rare words. Out: what is found, each hit once, as it comes; how
-many super-peers have looked, of about how many.
+many super-peers have looked, of about how many. It ends with as many contents as are wanted, when there is
+nobody left to ask, or when its time is over.
+
+Of what one neighbour or guest sends, half of what is wanted is told at once, the rest at the end if others
+have not more (spreading.py). Nobody elsewhere may say what this node has: that is looked up here.
 """
 
 from __future__ import annotations
@@ -9,25 +13,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from warren.core.errors import WarrenError
 from warren.core.found import Counts
 from warren.protocols.overlay.messages import Ask
 from warren.services.overlay.deepening import End, Round
 from warren.services.overlay.routing import Deliver, RoundEnded
+from warren.services.overlay.spreading import Spread
+from warren.services.overlay.visits import Given
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable
 
+    from warren.core.cid import Cid
     from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.protocols.overlay.messages import Hits
+    from warren.protocols.overlay.rounds import Rounds
     from warren.services.overlay.deepening import Deepening
     from warren.services.overlay.interfaces import Holder, Rare
 
     Begin = Callable[[Ask], None]
+    Step: TypeAlias = list[Found] | Counts
     AskGuest = Callable[[Holder, Ask, float], AsyncGenerator[Hits, None]]
 
 ROUND_S: Final = 4.0
@@ -38,6 +47,10 @@ GRACE_S: Final = 1.0
 """After its deadline a round ends even if nobody says so. Fault: this node is no super-peer any more."""
 RARE_S: Final = 4.0
 """For looking in the DHT, and asking those who are found."""
+HITS_MAX: Final = 2000
+"""Hits told to who searches. Attack: hits without end."""
+HELD_MAX: Final = 500
+"""Hits that wait for those of others. Attack: memory, by the same."""
 GUESTS_MAX: Final = 20
 """Holders of a rare word that are asked. Attack: provider records without end."""
 _log = logging.getLogger(__name__)
@@ -48,22 +61,27 @@ class Asking:
 
     def __init__(
         self,
-        id_: bytes,
+        rounds: Rounds,
         me: PeerId,
         query: Query,
         machine: Deepening,
         begin: Begin,
         now: Callable[[], float],
+        *,
+        neighbours: int,
     ) -> None:
-        """begin: starts a round."""
-        self.id = id_
+        """begin: starts a round. neighbours: so many can be asked."""
+        self.id = rounds.id
+        self._rounds = rounds
+        self._me = me
         self._query = query
         self._machine = machine
         self._begin = begin
         self._now = now
         self._until = now() + SEARCH_S
         self._events: asyncio.Queue[Deliver | RoundEnded | Counts | None] = asyncio.Queue()
-        self._seen: set[tuple[PeerId, str]] = set()
+        self._spread = Spread(query.limit, _key, HITS_MAX)
+        self._spread.among(neighbours)
         self._responders = {me}
         self._asked = 0
         self._about = 0
@@ -77,9 +95,24 @@ class Asking:
         self, rare: Rare | None, word: str | None, ask_guest: AskGuest
     ) -> AsyncGenerator[Found | Counts, None]:
         """All that is found."""
-        while True:
-            step = self._machine.next(len(self._seen), self._ring)
-            if isinstance(step, End) or self._now() >= self._until:
+        async with aclosing(self._steps(rare, word, ask_guest)) as steps:
+            async for step in steps:
+                if isinstance(step, Counts):
+                    yield step
+                    continue
+                for hit in step:
+                    yield hit
+                if self._spread.enough:
+                    break
+        for _, hit in self._spread.release():
+            yield hit
+
+    async def _steps(
+        self, rare: Rare | None, word: str | None, ask_guest: AskGuest
+    ) -> AsyncGenerator[Step, None]:
+        while self._now() < self._until:
+            step = self._machine.next(self._spread.hits, self._ring, enough=self._spread.enough)
+            if isinstance(step, End):
                 return
             if isinstance(step, Round):
                 answers = self._round(step)
@@ -90,23 +123,19 @@ class Asking:
             async with aclosing(answers) as found:
                 async for one in found:
                     yield one
-                    if len(self._seen) >= self._query.limit:
-                        return
 
-    async def _round(self, step: Round) -> AsyncGenerator[Found | Counts, None]:
+    async def _round(self, step: Round) -> AsyncGenerator[Step, None]:
         until = min(self._now() + ROUND_S, self._until)
-        left_s = until - self._now()
-        wanted = self._query.limit - len(self._seen)
-        self._begin(
-            Ask(self.id, step.number, step.ttl, step.breadth, wanted, int(left_s * 1000), self._query)
-        )
+        left_ms = int((until - self._now()) * 1000)
+        number, ttl, breadth = step
+        proof = self._rounds.proof(number)
+        self._begin(Ask(self.id, number, ttl, breadth, self._query.limit, left_ms, self._query, proof))
         while True:
             event = await self._next(until + GRACE_S)
             if event is None:
                 return
             if isinstance(event, Deliver):
-                for one in self._fresh(event.responder, event.hits):
-                    yield one
+                yield self._fresh(event)
             elif isinstance(event, RoundEnded) and event.round == step.number:
                 self._ring = event.ring
                 yield self._count(event.asked, event.skipped)
@@ -119,13 +148,12 @@ class Asking:
         except TimeoutError:
             return None
 
-    async def _rare(self, rare: Rare, word: str, ask_guest: AskGuest) -> AsyncGenerator[Found | Counts, None]:
+    async def _rare(self, rare: Rare, word: str, ask_guest: AskGuest) -> AsyncGenerator[Step, None]:
         tasks = asyncio.create_task(self._ask_holders(rare, word, ask_guest))
         try:
             while (event := await self._events.get()) is not None:
                 if isinstance(event, Deliver):
-                    for one in self._fresh(event.responder, event.hits):
-                        yield one
+                    yield self._fresh(event)
                 elif isinstance(event, Counts):
                     yield self._count(event.asked, event.about)
         finally:
@@ -136,7 +164,7 @@ class Asking:
         """Ask each as it is found; the end of all is told by None."""
         try:
             async with (
-                asyncio.timeout(RARE_S),
+                asyncio.timeout_at(min(self._now() + RARE_S, self._until)),
                 asyncio.TaskGroup() as tasks,
                 aclosing(rare.find(word)) as found,
             ):
@@ -157,28 +185,28 @@ class Asking:
 
     async def _ask_holder(self, holder: Holder, ask_guest: AskGuest) -> None:
         ask = Ask(self.id, 1, 1, 0, self._query.limit, int(RARE_S * 1000), self._query)
-        left = self._query.limit
+        given = Given(ask.wanted)
         try:
             async with aclosing(ask_guest(holder, ask, RARE_S)) as answers:
                 async for answer in answers:
-                    hits = answer.hits[:left]
-                    left -= len(hits)
-                    self._events.put_nowait(Deliver(self.id, holder.peer, hits))
+                    if not given.take(answer.hits):
+                        break
+                    self._events.put_nowait(Deliver(self.id, holder.peer, holder.peer, answer.hits))
             self._events.put_nowait(Counts(1, 0))
         except WarrenError as error:
             _log.debug("overlay: asking %s: %s", holder.peer, error)
 
-    def _fresh(self, responder: PeerId, hits: Sequence[Found]) -> list[Found]:
-        self._responders.add(responder)
-        fresh = []
-        for hit in hits:
-            key = (hit.owner, hit.entry.path)
-            if key not in self._seen:
-                self._seen.add(key)
-                fresh.append(hit)
-        return fresh
+    def _fresh(self, event: Deliver) -> list[Found]:
+        self._responders.add(event.responder)
+        hits = [hit for hit in event.hits if hit.owner != self._me]
+        return self._spread.take(event.source, event.responder, hits, room=HELD_MAX)
 
     def _count(self, asked: int, skipped: int) -> Counts:
         self._asked += asked
         self._about = max(self._about, self._asked + skipped)
         return Counts(self._asked, self._about)
+
+
+def _key(_: PeerId, hit: Found) -> tuple[PeerId, str, Cid, bool]:
+    """By which a hit is known when it comes again."""
+    return hit.owner, hit.entry.path, hit.entry.cid, hit.online

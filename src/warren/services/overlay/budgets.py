@@ -6,7 +6,7 @@ it was too much. Identities are for nothing, so those of one group of addresses 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.network.allowance import Each, Rate, Seldom
@@ -77,3 +77,34 @@ class Blames:
     def should_name(self, peer: PeerId, now: float) -> bool:
         """Whether a line in the log is due."""
         return self._named.is_due(peer, now)
+
+
+class Places:
+    """For what is under way at once. Nobody may have more of them than are free then, neither a peer nor all
+    of a group of addresses: whoever is greedy gets half, and leaves room for the next one.
+
+    A. Choudhury and E. Hahne, Dynamic queue length thresholds for shared-memory packet switches, 1998.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._peers: Counter[PeerId] = Counter()
+        self._groups: Counter[str] = Counter()
+
+    def enter(self, peer: PeerId, group: str) -> bool:
+        """Take a place, if the peer may have one more. group: "" is not counted (this machine)."""
+        if max(self._peers[peer], self._groups[group] if group else 0) >= self._free:
+            return False
+        self._free -= 1
+        self._peers[peer] += 1
+        self._groups[group] += 1
+        return True
+
+    def leave(self, peer: PeerId, group: str) -> None:
+        """Give it back."""
+        self._free += 1
+        self._peers[peer] -= 1
+        self._groups[group] -= 1
+        # What is nought takes memory all the same.
+        self._peers += Counter()
+        self._groups += Counter()

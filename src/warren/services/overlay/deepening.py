@@ -56,18 +56,17 @@ Step: TypeAlias = Round | AskRare | End
 class Deepening:
     """One search. Call `next` after each step has ended."""
 
-    def __init__(self, ttl: int, wanted: int, policy: DeepeningPolicy, *, rare: bool) -> None:
+    def __init__(self, ttl: int, policy: DeepeningPolicy, *, rare: bool) -> None:
         """rare: there is a word that may be found in the DHT."""
         self._ttl = ttl
-        self._wanted = wanted
         self._policy = policy
         self._rare = rare
         self._number = 0
         self._scopes = _scopes(ttl)
 
-    def next(self, hits: int, ring: int) -> Step:
-        """hits: so far. ring: see `Done`, of the last round."""
-        if hits >= self._wanted:
+    def next(self, hits: int, ring: int, *, enough: bool = False) -> Step:
+        """hits: so far, which may be `enough`. ring: see `Done`, of the last round."""
+        if enough:
             return End()
         while self._scopes:
             ttl, breadth = self._scopes.pop(0)

@@ -57,6 +57,10 @@ class Rare(Protocol):
         """Say that this node has a word. It holds for a day or two. Raises `WarrenError`."""
         ...
 
+    def withdraw(self, word: str) -> None:
+        """Say so no more. What others keep of it stays until it has grown old."""
+        ...
+
     def find(self, word: str) -> AsyncGenerator[Holder, None]:
         """Who has it, as they are found, a score at most. Raises `WarrenError`."""
         ...

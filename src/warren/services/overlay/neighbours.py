@@ -50,6 +50,10 @@ class Neighbourhood:
         """Who is a neighbour."""
         return tuple(self._groups)
 
+    def group(self, peer: PeerId) -> str:
+        """That of a neighbour."""
+        return self._groups.get(peer, "")
+
     def may_join(self, peer: PeerId, group: str, now: float) -> bool:
         """Whether one who asks for it may be a neighbour."""
         if peer in self._configured or peer in self._groups:

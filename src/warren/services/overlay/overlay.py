@@ -15,25 +15,31 @@ import asyncio
 import logging
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
 from warren.core.matching import matches
+from warren.core.query import LIMIT_MAX
 from warren.network.events import PeerDisconnected, PeerIdentified
-from warren.protocols.overlay.messages import ID_BYTES, TTL_MAX, Again, Ask, Done, Hits, Join, Summary, split
+from warren.protocols.overlay.messages import TTL_MAX, Again, Ask, Done, Hits, Join, Summary, split
 from warren.protocols.overlay.protocol import PROTOCOL, OverlayProtocol
+from warren.protocols.overlay.rounds import SECRET_BYTES, Rounds
 from warren.services.overlay.asking import Asking
 from warren.services.overlay.budgets import ASKS, GUESTS, MESSAGES, SUMMARIES, Blames, Budget
 from warren.services.overlay.config import check_neighbour
 from warren.services.overlay.deepening import Deepening, DeepeningPolicy
 from warren.services.overlay.neighbours import Neighbourhood
 from warren.services.overlay.rare import rarest
+from warren.services.overlay.reaching import DIAL_EVERY_S, Reaching
 from warren.services.overlay.routing import Blame, Deliver, Look, RoundEnded, Routing, Send
+from warren.services.overlay.searches import Asker, Searches
+from warren.services.overlay.spreading import of_owners
 from warren.services.overlay.summaries import Summaries
 from warren.services.overlay.summarising import Summarising
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from warren.core.found import Counts, Found
     from warren.core.multiaddr import Multiaddr
@@ -44,17 +50,11 @@ if TYPE_CHECKING:
     from warren.protocols.overlay.messages import Message
     from warren.services.overlay.config import OverlayConfig
     from warren.services.overlay.interfaces import Holder, PublicIndex, PublicWords, Rare
+    from warren.services.overlay.reaching import Find
     from warren.services.overlay.routing import Action
 
-    Find = Callable[[], Awaitable[Sequence[PeerId]]]
-
-SEARCHES_MAX: Final = 256
-"""Searches begun here at once. Attack: weak peers that ask without end."""
 LOOKS_MAX: Final = 32
 """Looks into the index at once. Attack: queries that wait for it in memory, more than the budgets let in."""
-DIAL_EVERY_S: Final = 30.0
-"""Between attempts to reach configured neighbours, and to find others."""
-_DIAL_TIMEOUT_S: Final = 10.0
 _TAG: Final = "overlay"
 _log = logging.getLogger(__name__)
 
@@ -82,13 +82,13 @@ class Overlay:
         self._words = words
         self._rare = rare
         self._group_of = group_of
-        self._find = find
         self._now = network.clock
         self._configured = {
             peer: address
             for address in map(check_neighbour, config.neighbours)
             if (peer := address.peer_id) is not None and peer != network.peer_id
         }
+        self._reaching = Reaching(network, self._configured, find)
         self._protocol = OverlayProtocol(network)
         self._active = False
         self._switched = asyncio.Event()
@@ -97,7 +97,7 @@ class Overlay:
         self._budgets = {"asks": Budget(ASKS), "summaries": Budget(SUMMARIES), "messages": Budget(MESSAGES)}
         self._guests = Budget(GUESTS)
         self._blames = Blames()
-        self._searches: dict[bytes, Asking] = {}
+        self._searches = Searches()
         self._begin()
 
     def _begin(self) -> None:
@@ -153,7 +153,7 @@ class Overlay:
                         self._summarising.run(),
                         self._expire(),
                         self._look_for_neighbours(),
-                        self._reach_others(),
+                        self._reaching.run(self._candidates, lambda: self._neighbours.wants_more),
                     )
                 ]
                 watch = tasks.create_task(self._watch(events))
@@ -223,24 +223,6 @@ class Overlay:
         except WarrenError as error:
             _log.debug("overlay: %s cannot be joined: %s", peer, error)
 
-    async def _reach_others(self) -> None:
-        """Dial configured neighbours, and others that are known to be super-peers while there are too few."""
-        while True:
-            for peer, address in self._configured.items():
-                if peer not in self._candidates:
-                    await self._dial(peer, (address,))
-            if self._find is not None and self._neighbours.wants_more:
-                for peer in await self._find():
-                    if not self._network.is_connected(peer):
-                        await self._dial(peer, ())
-            await asyncio.sleep(DIAL_EVERY_S)
-
-    async def _dial(self, peer: PeerId, addresses: Sequence[Multiaddr]) -> None:
-        try:
-            await self._network.connect(peer, addresses, timeout_s=_DIAL_TIMEOUT_S)
-        except WarrenError as error:
-            _log.debug("overlay: %s cannot be reached: %s", peer, error)
-
     # --- what the protocol asks and tells (see `Super`) ---------------------------------------------------
 
     def may_join(self, socket: Socket) -> bool:
@@ -273,7 +255,7 @@ class Overlay:
 
     def heard(self, peer: PeerId, message: Message) -> None:
         """A neighbour says something. Raises `LimitReached` where it says too much, `ProtocolViolation`."""
-        now, group = self._now(), self._candidates.get(peer, "")
+        now, group = self._now(), self._neighbours.group(peer)
         if not self._budgets["messages"].take(peer, group, now):
             self._blame(peer, "messages without end")
             raise LimitReached("overlay messages", f"{peer} sends without end")
@@ -317,43 +299,49 @@ class Overlay:
 
     # --- searching ----------------------------------------------------------------------------------------
 
-    async def search(self, query: Query, ttl: int | None = None) -> AsyncGenerator[Found | Counts, None]:
+    async def search(
+        self, query: Query, ttl: int | None = None, asker: PeerId | None = None, group: str | None = None
+    ) -> AsyncGenerator[Found | Counts, None]:
         """What other super-peers find, each hit once, as it comes, and how many of them looked.
 
-        ttl: hops it goes, at most; None: as is configured. It ends when `query.limit` hits were found, all
-        have answered, or the time is over. Raises `LimitReached`.
+        ttl: hops it goes, at most; None: as is configured. asker: the peer that wants to know, of that group
+        of addresses, None for this machine; None: the user of this node. It ends when `query.limit` contents
+        were found, all have answered, or the time is over. Raises `LimitReached`.
         """
         hops = min(self._config.ttl if ttl is None else ttl, TTL_MAX)
         if not self._active or hops < 1:
             return
-        if len(self._searches) >= SEARCHES_MAX:
-            raise LimitReached("overlay searches", "too many searches are under way; try again in a moment")
         query = replace(query, after=0)
         word = rarest(query, self._summaries.holders) if self._rare is not None else None
-        machine = Deepening(hops, query.limit, DeepeningPolicy(), rare=word is not None)
-        id_ = self._network.random_bytes(ID_BYTES)
-        asking = self._searches[id_] = Asking(
-            id_, self._network.peer_id, query, machine, self._start_round, self._now
+        own = asker is None
+        asking = Asking(
+            Rounds(self._network.random_bytes(SECRET_BYTES)),
+            self._network.peer_id,
+            query,
+            Deepening(hops, DeepeningPolicy(), rare=word is not None),
+            lambda ask: self._act(self._routing.ask(ask, self._now(), own=own)),
+            self._now,
+            neighbours=len(self._routing.neighbours),
         )
-        try:
-            async with aclosing(asking.run(self._rare, word, self._ask_guest)) as found:
-                async for one in found:
-                    yield one
-        finally:
-            del self._searches[id_]
-            self._routing.end(id_)
+        with self._searches.begun(asking, None if asker is None else Asker(asker, group or "")):
+            answers = asking.run(self._rare, word, partial(self._ask_guest, own))
+            try:
+                async with aclosing(answers) as found:
+                    async for one in found:
+                        yield one
+            finally:
+                self._routing.end(asking.id)
 
-    def _start_round(self, ask: Ask) -> None:
-        self._act(self._routing.ask(ask, self._now()))
-
-    async def _ask_guest(self, holder: Holder, ask: Ask, timeout_s: float) -> AsyncGenerator[Hits, None]:
+    async def _ask_guest(
+        self, own: bool, holder: Holder, ask: Ask, timeout_s: float
+    ) -> AsyncGenerator[Hits, None]:
         await self._network.connect(holder.peer, holder.addresses, timeout_s=timeout_s, passing=True)
         try:
             async with aclosing(self._protocol.ask(holder.peer, ask, timeout_s)) as answers:
                 async for answer in answers:
                     fitting = tuple(hit for hit in answer.hits if matches(ask.query, hit.entry))
                     if len(fitting) < len(answer.hits):
-                        self._blame(holder.peer, "hits that do not fit the query")
+                        self._blame(holder.peer, "hits that do not fit the query", counts=own)
                     yield replace(answer, hits=fitting)
         except ProtocolViolation as error:
             self.offended(holder.peer, str(error))
@@ -369,12 +357,10 @@ class Overlay:
                         self._protocol.drop(peer)
                 case Look(id_, query, wanted):
                     self._spawn(self._look_for(id_, query, wanted))
-                case Deliver(id_) | RoundEnded(id_):
-                    asking = self._searches.get(id_)
-                    if asking is not None:
-                        asking.take(action)
-                case Blame(peer, what):
-                    self._blame(peer, what)
+                case Deliver() | RoundEnded():
+                    self._searches.take(action)
+                case Blame(peer, what, counts):
+                    self._blame(peer, what, counts=counts)
         due = self._routing.next_due()
         if due is not None and (self._looked_until is None or due < self._looked_until):
             self._timed.set()
@@ -385,15 +371,17 @@ class Overlay:
         self._act(self._routing.found(id_, found, self._now()))
 
     async def _look(self, query: Query, wanted: int) -> Sequence[Found]:
+        """More than is wanted is looked for, so that no owner of many fills the answer alone."""
+        limit = min(2 * wanted, LIMIT_MAX)
         try:
-            return (await self._index.find(replace(query, limit=wanted, after=0)))[:wanted]
+            return of_owners(await self._index.find(replace(query, limit=limit, after=0)), wanted)
         except WarrenError as error:
             _log.warning("overlay: the index does not answer: %s", error)
             return ()
 
-    def _blame(self, peer: PeerId, what: str) -> None:
+    def _blame(self, peer: PeerId, what: str, *, counts: bool = True) -> None:
         now = self._now()
-        too_often = self._blames.add(peer, now)
+        too_often = counts and self._blames.add(peer, now)
         if too_often or self._blames.should_name(peer, now):
             end = "; it is no neighbour any more" if too_often else ""
             _log.warning("overlay: %s sends %s%s", peer, what, end)

@@ -20,7 +20,7 @@ from warren.protocols.overlay.messages import BITS_LOG2_MIN, Summary
 from warren.services.overlay.bloom import FULL, Flips, difference, empty, flip, probe_of, union
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
@@ -59,7 +59,9 @@ class _Heard:
     epoch: int = 0
     number: int = 0
     bloom: Bloom | None = None
-    usable: bool = False
+    """As it was told, to take changes."""
+    compact: Bloom | None = None
+    """The same to look into; None: it says too little."""
     at: float = 0.0
 
 
@@ -110,17 +112,19 @@ class Summaries:
         if summary.full:
             old = empty(summary.bits_log2)
         elif heard.bloom is None or (summary.epoch, summary.number) != (heard.epoch, heard.number + 1):
-            heard.bloom, heard.usable = None, False
+            heard.bloom = heard.compact = None
             return False
         else:
             old = heard.bloom
             if old.bits_log2 != summary.bits_log2:
                 raise ProtocolViolation("overlay: flips of a filter of another size")
         bloom = flip(old, Flips(summary.form, summary.flips)) if summary.flips else old
-        if summary.level == 0 and bloom != heard.bloom:
-            self._touch()
-        heard.epoch, heard.number, heard.bloom, heard.at = summary.epoch, summary.number, bloom, now
-        heard.usable = bloom.density <= FULL
+        heard.epoch, heard.number, heard.at = summary.epoch, summary.number, now
+        if bloom is not heard.bloom:
+            before, compact = heard.compact, bloom.compact()
+            heard.bloom, heard.compact = bloom, compact if compact.density <= FULL else None
+            if summary.level == 0 and heard.compact != before:
+                self._touch()
         return True
 
     def again(self, peer: PeerId) -> None:
@@ -132,23 +136,32 @@ class Summaries:
 
     # --- what we say --------------------------------------------------------------------------------------
 
-    def due(self, now: float) -> list[tuple[PeerId, Summary]]:
-        """What is to be sent now."""
-        out: list[tuple[PeerId, Summary]] = []
-        for peer, neighbour in self._neighbours.items():
-            repeats = now >= neighbour.repeat_at
-            if now < neighbour.due_at or not (neighbour.dirty or repeats):
-                continue
-            neighbour.dirty = False
-            told = [one for one in self._say(peer, neighbour) if one.flips or one.full or repeats]
-            if told:
+    def due(self, now: float) -> Iterator[tuple[PeerId, Summary]]:
+        """What is to be sent now. Each is made when it is asked for, and takes up to some milliseconds: let
+        others have their turn in between.
+        """
+        for peer in list(self._neighbours):
+            neighbour = self._neighbours.get(peer)
+            if neighbour is not None and now >= neighbour.due_at:
+                yield from self._due_to(peer, neighbour, now)
+
+    def _due_to(self, peer: PeerId, neighbour: _Neighbour, now: float) -> Iterator[tuple[PeerId, Summary]]:
+        repeats = now >= neighbour.repeat_at
+        if not (neighbour.dirty or repeats):
+            return
+        neighbour.dirty = False
+        told = 0
+        for level in range(self._levels):
+            one = self._say(level, peer, neighbour.sent[level], now)
+            if one.flips or one.full or repeats:
+                neighbour.sent[level].number = one.number
+                told += 1
                 neighbour.due_at = now + self._policy.every_s
-            if len(told) == self._levels:
-                neighbour.repeat_at = now + self._policy.repeat_s
-            for one in told:
-                neighbour.sent[one.level].number = one.number
-                out.append((peer, one))
-        return out
+                yield peer, one
+            if self._neighbours.get(peer) is not neighbour:
+                return  # it left meanwhile
+        if told == self._levels:
+            neighbour.repeat_at = now + self._policy.repeat_s
 
     def next_due(self) -> float | None:
         """When there may be something to send."""
@@ -161,23 +174,21 @@ class Summaries:
         for neighbour in self._neighbours.values():
             neighbour.dirty = True
 
-    def _say(self, peer: PeerId, neighbour: _Neighbour) -> list[Summary]:
-        return [
-            self._summary(level, sent, self._own if level == 0 else self._behind(peer))
-            for level, sent in enumerate(neighbour.sent[: self._levels])
-        ]
-
-    def _summary(self, level: int, sent: _Sent, bloom: Bloom) -> Summary:
+    def _say(self, level: int, peer: PeerId, sent: _Sent, now: float) -> Summary:
+        bloom = self._own if level == 0 else self._behind(peer, now)
         full = sent.bloom is None or sent.bloom.bits_log2 != bloom.bits_log2
         base = empty(bloom.bits_log2) if sent.bloom is None or full else sent.bloom
         flips = difference(base, bloom) if base.bits != bloom.bits else Flips(0, b"")
         sent.bloom = bloom
         return Summary(level, self._epoch, sent.number + 1, full, bloom.bits_log2, flips.form, flips.data)
 
-    def _behind(self, peer: PeerId) -> Bloom:
-        """What can be found at our other neighbours."""
-        others = [one.heard[0].bloom for other, one in self._neighbours.items() if other != peer]
-        return union(bloom for bloom in others if bloom is not None)
+    def _behind(self, peer: PeerId, now: float) -> Bloom:
+        """What can be found at our other neighbours, as far as they say anything: one that may have whatever
+        is asked for would make all say so.
+        """
+        oldest = now - self._policy.age_s
+        others = [one.heard[0] for other, one in self._neighbours.items() if other != peer]
+        return union(one.compact for one in others if one.compact is not None and one.at >= oldest)
 
     # --- steering -----------------------------------------------------------------------------------------
 
@@ -192,11 +203,11 @@ class Summaries:
         oldest = now - self._policy.age_s
         for level in reversed(range(self._levels)):
             heard = neighbour.heard[level]
-            if not heard.usable or heard.bloom is None or heard.at < oldest or heard.bloom.holds(probe):
+            if heard.compact is None or heard.at < oldest or heard.compact.holds(probe):
                 return level + 1
         return NOWHERE
 
     def holders(self, word: str) -> int:
         """How many neighbours may have this very word themselves; those that say nothing do not count."""
-        blooms = (one.heard[0].bloom for one in self._neighbours.values() if one.heard[0].usable)
+        blooms = (one.heard[0].compact for one in self._neighbours.values())
         return sum(bloom.has_word(word) for bloom in blooms if bloom is not None)

@@ -31,6 +31,9 @@ PROVIDE_AGAIN_S: Final = 20 * 3600.0
 """A provider record is kept for two days, and said again well before."""
 PROVIDE_PAUSE_S: Final = 1.0
 """Between words. Fault: two thousand look-ups at once."""
+PROVIDED_MAX: Final = 4
+"""Times as many words as may be said are said in that time, where owners come and go. Attack: one that has
+other words each minute, each of which costs some hundred messages."""
 _BATCH: Final = 200
 _log = logging.getLogger(__name__)
 
@@ -78,11 +81,19 @@ class Summarising:
     async def _take_changes(self) -> None:
         async for change in self._words.changes():
             await _in_batches(change.removed, self._own.remove)
+            self._withdraw(change.removed)
             await _in_batches(change.added, self._own.add)
         if self._own.outgrown:
             await _in_batches(self._own.emptied(), self._own.refill)
         self._summaries.set_own(self._own.snapshot())
         self.wake()
+
+    def _withdraw(self, words: Iterable[str]) -> None:
+        """Nobody here has them any more. They come back with owners: when they were said stays known."""
+        if self._rare is not None:
+            for word in words:
+                if word in self._provided and word not in self._own.words:
+                    self._rare.withdraw(word)
 
     async def _tell(self) -> None:
         while True:
@@ -98,16 +109,20 @@ class Summarising:
         while True:
             await asyncio.sleep(PROVIDE_AFTER_S)
             words = await self._rare_words()
-            self._provided = {word: self._provided[word] for word in words if word in self._provided}
+            old = self._now() - PROVIDE_AGAIN_S
+            self._provided = {word: said for word, said in self._provided.items() if said > old}
             for word in words:
-                if self._now() < self._provided.get(word, float("-inf")) + PROVIDE_AGAIN_S:
-                    continue
+                if word in self._provided or word not in self._own.words:
+                    continue  # it is said already, or went while others were said
+                if len(self._provided) >= PROVIDED_MAX * self._rare_words_max:
+                    break
                 try:
                     await rare.provide(word)
                 except WarrenError as error:
                     _log.debug("overlay: a rare word is not in the DHT: %s", error)
                     break
                 self._provided[word] = self._now()
+                self._withdraw((word,))  # where it went meanwhile
                 await asyncio.sleep(PROVIDE_PAUSE_S)
 
     async def _rare_words(self) -> list[str]:

@@ -28,7 +28,7 @@ class Join(_message.Message):
     def __init__(self) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("id", "round", "ttl", "breadth", "wanted", "left_ms", "search")
+    __slots__ = ("id", "round", "ttl", "breadth", "wanted", "left_ms", "search", "proof")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class Ask(_message.Message):
     WANTED_FIELD_NUMBER: _ClassVar[int]
     LEFT_MS_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     id: bytes
     round: int
     ttl: int
@@ -43,7 +44,8 @@ class Ask(_message.Message):
     wanted: int
     left_ms: int
     search: Search
-    def __init__(self, id: _Optional[bytes] = ..., round: _Optional[int] = ..., ttl: _Optional[int] = ..., breadth: _Optional[int] = ..., wanted: _Optional[int] = ..., left_ms: _Optional[int] = ..., search: _Optional[_Union[Search, _Mapping]] = ...) -> None: ...
+    proof: bytes
+    def __init__(self, id: _Optional[bytes] = ..., round: _Optional[int] = ..., ttl: _Optional[int] = ..., breadth: _Optional[int] = ..., wanted: _Optional[int] = ..., left_ms: _Optional[int] = ..., search: _Optional[_Union[Search, _Mapping]] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Search(_message.Message):
     __slots__ = ("terms", "suffixes", "size_min", "size_max", "author", "domain", "online")
