@@ -57,6 +57,8 @@ MIGRATIONS: Final = (
         registration INTEGER NOT NULL   -- it made the documents that have them
     );
     """,
+    # Words and keys are others since: all register again.
+    "UPDATE registration SET state = 2;",
 )
 
 FILLING: Final = 0
