@@ -4,16 +4,18 @@
 
 Each owner registers 1,000 names; queries ask for the best 50 (corpus.py says of what). While it fills,
 somebody else sends a delta of one entry every 20 ms. The last rows have the same 100 files with every owner,
-and the same 20,000 spread over all owners. Removes what it made.
+and the same 20,000 spread over all owners. Bare FTS5 stands beside it: the same names, as they are, in one
+transaction, found and counted by nobody. Removes what it made.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -127,6 +129,7 @@ async def measure(folder: str, count: int) -> None:
     index = await SqliteIndex.open(runtime, path)
     show("opening it again", f"{time.perf_counter() - begun:.2f} s")
     await index.close()
+    bare(folder, corpus, count, queries)
     for owners in (10, 100, 1000, 10_000):
         await flat(runtime, folder, corpus, owners)
     await runtime.close()
@@ -147,6 +150,30 @@ async def flat(runtime: RealRuntime, folder: str, corpus: Corpus, owners: int) -
             queries = corpus.queries([listed.entry.name for listed in of])
             await ask(index, f"{label} {owners} owners", queries)
             await index.close()
+
+
+def bare(folder: str, corpus: Corpus, count: int, queries: list[Query]) -> None:
+    """The same names and queries in a table of FTS5 alone."""
+    names = [name for owner in range(count // EACH) for name in corpus.names(owner, EACH)]
+    asked = [" ".join(f'"{term.word}"*' for term in query.terms) for query in queries]
+    with closing(sqlite3.connect(f"{folder}/bare.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE VIRTUAL TABLE bare USING fts5 (name, prefix = '2 3 4')")
+        begun = time.perf_counter()
+        with db:
+            db.executemany("INSERT INTO bare VALUES (?)", ((name,) for name in names))
+        show("bare FTS5: the names in one transaction", f"{time.perf_counter() - begun:.1f} s")
+        find = "SELECT name FROM bare WHERE bare MATCH ?"
+        for label, query in (
+            ("two prefixes, 50 of them", f"{find} LIMIT 50"),
+            ("the best 50", f"{find} ORDER BY rank LIMIT 50"),
+        ):
+            took = []
+            for text in asked:
+                begun = time.perf_counter()
+                db.execute(query, (text,)).fetchall()
+                took.append(time.perf_counter() - begun)
+            show(f"bare FTS5: {label}", *spread(took))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ and steps are bounded. What is needed to rank them is read first, the rest for t
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import takewhile
 from operator import attrgetter
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
-    from warren.core.entry import Entry
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.services.directory.index.interface import Admits
@@ -48,7 +48,10 @@ _RANKED: Final = "d.id, d.registration, d.audience, d.shared, d.cid, d.name, d.r
 _FILTERED: Final = f"{_RANKED}, d.kind, d.size, d.path"
 _FROM: Final = " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ? AND term.rowid >= ?"
 _HOLDERS: Final = "SELECT registration, audience FROM holder WHERE document = ? LIMIT ?"
-_ENTRY: Final = "SELECT cid, kind, size, path, metadata FROM document WHERE id = ?"
+_ENTRIES: Final = (
+    "SELECT d.id, d.cid, d.kind, d.size, d.path, d.metadata"
+    " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
+)
 
 
 class Owner:
@@ -101,19 +104,12 @@ class _Content:
         """Ties go by content id: the same on every page and every node."""
         return self.block, -self.score, self.cid
 
-    def hits(self, db: sqlite3.Connection) -> list[Found]:
-        """Its entries, those of online owners first."""
+    def holders(self) -> list[tuple[Owner, int]]:
+        """Owners and the documents that they have of it, those who are online first."""
         pairs = [(owner, number) for number, owners in self.holdings for owner in owners]
         if len(pairs) > 1:
             pairs.sort(key=_is_offline)
-        made: dict[int, Entry] = {}
-        hits = []
-        for owner, number in pairs[:HOLDERS_MAX]:
-            entry = made.get(number)
-            if entry is None:
-                entry = made[number] = to_entry(*db.execute(_ENTRY, (number,)).fetchone())
-            hits.append(Found(owner.peer, entry, self.score, owner.online))
-        return hits
+        return pairs[:HOLDERS_MAX]
 
 
 def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
@@ -127,8 +123,14 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
     if not exact and wanted.in_name and gathering.named < end:
         # There are longer names that have all words; what was taken has them elsewhere.
         gathering.gather(wanted.in_name, blocks=1)
-    page = [found for content in gathering.best(end)[query.after :] for found in content.hits(db)]
-    return Results(page, gathering.count, exact)
+    return Results(_page(db, gathering.best(end)[query.after :]), gathering.count, exact)
+
+
+def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
+    held = [(content.score, *pair) for content in contents for pair in content.holders()]
+    rows = db.execute(_ENTRIES, (json.dumps(list({number for _, _, number in held})),))
+    entries = {number: to_entry(*row) for number, *row in rows}
+    return [Found(owner.peer, entries[number], score, owner.online) for score, owner, number in held]
 
 
 class _Gathering:
