@@ -1,6 +1,6 @@
 """The index of a super-peer with a million names: how fast it fills, answers, and whether peers slow it down.
 
-    python -m bench.directory_index [NAMES] [FOLDER]
+    python3 run.py bench index [--names N] [--dir FOLDER]
 
 Each owner registers 1,000 names; queries ask for the best 50 (corpus.py says of what). While it fills,
 somebody else sends a delta of one entry every 20 ms. The last rows have the same 100 files with every owner,
@@ -10,21 +10,26 @@ transaction, found and counted by nobody. Removes what it made.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sqlite3
 import sys
 import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench import bare_fts5
 from bench.corpus import QUERIES, Corpus, entry
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, Term, terms_of
 from warren.core.words import words
 from warren.runtime.real import RealRuntime
 from warren.services.directory.index.sqlite import SqliteIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NAMES = 1_000_000
 EACH = 1000
@@ -154,34 +159,26 @@ async def flat(runtime: RealRuntime, folder: str, corpus: Corpus, owners: int) -
 
 def bare(folder: str, corpus: Corpus, count: int, queries: list[Query]) -> None:
     """The same names and queries in a table of FTS5 alone."""
-    names = [name for owner in range(count // EACH) for name in corpus.names(owner, EACH)]
-    asked = [" ".join(f'"{term.word}"*' for term in query.terms) for query in queries]
-    with closing(sqlite3.connect(f"{folder}/bare.db")) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE VIRTUAL TABLE bare USING fts5 (name, prefix = '2 3 4')")
-        begun = time.perf_counter()
-        with db:
-            db.executemany("INSERT INTO bare VALUES (?)", ((name,) for name in names))
-        show("bare FTS5: the names in one transaction", f"{time.perf_counter() - begun:.1f} s")
-        find = "SELECT name FROM bare WHERE bare MATCH ?"
-        for label, query in (
-            ("two prefixes, 50 of them", f"{find} LIMIT 50"),
-            ("the best 50", f"{find} ORDER BY rank LIMIT 50"),
-        ):
-            took = []
-            for text in asked:
-                begun = time.perf_counter()
-                db.execute(query, (text,)).fetchall()
-                took.append(time.perf_counter() - begun)
-            show(f"bare FTS5: {label}", *spread(took))
+    names = (name for owner in range(count // EACH) for name in corpus.names(owner, EACH))
+    show("bare FTS5: the names in one transaction", f"{bare_fts5.fill(folder, names):.1f} s")
+    show("bare FTS5: two prefixes, 50 of them", *spread(bare_fts5.ask(folder, queries, ranked=False)))
+    show("bare FTS5: the best 50", *spread(bare_fts5.ask(folder, queries, ranked=True)))
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> int:
     """Make, measure, remove."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else NAMES
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
-        asyncio.run(measure(folder, count))
+    parser = argparse.ArgumentParser(
+        prog="bench index", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--names", type=int, default=NAMES)
+    parser.add_argument(
+        "--dir", default=None, help="folder on the disk to measure  [default: a temporary one]"
+    )
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+        asyncio.run(measure(folder, args.names))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,9 @@ A super-peer of its own process; a thousand peers, each with its own key, connec
 What they sign is signed before the clock starts, as it would be on their own processors. The clock runs from
 the first registration to the last acknowledgement, which a super-peer gives once it is committed. Meanwhile
 one more peer registers a change every 20 ms. At the end some of the names are searched for over the wire.
+
+Bare FTS5 takes the same names in one transaction, before and after. 30 s were promised where that takes
+8.5 s, and machines differ: so many times as long are judged.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench import bare_fts5
 from bench.corpus import Corpus, entry
 from bench.output import emit, raise_file_limit
 from bench.processes import Program, cpu_seconds, peak_bytes
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 
     from warren.core.peer_id import PeerId
 
-SECONDS_MAX: Final = 30.0
+TIMES_BARE_MAX: Final = 30.0 / 8.5
 ACK_P99_S_MAX: Final = 0.1
 MEMORY_MB_MAX: Final = 500.0
 ANSWER_S: Final = 120.0
@@ -150,6 +154,11 @@ def p(took: list[float], share: float) -> float:
     return sorted(took)[min(len(took) - 1, int(len(took) * share))]
 
 
+def fill_bare(folder: str, corpus: Corpus, peers: int, each: int) -> float:
+    """Seconds for the names of all peers."""
+    return bare_fts5.fill(folder, (name for peer in range(peers) for name in corpus.names(peer, each)))
+
+
 class Rows:
     """The table, and whether all of it is as promised."""
 
@@ -163,7 +172,7 @@ class Rows:
         self.kept = self.kept and kept
 
 
-async def measure(program: Program, names: int, peers: int) -> bool:
+async def measure(program: Program, folder: str, names: int, peers: int) -> bool:
     """Register, search; print. Returns whether every promise was kept."""
     address = Multiaddr.parse(program.info["addr"])
     super_peer = address.peer_id
@@ -176,6 +185,7 @@ async def measure(program: Program, names: int, peers: int) -> bool:
         for n, one in enumerate(weak)
     ]
     other = Weak(runtime)
+    bare = [await asyncio.to_thread(fill_bare, folder, corpus, peers, each)]
     begun = time.perf_counter()
     gate = asyncio.Semaphore(DIALS_AT_ONCE)
 
@@ -193,10 +203,7 @@ async def measure(program: Program, names: int, peers: int) -> bool:
     await asyncio.gather(*(one.register(super_peer, parts) for one, parts in zip(weak, sealed, strict=True)))
     wall = time.perf_counter() - begun
     changing.cancel()
-    rows.add(
-        f"{names:,} names of {peers:,} peers registered", f"{wall:.1f} s",
-        promised=f"{SECONDS_MAX:g} s", kept=wall <= SECONDS_MAX,
-    )  # fmt: skip
+    rows.add(f"{names:,} names of {peers:,} peers registered", f"{wall:.1f} s")
     rows.add(
         "  messages, bytes",
         f"{sum(map(len, sealed)):,}, {sum(len(m) for s in sealed for m in s) / 1e6:.0f} MB",
@@ -231,6 +238,15 @@ async def measure(program: Program, names: int, peers: int) -> bool:
         )
     for one in [*weak, other]:
         await one.network.stop()
+    bare.append(await asyncio.to_thread(fill_bare, folder, corpus, peers, each))
+    times = wall / (sum(bare) / len(bare))
+    rows.add(
+        "bare FTS5: the names in one transaction, before, after", " ".join(f"{one:.1f} s" for one in bare)
+    )
+    rows.add(
+        "registered over the wire, in times of that", f"{times:.2f}",
+        promised=f"{TIMES_BARE_MAX:.2f}", kept=times <= TIMES_BARE_MAX,
+    )  # fmt: skip
     await runtime.close()
     return rows.kept
 
@@ -254,7 +270,7 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         argv = [sys.executable, "-m", "bench.directory_wire", "--serve", f"{folder}/home"]
         with Program([*argv]) as program:
-            return 0 if asyncio.run(measure(program, args.names, args.peers)) else 1
+            return 0 if asyncio.run(measure(program, folder, args.names, args.peers)) else 1
 
 
 if __name__ == "__main__":

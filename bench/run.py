@@ -5,6 +5,8 @@
     python3 run.py bench overlay --help                             (a thousand super-peers, searched)
     python3 run.py bench scene --help                               (a shared library on loopback)
     python3 run.py bench storm --help                               (ten thousand peers of one that restarts)
+    python3 run.py bench index --help                               (a million names in one index)
+    python3 run.py bench registrations --help                       (the same, registered over the wire)
 
 Warren, plain asyncio, js-libp2p and py-libp2p take turns (A B C A B C), so that a machine that slows down
 slows all of them. `Warren is` says how many times better Warren's median is than that line's; below 1 it is
@@ -27,8 +29,10 @@ for folder in (ROOT / "src", ROOT):
         sys.path.insert(0, str(folder))
 
 from bench.dht import main as measure_dht  # noqa: E402
+from bench.directory_index import main as measure_index  # noqa: E402
 from bench.directory_scene import main as measure_scene  # noqa: E402
 from bench.directory_storm import main as measure_storm  # noqa: E402
+from bench.directory_wire import main as measure_registrations  # noqa: E402
 from bench.file_rows import GIB, SMALL_COUNT, file_rows  # noqa: E402
 from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
 from bench.overlay import main as measure_overlay  # noqa: E402
@@ -36,9 +40,20 @@ from bench.start_rows import start_rows  # noqa: E402
 from bench.table import render, summarise  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bench.table import Row
 
 PARTS = ("network", "files", "start")
+OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
+    "dht": measure_dht,
+    "overlay": measure_overlay,
+    "scene": measure_scene,
+    "storm": measure_storm,
+    "index": measure_index,
+    "registrations": measure_registrations,
+}
+"""Benches of their own, each with its own options."""
 
 
 def machine() -> str:
@@ -74,14 +89,9 @@ def measure(args: argparse.Namespace) -> list[list[Row]]:
 
 def main() -> int:
     """Measure and print."""
-    if sys.argv[1:2] == ["dht"]:
-        return measure_dht(sys.argv[2:])
-    if sys.argv[1:2] == ["overlay"]:
-        return measure_overlay(sys.argv[2:])
-    if sys.argv[1:2] == ["scene"]:
-        return measure_scene(sys.argv[2:])
-    if sys.argv[1:2] == ["storm"]:
-        return measure_storm(sys.argv[2:])
+    other = OTHERS.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if other is not None:
+        return other(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
