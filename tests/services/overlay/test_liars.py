@@ -125,6 +125,21 @@ def test_a_flood_of_queries_costs_its_sender(caplog: pytest.LogCaptureFixture) -
     assert f"{liar} sends too many queries" in caplog.text
 
 
+def test_who_searches_without_a_pause_is_taken_for_no_flood(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with supers(3, LINE) as town:
+            await honest(town)
+            for _ in range(25):
+                await asyncio.gather(*(ask(town, 0, f"lighthouse {number}", 3) for number in range(40)))
+            assert town[1].peer_id in overlay(town, 0).neighbours
+            await asyncio.sleep(10)
+            assert (await ask(town, 0, "lighthouse", 3))[0] == ["lighthouse.pdf"]
+
+    with caplog.at_level(logging.WARNING, "warren.services.overlay"):
+        testing.run(main())
+    assert "too many queries" not in caplog.text
+
+
 def test_a_replayed_query_is_handled_once() -> None:
     async def main() -> None:
         async with supers(3, LINE) as town:

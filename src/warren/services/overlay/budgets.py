@@ -33,6 +33,9 @@ class Rates(NamedTuple):
 
 ASKS: Final = Rates(Rate(400, 100), Rate(1600, 400))
 """Queries of neighbours. Attack: queries without end, each of which goes on to others."""
+OWN_ASKS: Final = Rate(300, 75)
+"""Queries that go to one neighbour from here: fewer than it takes. Fault: a node whose users ask without a
+pause passes for a flood."""
 GUESTS: Final = Rates(Rate(40, 4), Rate(80, 8))
 """Questions of those who are no neighbours. Attack: the same, each answered from the index."""
 SUMMARIES: Final = Rates(Rate(32, 2), Rate(128, 8))
@@ -55,6 +58,10 @@ class Budget:
             return own.take(now)
         shared = self._groups.of(group, now)
         return own.has(now) and shared.take(now) and own.take(now)
+
+    def has(self, peer: PeerId, now: float) -> bool:
+        """Whether the peer itself may once more, whatever its network spent."""
+        return self._peers.of(peer, now).has(now)
 
 
 class Blames:

@@ -21,12 +21,22 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import LimitReached, ProtocolViolation, WarrenError
 from warren.core.matching import matches
 from warren.core.query import LIMIT_MAX
+from warren.network.allowance import Each
 from warren.network.events import PeerDisconnected, PeerIdentified
 from warren.protocols.overlay.messages import TTL_MAX, Again, Ask, Done, Hits, Join, Summary, split
 from warren.protocols.overlay.protocol import PROTOCOL, OverlayProtocol
 from warren.protocols.overlay.rounds import SECRET_BYTES, Rounds
 from warren.services.overlay.asking import Asking
-from warren.services.overlay.budgets import ASKS, GUESTS, MESSAGES, SUMMARIES, Blames, Budget
+from warren.services.overlay.budgets import (
+    ASKS,
+    GUESTS,
+    MESSAGES,
+    OWN_ASKS,
+    REMEMBERED_MAX,
+    SUMMARIES,
+    Blames,
+    Budget,
+)
 from warren.services.overlay.config import check_neighbour
 from warren.services.overlay.deepening import Deepening, DeepeningPolicy
 from warren.services.overlay.neighbours import Neighbourhood
@@ -94,6 +104,7 @@ class Overlay:
         self._switched = asyncio.Event()
         self._changed = asyncio.Event()
         self._timed = asyncio.Event()
+        self._own_asks: Each[PeerId] = Each(OWN_ASKS, REMEMBERED_MAX)
         self._budgets = {"asks": Budget(ASKS), "summaries": Budget(SUMMARIES), "messages": Budget(MESSAGES)}
         self._guests = Budget(GUESTS)
         self._blames = Blames()
@@ -263,7 +274,8 @@ class Overlay:
             case Ask():
                 if not self._budgets["asks"].take(peer, group, now):
                     self._protocol.send(peer, Done(message.id, message.round, refused=True))
-                    self._blame(peer, "too many queries")
+                    is_own = not self._budgets["asks"].has(peer, now)  # and not that of its network
+                    self._blame(peer, "too many queries", counts=is_own)
                     return
                 self._act(self._routing.heard(peer, message, now))
             case Hits() | Done():
@@ -350,8 +362,11 @@ class Overlay:
     # --- inside -------------------------------------------------------------------------------------------
 
     def _act(self, actions: Iterable[Action]) -> None:
+        unsent: list[tuple[PeerId, Ask]] = []
         for action in actions:
             match action:
+                case Send(peer, Ask() as ask) if not self._own_asks.of(peer, self._now()).take(self._now()):
+                    unsent.append((peer, ask))
                 case Send(peer, message):
                     if not self._protocol.send(peer, message):
                         self._protocol.drop(peer)
@@ -361,6 +376,8 @@ class Overlay:
                     self._searches.take(action)
                 case Blame(peer, what, counts):
                     self._blame(peer, what, counts=counts)
+        for peer, ask in unsent:  # as if the neighbour had said so
+            self._act(self._routing.heard(peer, Done(ask.id, ask.round, refused=True), self._now()))
         due = self._routing.next_due()
         if due is not None and (self._looked_until is None or due < self._looked_until):
             self._timed.set()

@@ -39,7 +39,7 @@ class SummaryPolicy:
     says that all is as it was. age_s: a neighbour that said nothing for so long is not steered by.
     """
 
-    every_s: float = 2.0
+    every_s: float = 1.0
     repeat_s: float = 120.0
     age_s: float = 300.0
 
