@@ -26,7 +26,7 @@ from warren.services.files.types import Audience
 from warren.services.groups.groups import GroupChanged
 from warren.services.peers.model import PeerBlocked, PeerUnblocked
 from warren.services.peers.with_role import SUPER_ROLE, with_role
-from warren.services.presence.model import PeerBackOnline, PeerHeldOffline
+from warren.services.presence.model import PeerHeldOffline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -278,4 +278,4 @@ def tie_presence(presence: Presence, directory: Directory, network: Network) -> 
     directory.role.on_changed.append(on_role)
     on_role()
     network.events.on(PeerHeldOffline, lambda event: super_peer.set_silent(event.peer, silent=True))
-    network.events.on(PeerBackOnline, lambda event: super_peer.set_silent(event.peer, silent=False))
+    presence.desk.on_released = partial(super_peer.set_silent, silent=False)

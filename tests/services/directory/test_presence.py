@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tests.services.directory.town import found, town, until
+from warren.core.fail_vote import FailVote
 from warren.services.presence.model import PeerBackOnline, PeerHeldOffline, PresenceCounts
 from warren.testing import run
 
 if TYPE_CHECKING:
     from tests.services.directory.town import Town
+    from warren.core.peer_id import PeerId
 
 
 async def gather(place: Town) -> None:
@@ -59,6 +61,34 @@ def test_whom_votes_hold_offline_is_found_as_gone_until_it_is_back() -> None:
             assert told == [PeerHeldOffline, PeerBackOnline]
 
     run(scenario())
+
+
+def test_who_has_a_lease_elsewhere_is_back_when_the_votes_end_that_came_after_its_lease_here() -> None:
+    async def scenario() -> None:
+        async with town("super", "weak", "weak", "weak", "weak") as place:
+            await gather(place)
+            gone, super_peer = place[4].peer_id, place.directory(0).super_peer
+            super_peer.set_elsewhere(gone, there=True)
+            place.kill(4)
+            await until(lambda: gone not in super_peer.leases, 20)
+            vote(place, gone, 1, valid_s=600)
+            await until(lambda: held(place), 20)
+            assert not super_peer.is_online(gone)
+            vote(place, gone, 2, valid_s=0)
+            await until(lambda: not held(place), 20)
+            assert super_peer.is_online(gone)
+
+    run(scenario())
+
+
+def vote(place: Town, accused: PeerId, number: int, valid_s: int) -> None:
+    """Three vote, or withdraw."""
+    desk = place[0].presence.desk
+    against = desk.standing(accused).lease
+    for one in (1, 2, 3):
+        assert (
+            desk.take_vote(FailVote(place[one].peer_id, number, accused, against, valid_s)).verdict == "taken"
+        )
 
 
 def held(place: Town) -> bool:

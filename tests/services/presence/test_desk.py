@@ -192,6 +192,8 @@ def test_who_cannot_be_asked_is_held_offline_and_back_when_the_votes_are_withdra
 
 def test_who_has_left_meanwhile_does_not_come_back_with_the_end_of_the_votes() -> None:
     async def main(stage: Stage) -> None:
+        released: list[PeerId] = []
+        stage.desk.on_released = released.append
         stage.vote(0, 1, 2, 3)
         await asyncio.sleep(10)
         stage.go(0)
@@ -199,6 +201,7 @@ def test_who_has_left_meanwhile_does_not_come_back_with_the_end_of_the_votes() -
         stage.vote(0, 1, 2, 3, valid_s=0)
         await asyncio.sleep(1)
         assert stage.take_events() == []
+        assert released == [peer(0)]
 
     play(main)
 

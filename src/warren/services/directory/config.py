@@ -31,7 +31,8 @@ class DirectoryConfig:
     """Peers that may be registered here at once, 1 KiB of memory each. Attack: identities without end."""
     entries_max: int = 200_000
     """Entries that one peer may have here, the first ones in the order of their paths. The rest is found by
-    who asks the peer itself: its contacts, and connected peers. Attack: lists that fill the disk."""
+    who asks the peer itself: its contacts, and connected peers without a super-peer. Attack: lists that fill
+    the disk."""
     entries_total_max: int = 5_000_000
     """Entries of all peers together, half a KiB of disk each; who has been gone for longest is forgotten
     first, and half of what others leave is for one network. Attack: identities without end, each with such a

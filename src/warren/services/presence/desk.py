@@ -130,6 +130,8 @@ class Desk:
         self._due: float | None = None
         self._asking: dict[PeerId, asyncio.Task[None]] = {}
         self.is_open = False
+        self.on_released: Callable[[PeerId], object] = lambda _peer: None
+        """Called with whom the votes hold offline no more, whether it holds a lease here or not."""
         self._clear(Nobody())
 
     def open(self, leases: Leases, place: Callable[[], Place]) -> None:
@@ -330,5 +332,6 @@ class Desk:
                 self._emit(PeerHeldOffline(peer, share.accusers, share.online))
             case Released(peer, refuted):
                 _log.info("%s is held offline no more%s", peer, ": it is there" if refuted else "")
+                self.on_released(peer)
                 if self.is_online(peer):
                     self._emit(PeerBackOnline(peer))

@@ -159,17 +159,6 @@ class Resources:
 
         return await self._state.run(read)
 
-    async def word_on(self, cid: Cid, holder: PeerId | None = None) -> Resource | None:
-        """The word that is shown: this node's own first, then that of who holds the content."""
-
-        def read(db: sqlite3.Connection) -> Resource | None:
-            own = store.word_of(db, cid, self._key.peer_id)
-            if own is not None and own.metadata:
-                return own
-            return store.word_of(db, cid, holder) if holder is not None else None
-
-        return await self._state.run(read)
-
     async def word_for(self, peer: PeerId, path: str) -> bytes | None:
         """See `warren.protocols.resource.Speaker`."""
         try:
