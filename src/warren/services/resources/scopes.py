@@ -4,7 +4,7 @@ In:  a connection inside a transaction, words with their scopes. Out: what was s
 to an audience. The same bytes may lie in a public share and in one for the family (an empty file does as a
 rule); what is said of the one in the family's is no business of others.
 
-Audiences are known here by their text alone. Schema: schema/0012_said_for.sql.
+Audiences are known here by their text alone. Schema: schema/0010_said_for.sql.
 """
 
 from __future__ import annotations
