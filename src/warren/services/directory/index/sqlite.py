@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 FILLINGS_MAX: Final = 8
 """Snapshots that are read at once: some while another is written. Fault: a thousand peers that register at
 once, and all that they have is in memory."""
-CALM_S: Final = 30.0
+CALM_S: Final = 60.0
 """So long at most public words wait for snapshots."""
 PIECE: Final = 1000
 """Entries of a snapshot that go in at once."""
