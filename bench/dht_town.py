@@ -267,7 +267,10 @@ class Town:
 
     async def costs_of_providers(self, keys: int, over_s: float) -> tuple[Cost, Cost]:
         """What it costs to say that one provides a key, and to look for all who do."""
-        pairs = [(*self._chance.sample(self._settled(), 2), self._key(0)) for _ in range(keys)]
+        pairs = []
+        for _ in range(keys):
+            provider, asker = self._chance.sample(self._settled(), 2)
+            pairs.append((provider, asker, self._key(0)))
         waiting = [iter(pairs), iter(pairs)]
 
         async def provide() -> None:

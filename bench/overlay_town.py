@@ -95,8 +95,8 @@ class Tally:
     bytes: Counter[str] = field(default_factory=Counter)
 
     def count(self, kind: str, size: float, messages: float = 1) -> None:
-        self.messages[kind] += messages
-        self.bytes[kind] += size
+        self.messages[kind] += messages  # type: ignore[assignment]  # means, of what was measured elsewhere
+        self.bytes[kind] += size  # type: ignore[assignment]
 
     def add(self, other: Tally) -> None:
         self.messages.update(other.messages)
@@ -418,6 +418,9 @@ class _Search:
 
     async def provide(self, word: str) -> None:
         raise NotImplementedError(f"{word} is not provided while somebody searches")
+
+    def withdraw(self, word: str) -> None:
+        raise NotImplementedError(f"{word} is not withdrawn while somebody searches")
 
     async def find(self, word: str) -> AsyncGenerator[Holder, None]:
         self.tally.count("dht", DHT_FIND_BYTES, DHT_FIND_MESSAGES)
