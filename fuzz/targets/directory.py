@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.core.cid import Cid
@@ -65,8 +66,8 @@ def parse(data: bytes) -> Call | Answer | Registration:
 def verify(_data: bytes, parsed: Call | Answer | Registration) -> None:
     if isinstance(parsed, Registration):
         assert len(parsed.added) + len(parsed.removed) <= CHANGES_MAX
-        assert Registration.from_payload(parsed.to_payload()) == parsed
+        assert Registration.from_payload(parsed.to_payload()) == replace(parsed, left_out=0)
     elif isinstance(parsed, QueryCall):
         assert read_call(call_to_bytes(parsed)) == parsed
     elif isinstance(parsed, HitsAnswer):
-        assert read_answer(answer_to_bytes(parsed)) == parsed
+        assert read_answer(answer_to_bytes(parsed)) == replace(parsed, bad=0)  # which are not told on
