@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import MisuseError
 from warren.core.peer_id import PeerId
-from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.registration import CHANGES_MAX, Registration, fit
-from warren.services.directory.fleet.locks import Locks
 from warren.services.directory.fleet.records import pack
 from warren.services.directory.index.documents import to_put
 from warren.services.directory.index.interface import PUBLIC, Gap, Listed, Position, Stale
+from warren.services.directory.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from warren.core.query import Query
+    from warren.protocols.directory.entries import Registered
     from warren.services.directory.fleet.local import LocalIndex
     from warren.services.directory.index.interface import Admits, PublicWords, Results
 
@@ -125,7 +125,7 @@ class SharedIndex:
             await self._local.apply(name, epoch, from_seq, to_seq, others, gone)
             if public.seq < to_seq:
                 since = max(from_seq, public.seq)
-                self._send(owner, Registration(epoch, since, to_seq, _registered(mine), tuple(away)))
+                self._send(owner, Registration(epoch, since, to_seq, tuple(mine), tuple(away)))
 
     def _send(self, owner: PeerId, delta: Registration) -> None:
         if self.outbox is None:
@@ -193,7 +193,7 @@ class SharedIndex:
             pieces: list[bytes] = []
             waiting: list[Registered] = []
             async for page in self._local.entries(owner):
-                waiting += _registered(page)
+                waiting += page
                 while (count := fit(waiting)) < len(waiting):
                     pieces.append(_part(position, waiting[:count], more=True))
                     del waiting[:count]
@@ -272,10 +272,6 @@ async def _exhaust(entries: Iterator[Listed]) -> None:
     for number, _ in enumerate(entries, 1):
         if not number % _ROWS:
             await asyncio.sleep(0)
-
-
-def _registered(entries: Iterable[Listed]) -> tuple[Registered, ...]:
-    return tuple(Registered(one.entry) for one in entries)
 
 
 def _part(position: Position, entries: Sequence[Registered], *, more: bool) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
@@ -28,9 +28,10 @@ from warren.services.directory.index.public import SqlitePublicWords, read_page
 from warren.services.directory.index.queue import Queue, Unreadable
 from warren.services.directory.index.reading import Owner, View
 from warren.services.directory.index.writing import SWEEP_ROWS, Known, Registration, clear_up
+from warren.services.directory.locks import Locks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from warren.core.query import Query
     from warren.runtime.seam import Database, Runtime, StrPath
@@ -60,7 +61,8 @@ class SqliteIndex:
         self._registrations: dict[PeerId, Registration] = {}
         self._visible: Mapping[int, Owner] = {}
         """Of each registration that counts, by number. Another one after each change: a search keeps its."""
-        self._turns: dict[PeerId, _Turn] = {}
+        self._turns: Locks[PeerId] = Locks()
+        """One change of an owner at a time, in the order in which they came."""
         self._fillings = asyncio.Semaphore(FILLINGS_MAX)
         self._searches: set[asyncio.Future[None]] = set()
         self._views: WeakSet[SqlitePublicWords] = WeakSet()
@@ -99,7 +101,7 @@ class SqliteIndex:
     async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
         """See `interface.Index`."""
         filling = _Filling(owner.to_bytes(), _position(epoch, seq), entries)
-        async with self._turn(owner), self._fillings:
+        async with self._turns.hold(owner), self._fillings:
             try:
                 while not filling.is_full:
                     await self._queue.do(filling.step, PIECE, partial(self._stepped, filling))
@@ -127,13 +129,13 @@ class SqliteIndex:
             puts = [to_put(listed) for listed in added]
             return batch.apply(raw, epoch, from_seq, to_seq, puts, [path_key(path) for path in removed])
 
-        async with self._turn(owner):
+        async with self._turns.hold(owner):
             await self._queue.do(change, len(added) + len(removed) + 1, self._count)
 
     async def forget(self, owner: PeerId) -> None:
         """See `interface.Index`."""
         self._discount(owner)
-        async with self._turn(owner):
+        async with self._turns.hold(owner):
             self._discount(owner)
             raw = owner.to_bytes()
             await self._queue.do(lambda batch: batch.forget(raw), 1)
@@ -248,20 +250,7 @@ class SqliteIndex:
         for view in self._views:
             view.mark(peer)
 
-    # --- turns --------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _turn(self, owner: PeerId) -> AsyncIterator[None]:
-        """One change of an owner at a time, in the order in which they came."""
-        turn = self._turns.setdefault(owner, _Turn())
-        turn.users += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._turns[owner]
+    # --- filling ------------------------------------------------------------------------------------------
 
     def _stepped(self, filling: _Filling, outcome: Registration | int) -> None:
         if isinstance(outcome, Registration):
@@ -340,16 +329,6 @@ class _Filling:
             number = batch.begin(self._owner, self._position)
         batch.fill(number, puts)
         return number if ahead is not None else batch.publish(number)
-
-
-class _Turn:
-    """Whose turn it is, and how many want it."""
-
-    __slots__ = ("lock", "users")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
 
 
 def _position(epoch: int, seq: int) -> Position:
