@@ -207,4 +207,4 @@ def _cut(step: Step) -> Iterator[Step]:
         yield step
         return
     for at in range(0, len(step.leaves), count):
-        yield MakeFile(step.file, step.leaves[at : at + count])
+        yield MakeFile(step.file, step.leaves[at : at + count], step.first + at)
