@@ -147,6 +147,7 @@ class Fetcher:
             select=asked.select,
             sequential=asked.sequential,
         )
+        steering.found(origin.cid, origin.name)
         origin.check_size(origin.size or 0)
         # One folder may have several names; who fetches by another one must not fetch into the same place.
         key = (await self._runtime.offload(make_target, self._runtime.disk, folder), origin.cid)
