@@ -15,11 +15,13 @@ from warren.services.files.swarm.picker import (
     Request,
     Wait,
 )
-from warren.services.files.swarm.pieces import CHUNK_BYTES, STALE_MAX, Offer, Piece, State
+from warren.services.files.swarm.pieces import CHUNK_BYTES, STALE_MAX, State
 from warren.services.files.walk import LEAF_UNKNOWN, TargetFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from warren.services.files.swarm.pieces import Offer, Piece
 
 FILE = TargetFile("f", "f", 10**12)
 LIMIT = 16 * CHUNK_BYTES
@@ -113,7 +115,7 @@ def test_done_only_when_all_is_kept_and_nothing_more_comes() -> None:
     assert picker.next(offer, LIMIT) == Wait()
     arrive(picker, offer, [piece])
     assert picker.next(offer, LIMIT) == Wait()
-    assert picker.hungry
+    assert [picker.hungry] == [True]
     picker.add(digest(2), 5, FILE, 5, 1)
     assert not picker.hungry
     arrive(picker, offer, requests(picker, offer)[0])
@@ -218,7 +220,7 @@ def test_what_others_come_to_have_is_no_longer_rare() -> None:
     bits = {0, 1}
     part, whole = picker.join(bits), picker.join()
     bits |= {2, 3, 4, 99}
-    picker.on_gained(part, [2, 3, 4, 99])
+    picker.on_gained([2, 3, 4, 99])
     assert asked(picker, whole, CHUNK_BYTES) == [5]
     bits -= {3}
     picker.on_shrunk()
@@ -426,7 +428,7 @@ def test_what_is_out_of_date_is_forgotten() -> None:
     part, whole = picker.join(bits), picker.join()
     for number in range(2000):
         bits.add(number)
-        picker.on_gained(part, [number])
+        picker.on_gained([number])
     for _ in range(20):
         for offer in (part, whole):
             picker.on_lost(offer)

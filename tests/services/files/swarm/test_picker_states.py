@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from warren.services.files.swarm.pieces import Offer, Piece
 
 LENGTHS = (1, 1000, CHUNK_BYTES)
-Sources = st.runner().flatmap(lambda machine: st.sampled_from(machine.present or [None]))
+Which = st.integers(0, 4)
 
 
 class Source:
@@ -54,48 +54,74 @@ class Swarming(RuleBasedStateMachine):
         if closed:  # so that the end game comes early
             self.know_all()
 
-    @rule(wanted=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(LENGTHS)), max_size=30))
     def want(self, wanted: list[tuple[int, int]]) -> None:
-        if not self.closed:
-            for number, length in wanted:
-                place = len(self.places)
-                self.places.append(place)
-                self.picker.add(digest(number * 8 + LENGTHS.index(length)), length, FILE, place, place)
+        for number, length in wanted:
+            place = len(self.places)
+            self.places.append(place)
+            self.picker.add(digest(number * 8 + LENGTHS.index(length)), length, FILE, place, place)
 
-    @rule()
     def know_all(self) -> None:
         self.closed = True
         self.picker.close()
 
-    @rule(bits=st.none() | st.sets(st.integers(0, 90)), lies=st.booleans())
-    def come(self, bits: set[int] | None, lies: bool) -> None:
+    def come(self, bits: set[int] | None, *, lies: bool) -> None:
         if len(self.present) < 5:
             self.present.append(Source(self.picker, bits, lies=lies))
 
-    @rule(source=Sources, more=st.sets(st.integers(0, 90)))
-    def gain(self, source: Any, more: set[int]) -> None:
-        if source and source.bits is not None:
-            new = more - source.bits
-            source.bits |= new
-            self.picker.on_gained(source.offer, new)
+    @rule(
+        wanted=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(LENGTHS)), max_size=30),
+        bits=st.none() | st.sets(st.integers(0, 90)),
+        lies=st.booleans(),
+        last=st.booleans(),
+    )
+    def grow(self, wanted: list[tuple[int, int]], bits: set[int] | None, lies: bool, last: bool) -> None:
+        """More becomes known to be wanted, and a source comes."""
+        if not self.closed:
+            self.want(wanted)
+        self.come(bits, lies=lies)
+        if last:
+            self.know_all()
 
-    @rule(source=Sources, less=st.sets(st.integers(0, 90)))
-    def shrink(self, source: Any, less: set[int]) -> None:
-        if source and source.bits is not None:
-            source.bits -= less
-            self.picker.on_shrunk()
-
-    @rule(source=Sources)
-    def turn_out_whole(self, source: Any) -> None:
-        if source and source.bits is not None:
+    @precondition(lambda self: self.present)
+    @rule(
+        which=Which,
+        more=st.sets(st.integers(0, 90)),
+        less=st.sets(st.integers(0, 90)),
+        whole=st.booleans(),
+    )
+    def tell(self, which: int, more: set[int], less: set[int], whole: bool) -> None:
+        """A source that has a part says what it has now."""
+        source = self.pick(which)
+        if source.bits is None:
+            return
+        new = more - source.bits
+        source.bits |= new
+        self.picker.on_gained(new)
+        source.bits -= less
+        self.picker.on_shrunk()
+        if whole:
             source.bits = None
             self.picker.has_all(source.offer)
 
-    @rule(source=Sources, limit=st.integers(1, 16 * CHUNK_BYTES), rate=st.sampled_from([0.0, 1.0, 1e6]))
-    def ask(self, source: Any, limit: int, rate: float) -> None:
-        if source:
-            source.offer.bytes_per_s = rate
-            self.ask_of(source, limit)
+    def pick(self, which: int) -> Source:
+        return self.present[which % len(self.present)]
+
+    @precondition(lambda self: self.present)
+    @rule(which=Which, limit=st.integers(1, 16 * CHUNK_BYTES), rate=st.sampled_from([0.0, 1.0, 1e6]))
+    def ask(self, which: int, limit: int, rate: float) -> None:
+        source = self.pick(which)
+        source.offer.bytes_per_s = rate
+        self.ask_of(source, limit)
+
+    @precondition(lambda self: len(self.present) > 1)
+    @rule(which=Which, other=Which, count=st.integers(1, 9))
+    def ask_two(self, which: int, other: int, count: int) -> None:
+        """Both are asked for all they may be, and something comes of both."""
+        for source in (self.pick(which), self.pick(other)):
+            while isinstance(self.ask_of(source, 4 * CHUNK_BYTES), Request):
+                pass
+        for source in (self.pick(which), self.pick(other)):
+            self.arrive(source, count)
 
     def ask_of(self, source: Source, limit: int) -> object:
         before = set(source.offer.asked)
@@ -115,18 +141,24 @@ class Swarming(RuleBasedStateMachine):
                 assert not before
         return decision
 
-    @rule(source=Sources, count=st.integers(1, 9))
-    def arrive(self, source: Any, count: int) -> None:
-        if source:
-            self.recover(source)
-            for piece in list(source.offer.asked)[:count]:
-                if self.picker.on_arrival(source.offer, piece):
-                    source.held.append(piece)
-
-    @rule(source=Sources)
-    def verify(self, source: Any) -> None:
-        if source:
+    @precondition(lambda self: self.present)
+    @rule(which=Which, count=st.integers(1, 9), at_once=st.booleans())
+    def send(self, which: int, count: int, at_once: bool) -> None:
+        source = self.pick(which)
+        self.arrive(source, count)
+        if at_once:
             self.verify_all(source)
+
+    def arrive(self, source: Source, count: int) -> None:
+        self.recover(source)
+        for piece in list(source.offer.asked)[:count]:
+            if self.picker.on_arrival(source.offer, piece):
+                source.held.append(piece)
+
+    @precondition(lambda self: self.present)
+    @rule(which=Which)
+    def verify(self, which: int) -> None:
+        self.verify_all(self.pick(which))
 
     def verify_all(self, source: Source) -> None:
         held, source.held = source.held, []
@@ -138,30 +170,27 @@ class Swarming(RuleBasedStateMachine):
                 self.present.remove(source)
                 self.picker.leave(source.offer)
 
-    @rule(source=Sources)
-    def lose(self, source: Any) -> None:
-        if source:
+    @precondition(lambda self: self.present)
+    @rule(which=Which, how=st.sampled_from(["lose", "stall", "stall", "recover", "go"]))
+    def fail(self, which: int, how: str) -> None:
+        source = self.pick(which)
+        if how == "lose":
             source.stalled = False
             self.picker.on_lost(source.offer)
-
-    @rule(source=Sources)
-    def stall(self, source: Any) -> None:
-        if source and source.offer.asked:
+        elif how == "stall" and source.offer.asked:
             source.stalled = True
             self.picker.on_stalled(source.offer)
+        elif how == "recover":
+            self.recover(source)
+        elif how == "go":
+            self.present.remove(source)
+            self.picker.leave(source.offer)
+            self.verify_all(source)  # its threads end later
 
-    @rule(source=Sources)
-    def recover(self, source: Any) -> None:
-        if source and source.stalled:
+    def recover(self, source: Source) -> None:
+        if source.stalled:
             source.stalled = False
             self.picker.on_recovered(source.offer)
-
-    @precondition(lambda self: self.present)
-    @rule(source=Sources)
-    def go(self, source: Source) -> None:
-        self.present.remove(source)
-        self.picker.leave(source.offer)
-        self.verify_all(source)  # its threads end later
 
     @invariant()
     def is_sound(self) -> None:
@@ -180,8 +209,8 @@ class Swarming(RuleBasedStateMachine):
         for piece in self.picker._open:
             askers = [one for one in self.present if piece in one.offer.asked and not one.stalled]
             assert piece.copies == len(askers) <= COPIES_MAX + 1  # a check may come on top
-            if piece.state is State.ASKED:
-                assert askers
+            assert piece.state is not State.ASKED or askers
+            assert piece.state is not State.WANTED or not askers
         assert len(self.filled) == len(set(self.filled))
 
     def teardown(self) -> None:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from warren.services.files.swarm.pieces import CHUNK_BYTES, Offer, Piece, Shelf, State
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Iterable
 
+    from warren.services.files.swarm.pieces import Leaves
     from warren.services.files.walk import TargetFile
 
 REQUEST_BYTES_MAX: Final = 4 * CHUNK_BYTES
@@ -111,6 +112,11 @@ class Picker:
         """Pieces that were not asked for yet."""
         return self._wanted
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all that was wanted is kept, and nothing more will be wanted."""
+        return self._closed and not self._open
+
     # --- what is wanted -----------------------------------------------------------------------------------
 
     def add(self, digest: bytes, length: int, file: TargetFile, offset: int, number: int = 0) -> None:
@@ -140,7 +146,7 @@ class Picker:
 
     # --- sources ------------------------------------------------------------------------------------------
 
-    def join(self, bits: Container[int] | None = None) -> Offer:
+    def join(self, bits: Leaves | None = None) -> Offer:
         """A source that has these leaves, or everything."""
         offer = Offer(None)
         self._offers.append(offer)
@@ -153,13 +159,13 @@ class Picker:
         if offer.bits is not None:
             self._set_bits(offer, None)
 
-    def has_part(self, offer: Offer, bits: Container[int]) -> None:
+    def has_part(self, offer: Offer, bits: Leaves) -> None:
         """It turned out that it has these leaves only; `bits` may grow, see `on_gained`."""
         self.spread()
         self._set_bits(offer, bits)
 
-    def on_gained(self, offer: Offer, numbers: Iterable[int]) -> None:
-        """It has these leaves as well now; they are in its `bits` already, and were not before."""
+    def on_gained(self, numbers: Iterable[int]) -> None:
+        """A source has these leaves as well now; they are in its `bits` already, and were not before."""
         for number in numbers:
             piece = self._by_number.get(number)
             if piece is not None:
@@ -196,7 +202,7 @@ class Picker:
 
     def next(self, offer: Offer, limit_bytes: int) -> Decision:
         """What to ask of a source that may have `limit_bytes` outstanding; one piece it may have always."""
-        if self._closed and not self._open:
+        if self.is_done:
             return Done()
         if not offer.live:
             return Wait()
@@ -380,7 +386,7 @@ class Picker:
         if piece.state is State.WANTED:
             self._shelve(piece)
 
-    def _set_bits(self, offer: Offer, bits: Container[int] | None) -> None:
+    def _set_bits(self, offer: Offer, bits: Leaves | None) -> None:
         offer.bits = bits
         offer.shelf.clear()
         self.on_shrunk()

@@ -9,18 +9,22 @@ import enum
 import hashlib
 from collections import deque
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.services.files.walk import LEAF_UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from warren.services.files.walk import TargetFile
 
 CHUNK_BYTES: Final = 1024 * 1024
 STALE_MAX: Final = 1024
-"""Entries of a shelf that no longer count may be as many as those that do, and so many more. This is memory."""
+"""Entries of a shelf that no longer count may be as many as those that do, and so many more: memory."""
+
+
+class Leaves(Protocol):
+    """The numbers of the leaves that somebody has."""
+
+    def __contains__(self, number: int, /) -> bool: ...
 
 
 class State(enum.Enum):
@@ -142,7 +146,7 @@ class Offer:
         "shelf",
     )
 
-    def __init__(self, bits: Container[int] | None) -> None:
+    def __init__(self, bits: Leaves | None) -> None:
         self.bits = bits
         self.shelf = Shelf()
         self.asked: dict[Piece, bool] = {}

@@ -1,7 +1,7 @@
 """How much to have outstanding at one source, and whether it stalls. A pure machine.
 
-In: what was asked, the bytes that arrive, at which times in seconds. Out: the bytes to have outstanding, which
-are what the source sends in a round trip and `AHEAD_S` beyond that; its rate; whether it stalls.
+In: what was asked, the bytes that arrive, at which times in seconds. Out: the bytes to have outstanding,
+which are what the source sends in a round trip and `AHEAD_S` beyond that; its rate; whether it stalls.
 
 More than that would only wait in its queue, where others could have fetched it sooner; less lets the line
 idle. A source that stalled gets one piece at a time until it has sent `PROBATION_ANSWERS` answers.
@@ -23,7 +23,8 @@ RATE_S: Final = 1.0
 """The rate is of about so long. Only time in which something is outstanding counts."""
 STALL_S: Final = 2.0
 STALL_FACTOR: Final = 4.0
-"""A source stalls that sends nothing for `STALL_S`, or so many times as long as its next piece should take."""
+"""A source stalls that sends nothing for `STALL_S`, or so many times as long as its next piece should take:
+the longer of the two."""
 FIRST_ANSWER_S: Final = 5.0
 """The same until it sent anything: it may have to open its files."""
 PROBATION_ANSWERS: Final = 3
@@ -106,9 +107,7 @@ class Pipeline:
     def check(self, now: float) -> bool:
         """Whether it stalls at this time; after `on_bytes`, which ends that."""
         silent_s = now - self._heard_at
-        if not self._outstanding:
-            self.is_stalled = False
-        elif silent_s == 0 or silent_s < self._patience_s:
+        if not self._outstanding or silent_s == 0 or silent_s < self._patience_s:
             self.is_stalled = False
         else:
             self.is_stalled = True
