@@ -17,6 +17,7 @@ from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
+from warren.parts_transfers import assemble_transfers
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.queue.transfers import Transfers
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -108,6 +110,7 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    transfers: Transfers
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -179,6 +182,9 @@ async def assemble(
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    transfers = await assemble_transfers(
+        config.files, state, network, contacts, peers, fetcher, lambda _: None
+    )
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -206,6 +212,7 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        transfers=transfers,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -230,10 +237,12 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            ("running transfers", transfers.run),
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
+    stack.push_async_callback(transfers.close)
     stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

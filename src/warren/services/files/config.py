@@ -41,6 +41,9 @@ class FilesConfig:
     idle_s: a served stream without a request for so long is closed. The fetching side opens another when it
         needs one.
     answer_s: a fetch fails when nothing arrives for so long while something was asked.
+    active_max: transfers of the queue that run at once; the others wait for their turn.
+    down_bytes_per_s, up_bytes_per_s: what all fetches together may take, and all uploads give, in a second;
+        0: as much as there is. `warren transfer limit` says otherwise, over restarts.
     sync: whether a fetch is finished only when it survives a loss of power. It then waits for the disk: for
         1 GiB 0.3 s on a fast one, several on a slow one. Without it a finished fetch survives kill -9 alone.
     """
@@ -61,10 +64,18 @@ class FilesConfig:
     stall_s: float = 60.0
     idle_s: float = 300.0
     answer_s: float = 60.0
+    active_max: int = 3
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
     sync: bool = False
 
     def __post_init__(self) -> None:
-        check_settings(self, "files.", zero=("hash_bytes_per_s",), most={"hash_jobs": HASH_JOBS_MAX})
+        check_settings(
+            self,
+            "files.",
+            zero=("hash_bytes_per_s", "down_bytes_per_s", "up_bytes_per_s"),
+            most={"hash_jobs": HASH_JOBS_MAX},
+        )
         if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
             raise ConfigError(
                 "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",

@@ -1,7 +1,7 @@
 """What runs next: the queue as a pure machine.
 
-In:  what the user wants of each transfer, how each attempt ended, who came; the time and the minute of the day
-as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to see
+In:  what the user wants of each transfer, how each attempt ended, who came; the time and the minute of the
+day as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to see
 whether the disk has room.
 
     queued   -> running                    there is a place, or one of lower priority gives up its own
@@ -38,7 +38,7 @@ RETRY_S: Final = 15.0
 """Before the second attempt where nobody was there, doubled after each that brought nothing."""
 RETRY_MAX_S: Final = 1800.0
 ANYBODY_S: Final = 60.0
-"""At least between two attempts that are made because somebody came of whom nobody knows whether it has it."""
+"""At least between two attempts that are made because somebody came who may have it, or not."""
 SETTLE_S: Final = 2.0
 """After somebody came: until then it has said what it is."""
 ROOM_S: Final = 10.0
@@ -50,8 +50,8 @@ ENDED: Final = frozenset({"failed", "done"})
 @dataclass(slots=True)
 class Place:
     """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, or
-    the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought nothing. any_hour: its hours do not count until
-    they have begun.
+    the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought nothing.
+    any_hour: its hours do not count until they have begun.
     """
 
     number: int
@@ -101,7 +101,11 @@ class Queue:
         """Keep it from running until `resume`; whether it ran. Raises `NotFound`, `InputError`."""
         place = self[number]
         if place.state in ENDED:
-            hint = "try it again: warren transfer retry" if place.state == "failed" else "there is nothing left of it to do"
+            hint = (
+                "try it again: warren transfer retry"
+                if place.state == "failed"
+                else "there is nothing left of it to do"
+            )
             raise InputError(f"transfer {number} is {place.state}", hint=hint)
         ran = place.state == "running"
         place.move("paused", "user")
