@@ -18,13 +18,14 @@ from warren.services.files.queue.model import Limits, TransferChanged, Want
 from warren.services.files.queue.transfers import Transfers
 from warren.services.files.swarm.steering import Steering
 from warren.services.files.transfer import Transfer
-from warren.services.files.types import Fetched, Progress, SourceState
+from warren.services.files.types import Fetched, Progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from warren.core.errors import WarrenError
     from warren.core.peer_id import PeerId
+    from warren.services.files.types import SourceState
 
 ANNA, BEN, EVE = (PrivateKey.from_seed(name * 32).peer_id for name in (b"a", b"b", b"e"))
 MIB = 1 << 20

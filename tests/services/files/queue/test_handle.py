@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.files.queue.scene import ANNA, MIB, Scene, cid, play, want
+from tests.services.files.queue.scene import ANNA, MIB, cid, play, want
 from warren.core.errors import Closed, ConnectionFailed, InputError, WarrenError
 from warren.services.files.queue.handle import QueuedGet, leave
 from warren.services.files.queue.window import Window, minute_of_day
 from warren.services.files.types import SourceState
+
+if TYPE_CHECKING:
+    from tests.services.files.queue.scene import Scene
 
 
 def test_it_is_a_transfer_like_any_other() -> None:
@@ -79,7 +83,7 @@ def test_what_cannot_go_on_now_says_why() -> None:
         transfer = QueuedGet(scene.transfers, want(4))
         await scene.attempt(2)
         await scene.transfers.pause(4)
-        with pytest.raises(WarrenError, match="transfer 4 is paused$"):
+        with pytest.raises(WarrenError, match=r"transfer 4 is paused$"):
             await transfer.result()
 
     play(main)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +25,7 @@ from warren.services.files.queue.window import Window
 from warren.services.files.types import Progress
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -70,14 +71,18 @@ def db() -> Iterator[SqliteFile]:
 def test_all_of_it_is_there_again(db: SqliteFile) -> None:
     number = db.run(lambda one: store.add(one, ONE))
     assert db.run(store.load) == [replace(ONE, number=number)]
-    other = replace(ONE, number=number, want=want(path="x", cid=None), root=None, state="failed", cause="", ended_at=None)
+    other = replace(
+        ONE, number=number, want=want(path="x", cid=None), root=None, state="failed", cause="", ended_at=None
+    )
     db.run(lambda one: store.save(one, other))
     assert db.run(store.load)[0].want.cid == cid(1), "what is wanted stays"
     db.run(lambda one: store.save_want(one, other))
     assert db.run(store.load) == [other]
 
 
-@pytest.mark.parametrize(("state", "cause"), [("running", ""), ("waiting", ""), ("paused", "hours"), ("queued", "")])
+@pytest.mark.parametrize(
+    ("state", "cause"), [("running", ""), ("waiting", ""), ("paused", "hours"), ("queued", "")]
+)
 def test_what_a_restart_ends_is_queued_again(db: SqliteFile, state: str, cause: str) -> None:
     db.run(lambda one: store.add(one, replace(ONE, state=state, cause=cause)))  # type: ignore[arg-type]
     (found,) = db.run(store.load)
@@ -100,7 +105,7 @@ def test_a_row_that_cannot_be_read_costs_itself_alone(db: SqliteFile, damage: st
         db.run(lambda one: store.add(one, ONE))
 
     def harm(one: sqlite3.Connection) -> None:
-        one.execute(f"UPDATE transfer SET {damage} WHERE number = 1")
+        one.execute(f"UPDATE transfer SET {damage} WHERE number = 1")  # noqa: S608
 
     db.run(harm)
     assert [one.number for one in db.run(store.load)] == [2]
@@ -113,7 +118,7 @@ async def write(path: str) -> None:
     while True:
         number = await state.run(lambda db: store.add(db, replace(ONE, state="queued", cause="")))
         print("added", number, flush=True)
-        await state.run(lambda db, number=number: store.save(db, replace(ONE, number=number)))
+        await state.run(partial(store.save, one=replace(ONE, number=number)))
         print("paused", number, flush=True)
 
 
@@ -130,7 +135,7 @@ def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path) -> None:
     async def read() -> dict[int, str]:
         runtime = RealRuntime()
         state = await runtime.open_database(tmp_path / "state.db", numbered_scripts("warren.services.files"))
-        found = {one.number: one.state for one in await state.run(store.load)}
+        found = {one.number: str(one.state) for one in await state.run(store.load)}
         await state.close()
         await runtime.close()
         return found

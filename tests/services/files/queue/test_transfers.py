@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.services.files.queue.scene import ANNA, BEN, EVE, MIB, Scene, cid, play, want
+from tests.services.files.queue.scene import ANNA, BEN, EVE, MIB, cid, play, want
 from warren.core.errors import (
     BadContent,
     ConnectionFailed,
@@ -29,6 +29,9 @@ from warren.services.files.queue.transfers import ENDED_KEPT_S
 from warren.services.files.queue.window import Window, minute_of_day
 from warren.services.files.types import SourceState
 
+if TYPE_CHECKING:
+    from tests.services.files.queue.scene import Scene
+
 
 def test_what_is_added_runs_and_is_done() -> None:
     async def main(scene: Scene) -> None:
@@ -37,11 +40,17 @@ def test_what_is_added_runs_and_is_done() -> None:
         attempt = await scene.attempt(0)
         assert attempt.ref == cid(1)
         assert attempt.how["peers"] == (ANNA,)
-        assert (attempt.how["only"], attempt.how["name"], attempt.how["cap_bytes_per_s"]) == (False, "mine", 9)
+        assert (attempt.how["only"], attempt.how["name"], attempt.how["cap_bytes_per_s"]) == (
+            False,
+            "mine",
+            9,
+        )
         assert attempt.how["select"]("a.jpg")
         assert not attempt.how["select"]("a.txt")
         assert scene.reached == [(ANNA,)]
-        attempt.show(SourceState(ANNA, "active", 4 * MIB, 2.0 * MIB), SourceState(BEN, "dropped", note="lied"))
+        attempt.show(
+            SourceState(ANNA, "active", 4 * MIB, 2.0 * MIB), SourceState(BEN, "dropped", note="lied")
+        )
         attempt.progress(4 * MIB)
         await asyncio.sleep(0.1)
         one = scene.transfers.get(number)
@@ -113,7 +122,10 @@ def test_all_that_was_acknowledged_is_there_after_a_restart() -> None:
             first, second, third, _, last = after.transfers.list()
             assert first.progress
             assert first.progress.done_bytes == 2 * MIB
-            assert (second.error, second.reason) == ("BadContent", f"peer {ANNA} served bad data for {cid(2)}")
+            assert (second.error, second.reason) == (
+                "BadContent",
+                f"peer {ANNA} served bad data for {cid(2)}",
+            )
             assert (third.path, third.want.window) == ("/downloads/file", hours)
             assert (last.want.priority, last.want.cap_bytes_per_s) == (1, 7)
             assert last.want == want(6, priority=1, cap_bytes_per_s=7)
@@ -411,7 +423,13 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"cid": None}, {"only": True, "peers": ()}, {"cap_bytes_per_s": -1}, {"path": "x" * 9000}, {"priority": 10}],
+    [
+        {"cid": None},
+        {"only": True, "peers": ()},
+        {"cap_bytes_per_s": -1},
+        {"path": "x" * 9000},
+        {"priority": 10},
+    ],
 )
 def test_what_cannot_be_wanted(wrong: dict[str, Any]) -> None:
     async def main(scene: Scene) -> None:
@@ -434,7 +452,7 @@ def test_who_follows_sees_how_it_ends() -> None:
             (lambda: scene.fakes.running[0].end.set_result(None), ["running", "done"]),
             (lambda: scene.transfers.pause(2), ["running", "paused"]),
             (lambda: scene.transfers.cancel(3), ["running"]),
-            (lambda: scene.transfers.close(), ["running"]),
+            (scene.transfers.close, ["running"]),
         ):
             seen.clear()
             number = await scene.transfers.add(want())

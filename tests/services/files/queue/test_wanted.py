@@ -34,7 +34,16 @@ def test_a_content_id_needs_nobody() -> None:
 
 
 def test_how() -> None:
-    want = asked("anna/x", name="y", patterns=["*.a"], paths=["b"], priority=8, cap_bytes_per_s=3, between="1:00-2:00", keep=False)
+    want = asked(
+        "anna/x",
+        name="y",
+        patterns=["*.a"],
+        paths=["b"],
+        priority=8,
+        cap_bytes_per_s=3,
+        between="1:00-2:00",
+        keep=False,
+    )
     assert (want.name, want.selection.patterns, want.selection.paths) == ("y", ("*.a",), ("b",))
     assert (want.priority, want.cap_bytes_per_s, want.window, want.keep) == (8, 3, Window(60, 120), False)
 

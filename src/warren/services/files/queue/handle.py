@@ -73,20 +73,23 @@ class QueuedGet(Transfer):
             if not self._transfers.is_closed and not adding.cancelled() and adding.exception() is None:
                 await finish(leave(self._transfers, adding.result()))
             raise
-        return self._outcome(self.number)
+        return outcome_of(self._transfers, self.number)
 
-    def _outcome(self, number: int) -> Fetched:
-        one = self._now()
-        if one is None:
-            raise WarrenError(f"transfer {number} was cancelled")
-        if one.outcome is not None:
-            return one.outcome
-        if self._transfers.is_closed:
-            raise Closed("the node ended", hint="the transfer goes on when the node runs again")
-        raise self._transfers.failure(number) or WarrenError(
-            f"transfer {number} is paused" + (f": {one.reason}" if one.reason else ""),
-            hint=f"go on with: warren transfer resume {number}",
-        )
+
+def outcome_of(transfers: Transfers, number: int) -> Fetched:
+    """What came of a transfer that was followed to its end. Raises what it failed with."""
+    if number not in transfers:
+        raise WarrenError(f"transfer {number} was cancelled")
+    one = transfers.get(number)
+    if one.outcome is not None:
+        return one.outcome
+    if transfers.is_closed:
+        raise Closed("the node ended", hint="the transfer goes on when the node runs again")
+    failure = transfers.failure(number) if one.error else None
+    raise failure or WarrenError(
+        f"transfer {number} is paused" + (f": {one.reason}" if one.reason else ""),
+        hint=f"go on with: warren transfer resume {number}",
+    )
 
 
 async def leave(transfers: Transfers, number: int) -> None:

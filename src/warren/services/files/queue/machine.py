@@ -1,8 +1,8 @@
 """What runs next: the queue as a pure machine.
 
 In:  what the user wants of each transfer, how each attempt ended, who came; the time and the minute of the
-day as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to see
-whether the disk has room.
+day as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to
+see whether the disk has room.
 
     queued   -> running                    there is a place, or one of lower priority gives up its own
     running  -> done | failed | queued     it ended; it cannot mend; another goes first
@@ -117,16 +117,19 @@ class Queue:
         Raises `NotFound`, and `InputError` for one that is done.
         """
         place = self[number]
-        if place.state == "done":
-            raise InputError(f"transfer {number} is done", hint="fetch it again with: warren get")
+        _check_undone(place)
         place.any_hour = True
         if place.state not in {"running", "queued"}:
             place.misses = 0
             place.move("queued")
 
     def take_up_again(self, number: int) -> None:
-        """The user wants it once more: it runs in its turn and its hours. Raises `NotFound`."""
+        """The user wants it once more: it runs in its turn and its hours.
+
+        Raises `NotFound`, and `InputError` for one that is done.
+        """
         place = self[number]
+        _check_undone(place)
         if place.state in {"paused", "waiting", "failed"}:
             place.misses = 0
             place.move("queued")
@@ -264,6 +267,12 @@ def check_priority(priority: int) -> int:
     if not 0 <= priority <= PRIORITY_MAX:
         raise InputError(f"{priority} is no priority", hint=f"0 to {PRIORITY_MAX}; higher goes first")
     return priority
+
+
+def _check_undone(place: Place) -> None:
+    """Raises `InputError` for what is done."""
+    if place.state == "done":
+        raise InputError(f"transfer {place.number} is done", hint="fetch it again with: warren get")
 
 
 def _rank(place: Place) -> tuple[int, bool, int]:

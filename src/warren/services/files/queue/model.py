@@ -77,7 +77,8 @@ class DroppedSource:
 class QueuedTransfer:
     """A transfer as it stands.
 
-    number: its own for ever. name: what is fetched, in the best words known. root: its content id, once known.
+    number: its own for ever. name: what is fetched, in the best words known. root: its content id, once
+    known.
     state: `queued`, `running`, `waiting` (for holders), `paused` (cause: `user`, `disk` or `hours`),
     `failed`, `done`. reason, hint: of the last failure or pause; error: the class of that failure in
     `core.errors`.

@@ -22,7 +22,7 @@ from warren.services.files import charsets
 PATTERNS_MAX: Final = 100
 """Fault: each file of a folder is held against each."""
 PATHS_MAX: Final = 20_000
-CHARS_MAX: Final = 2_000_000
+CHARS_MAX: Final = 500_000
 """Of all of them together: they are kept with the transfer."""
 
 

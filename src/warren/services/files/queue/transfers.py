@@ -207,10 +207,16 @@ class Transfers:
         """
         item = self._item(number)
         self._queue.resume(number)
-        item.sync()
-        await self._commit(item)
-        self._news.set()
-        return item.view()
+        return await self._resumed(item)
+
+    async def retry(self, number: int) -> QueuedTransfer:
+        """Try one again that failed, waits or is paused, in its turn and its hours.
+
+        Raises `NotFound`, `InputError` for one that is done, `StorageError`.
+        """
+        item = self._item(number)
+        self._queue.take_up_again(number)
+        return await self._resumed(item)
 
     async def cancel(self, number: int) -> int:
         """Take it out of the list, and remove what it has so far; how many bytes that was.
@@ -348,6 +354,12 @@ class Transfers:
             await asyncio.wait([reaching])
         assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
         return transfer.outcome
+
+    async def _resumed(self, item: Item) -> QueuedTransfer:
+        item.sync()
+        await self._commit(item)
+        self._news.set()
+        return item.view()
 
     async def _on_progress(self, item: Item, progress: Progress) -> None:
         transfer = item.transfer
