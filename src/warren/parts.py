@@ -18,6 +18,7 @@ from warren.parts_directory import Ties, assemble_directory, covers, open_catalo
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_swarm import make_swarms
+from warren.parts_transfers import assemble_transfers
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.swarm.swarms import Swarms
+    from warren.services.files.queue.transfers import Transfers
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -111,6 +113,7 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    transfers: Transfers
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -181,6 +184,9 @@ async def assemble(
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    transfers = await assemble_transfers(
+        config.files, state, network, contacts, peers, fetcher, lambda _: None
+    )
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -209,6 +215,7 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        transfers=transfers,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -233,10 +240,12 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            ("running transfers", transfers.run),
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
+    stack.push_async_callback(transfers.close)
     stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

@@ -20,6 +20,7 @@ from warren.services.files.ledger import Ledger
 from warren.services.files.names import safe_top_name
 from warren.services.files.nodes import NodePuller
 from warren.services.files.staging import Staging
+from warren.services.files.streaming.growing import Growing
 from warren.services.files.swarm.caps import Cap
 from warren.services.files.swarm.partial import Partial
 from warren.services.files.swarm.picker import Picker
@@ -119,6 +120,7 @@ class Fetch:
         if self._partial is not None:
             self._partial.on_moved(str(path))
             self._partial.complete = wanted.select is None
+            ledger.moved.set()
         renamed = walk.renamed
         if reason:
             renamed = [Renamed("", path.name, reason), *renamed]
@@ -187,6 +189,8 @@ class Fetch:
             only=self._only,
         )
         self._steering.show(self.swarm.sources)
+        if self._partial is not None:
+            self._steering.growing = Growing(runtime, self._partial, ledger, picker)
         await self.swarm.run(self._peers)
         if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.

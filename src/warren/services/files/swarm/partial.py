@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from warren.services.files.index import GROWING, Place
@@ -152,6 +153,20 @@ class Partial:
             if number in self.bits:
                 return self._place(number)
         return None
+
+    def stored_from(self, offset: int) -> int:
+        """Where the root is one file: how many bytes from `offset` on are there, one behind the other."""
+        number = bisect_right(self._offsets, offset) - 1
+        end = offset
+        while 0 <= number < len(self._offsets) and number in self.bits:
+            end = self._offsets[number] + self._lengths[number]
+            number += 1
+        return max(0, end - offset)
+
+    @property
+    def path(self) -> str:
+        """Where it grows, or has its final name."""
+        return self._content
 
     def _place(self, number: int) -> Place:
         top, name = os.path.split(self._content)

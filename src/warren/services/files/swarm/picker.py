@@ -7,7 +7,8 @@ source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the s
   others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order, so
   that those who fetch at the same time soon have something for each other.
 - `sequential`: always in the order of the files, and no more than `WINDOW_BYTES` ahead of the first piece
-  that is missing: who has nothing else to do helps with that one.
+  that is missing: who has nothing else to do helps with that one. `seek` puts another place first, and what
+  lies before it last.
 - In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
   longest. Only there, and where a source stalls, is a piece on its way twice. The first that fits counts.
 - A piece that does not fit is asked once more of who sent it, checked: an honest source then says that its
@@ -37,6 +38,8 @@ ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
 """Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
 WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 """How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
+_BEHIND: Final = 1 << 60
+"""Added to the places of what lies before the one that was sought: beyond all that lies after it."""
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -83,6 +86,7 @@ class Picker:
         "_position",
         "_seed",
         "_sequential",
+        "_sought",
         "_spread",
         "_wanted",
         "hungry",
@@ -94,6 +98,7 @@ class Picker:
         self._asked_bytes_max = asked_bytes_max
         self._asked_bytes = 0
         self._sequential = sequential
+        self._sought = 0
         self._seed = seed & 0xFFFFFFFF
         self._spread = False
         self._common = Shelf()
@@ -139,6 +144,25 @@ class Picker:
         self._shelve(piece)
         if self._sequential:
             self._line.append(piece)
+
+    def seek(self, offset: int) -> None:
+        """Of a sequential fetch of one file, what lies from `offset` on is wanted first."""
+        if offset == self._sought:
+            return
+        self._sought = offset
+        for shelf in (self._common, *(offer.shelf for offer in self._offers)):
+            shelf.clear()
+        self._line = deque(sorted(self._open, key=self._place))
+        for piece in self._line:
+            if piece.state is State.WANTED:
+                self._shelve(piece)
+
+    def _place(self, piece: Piece) -> int:
+        """Where a piece of a sequential fetch comes: its nearest place from the one that was sought on."""
+        if not self._sought:
+            return piece.position
+        ends = self._sought - piece.weight
+        return min(offset if offset > ends else offset + _BEHIND for _, offset in piece.targets)
 
     def close(self) -> None:
         """Nothing more will be wanted."""
@@ -231,7 +255,7 @@ class Picker:
         pieces: list[Piece] = []
         last = self._last_position()
         while len(pieces) < REQUEST_PIECES_MAX and (piece := shelf.first(offer)) is not None:
-            if (pieces and piece.weight > room) or (last is not None and piece.position > last):
+            if (pieces and piece.weight > room) or (last is not None and self._place(piece) > last):
                 break
             piece.state = State.ASKED
             self._wanted -= 1
@@ -244,7 +268,7 @@ class Picker:
         """Where the window of a sequential fetch ends."""
         while self._line and self._line[0].state is State.KEPT:
             self._line.popleft()
-        return self._line[0].position + WINDOW_BYTES if self._line else None
+        return self._place(self._line[0]) + WINDOW_BYTES if self._line else None
 
     def _help(self, offer: Offer, room: int) -> list[Piece]:
         """What others were asked for and this one would have sooner: nothing else is left for it."""
@@ -372,6 +396,7 @@ class Picker:
             key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
         elif self._sequential:
             piece.rarity = 0
+            key |= self._place(piece) << 40 if self._sought else 0
         self._common.put(piece, key)
         for offer in self._offers:
             if offer.bits is not None and offer.has(piece):

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.core.cid import Cid
+    from warren.services.files.streaming.growing import Growing
     from warren.services.files.types import SourceState
 
 
 class Steering:
     """One per fetch. `cap_bytes_per_s` 0: no cap."""
 
-    __slots__ = ("_look", "cap_bytes_per_s", "name", "root")
+    __slots__ = ("_look", "cap_bytes_per_s", "growing", "name", "root")
 
     def __init__(self, cap_bytes_per_s: int = 0) -> None:
         self._look: Callable[[], tuple[SourceState, ...]] = tuple
         self.root: Cid | None = None
         """What is fetched, once that is known; and what it is called."""
         self.name = ""
+        self.growing: Growing | None = None
+        """What is there already, once something may be."""
         self.cap_bytes_per_s = 0
         self.set_cap(cap_bytes_per_s)
 
