@@ -34,6 +34,7 @@ from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
+from warren.services.files.uploads.uploads import Uploads
 from warren.services.groups.groups import Groups
 from warren.services.identity.home import DHT_NAME, DIRECTORY_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
@@ -110,6 +111,7 @@ class Parts:
     invites: InviteProtocol
     swarms: Swarms
     library: Library
+    uploads: Uploads
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
@@ -157,7 +159,13 @@ async def assemble(
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     swarms = make_swarms(network, key, contacts, groups, peers)
-    library = await Library.open(runtime, network, config.files, state, index, swarms)
+    uploads = Uploads(
+        runtime.clock,
+        config.files.upload_limits(),
+        lambda peer: config.files.favoured_group in groups.of(peer),
+    )
+    stack.callback(uploads.close)
+    library = await Library.open(runtime, network, config.files, state, index, swarms, uploads)
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)
     resources = Resources(runtime, state, key, library, catalog.follow, covers)
@@ -185,7 +193,7 @@ async def assemble(
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     transfers = await assemble_transfers(
-        config.files, state, network, contacts, peers, fetcher, lambda _: None
+        config.files, state, network, contacts, peers, fetcher, uploads
     )
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -212,6 +220,7 @@ async def assemble(
         invites=InviteProtocol(network, contacts, runtime.clock),
         swarms=swarms,
         library=library,
+        uploads=uploads,
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,

@@ -6,6 +6,7 @@ In:  the parts that do not know each other. Out: `Transfers`, loaded, which hear
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.core.errors import WarrenError
@@ -15,14 +16,15 @@ from warren.services.files.queue.model import Limits
 from warren.services.files.queue.transfers import Transfers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.runtime.seam import Database
     from warren.services.contacts.contacts import Contacts
     from warren.services.files.config import FilesConfig
-    from warren.services.files.queue.interfaces import Fetching, Uploads
+    from warren.services.files.fetcher import Fetcher
+    from warren.services.files.uploads.uploads import Uploads
     from warren.services.peers.table import PeerTable
 
 
@@ -32,14 +34,14 @@ async def assemble_transfers(
     network: Network,
     contacts: Contacts,
     peers: PeerTable,
-    fetching: Fetching,
-    apply: Callable[[Limits], None],
-    uploads: Uploads | None = None,
+    fetcher: Fetcher,
+    uploads: Uploads,
 ) -> Transfers:
-    """The queue. apply: sets what all transfers together may move. uploads: who says what goes out.
+    """The queue, over what fetches and what sends. Raises `StorageError`."""
 
-    Raises `StorageError`.
-    """
+    def apply(limits: Limits) -> None:
+        fetcher.set_cap(limits.down_bytes_per_s)
+        uploads.set_limits(replace(uploads.limits, bytes_per_s=limits.up_bytes_per_s))
 
     async def reach(wanted: Sequence[PeerId]) -> None:
         """Dial all at once, until one is there."""
@@ -67,7 +69,7 @@ async def assemble_transfers(
     transfers = Transfers(
         state,
         network.runtime,
-        fetching,
+        fetcher,
         network.events.emit,
         reach,
         TransferLimits(state, Limits(config.down_bytes_per_s, config.up_bytes_per_s), apply),

@@ -14,7 +14,7 @@ from tests.frontends.cli.test_shell import at_terminal
 from tests.frontends.fake_node import ANNA, BEN, CID
 from tests.frontends.support import HANGS_S, warren
 from warren.core.errors import ConnectionFailed, ContentUnknown, DiskFull
-from warren.services.files.queue.interfaces import UploadState
+from warren.services.files.uploads.uploads import UploadState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,8 +120,8 @@ def test_detached_it_returns_at_once(run: Any, api: RunningApi) -> None:
 
 
 def test_list_shows_both_directions(held: Any, api: RunningApi) -> None:
-    up = UploadState(BEN, CID, "Films", 3_000_000, 2e6, "active")
-    late = UploadState(ANNA, CID, "Films", 0, 0.0, "waiting")
+    up = UploadState(BEN, "Films", 3_000_000, 2e6, "sending")
+    late = UploadState(ANNA, "Films", 0, 0.0, "waiting")
     api.node.transfers.uploads = lambda: (up, late)
     rows = [line.split("  ") for line in held("transfer", "list").out.splitlines()]
     rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]

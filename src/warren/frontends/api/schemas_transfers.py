@@ -138,15 +138,14 @@ class Transfer(BaseModel):
 
 
 class Upload(BaseModel):
-    """What goes out to one peer."""
+    """What goes out to one peer, or went lately."""
 
     peer_id: str
     called: str
-    cid: str
-    name: str
-    bytes_sent: int
+    name: str = Field(description="Of the file that it was sent last")
+    bytes_sent: int = Field(description="In the last minutes")
     bytes_per_s: int
-    state: str
+    state: Literal["sending", "waiting", "idle"] = Field(description="waiting: for its turn")
 
 
 class TransferList(BaseModel):

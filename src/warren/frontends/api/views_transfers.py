@@ -13,7 +13,7 @@ from warren.frontends.api.names import called, with_names
 if TYPE_CHECKING:
     from warren.frontends.api.views import Document
     from warren.node import Node
-    from warren.services.files.queue.interfaces import UploadState
+    from warren.services.files.uploads.uploads import UploadState
     from warren.services.files.queue.model import Limits, QueuedTransfer
 
 _NOTHING: Document = {
@@ -69,7 +69,6 @@ def upload(node: Node, one: UploadState) -> Document:
     return {
         "peer_id": str(one.peer),
         "called": called(node, one.peer),
-        "cid": str(one.root),
         "name": one.name,
         "bytes_sent": one.bytes_sent,
         "bytes_per_s": round(one.bytes_per_s),

@@ -20,6 +20,9 @@ _NAME_CHARS_MAX = 60
 _SOURCES_NAMED = 2
 
 
+UPLOAD_STATES = {"sending": "giving", "waiting": "waits for its turn", "idle": "gave"}
+
+
 def table(found: Iterable[Document], uploads: Iterable[Document]) -> list[str]:
     """What is fetched, and what goes out, as one table. Numbers are those of the transfers."""
     rows = [_row(one) for one in found] + [_upload_row(one) for one in uploads]
@@ -127,7 +130,7 @@ def _upload_row(one: Document) -> tuple[str, ...]:
     return (
         "-",
         one["name"],
-        "giving" if one["state"] == "active" else "waits for its turn",
+        UPLOAD_STATES[one["state"]],
         "-",
         units.size(one["bytes_sent"]),
         speed(one) or "-",

@@ -34,6 +34,7 @@ from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
 from warren.services.files.upkeep import Upkeep
+from warren.services.files.uploads.uploads import Uploads
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class Library:
         state: Database,
         database: Database,
         swarms: Swarms,
+        uploads: Uploads,
     ) -> None:
         self._runtime = runtime
+        self._uploads = uploads
         self._config = config
         self._state = state
         self._database = database
@@ -75,7 +78,9 @@ class Library:
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
-        self._offering = Offering(runtime, database, self._shares, swarms, self._upkeep.is_missing)
+        self._offering = Offering(
+            runtime, database, self._shares, swarms, self._upkeep.is_missing, uploads.note
+        )
         swarms.shelf = self._offering
         self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -94,16 +99,19 @@ class Library:
         state: Database,
         path: StrPath,
         swarms: Swarms,
+        uploads: Uploads | None = None,
     ) -> Library:
         """Open the index at `path` and serve on `network` what `state` says is shared.
 
-        swarms: has the fetches under way, which are served as well, and knows who may have what.
+        swarms: has the fetches under way, which are served as well, and knows who may have what. uploads:
+        decides what is sent when; it stays the caller's to close.
 
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
         database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
-        library = cls(runtime, config, state, database, swarms)
+        uploads = uploads or Uploads(runtime.clock, config.upload_limits())
+        library = cls(runtime, config, state, database, swarms, uploads)
         try:
             await library._start(network)
         except BaseException:
@@ -135,7 +143,7 @@ class Library:
             strangers_idle_s=self._config.strangers_idle_s,
             stall_s=self._config.stall_s,
         )
-        network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits).serve)
+        network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits, self._uploads).serve)
 
     async def close(self) -> None:
         """Stop serving and close the index. Closing twice is harmless."""

@@ -8,6 +8,7 @@ origin is in no listing, and served to whoever showed a ticket for it; so is wha
 from __future__ import annotations
 
 import contextlib
+import os
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -35,7 +36,7 @@ class Offering:
     """See `protocols.transfer.server.ContentSource`, and `swarm.swarms.Shelf`.
 
     shares: what is served, by number; it stays the library's and changes under this. swarms: has the fetches
-    under way.
+    under way. note: told what file a peer is sent next.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Offering:
         shares: Mapping[int, Share],
         swarms: Swarms,
         is_missing: Callable[[Share], bool],
+        note: Callable[[PeerId, str], None],
     ) -> None:
         self._runtime = runtime
         self._database = database
@@ -52,6 +54,7 @@ class Offering:
         self._admission = swarms.admission
         self._is_missing = is_missing
         self._swarms = swarms
+        self._note = note
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
@@ -97,6 +100,7 @@ class Offering:
         partials = self._swarms.partials_for(peer)
         if partials:
             places = [found or find_chunk(partials, one) for found, one in zip(places, digests, strict=True)]
+        self._note_first(peer, places)
         return serving.plan(digests, places, check=check)
 
     async def read_chunks(self, job: ReadJob) -> list[Part]:
@@ -108,6 +112,11 @@ class Offering:
                 partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)
             )
         return parts
+
+    def _note_first(self, peer: PeerId, places: Sequence[tuple[Place, ...]]) -> None:
+        found = next((one[0] for one in places if one), None)
+        if found is not None:
+            self._note(peer, found.name or os.path.basename(found.top))
 
     def visible(self, peer: PeerId) -> set[int]:
         """The numbers of the shares that a peer may have now."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import StrPath
     from warren.services.files.transfer import Transfer
-
-UploadPhase: TypeAlias = Literal["active", "waiting"]
+    from warren.services.files.uploads.uploads import UploadState
 
 
 class Fetching(Protocol):
@@ -30,18 +28,6 @@ class Fetching(Protocol):
         only: bool = False,
         cap_bytes_per_s: int = 0,
     ) -> Transfer: ...
-
-
-@dataclass(frozen=True, slots=True)
-class UploadState:
-    """What one peer is given of one content. state: `active`, or `waiting` for its turn."""
-
-    peer: PeerId
-    root: Cid
-    name: str
-    bytes_sent: int
-    bytes_per_s: float
-    state: UploadPhase
 
 
 class Uploads(Protocol):

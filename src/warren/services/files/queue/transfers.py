@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
-    from warren.services.files.queue.interfaces import Fetching, Uploads, UploadState
+    from warren.services.files.queue.interfaces import Fetching, Uploads
+    from warren.services.files.uploads.uploads import UploadState
     from warren.services.files.queue.limits import TransferLimits
     from warren.services.files.queue.model import Want
     from warren.services.files.queue.outcomes import Verdict
