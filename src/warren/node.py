@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
+    from warren.services.files.uploads.uploads import Uploads
     from warren.services.groups.groups import Groups
     from warren.services.peers.lists import PeerLists
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
@@ -211,6 +212,11 @@ class Node:
         offline, as far as its super-peers say.
         """
         return self._running.presence
+
+    @property
+    def uploads(self) -> Uploads:
+        """What is being sent to whom, and how fast it may go."""
+        return self._running.uploads
 
     @property
     def directory(self) -> Directory:

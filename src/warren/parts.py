@@ -32,6 +32,7 @@ from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
+from warren.services.files.uploads.uploads import Uploads
 from warren.services.groups.groups import Groups
 from warren.services.identity.home import DHT_NAME, DIRECTORY_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
@@ -105,6 +106,7 @@ class Parts:
     peer_lists: PeerLists
     invites: InviteProtocol
     library: Library
+    uploads: Uploads
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
@@ -150,8 +152,21 @@ async def assemble(
     exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
+    uploads = Uploads(
+        runtime.clock,
+        config.files.upload_limits(),
+        lambda peer: config.files.favoured_group in groups.of(peer),
+    )
+    stack.callback(uploads.close)
     library = await Library.open(
-        runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
+        runtime,
+        network,
+        config.files,
+        state,
+        index,
+        is_contact=is_contact,
+        groups_of=groups.of,
+        uploads=uploads,
     )
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)
@@ -203,6 +218,7 @@ async def assemble(
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
         library=library,
+        uploads=uploads,
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,

@@ -19,11 +19,12 @@ import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from warren.core import varint
 from warren.core.errors import ConnectionFailed, ProtocolViolation
 from warren.protocols.transfer.messages import (
+    PAYLOAD_BYTES_MAX,
     REQUEST_BYTES_MAX,
     WANTS_MAX,
     ChunksRequest,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     )
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 REQUESTS_BYTES_MAX: Final = 64 * 1024
 """Requests of one stream that wait; then it is not read. Over `REQUEST_BYTES_MAX`, so that any one has room.
@@ -101,6 +103,36 @@ class ContentSource(Protocol):
         ...
 
 
+class Turns(Protocol[T]):
+    """Whose turn it is to be sent to. A turn is whatever the other side makes of it."""
+
+    def turn_bytes(self) -> int:
+        """The most to send in one turn."""
+        ...
+
+    async def begin(self, peer: PeerId, size: int) -> T:
+        """Wait until `size` bytes may be sent to `peer`."""
+        ...
+
+    def end(self, turn: T, *, sent: bool = True) -> None:
+        """They are sent, as far as the stream's queue has room again; or they are not, and will not be."""
+        ...
+
+
+class AnyTime:
+    """Turns for who has no need of them: everything is sent at once."""
+
+    def turn_bytes(self) -> int:
+        """See `Turns`."""
+        return PAYLOAD_BYTES_MAX
+
+    async def begin(self, peer: PeerId, size: int) -> None:
+        """See `Turns`."""
+
+    def end(self, turn: None, *, sent: bool = True) -> None:
+        """See `Turns`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
     """See `warren.services.files.config`, whose fields these are."""
@@ -154,12 +186,13 @@ class Places:
 
 
 class TransferServer:
-    """Serves streams; `serve` is the handler to register."""
+    """Serves streams; `serve` is the handler to register. turns: decides what is sent when."""
 
-    __slots__ = ("known", "source", "stall_s", "strangers")
+    __slots__ = ("known", "source", "stall_s", "strangers", "turns")
 
-    def __init__(self, source: ContentSource, limits: ServerLimits) -> None:
+    def __init__(self, source: ContentSource, limits: ServerLimits, turns: Turns[Any] | None = None) -> None:
         self.source = source
+        self.turns = AnyTime() if turns is None else turns
         self.stall_s = limits.stall_s
         self.known = Places(limits.streams_max, limits.streams_per_peer, limits.ahead_bytes, limits.idle_s)
         self.strangers = Places(
@@ -387,9 +420,23 @@ class _Serving:
                 heads.clear()
 
     async def _write(self, heads: bytes, payload: bytes) -> None:
-        has_room = self._stream.write_nowait(heads)
-        if payload:
-            has_room = self._stream.write_nowait(payload)
+        turns, left = self._server.turns, memoryview(payload)
+        while heads or left:
+            most = turns.turn_bytes()
+            piece, left = left[:most], left[most:]
+            turn = await turns.begin(self._stream.peer_id, len(piece))
+            sent = False
+            try:
+                await self._write_now(heads, piece)
+                sent = True
+            finally:
+                turns.end(turn, sent=sent)
+            heads = b""
+
+    async def _write_now(self, heads: bytes, piece: memoryview) -> None:
+        has_room = self._stream.write_nowait(heads) if heads else True
+        if piece:
+            has_room = self._stream.write_nowait(piece)
         if not has_room:
             async with asyncio.timeout(self._server.stall_s):
                 await self._stream.drain()

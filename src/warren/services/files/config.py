@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from warren.core.bounds import check_settings
 from warren.core.errors import ConfigError
+from warren.services.files.uploads.scheduler import UploadLimits
 
 # Each is a thread; far more than any machine has cores.
 HASH_JOBS_MAX = 256
+ZERO_IS_NO_CAP = ("hash_bytes_per_s", "up_bytes_per_s", "up_peer_bytes_per_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ class FilesConfig:
     serve_strangers_per_peer: the same for one of them.
     serve_strangers_ahead_bytes: as `serve_ahead_bytes`, for strangers.
     strangers_idle_s: as `idle_s`, for strangers.
+    up_bytes_per_s: what is sent to peers at most, of all files together; 0: no cap.
+    up_peer_bytes_per_s: the same for each peer.
+    serve_slots: answers of up to 1 MiB that are on their way at once; more wait, and who got least lately is
+        next. One that takes over 5 s counts no more. (Attack: slow readers that hold up all others.)
+    serve_peer_slots: the same for one peer, over all its streams.
+    favoured_group: members of this group are served before others: 8 times as much where the line is scarce.
     stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
     idle_s: a served stream without a request for so long is closed. The fetching side opens another when it
         needs one.
@@ -58,15 +66,26 @@ class FilesConfig:
     serve_strangers_per_peer: int = 4
     serve_strangers_ahead_bytes: int = 4 * 1024 * 1024
     strangers_idle_s: float = 20.0
+    up_bytes_per_s: int = 0
+    up_peer_bytes_per_s: int = 0
+    serve_slots: int = 32
+    serve_peer_slots: int = 4
+    favoured_group: str = ""
     stall_s: float = 60.0
     idle_s: float = 300.0
     answer_s: float = 60.0
     sync: bool = False
 
     def __post_init__(self) -> None:
-        check_settings(self, "files.", zero=("hash_bytes_per_s",), most={"hash_jobs": HASH_JOBS_MAX})
+        check_settings(self, "files.", zero=ZERO_IS_NO_CAP, most={"hash_jobs": HASH_JOBS_MAX})
         if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
             raise ConfigError(
                 "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",
                 hint="a chunk has 1 MiB; less cannot move one",
             )
+
+    def upload_limits(self) -> UploadLimits:
+        """What uploads are held to."""
+        return UploadLimits(
+            self.up_bytes_per_s, self.up_peer_bytes_per_s, self.serve_slots, self.serve_peer_slots
+        )

@@ -34,6 +34,7 @@ from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
 from warren.services.files.upkeep import Upkeep
+from warren.services.files.uploads.uploads import Uploads
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class Library:
         database: Database,
         is_contact: Callable[[PeerId], bool],
         groups_of: Callable[[PeerId], Collection[str]],
+        uploads: Uploads,
     ) -> None:
         self._runtime = runtime
+        self._uploads = uploads
         self._config = config
         self._state = state
         self._database = database
@@ -76,7 +79,7 @@ class Library:
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
         self._offering = Offering(
-            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing
+            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing, uploads.note
         )
         self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -97,16 +100,19 @@ class Library:
         *,
         is_contact: Callable[[PeerId], bool],
         groups_of: Callable[[PeerId], Collection[str]] = lambda _: (),
+        uploads: Uploads | None = None,
     ) -> Library:
         """Open the index at `path` and serve on `network` what `state` says is shared.
 
-        groups_of: the names of the groups that a peer is in, asked anew for each request.
+        groups_of: the names of the groups that a peer is in, asked anew for each request. uploads: decides
+        what is sent when; it stays the caller's to close.
 
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
         database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
-        library = cls(runtime, config, state, database, is_contact, groups_of)
+        uploads = uploads or Uploads(runtime.clock, config.upload_limits())
+        library = cls(runtime, config, state, database, is_contact, groups_of, uploads)
         try:
             await library._start(network)
         except BaseException:
@@ -138,7 +144,7 @@ class Library:
             strangers_idle_s=self._config.strangers_idle_s,
             stall_s=self._config.stall_s,
         )
-        network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits).serve)
+        network.handle_stream(PROTOCOL_ID, TransferServer(self._offering, limits, self._uploads).serve)
 
     async def close(self) -> None:
         """Stop serving and close the index. Closing twice is harmless."""

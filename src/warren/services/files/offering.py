@@ -6,6 +6,7 @@ nothing else in any way: what is not for it is answered like what is not there.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 class Offering:
     """See `protocols.transfer.server.ContentSource`.
 
-    shares: what is served, by number; it stays the library's and changes under this.
+    shares: what is served, by number; it stays the library's and changes under this. note: told what file a
+    peer is sent next.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Offering:
         is_contact: Callable[[PeerId], bool],
         groups_of: Callable[[PeerId], Collection[str]],
         is_missing: Callable[[Share], bool],
+        note: Callable[[PeerId, str], None],
     ) -> None:
         self._runtime = runtime
         self._database = database
@@ -45,6 +48,7 @@ class Offering:
         self._is_contact = is_contact
         self._groups_of = groups_of
         self._is_missing = is_missing
+        self._note = note
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
@@ -69,6 +73,7 @@ class Offering:
         places: Sequence[tuple[Place, ...]] = [()] * len(digests)
         if visible:
             places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
+            self._note_first(peer, places)
         return serving.plan(digests, places, check=check)
 
     async def read_chunks(self, job: ReadJob) -> list[Part]:
@@ -80,6 +85,11 @@ class Offering:
                 partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)
             )
         return parts
+
+    def _note_first(self, peer: PeerId, places: Sequence[tuple[Place, ...]]) -> None:
+        found = next((one[0] for one in places if one), None)
+        if found is not None:
+            self._note(peer, found.name or os.path.basename(found.top))
 
     def visible(self, peer: PeerId) -> set[int]:
         """The numbers of the shares that a peer may see now."""

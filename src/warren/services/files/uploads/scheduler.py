@@ -1,0 +1,214 @@
+"""Whose turn it is to be sent to. A pure machine: time comes in as an argument.
+
+In:  who wants to be sent how much, what became of it, what peers gave us. Out: turns, in a fair order, no
+more at once than there are slots, no faster than the caps.
+
+Fair means start-time fair queueing (Goyal, Vin, Cheng 1996): each peer has a virtual time that grows by what
+it was sent, divided by its weight; the lowest is next. So a peer gets a share in proportion to its weight
+whatever it asks for, over however many streams, and nobody starves: weights are bounded. They go up for
+peers that give to us (as BitTorrent's tit for tat, but no one is choked), and for those the user favours.
+
+A turn that takes longer than `SLOW_S` gives its slot to others: a slow reader holds nobody up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warren.services.files.uploads.meter import Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from warren.core.peer_id import PeerId
+
+SLOW_S: Final = 5.0
+TURN_BYTES: Final = 1024 * 1024
+"""Sent in one turn where nothing is capped: one answer."""
+CAPPED_TURN_S: Final = 1 / 200
+CAPPED_TURN_BYTES_MIN: Final = 16 * 1024
+"""Under a cap turns are of so much time, and not below so many bytes: the rate is even in any second."""
+CATCH_UP_S: Final = 0.02
+"""What a timer was late may be made up for, up to this: a second has 2 % more than the cap at most."""
+GIVER_WEIGHT: Final = 4.0
+"""Of who gives us most lately; others in proportion."""
+FAVOURED_WEIGHT: Final = 8.0
+GIVEN_SPAN_S: Final = 20.0
+IDLE_S: Final = 60.0
+"""Nothing is kept of a peer after so long without a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """bytes_per_s, peer_bytes_per_s: caps in all and for each peer, 0: none. slots: turns at once; no peer
+    has more than `peer_slots`.
+    """
+
+    bytes_per_s: int = 0
+    peer_bytes_per_s: int = 0
+    slots: int = 32
+    peer_slots: int = 4
+
+
+class Turn:
+    """The right to send `size` bytes to `peer` now; end it with `Scheduler.end`."""
+
+    __slots__ = ("began", "peer", "size")
+
+    def __init__(self, peer: PeerId, size: int) -> None:
+        self.peer = peer
+        self.size = size
+        self.began = math.inf
+
+
+class Line:
+    """What is known of one peer that is sent to. given: what it gave us."""
+
+    __slots__ = ("active", "free_at", "given", "last", "name", "sent", "virtual", "waiting")
+
+    def __init__(self, now: float) -> None:
+        self.waiting: deque[Turn] = deque()
+        self.active: set[Turn] = set()
+        self.virtual = 0.0
+        self.free_at = 0.0
+        self.sent = Meter()
+        self.given = Meter(GIVEN_SPAN_S)
+        self.last = now
+        self.name = ""
+
+
+class Scheduler:
+    """See the module's header. favours: whether the user wants this peer to be served first."""
+
+    def __init__(self, limits: UploadLimits, favours: Callable[[PeerId], bool]) -> None:
+        self.limits = limits
+        self._favours = favours
+        self._lines: dict[PeerId, Line] = {}
+        self._virtual = 0.0
+        self._free_at = 0.0
+        self._pruned_at = 0.0
+
+    def turn_bytes(self) -> int:
+        """The most to ask for in one turn."""
+        limits = self.limits
+        caps = [cap for cap in (limits.bytes_per_s, limits.peer_bytes_per_s) if cap]
+        if not caps:
+            return TURN_BYTES
+        return min(TURN_BYTES, max(CAPPED_TURN_BYTES_MIN, int(min(caps) * CAPPED_TURN_S)))
+
+    def ask(self, peer: PeerId, size: int, now: float) -> Turn:
+        """Want to send `size` bytes to `peer`; the turn comes out of `grant`."""
+        line = self.line(peer, now)
+        if not line.waiting and not line.active:
+            line.virtual = max(line.virtual, self._virtual)  # who was away saved up nothing
+        turn = Turn(peer, size)
+        line.waiting.append(turn)
+        return turn
+
+    def grant(self, now: float) -> tuple[list[Turn], float | None]:
+        """The turns that begin now, and when to ask again, if something waits for time alone."""
+        granted: list[Turn] = []
+        while True:
+            if self._free_at > now and self.limits.bytes_per_s:
+                return granted, self._free_at if self._anyone_waits() else None
+            busy_until = self._slot_free_at(now)
+            if busy_until > now:
+                return granted, busy_until if math.isfinite(busy_until) else None
+            line = min(self._ready(now), key=lambda one: one.virtual, default=None)
+            if line is None:
+                return granted, self._next_peer_at(now)
+            granted.append(self._begin(line, now))
+
+    def end(self, turn: Turn, now: float, *, sent: bool = True) -> None:
+        """It is over, or is not wanted any more."""
+        line = self._lines[turn.peer]
+        line.last = now
+        if turn not in line.active:
+            line.waiting.remove(turn)
+            return
+        line.active.discard(turn)
+        if sent:
+            line.sent.add(turn.size, now)
+
+    def gave(self, peer: PeerId, size: int, now: float) -> None:
+        """`peer` sent us so much that was right."""
+        self.line(peer, now).given.add(size, now)
+
+    def line(self, peer: PeerId, now: float) -> Line:
+        """What is known of `peer`; from now on something is."""
+        if now > self._pruned_at + IDLE_S:
+            self._pruned_at = now
+            for idle in [peer for peer, line in self._lines.items() if _is_idle(line, now)]:
+                del self._lines[idle]
+        line = self._lines.get(peer)
+        if line is None:
+            line = self._lines[peer] = Line(now)
+        line.last = now
+        return line
+
+    def lines(self) -> Iterator[tuple[PeerId, Line]]:
+        """All of whom something is known."""
+        return iter(self._lines.items())
+
+    def weight(self, peer: PeerId, line: Line, now: float) -> float:
+        """How many times more than others this peer is sent."""
+        given = line.given.rate(now)
+        most = max(other.given.rate(now) for other in self._lines.values()) if given else 0.0
+        weight = 1.0 + (GIVER_WEIGHT - 1.0) * given / most if most else 1.0
+        return weight * FAVOURED_WEIGHT if self._favours(peer) else weight
+
+    # --- choosing -----------------------------------------------------------------------------------------
+
+    def _begin(self, line: Line, now: float) -> Turn:
+        turn = line.waiting.popleft()
+        turn.began = now
+        line.active.add(turn)
+        self._virtual = line.virtual
+        line.virtual += turn.size / self.weight(turn.peer, line, now)
+        if self.limits.bytes_per_s:
+            self._free_at = max(self._free_at, now - CATCH_UP_S) + turn.size / self.limits.bytes_per_s
+        if self.limits.peer_bytes_per_s:
+            line.free_at = max(line.free_at, now - CATCH_UP_S) + turn.size / self.limits.peer_bytes_per_s
+        return turn
+
+    def _anyone_waits(self) -> bool:
+        return any(line.waiting for line in self._lines.values())
+
+    def _ready(self, now: float) -> Iterator[Line]:
+        for line in self._lines.values():
+            if line.waiting and _counted(line, now) < self.limits.peer_slots and not self._is_held(line, now):
+                yield line
+
+    def _is_held(self, line: Line, now: float) -> bool:
+        return bool(self.limits.peer_bytes_per_s) and line.free_at > now
+
+    def _slot_free_at(self, now: float) -> float:
+        """`now` where a slot is free, else when the oldest turn stops to count; never where none waits."""
+        if not self._anyone_waits():
+            return math.inf
+        began = sorted(
+            turn.began for line in self._lines.values() for turn in line.active if turn.began > now - SLOW_S
+        )
+        return now if len(began) < self.limits.slots else began[0] + SLOW_S
+
+    def _next_peer_at(self, now: float) -> float | None:
+        """When the cap or the slots of a peer that waits let it go on; an end of a turn may come before."""
+        times: list[float] = []
+        for line in self._lines.values():
+            if not line.waiting:
+                continue
+            if self._is_held(line, now):
+                times.append(line.free_at)
+            times += [turn.began + SLOW_S for turn in line.active if turn.began > now - SLOW_S]
+        return min(times, default=None)
+
+
+def _counted(line: Line, now: float) -> int:
+    return sum(turn.began > now - SLOW_S for turn in line.active)
+
+
+def _is_idle(line: Line, now: float) -> bool:
+    return not line.waiting and not line.active and line.last < now - IDLE_S

@@ -1,0 +1,235 @@
+"""Whose turn it is: caps, slots, fairness, weights, in time that is passed in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warren.core.keys import PrivateKey
+from warren.services.files.uploads.scheduler import (
+    CAPPED_TURN_BYTES_MIN,
+    CATCH_UP_S,
+    FAVOURED_WEIGHT,
+    IDLE_S,
+    SLOW_S,
+    TURN_BYTES,
+    Scheduler,
+    UploadLimits,
+)
+
+if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
+    from warren.services.files.uploads.scheduler import Turn
+
+MIB = 1024 * 1024
+PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(8)]
+ANNA, BEN, CARL = PEERS[:3]
+
+
+def make(favoured: PeerId | None = None, **limits: int) -> Scheduler:
+    return Scheduler(UploadLimits(**limits), lambda peer: peer == favoured)
+
+
+def serve_all(scheduler: Scheduler, wants: Counter[PeerId], size: int, until_s: float) -> Counter[PeerId]:
+    """Send to who wants as much as may be, each with one turn at a time that takes no time."""
+    sent: Counter[PeerId] = Counter()
+    now = 0.0
+    for peer in wants:
+        scheduler.ask(peer, size, now)
+    while now < until_s:
+        turns, again = scheduler.grant(now)
+        for turn in turns:
+            scheduler.end(turn, now)
+            sent[turn.peer] += turn.size
+            scheduler.ask(turn.peer, size, now)
+        if not turns:
+            assert again is not None
+            now = again
+    return sent
+
+
+def test_without_caps_everybody_is_served_at_once() -> None:
+    scheduler = make()
+    asked = [scheduler.ask(peer, MIB, 0.0) for peer in PEERS]
+    assert scheduler.grant(0.0) == (asked, None)
+    assert scheduler.turn_bytes() == TURN_BYTES
+
+
+def test_a_cap_holds_in_every_second_and_is_used_up() -> None:
+    scheduler = make(bytes_per_s=20_000_000)
+    size = scheduler.turn_bytes()
+    assert CAPPED_TURN_BYTES_MIN <= size < MIB
+    sent = serve_all(scheduler, Counter(PEERS), size, 3.0)
+    assert 59_900_000 < sent.total() < 20_000_000 * (3 + CATCH_UP_S) + 2 * size
+
+
+def test_turns_under_a_tiny_cap_are_not_too_small() -> None:
+    assert make(peer_bytes_per_s=1000).turn_bytes() == CAPPED_TURN_BYTES_MIN
+
+
+def test_the_cap_of_a_peer_holds_nobody_else_up() -> None:
+    scheduler = make(peer_bytes_per_s=1_000_000, peer_slots=1)
+    sent = serve_all(scheduler, Counter([ANNA, BEN]), 100_000, 2.0)
+    assert sent[ANNA] == sent[BEN]
+    assert 1_900_000 < sent[ANNA] < 2_300_000
+
+
+def test_peers_share_a_cap_evenly_whatever_they_ask_for() -> None:
+    scheduler = make(bytes_per_s=1_000_000)
+    now = 0.0
+    for _ in range(4):
+        scheduler.ask(ANNA, 10_000, now)  # four streams at once
+    scheduler.ask(BEN, 10_000, now)
+    sent: Counter[PeerId] = Counter()
+    while now < 4.0:
+        turns, again = scheduler.grant(now)
+        for turn in turns:
+            scheduler.end(turn, now)
+            sent[turn.peer] += turn.size
+            scheduler.ask(turn.peer, turn.size, now)
+        now = again if again is not None else now
+    assert sent[ANNA] == pytest.approx(sent[BEN], rel=0.02)
+
+
+def test_who_gives_and_who_is_favoured_gets_more_and_nobody_nothing() -> None:
+    scheduler = make(favoured=CARL, bytes_per_s=1_000_000)
+    scheduler.gave(BEN, 10 * MIB, 0.0)
+    sent = serve_all(scheduler, Counter([ANNA, BEN, CARL]), 10_000, 5.0)
+    assert sent[CARL] == pytest.approx(FAVOURED_WEIGHT * sent[ANNA], rel=0.1)
+    assert 2.5 < sent[BEN] / sent[ANNA] <= 4.1
+
+
+def test_who_was_away_saved_up_nothing() -> None:
+    scheduler = make(bytes_per_s=1_000_000)
+    serve_all(scheduler, Counter([ANNA]), 10_000, 5.0)
+    turns: list[Turn] = []
+    now = 5.1
+    for _ in range(40):
+        scheduler.ask(BEN, 10_000, now)
+        scheduler.ask(ANNA, 10_000, now)
+    while len(turns) < 40:
+        granted, again = scheduler.grant(now)
+        turns += granted
+        for turn in granted:
+            scheduler.end(turn, now)
+        now = again if again is not None else now
+    assert 18 <= Counter(turn.peer for turn in turns)[ANNA] <= 22
+
+
+def test_slots_are_few_and_a_slow_reader_gives_its_own_to_others() -> None:
+    scheduler = make(slots=1)
+    slow, other = scheduler.ask(ANNA, MIB, 0.0), scheduler.ask(BEN, MIB, 0.0)
+    assert scheduler.grant(0.0) == ([slow], SLOW_S)
+    assert scheduler.grant(SLOW_S) == ([other], None)
+    scheduler.end(slow, 6.0)
+    scheduler.end(other, 6.0)
+
+
+def test_one_peer_has_few_slots() -> None:
+    scheduler = make(slots=8, peer_slots=2)
+    asked = [scheduler.ask(ANNA, MIB, 0.0) for _ in range(3)]
+    assert scheduler.grant(0.0) == (asked[:2], SLOW_S)
+    later = scheduler.ask(BEN, MIB, 0.0)
+    assert scheduler.grant(0.0) == ([later], SLOW_S)
+    scheduler.end(asked[0], 1.0)
+    assert scheduler.grant(1.0) == ([asked[2]], None)
+
+
+def test_a_peer_whose_slots_are_all_slow_asks_for_one_more() -> None:
+    scheduler = make(peer_slots=1)
+    scheduler.ask(ANNA, MIB, 0.0)
+    late = scheduler.ask(ANNA, MIB, 0.0)
+    scheduler.grant(0.0)
+    assert scheduler.grant(SLOW_S) == ([late], None)
+
+
+def test_no_slots_and_only_slow_ones_end_in_no_endless_waiting() -> None:
+    scheduler = make(slots=1)
+    first = scheduler.ask(ANNA, 1, 0.0)
+    scheduler.grant(0.0)
+    assert scheduler.grant(1.0) == ([], None)  # nobody waits
+    scheduler.end(first, 1.0)
+
+
+def test_what_is_not_wanted_any_more_goes() -> None:
+    scheduler = make(slots=1)
+    first, second = scheduler.ask(ANNA, 7, 0.0), scheduler.ask(BEN, 7, 0.0)
+    scheduler.grant(0.0)
+    scheduler.end(second, 0.0, sent=False)
+    scheduler.end(first, 0.0, sent=False)
+    assert scheduler.grant(0.0) == ([], None)
+    assert scheduler.line(ANNA, 0.0).sent.total == 0
+
+
+def test_idle_peers_are_forgotten() -> None:
+    scheduler = make()
+    turn = scheduler.ask(ANNA, 1, 0.0)
+    scheduler.grant(0.0)
+    scheduler.end(turn, 0.0)
+    waiting = scheduler.ask(BEN, 1, 0.0)
+    scheduler.line(CARL, 2 * IDLE_S)
+    assert {peer for peer, _ in scheduler.lines()} == {BEN, CARL}
+    assert scheduler.grant(2 * IDLE_S) == ([waiting], None)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "end", "drop", "wait", "gave"]),
+        st.integers(0, 7),
+        st.integers(0, 2 * MIB),
+        st.floats(0, 3),
+    ),
+    max_size=80,
+)
+
+
+@given(
+    steps,
+    st.integers(0, 5 * MIB),
+    st.integers(0, 5 * MIB),
+    st.integers(1, 3),
+    st.integers(1, 3),
+)
+@settings(deadline=None)
+def test_bounds_hold_and_everybody_is_served_in_the_end(
+    steps: list[tuple[str, int, int, float]], cap: int, peer_cap: int, slots: int, peer_slots: int
+) -> None:
+    limits = UploadLimits(cap, peer_cap, slots, peer_slots)
+    scheduler = Scheduler(limits, lambda peer: peer == ANNA)
+    now = 0.0
+    waiting: list[Turn] = []
+    active: list[Turn] = []
+
+    def grant() -> float | None:
+        turns, again = scheduler.grant(now)
+        for turn in turns:
+            waiting.remove(turn)
+            active.append(turn)
+        young = [turn for turn in active if turn.began > now - SLOW_S]
+        assert len(young) <= slots
+        assert all(n <= peer_slots for n in Counter(turn.peer for turn in young).values())
+        return again
+
+    for what, n, size, later in steps:
+        if what == "ask":
+            waiting.append(scheduler.ask(PEERS[n], size, now))
+        elif what == "end" and active:
+            scheduler.end(active.pop(n % len(active)), now)
+        elif what == "drop" and waiting:
+            scheduler.end(waiting.pop(n % len(waiting)), now, sent=False)
+        elif what == "gave":
+            scheduler.gave(PEERS[n], size, now)
+        else:
+            now += later
+        grant()
+    for _ in range(10 * len(steps) + 10):
+        again = grant()
+        for turn in active:
+            scheduler.end(turn, now)
+        active.clear()
+        now = now if again is None else max(now, again)
+    assert not waiting
