@@ -76,7 +76,7 @@ async def get(args: argparse.Namespace) -> None:
         emit("ready", addr=str(node.addresses()[0]))
         await until_told()
         before, begun = cpu_seconds(os.getpid()), asyncio.get_running_loop().time()
-        transfer = node.get(Cid.parse(args.cid), output=args.folder, from_peers=peers)
+        transfer = node.get(Cid.parse(args.cid), output=args.folder, holders=peers)
         await transfer.result()
         took_s = asyncio.get_running_loop().time() - begun
         emit(

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import warren
 from warren.config import Config
+from warren.core.cid import Cid
 from warren.core.errors import Closed, ContentUnknown, InputError, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from warren.core.cid import Cid
     from warren.network.events import Subscription
     from warren.network.messages import BroadcastReport
     from warren.network.network import Network
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from warren.services.files.queue.model import Want
     from warren.services.files.queue.transfers import Transfers
     from warren.services.files.queue.wanted import How
-    from warren.services.files.transfer import Transfer
+    from warren.services.files.streaming.streams import Reading
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.files.uploads.uploads import Uploads
     from warren.services.groups.groups import Groups
@@ -523,20 +523,19 @@ class Node:
         wants = self.want(ref, output=output, from_peer=from_peer, name=name, **how)
         return QueuedGet(self._running.transfers, wants)
 
-    def fetch(self, want: Want) -> Transfer:
-        """Fetch at once and beside the queue, for who reads it as it comes; leaving it early ends it.
+    async def open(
+        self, cid: str | Cid, *, from_peer: PeerId | str | None = None, holders: Sequence[PeerId | str] = ()
+    ) -> Reading:
+        """Read a file by its content id while it comes: `await reading.read(offset, length)`, anywhere.
 
-        Raises InputError.
+        It comes from what is shared here, else from whoever has it, or from `from_peer` alone; holders: peers
+        that are known to have it. What is read is fetched first. Close the reading. Raises InputError for a
+        folder, LimitReached, PeerUnknown, InvalidCid, and what makes a fetch fail.
         """
-        return self._running.fetcher.get(
-            want.cid or want.path,
-            want.folder,
-            peers=want.peers,
-            name=want.name,
-            select=want.selection.wants if want.selection else None,
-            only=want.only,
-            cap_bytes_per_s=want.cap_bytes_per_s,
-        )
+        named = [from_peer] if from_peer is not None else holders
+        peers = [self._peer(one) for one in named]
+        wanted = cid if isinstance(cid, Cid) else Cid.parse(cid)
+        return await self._running.streams.open(wanted, peers, only=from_peer is not None)
 
     # --- searching ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from warren.parts_directory import Ties, assemble_directory, covers, open_catalo
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_swarm import make_swarms
-from warren.parts_transfers import assemble_transfers
+from warren.parts_transfers import assemble_transfers, make_uploads, open_streams
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -34,7 +34,6 @@ from warren.services.dht.assembly import assemble_dht
 from warren.services.discovery.sources import discovery_of
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.files.uploads.uploads import Uploads
 from warren.services.groups.groups import Groups
 from warren.services.identity.home import DHT_NAME, DIRECTORY_NAME, INDEX_NAME, STATE_NAME, Home
 from warren.services.identity.state import open_state
@@ -69,8 +68,10 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
-    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.queue.transfers import Transfers
+    from warren.services.files.streaming.streams import Streams
+    from warren.services.files.swarm.swarms import Swarms
+    from warren.services.files.uploads.uploads import Uploads
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -115,6 +116,7 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    streams: Streams
     transfers: Transfers
     discovery: Discovery
     directory: Directory
@@ -159,12 +161,7 @@ async def assemble(
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     swarms = make_swarms(network, key, contacts, groups, peers)
-    uploads = Uploads(
-        runtime.clock,
-        config.files.upload_limits(),
-        lambda peer: config.files.favoured_group in groups.of(peer),
-    )
-    stack.callback(uploads.close)
+    uploads = make_uploads(config.files, runtime.clock, groups, stack)
     library = await Library.open(runtime, network, config.files, state, index, swarms, uploads)
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)
@@ -191,10 +188,10 @@ async def assemble(
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
+    folder = home.folder("streams", config.download_dir)
+    streams = await open_streams(runtime, fetcher, library, folder, stack)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
-    transfers = await assemble_transfers(
-        config.files, state, network, contacts, peers, fetcher, uploads
-    )
+    transfers = await assemble_transfers(config.files, state, network, contacts, peers, fetcher, uploads)
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -224,6 +221,7 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        streams=streams,
         transfers=transfers,
         discovery=discovery,
         directory=directory,

@@ -14,18 +14,40 @@ from warren.network.events import PeerConnected
 from warren.services.files.queue.limits import TransferLimits
 from warren.services.files.queue.model import Limits
 from warren.services.files.queue.transfers import Transfers
+from warren.services.files.streaming.streams import Streams
+from warren.services.files.uploads.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AsyncExitStack
+    from pathlib import Path
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
-    from warren.runtime.seam import Database
+    from warren.runtime.seam import Clock, Database, Runtime
     from warren.services.contacts.contacts import Contacts
     from warren.services.files.config import FilesConfig
     from warren.services.files.fetcher import Fetcher
-    from warren.services.files.uploads.uploads import Uploads
+    from warren.services.files.library import Library
+    from warren.services.groups.groups import Groups
     from warren.services.peers.table import PeerTable
+
+
+def make_uploads(config: FilesConfig, clock: Clock, groups: Groups, stack: AsyncExitStack) -> Uploads:
+    """What decides whom to send to next; members of the favoured group go first."""
+    uploads = Uploads(clock, config.upload_limits(), lambda peer: config.favoured_group in groups.of(peer))
+    stack.callback(uploads.close)
+    return uploads
+
+
+async def open_streams(
+    runtime: Runtime, fetcher: Fetcher, library: Library, folder: Path, stack: AsyncExitStack
+) -> Streams:
+    """What is read while it comes."""
+    streams = Streams(runtime, fetcher, library, str(folder))
+    await streams.start()
+    stack.push_async_callback(streams.close)
+    return streams
 
 
 async def assemble_transfers(

@@ -18,6 +18,7 @@ There are no CORS headers: no web page of another origin can read an answer. Web
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -44,7 +45,7 @@ class _Refusal(Exception):
 class Guard:
     """Wraps an ASGI application.
 
-    token: what `Authorization: Bearer ...` must carry.
+    token: what `Authorization: Bearer ...` must carry; where a file is read, a password may be it as well.
     hosts: the values of `Host` that name us (`127.0.0.1:4180`); `set_hosts` once the port is known.
     body_bytes_max: a longer request body is refused.
     requests_max: requests answered at once; more are refused.
@@ -75,7 +76,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check(scope["headers"])
+            self._check(scope["headers"], is_file=_reads_file(scope))
         except _Refusal as refusal:
             await _refuse(refusal, send)
             return
@@ -106,7 +107,7 @@ class Guard:
             raise _Refusal(408, "RequestTimeout", "the request's body did not come in time", code=6) from None
         return bytes(body)
 
-    def _check(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _check(self, headers: Iterable[tuple[bytes, bytes]], *, is_file: bool) -> None:
         values: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             values.setdefault(name, []).append(value)
@@ -114,7 +115,7 @@ class Guard:
             raise _Refusal(421, "WrongHost", "this API answers only to its own address")
         if b"origin" in values and not _one_of(values[b"origin"], self._origins):
             raise _Refusal(403, "ForeignOrigin", "web pages of other origins may not use this API")
-        if not self._authorized(values.get(b"authorization", [])):
+        if not self._authorized(values.get(b"authorization", []), is_file=is_file):
             raise _Refusal(
                 401,
                 "TokenNeeded",
@@ -127,11 +128,13 @@ class Guard:
         if not length.isdigit() or int(length) > self._body_bytes_max:
             raise _too_large(self._body_bytes_max)
 
-    def _authorized(self, given: list[bytes]) -> bool:
+    def _authorized(self, given: list[bytes], *, is_file: bool) -> bool:
         """Compares in constant time: how long it takes says nothing about the token."""
         if len(given) != 1:
             return False
         scheme, _, token = given[0].partition(b" ")
+        if is_file and scheme.lower() == b"basic":
+            return hmac.compare_digest(_password(token), self._token)
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
 
@@ -149,6 +152,20 @@ class _Replay:
             return await self._receive()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _reads_file(scope: Scope) -> bool:
+    """Whether a file is read, and nothing else is done: players take the token in the address alone, as
+    http://:TOKEN@127.0.0.1:PORT/v1/files/CID.
+    """
+    return scope["method"] in {"GET", "HEAD"} and str(scope["path"]).startswith("/v1/files/")
+
+
+def _password(basic: bytes) -> bytes:
+    try:
+        return base64.b64decode(basic, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _one_of(given: list[bytes], known: frozenset[bytes]) -> bool:

@@ -47,10 +47,6 @@ class TransferRequest(_Request):
     detach: bool = Field(
         default=False, description="Answer once it is in the queue; going away pauses nothing"
     )
-    queued: bool = Field(
-        default=True,
-        description="false: at once, beside the queue; going away ends it, and nothing is listed",
-    )
 
 
 class FollowRequest(_Request):

@@ -13,8 +13,8 @@ from warren.frontends.api.names import called, with_names
 if TYPE_CHECKING:
     from warren.frontends.api.views import Document
     from warren.node import Node
-    from warren.services.files.uploads.uploads import UploadState
     from warren.services.files.queue.model import Limits, QueuedTransfer
+    from warren.services.files.uploads.uploads import UploadState
 
 _NOTHING: Document = {
     "phase": "",

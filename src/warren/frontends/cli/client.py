@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,6 +24,7 @@ from warren.frontends.home import Door
 # long as a dial with several addresses.
 TIMEOUT_S = 60.0
 _LINE_BYTES_MAX = 1 << 20
+_BLOCK_BYTES = 1 << 18
 # What the API calls a fault of its own (frontends/api/errors.py).
 INTERNAL_ERROR = "InternalError"
 # Whom the API tells to read its description; who types commands reads their help.
@@ -75,6 +76,22 @@ class Client:
                 if document.get("event") == "result":
                     return
 
+    def read(self, *parts: str, query: Sequence[tuple[str, str]]) -> Iterator[tuple[bytes, int]]:
+        """The bytes of an answer as they come, and with each block how many there are in all.
+
+        Raises ConnectionClosed if it breaks off before its end.
+        """
+        with self._sent("GET", parts, query) as response:
+            total = int(response.headers["content-length"])
+            left = total
+            while left:
+                with self._breaks():
+                    block = response.read1(_BLOCK_BYTES)
+                if not block:
+                    raise ConnectionClosed("the file broke off", hint="see: warren logs; then try again")
+                left -= len(block)
+                yield block, total
+
     def _answer(
         self, method: str, parts: tuple[str, ...], query: dict[str, str] | None = None, body: Any = None
     ) -> Any:
@@ -83,7 +100,11 @@ class Client:
 
     @contextlib.contextmanager
     def _sent(
-        self, method: str, parts: tuple[str, ...], query: dict[str, str] | None, body: Any
+        self,
+        method: str,
+        parts: tuple[str, ...],
+        query: Mapping[str, str] | Sequence[tuple[str, str]] | None,
+        body: Any = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; yield its answer if it went well, and close the connection afterwards."""
         path = "/v1/" + "/".join(quote(part, safe="") for part in parts)

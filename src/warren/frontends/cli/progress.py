@@ -51,6 +51,19 @@ def follow_share(
     return {}
 
 
+def follow_bytes(blocks: Iterator[tuple[bytes, int]], take: Callable[[bytes], object]) -> None:
+    """Hand on blocks as they come, each with the size of the whole. No bar where they go to a terminal."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        for block, _ in blocks:
+            take(block)
+        return
+    with _bar() as bar:
+        task = bar.add_task("reading", total=None)
+        for block, total in blocks:
+            take(block)
+            bar.update(task, advance=len(block), total=total)
+
+
 def describe(progress: dict[str, Any], seconds: float) -> str:
     """One line of plain text about a progress document."""
     done, total = progress.get("done_bytes", 0), progress.get("total_bytes", 0)

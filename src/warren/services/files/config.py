@@ -46,7 +46,6 @@ class FilesConfig:
     serve_strangers_per_peer: the same for one of them.
     serve_strangers_ahead_bytes: as `serve_ahead_bytes`, for strangers.
     strangers_idle_s: as `idle_s`, for strangers.
-    up_bytes_per_s: what is sent to peers at most, of all files together; 0: no cap.
     up_peer_bytes_per_s: the same for each peer.
     serve_slots: answers of up to 1 MiB that are on their way at once; more wait, and who got least lately is
         next. One that takes over 5 s counts no more. (Attack: slow readers that hold up all others.)
@@ -78,7 +77,6 @@ class FilesConfig:
     serve_strangers_per_peer: int = 4
     serve_strangers_ahead_bytes: int = 4 * 1024 * 1024
     strangers_idle_s: float = 20.0
-    up_bytes_per_s: int = 0
     up_peer_bytes_per_s: int = 0
     serve_slots: int = 32
     serve_peer_slots: int = 4

@@ -120,7 +120,7 @@ class Fetch:
         if self._partial is not None:
             self._partial.on_moved(str(path))
             self._partial.complete = wanted.select is None
-            ledger.moved.set()
+            self._ledger.moved.set()
         renamed = walk.renamed
         if reason:
             renamed = [Renamed("", path.name, reason), *renamed]

@@ -302,6 +302,20 @@ def find_cid(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> li
     return rows.fetchall()
 
 
+def find_file(
+    db: sqlite3.Connection, visible: Collection[int], cid: bytes
+) -> list[tuple[str, str, str, int, int]]:
+    """Files with this content id, as (top, folder, name, size, mtime_ns)."""
+    rows = db.execute(
+        "SELECT s.kind, s.path, e.folder, e.name, e.size, e.mtime_ns"  # noqa: S608 (integers of our own)
+        " FROM entry e JOIN share s ON s.id = e.share"
+        f" WHERE e.cid = ? AND e.kind = 'file' AND e.share IN ({_numbers(visible)}) LIMIT {CID_PLACES_MAX}",
+        (cid,),
+    )
+    places = [_place(0, *row, 0, 0) for row in rows]
+    return [(one.top, one.folder, one.name, one.size, one.mtime_ns) for one in places]
+
+
 def files_ending(
     db: sqlite3.Connection, share: int, ending: str, after: tuple[str, str], limit: int
 ) -> list[tuple[str, str, bytes]]:

@@ -32,6 +32,7 @@ from warren.services.files.hashing import find_data_folder, join
 from warren.services.files.importer import Importer
 from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
+from warren.services.files.streaming.shared import SharedFile
 from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
 from warren.services.files.upkeep import Upkeep
 from warren.services.files.uploads.uploads import Uploads
@@ -295,6 +296,18 @@ class Library:
         shares = dict(self._shares)
         found = await self._database.run(partial(index.find_cid, visible=set(shares), cid=cid.to_bytes()))
         return [(shares[number].path, join(folder, name)) for number, folder, name in found]
+
+    async def find_file(self, cid: Cid) -> SharedFile | None:
+        """A shared file with this content, if there is one that is what it was."""
+        found = await self._database.run(
+            partial(index.find_file, visible=set(self._shares), cid=cid.to_bytes())
+        )
+        for place in found:
+            file = SharedFile(*place)
+            with contextlib.suppress(OSError):
+                if await self._runtime.offload(file.read, self._runtime.disk, 0, 0) is not None:
+                    return file
+        return None
 
     async def files_ending(self, top: Path, ending: str) -> AsyncIterator[list[tuple[str, Cid]]]:
         """The files of the share at `top` whose names end so, as (path in it, content id), page by page."""

@@ -101,6 +101,17 @@ class Transfer:
         """
         self._steering.set_cap(bytes_per_s)
 
+    async def moved(self) -> None:
+        """Wait until something of it may be there that was not, or it ended."""
+        if self.done:
+            return
+        if self.growing is not None:
+            await self.growing.moved()
+        else:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
     def cancel(self) -> None:
         """Stop it; `result` then raises `asyncio.CancelledError`."""
         self._task.cancel()
@@ -126,6 +137,8 @@ class Transfer:
         self._wake()
 
     def _wake(self) -> None:
+        if self.growing is not None and self.done:
+            self.growing.wake()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

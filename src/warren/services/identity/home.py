@@ -59,6 +59,10 @@ class Home:
             await self.close()
             raise
 
+    def folder(self, name: str, instead: Path) -> Path:
+        """Where the folder `name` goes; the hidden one of that name in `instead` without a data folder."""
+        return instead / f".warren-{name}" if self.path is None else self.path / name
+
     def place(self, name: str) -> Path | str:
         """Where the database `name` goes; ":memory:" without a folder."""
         return _MEMORY if self.path is None else self.path / name

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
-from warren.core.errors import InputError
+from warren.core.cid import Cid
+from warren.core.errors import ConnectionFailed, InputError
 from warren.frontends.api import views
+from warren.frontends.api.content import CONTENT, content
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
     FileList,
@@ -70,6 +74,30 @@ async def unshare(ref: str, node: NodeHere) -> dict[str, Any]:
     """Stop sharing, by name, path or content id. The files stay where they are."""
     share = await node.unshare(ref)
     return {"removed": share.name}
+
+
+@router.get("/files/{cid}", responses=CONTENT, response_class=Response)
+@router.head("/files/{cid}", responses=CONTENT, response_class=Response)
+async def read_file(
+    cid: str,
+    node: NodeHere,
+    request: Request,
+    peer: str | None = None,
+    holder: Annotated[list[str], Query()] = [],  # noqa: B006  (FastAPI copies it)
+    name: str = "",
+) -> Response:
+    """Read a file by its content id, all or a range of it, while it comes from those who have it.
+
+    peer: from this one alone; holder: peers that are known to have it, repeatable; name: what it is called,
+    which says its media type. Each byte is verified before it is sent. What is asked for is fetched first, so
+    a player may jump.
+    """
+    for one in [peer] if peer else holder:
+        with contextlib.suppress(ConnectionFailed):  # another one may be there
+            await _reach(node, one)
+    wanted = Cid.parse(cid)
+    reading = await node.open(wanted, from_peer=peer, holders=holder)
+    return content(reading, wanted, name, request.headers, is_head=request.method == "HEAD")
 
 
 @router.get("/files", responses={200: {"model": FileList}})

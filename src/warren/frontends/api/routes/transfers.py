@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +24,13 @@ from warren.frontends.api.schemas_transfers import (
     TransferList,
     TransferRequest,
 )
-from warren.frontends.api.streams import NdjsonResponse, with_progress
+from warren.frontends.api.streams import NdjsonResponse
 from warren.services.files.queue.handle import leave, outcome_of
 from warren.services.files.queue.window import Window
 
 if TYPE_CHECKING:
     from warren.node import Node
     from warren.services.files.queue.model import QueuedTransfer, Want
-    from warren.services.files.types import Progress
 
 router = APIRouter(tags=["transfers"])
 
@@ -53,8 +52,6 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     Going away pauses it. With `detach` the result is the `Transfer`, as soon as it is in the queue.
     """
     want = _want(node, wanted)
-    if not wanted.queued:
-        return NdjsonResponse(with_progress(partial(_beside, node, want), views.progress))
     number = await node.transfers.add(want)
     if wanted.detach:
         return NdjsonResponse(_once(views_transfers.transfer(node, node.transfers.get(number))))
@@ -140,15 +137,6 @@ def _want(node: Node, wanted: TransferRequest) -> Want:
         between=wanted.between,
         keep=wanted.keep,
     )
-
-
-async def _beside(node: Node, want: Want, report: Callable[[Progress], None]) -> dict[str, Any]:
-    async with node.fetch(want) as transfer:
-        async for progress in transfer:
-            report(progress)
-        await transfer.result()
-        assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
-        return views.fetched(transfer.outcome)
 
 
 async def _once(document: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

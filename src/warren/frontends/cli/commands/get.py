@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.choosing import choose as choose_files
 from warren.frontends.cli.client import rebuilt
 from warren.frontends.cli.notes import left_out, renamed
-from warren.frontends.cli.progress import follow
+from warren.frontends.cli.progress import follow_bytes
 from warren.frontends.cli.typed import Size
 
 if TYPE_CHECKING:
@@ -314,28 +313,17 @@ def _summary(done: dict[str, Any], took: float) -> str:
 
 
 def _to_stdout(session: Session, way: Way) -> None:
-    """Through a folder within the data folder, so that only verified bytes come out.
-
-    It is called by the content id: an interrupted attempt stays there, and the next goes on from it.
-    """
+    """As it comes, in order, and each byte verified: a player may begin at once."""
     cid = _cid_of_file(session, way)
-    session.home.make()
-    folder = session.home.path / f".stdout-{cid}"
-    body = {name: value for name, value in way.items() if name != "kind"}
-    start = time.monotonic()
-    lines = session.client.stream("POST", "transfers", body={**body, "output": str(folder), "queued": False})
-    done = follow(lines, quiet=False)
-    session.note(_summary(done, time.monotonic() - start))
-    try:
-        path = Path(done["path"])
-        if not path.is_file():
-            raise _no_file()
-        with path.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
-    finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
+    query = [("holder", one) for one in way.get("holders", [])]
+    peer = way.get("from_peer")
+    if peer is None and not _is_cid(str(way["ref"])):
+        query.append(("holder", str(way["ref"]).partition("/")[0]))
+    if peer is not None:
+        query.append(("peer", str(peer)))
+    out = sys.stdout.buffer
+    follow_bytes(session.client.read("files", cid, query=query), out.write)
+    out.flush()
 
 
 def _cid_of_file(session: Session, way: Way) -> str:

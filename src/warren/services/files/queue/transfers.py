@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
     from warren.services.files.queue.interfaces import Fetching, Uploads
-    from warren.services.files.uploads.uploads import UploadState
     from warren.services.files.queue.limits import TransferLimits
     from warren.services.files.queue.model import Want
     from warren.services.files.queue.outcomes import Verdict
     from warren.services.files.queue.window import Window
     from warren.services.files.types import Fetched, Progress
+    from warren.services.files.uploads.uploads import UploadState
 
 QUEUED_MAX: Final = 10_000
 """Transfers that are not ended. Fault: a program that adds without an end."""

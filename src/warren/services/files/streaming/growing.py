@@ -1,7 +1,7 @@
 """A file that is being fetched, for who reads it meanwhile.
 
-In:  places that somebody wants to read. Out: verified bytes of them, as soon as they are there; what is wanted
-is fetched before the rest. It is for roots that are one file; of a folder nothing can be read.
+In:  places that somebody wants to read. Out: verified bytes of them, as soon as they are there; what is
+wanted is fetched before the rest. It is for roots that are one file; of a folder nothing can be read.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class Growing:
         """Bytes of the whole file; 0 before that is known."""
         return self._ledger.total_bytes
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one file, as far as that is known."""
+        return self._partial.is_file
+
     def seek(self, offset: int) -> None:
         """Fetch what lies from `offset` on before the rest."""
         self._picker.seek(offset)
@@ -52,6 +57,10 @@ class Growing:
     async def moved(self) -> None:
         """Wait until something may be there that was not."""
         await self._ledger.wait_moved()
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        self._ledger.moved.set()
 
     def _read(self, path: str, offset: int, length: int) -> bytes | None:
         try:

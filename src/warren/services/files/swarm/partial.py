@@ -164,6 +164,11 @@ class Partial:
         return max(0, end - offset)
 
     @property
+    def is_file(self) -> bool:
+        """Whether the root is one file, as far as its leaves tell."""
+        return self._files[:1] in ([], [""])
+
+    @property
     def path(self) -> str:
         """Where it grows, or has its final name."""
         return self._content

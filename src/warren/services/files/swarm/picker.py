@@ -147,8 +147,10 @@ class Picker:
 
     def seek(self, offset: int) -> None:
         """Of a sequential fetch of one file, what lies from `offset` on is wanted first."""
-        if offset == self._sought:
-            return
+        self._last_position()  # lets go of what is kept
+        first = self._line[0] if self._line else None
+        if first is None or any(at <= offset < at + first.weight for _, at in first.targets):
+            return  # it is the next as it is
         self._sought = offset
         for shelf in (self._common, *(offer.shelf for offer in self._offers)):
             shelf.clear()
