@@ -8,6 +8,7 @@
     python3 run.py bench index --help                               (a million names in one index)
     python3 run.py bench registrations --help                       (the same, registered over the wire)
     python3 run.py bench transfers --help                           (downloads from many holders)
+    python3 run.py bench swarm --help                               (two hundred receivers in virtual time)
 
 Warren, plain asyncio, js-libp2p and py-libp2p take turns (A B C A B C), so that a machine that slows down
 slows all of them. `Warren is` says how many times better Warren's median is than that line's; below 1 it is
@@ -38,6 +39,7 @@ from bench.file_rows import GIB, SMALL_COUNT, file_rows  # noqa: E402
 from bench.network_rows import FULL, QUICK, network_rows  # noqa: E402
 from bench.overlay import main as measure_overlay  # noqa: E402
 from bench.start_rows import start_rows  # noqa: E402
+from bench.swarm import main as measure_swarm  # noqa: E402
 from bench.table import render, summarise  # noqa: E402
 from bench.transfers.main import main as measure_transfers  # noqa: E402
 
@@ -62,6 +64,7 @@ OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "storm": measure_storm,
     "index": measure_index,
     "registrations": measure_registrations,
+    "swarm": measure_swarm,
     "transfers": lambda argv: measure_transfers(argv, progress),
 }
 """Benches of their own, each with its own options."""
