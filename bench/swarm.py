@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
     from bench.swarm_town import Outcome
 
-HEADINGS = ("town", "optimum", "first", "median", "p95", "last", "last / optimum", "sent / needed", "failed", "CPU")
+HEADINGS = (
+    "town",
+    "optimum",
+    "first",
+    "median",
+    "p95",
+    "last",
+    "last / optimum",
+    "sent / needed",
+    "failed",
+    "CPU",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
         prog="bench swarm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--receivers", type=int, default=200)
-    parser.add_argument("--chunks", type=int, default=32, help="of 1 MiB, in the file  [default: %(default)s]")
+    parser.add_argument(
+        "--chunks", type=int, default=32, help="of 1 MiB, in the file  [default: %(default)s]"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=("honest", "churn", "liars"), action="append")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")

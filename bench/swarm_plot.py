@@ -42,7 +42,9 @@ def svg(curves: Mapping[str, tuple[Plan, Outcome]]) -> str:
         _text(across(step * number), HEIGHT - BOTTOM + 18, f"{step * number:g}", "middle")
         for number in range(round(most / step) + 1)
     ]
-    parts.append(f'<path d="M{across(1):.1f} {up(0):.1f}V{up(1):.1f}" stroke="{INK}" stroke-dasharray="1 3"/>')
+    parts.append(
+        f'<path d="M{across(1):.1f} {up(0):.1f}V{up(1):.1f}" stroke="{INK}" stroke-dasharray="1 3"/>'
+    )
     x: float = WIDTH - RIGHT
     for (name, (plan, outcome)), (colour, dashes) in zip(curves.items(), STYLES, strict=False):
         x -= len(name) * LETTER_WIDTH + 48

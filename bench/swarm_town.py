@@ -64,9 +64,7 @@ class Plan:
         """The time until the last one could have it at best; those who leave and who lie give nothing."""
         size, staying = self.file_bytes, self.receivers - self.leaving
         together = self.source_up_bytes_per_s + staying * self.up_bytes_per_s
-        return max(
-            size / self.source_up_bytes_per_s, size / self.down_bytes_per_s, staying * size / together
-        )
+        return max(size / self.source_up_bytes_per_s, size / self.down_bytes_per_s, staying * size / together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,9 @@ async def run(plan: Plan) -> Outcome:
         leaving = {node.peer_id for node in chance.sample(receivers, plan.leaving)}
         begun = asyncio.get_running_loop().time()
         tasks = [
-            asyncio.create_task(_fetch(node, cid, nodes[0], liars, plan, chance, leaves=node.peer_id in leaving))
+            asyncio.create_task(
+                _fetch(node, cid, nodes[0], liars, plan, chance, leaves=node.peer_id in leaving)
+            )
             for node in receivers
         ]
         ended = await asyncio.gather(*tasks)

@@ -50,12 +50,9 @@ ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
 """Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
 WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 """How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
-<<<<<<< HEAD
 _BEHIND: Final = 1 << 60
 """Added to the places of what lies before the one that was sought: beyond all that lies after it."""
-=======
 SCORE_MASK: Final = (1 << 64) - 1
->>>>>>> work-engine
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -103,11 +100,8 @@ class Picker:
         "_position",
         "_seed",
         "_sequential",
-<<<<<<< HEAD
-        "_sought",
-=======
         "_shares",
->>>>>>> work-engine
+        "_sought",
         "_spread",
         "_wanted",
         "hungry",
@@ -306,7 +300,7 @@ class Picker:
 
     def _help(self, offer: Offer, room: int) -> list[Piece]:
         """What others were asked for and this one would have sooner: nothing else is left for it."""
-        if offer.asked or not (self._closed or (self._sequential and self._wanted)):
+        if offer.asked or not (self._sequential if self._wanted else self._closed):
             return []
         for other in sorted(self._offers, key=lambda one: one.eta_s, reverse=True):
             pieces = self._help_with(other, offer, room) if other is not offer else []
@@ -399,7 +393,7 @@ class Picker:
             self._asked_bytes -= offer.asked_bytes
             for piece, check in offer.asked.items():
                 piece.copies -= 1
-                if piece.state is ASKED or (check and piece.state is SUSPECT):
+                if (self._sequential and piece.state is ASKED) or (check and piece.state is SUSPECT):
                     self._give_back(piece)
 
     def on_recovered(self, offer: Offer) -> None:
