@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
+from warren.parts_sending import assemble_sending
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -55,7 +57,6 @@ from warren.services.whereabouts.whereabouts import Whereabouts
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable
-    from contextlib import AsyncExitStack
 
     from warren.config import Config
     from warren.core.keys import PrivateKey
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
+    from warren.services.sending.receiving import Receiver
+    from warren.services.sending.sending import Sender
 
     Work = Callable[[], Awaitable[None]]
 
@@ -108,6 +111,8 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    sender: Sender
+    receiver: Receiver
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -179,6 +184,10 @@ async def assemble(
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    sending_ends = AsyncExitStack()
+    sender, receiver = assemble_sending(
+        network, discovery, library, fetcher, whereabouts.reachable, config.name, sending_ends
+    )
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -206,6 +215,8 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        sender=sender,
+        receiver=receiver,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -235,6 +246,7 @@ async def assemble(
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
     stack.push_async_callback(directory.close)
+    stack.push_async_callback(sending_ends.aclose)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
-from warren.protocols.send.channels import Channels, ChannelLimits
+from warren.protocols.send.channels import ChannelLimits, Channels
 
 PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(40)]
 HOME = (Multiaddr.parse("/ip4/192.0.2.1/tcp/1"),)

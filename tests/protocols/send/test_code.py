@@ -70,7 +70,9 @@ def test_the_words_do_not_show_in_logs() -> None:
     assert CODE.password == b"4071-guitar-cross"
 
 
-@pytest.mark.parametrize("text", ["", "-", "hello", "guitar-cross", "4071", "\u0664\u0660\u0667\u0661-guitar-cross"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "hello", "guitar-cross", "4071", "\u0664\u0660\u0667\u0661-guitar-cross"]
+)
 def test_other_text_is_refused(text: str) -> None:
     assert "not the code of a send" in str(refusal(text))
     assert "4071-guitar-cross" in refusal(text).hint

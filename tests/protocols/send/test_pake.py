@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 import spake2
@@ -12,13 +13,18 @@ from spake2.ed25519_group import Ed25519Group
 
 from warren.core.errors import ProtocolViolation
 from warren.core.keys import PrivateKey
+from warren.core.peer_id import PeerId
 from warren.protocols.send.pake import CONFIRMATION_BYTES, SHARE_BYTES, ReceiverSide, SenderSide
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ANNA, BEN, EVE = (PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(3))
+Pair = tuple[PeerId, PeerId]
 CODE = b"4071-guitar-cross"
 
 
-def chance(seed: int):
+def chance(seed: int) -> Callable[[int], bytes]:
     numbers = itertools.count(seed)
     return lambda count: bytes(next(numbers) % 256 for _ in range(count))
 
@@ -32,7 +38,7 @@ def run(receiver: ReceiverSide, sender: SenderSide) -> tuple[bool, bool]:
 
 
 def sides(
-    received: bytes = CODE, sent: bytes = CODE, *, meant=(ANNA, BEN), met=(ANNA, BEN)
+    received: bytes = CODE, sent: bytes = CODE, *, meant: Pair = (ANNA, BEN), met: Pair = (ANNA, BEN)
 ) -> tuple[ReceiverSide, SenderSide]:
     return ReceiverSide(received, *meant, chance(1)), SenderSide(sent, *met, chance(2))
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,8 @@ class Channels:
         if not there:
             del self._channels[channel]
         self._count -= 1
-        for counter, key in ((self._by_peer, place.peer), (self._by_host, place.host)):
-            counter[key] -= 1  # type: ignore[index]
-            if not counter[key]:  # type: ignore[index]
-                del counter[key]  # type: ignore[arg-type]
+        _less(self._by_peer, place.peer)
+        _less(self._by_host, place.host)
 
     def find(self, channel: int, now: float) -> list[Place]:
         """Who is there, those who came last first."""
@@ -107,6 +107,12 @@ class Channels:
             for place in list(there.values()):
                 if place.until <= now:
                     self.drop(channel, place.peer)
+
+
+def _less(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 def _most_crowded(there: dict[PeerId, Place], now: float) -> PeerId:

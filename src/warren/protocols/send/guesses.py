@@ -14,12 +14,15 @@ Each attempt is one guess of 22 bits. What these limits bound:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.network.allowance import Allowance, Each, Rate
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
+
+PEER: Final = Rate(5, 1 / 30)
+ALL: Final = Rate(30, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class GuessLimits:
     """
 
     wrong_max: int = 20
-    peer: Rate = Rate(5, 1 / 30)
-    all: Rate = Rate(30, 3)
+    peer: Rate = PEER
+    all: Rate = ALL
     peers_max: int = 1024
 
 

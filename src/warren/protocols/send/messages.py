@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from warren.core.cid import Cid
 from warren.core.errors import InvalidCid, ProtocolViolation
@@ -21,17 +21,19 @@ from warren.protocols.send.proto import send_pb2 as pb
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from google.protobuf.message import Message
+
     M = TypeVar("M", bound=Message)
 
 SMALL_BYTES_MAX: Final = 1024
 """All but the offer. Attack: a stranger makes us hold or parse a large message; a full one has 400 bytes."""
-ANSWER_BYTES_MAX: Final = 128 * 1024
+ANSWER_BYTES_MAX: Final = 256 * 1024
 """The offer: 64 items with tickets. Attack: whom we asked sends without end."""
 ITEMS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 64
 """Attack: a name that fills the screen or the log."""
 ITEM_NAME_BYTES_MAX: Final = 255
-TICKET_BYTES_MAX: Final = 1024
+TICKET_BYTES_MAX: Final = 2560
 SIZE_MAX: Final = 1 << 62
 
 Reason = pb.Refusal.Reason

@@ -34,7 +34,6 @@ from warren.protocols.send.messages import (
     Hello,
     Offer,
     Proof,
-    Reason,
     Report,
     challenge,
     clipped,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from warren.network.network import Network
     from warren.network.stream import Stream
     from warren.protocols.send.code import SendCode
+    from warren.protocols.send.messages import Reason
 
 PROTOCOL: Final = "/warren/send/1.0.0"
 STEP_S: Final = 10.0
@@ -90,12 +90,13 @@ class Host(Protocol):
 class _Sending:
     """What is sent under one code."""
 
-    __slots__ = ("code", "guesses", "host", "visits")
+    __slots__ = ("code", "guesses", "host", "is_shut", "visits")
 
     def __init__(self, code: SendCode, host: Host, guesses: Guesses) -> None:
         self.code = code
         self.host = host
         self.guesses = guesses
+        self.is_shut = False
         self.visits: dict[PeerId, Stream] = {}
 
 
@@ -158,14 +159,25 @@ class SendProtocol:
         self._sendings[code.channel] = sending
         return sending.guesses
 
+    def shut(self, channel: int) -> None:
+        """Take no more attempts there; who is there stays."""
+        sending = self._sendings.get(channel)
+        if sending is not None:
+            sending.is_shut = True
+
     def end(self, channel: int) -> None:
         """Take no more attempts there, and let go of who is there. One that is not open is no error."""
         sending = self._sendings.pop(channel, None)
         for stream in list(sending.visits.values()) if sending is not None else ():
-            stream.close_nowait()
+            stream.reset()
+
+    def is_sending(self, channel: int) -> bool:
+        """Whether attempts at what this node sends there are taken."""
+        sending = self._sendings.get(channel)
+        return sending is not None and not sending.is_shut
 
     def is_open(self, channel: int) -> bool:
-        """Whether this node sends something there."""
+        """Whether the channel is taken here."""
         return channel in self._sendings
 
     async def _serve(self, stream: Stream) -> None:
@@ -176,6 +188,8 @@ class SendProtocol:
             await _say_last(stream, refused_hello(pb.Refusal.UNKNOWN))
         elif sending.guesses.withdrawn:
             await _say_last(stream, refused_hello(pb.Refusal.WITHDRAWN))
+        elif sending.is_shut:
+            await _say_last(stream, refused_hello(pb.Refusal.ENDED))
         elif not sending.guesses.begin(peer, self._network.clock()):
             await _say_last(stream, refused_hello(pb.Refusal.TOO_MANY))
         else:
@@ -199,13 +213,13 @@ class SendProtocol:
         await self._attend(stream, sending, proof.name)
 
     def _judge(self, sending: _Sending, peer: PeerId, side: SenderSide, proof: Proof) -> Reason | None:
-        """Why the attempt comes to nothing; None: it does not. Runs in one turn, so that attempts that come at
-        once count one after the other.
+        """Why the attempt comes to nothing; None: it does not. Runs in one turn, so that attempts that come
+        at once count one after the other.
         """
-        if self._sendings.get(sending.code.channel) is not sending:
-            return pb.Refusal.ENDED
         if sending.guesses.withdrawn:
             return pb.Refusal.WITHDRAWN
+        if sending.is_shut or self._sendings.get(sending.code.channel) is not sending:
+            return pb.Refusal.ENDED
         if not side.confirms(proof.confirmation, proof.name.encode()):
             sending.guesses.failed()
             sending.host.guessed_wrong(peer)
@@ -238,8 +252,9 @@ class SendProtocol:
         """Prove `code` to `peer`, which is connected or whose addresses the network knows, and have it prove
         the same. name: what this node calls itself; seen by the sender, if it is that.
 
-        Whoever does not know the code has one guess by this. Raises Declined, with the reason; RequestTimeout,
-        ProtocolNotSupported, ProtocolViolation (it does not know the code, too), and what connecting raises.
+        Whoever does not know the code has one guess by this. Raises Declined, with the reason;
+        RequestTimeout, ProtocolNotSupported, ProtocolViolation (it does not know the code, too), and what
+        connecting raises.
         """
         try:
             async with asyncio.timeout(ATTEMPT_S):
@@ -255,9 +270,7 @@ class SendProtocol:
 
     async def _prove(self, stream: Stream, code: SendCode, name: str) -> Offer:
         runtime, me = self._network.runtime, self._network.peer_id
-        side = await runtime.offload(
-            ReceiverSide, code.password, me, stream.peer_id, runtime.entropy.bytes
-        )
+        side = await runtime.offload(ReceiverSide, code.password, me, stream.peer_id, runtime.entropy.bytes)
         await stream.write(frame(Hello(code.channel, side.share).to_bytes()))
         share = read_challenge(await stream.read_frame(SMALL_BYTES_MAX))
         await runtime.offload(side.finish, share)

@@ -30,6 +30,7 @@ from warren.services.files import comparing, index, listing, shares
 from warren.services.files.changes import PAGE_ENTRIES, Listeners
 from warren.services.files.hashing import find_data_folder, join
 from warren.services.files.importer import Importer
+from warren.services.files.lending import Lending
 from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
 from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
@@ -75,8 +76,10 @@ class Library:
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
+        self.lending = Lending(self._build_apart, self._free)
+        """What is held ready for some without being shared."""
         self._offering = Offering(
-            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing
+            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing, self.lending.held
         )
         self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -279,7 +282,7 @@ class Library:
         Raises `ContentUnknown`.
         """
         path = path.strip("/")
-        visible = set(self._shares) if asker is None else self._offering.visible(asker)
+        visible = set(self._shares) if asker is None else self._offering.listed(asker)
         found = await self._offering.list_among(visible, path, "", 0)
         if found is None or found.here is None:
             raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")
@@ -386,6 +389,24 @@ class Library:
             skipped_count=done.skipped_count,
             hash_seconds=done.seconds,
         )
+
+    async def _build_apart(
+        self, path: StrPath, progress: Callable[[Progress], None] | None
+    ) -> tuple[int, Share]:
+        """Hash what lies at `path` under a number of its own, without sharing it. At the next start the index
+        knows nothing of it.
+        """
+        async with self._sharing:
+            top = await self._find(os.fspath(path))
+            name = choose_name(None, top, ())
+            async with self._new_number(top) as number:
+                share = await self._build(number, top, name, Audience(), progress)
+                await self._database.run(partial(index.finish, number=number, share=share))
+        return number, share
+
+    async def _free(self, number: int) -> None:
+        await self._hide([number])
+        self._sweep()
 
     async def _commit(self, number: int, share: Share, old: Share | None) -> None:
         """Let the share appear, in place of its older self. Not to be cancelled half-way."""

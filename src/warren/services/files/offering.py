@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Offering:
     """See `protocols.transfer.server.ContentSource`.
 
-    shares: what is served, by number; it stays the library's and changes under this.
+    shares: what is served, by number; it stays the library's and changes under this. lent: the same of what
+    stands in no listing.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Offering:
         is_contact: Callable[[PeerId], bool],
         groups_of: Callable[[PeerId], Collection[str]],
         is_missing: Callable[[Share], bool],
+        lent: Mapping[int, Share],
     ) -> None:
         self._runtime = runtime
         self._database = database
@@ -45,14 +47,16 @@ class Offering:
         self._is_contact = is_contact
         self._groups_of = groups_of
         self._is_missing = is_missing
+        self._lent = lent
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
-        return self._is_contact(peer) or any(peer in one.audience.peers for one in self._shares.values())
+        named = (one.audience.peers for shares in (self._shares, self._lent) for one in shares.values())
+        return self._is_contact(peer) or any(peer in peers for peers in named)
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """See `ContentSource`."""
-        return await self.list_among(self.visible(peer), path, after, limit)
+        return await self.list_among(self.listed(peer), path, after, limit)
 
     async def read_nodes(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes | None]:
         """See `ContentSource`."""
@@ -82,6 +86,10 @@ class Offering:
         return parts
 
     def visible(self, peer: PeerId) -> set[int]:
+        """The numbers of all that a peer may have now."""
+        return self.listed(peer).union(n for n, share in self._lent.items() if peer in share.audience.peers)
+
+    def listed(self, peer: PeerId) -> set[int]:
         """The numbers of the shares that a peer may see now."""
         is_contact, groups = self._is_contact(peer), self._groups_of(peer)
         return {
