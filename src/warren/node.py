@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     from warren.services.presence.presence import Presence
     from warren.services.resources.resources import Described, Resources
     from warren.services.searches.searches import Searches
-    from warren.services.sending.interfaces import Progress as Hashing
     from warren.services.sending.receiving import Receiving
     from warren.services.sending.sending import Sending
     from warren.services.status.board import StatusBoard
@@ -498,7 +497,7 @@ class Node:
         words: int = WORDS_MIN,
         once: bool = False,
         for_s: float | None = None,
-        progress: Callable[[Hashing], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Sending:
         """Give files and folders to whoever proves a short code: `sending.code` is to be told to them.
 

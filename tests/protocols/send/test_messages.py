@@ -37,7 +37,6 @@ from warren.protocols.send.questions import (
     QUESTION_BYTES_MAX,
     TOLD_BYTES_MAX,
     Leave,
-    Question,
     Seek,
     Take,
     Told,
@@ -48,6 +47,8 @@ from warren.protocols.send.questions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from warren.protocols.send.questions import Question
 
 ANNA = PrivateKey.from_seed(bytes(32)).peer_id
 HOME = Multiaddr.parse("/ip4/192.0.2.1/tcp/1")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from warren import testing
-from warren.core.errors import ContentUnknown, InvalidCode, NotFound, Refused
-from warren.protocols.send.code import SendCode
-from warren.services.sending.model import SendChanged
 
 if TYPE_CHECKING:
-    from warren.node import Node
     from warren.services.sending.model import SendState
     from warren.services.sending.sending import Sending
     from warren.testing.nodes import Nodes
@@ -60,7 +53,12 @@ def test_who_has_the_code_gets_the_file_through_a_peer_that_both_know() -> None:
                 assert receiving.sender == ben.peer_id
                 assert receiving.offer.name == "node0"
                 (item,) = receiving.offer.items
-                assert (item.name, item.size, item.files, item.is_folder) == ("dog.jpg", len(CONTENT), 1, False)
+                assert (item.name, item.size, item.files, item.is_folder) == (
+                    "dog.jpg",
+                    len(CONTENT),
+                    1,
+                    False,
+                )
                 (done,) = await receiving.fetch(OUT)
             assert read(nodes, 1, done.path) == CONTENT
             state = await ended(sending)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -60,9 +60,9 @@ class Lent(Protocol):
 
 
 class Lend(Protocol):
-    """Hashes what lies at a path, and holds it ready for nobody yet."""
+    """Hashes what lies at a path, and holds it ready for nobody yet. progress: called with a `Progress`."""
 
-    async def __call__(self, path: Path, progress: Callable[[Progress], None] | None) -> Lent:
+    async def __call__(self, path: Path, progress: Callable[[Any], None] | None) -> Lent:
         """Raises NotFound, StorageError, InputError."""
         ...
 

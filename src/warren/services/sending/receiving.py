@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RECEIVINGS_MAX: Final = 64
 """Offers that wait for their user, and those that are fetched. Fault: a script that never answers."""
+OFFER_S: Final = 600.0
+"""So long an offer waits for its user. Fault: a frontend that was killed while it asked."""
 TELL_EVERY_S: Final = 1.0
 
 
@@ -140,8 +142,8 @@ class Receiving:
         Cancelling it leaves what was verified for the next attempt. Raises InputError (it was begun already),
         and what `Transfer.result` raises.
         """
-        if self._begun:
-            raise InputError("this offer was taken already", hint="give the code again")
+        if self._begun or self._telling.done():
+            raise InputError("this offer was taken already, or let go", hint="give the code again")
         self._begun = True
         outcomes: list[Outcome] = []
         end: State = "failed"
@@ -196,10 +198,13 @@ class Receiving:
 
     async def _tell(self) -> None:
         """Report what is new, now and then, and that this node is there."""
-        while True:
+        until = self._network.clock() + OFFER_S
+        while self._begun or self._network.clock() < until:
             self._news.clear()
             await self._session.report(self._report)
             await asyncio.sleep(TELL_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ALIVE_EVERY_S - TELL_EVERY_S):
                     await self._news.wait()
+        self._among.pop(self.id, None)
+        self._session.close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from warren.core.errors import InputError, LimitReached
 from warren.protocols.send.code import WORDS_MIN, SendCode
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warren.protocols.send.messages import Report
     from warren.protocols.send.protocol import SendProtocol
     from warren.services.sending.announcing import Announcer
-    from warren.services.sending.interfaces import Lend, Lent, Progress
+    from warren.services.sending.interfaces import Lend, Lent
     from warren.services.sending.model import SendEnd
 
 SENDINGS_MAX: Final = 16
@@ -68,11 +68,11 @@ class Sender:
         words: int = WORDS_MIN,
         once: bool = False,
         for_s: float | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[Any], None] | None = None,
     ) -> Sending:
         """Hash what lies at `paths`, and give it to whoever proves the code, until the send is closed.
 
-        words: of the code. once: until the first receiver has it. for_s: so many seconds at most; who fetches
+        progress: called with how far hashing is. words: of the code. once: until the first receiver has it. for_s: so many seconds at most; who fetches
         then may end. Raises InputError, LimitReached, NotFound, StorageError.
         """
         _check(paths, for_s)

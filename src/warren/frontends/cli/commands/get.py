@@ -84,12 +84,13 @@ def get(session: Session, ref: str, output: str | None, source: str | None) -> N
         _to_stdout(session, ways)
         return
     if output:
-        ways = [{**way, "output": str(_folder(output))} for way in ways]
+        ways = [{**way, "output": str(folder_of(output))} for way in ways]
     done = _fetch(session, ways, quiet=session.as_json)
     session.show(done, [done["path"]])
 
 
-def _folder(output: str) -> Path:
+def folder_of(output: str) -> Path:
+    """The folder that -o names. Raises InputError for a file."""
     path = Path(output).expanduser().absolute()
     if path.exists() and not path.is_dir():
         cure = f"-o names the folder to put it into, for instance {path.parent}"
