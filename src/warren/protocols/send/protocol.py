@@ -224,13 +224,13 @@ class SendProtocol:
             sending.guesses.failed()
             sending.host.guessed_wrong(peer)
             return pb.Refusal.WRONG
+        if len(sending.visits) >= VISITS_MAX and peer not in sending.visits:
+            return pb.Refusal.TOO_MANY
         return None
 
     async def _attend(self, stream: Stream, sending: _Sending, name: str) -> None:
         """Take in the reports of a receiver until it is gone."""
         receiver, visits = stream.peer_id, sending.visits
-        if len(visits) >= VISITS_MAX and receiver not in visits:
-            raise LimitReached("protocols.send.protocol.VISITS_MAX", f"{receiver} finds no room here")
         before, visits[receiver] = visits.get(receiver), stream
         if before is not None:
             before.reset()  # it came again

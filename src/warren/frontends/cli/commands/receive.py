@@ -91,7 +91,8 @@ def _prove(session: Session, code: str, source: str | None) -> dict[str, Any]:
 
 
 def _describe(session: Session, offer: dict[str, Any]) -> None:
-    said = f", who calls itself {offer['name']}," if offer["name"] else ""
+    is_contact = offer["called"] != offer["peer_id"]
+    said = f", who calls itself {offer['name']}," if offer["name"] and not is_contact else ""
     session.note(f"{offer['called']}{said} sends {_amount(offer)}:")
     for one in offer["items"][:_SHOWN_MAX]:
         mark = "/" if one["kind"] == "dir" else ""

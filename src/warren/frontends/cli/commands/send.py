@@ -169,7 +169,9 @@ def _said(one: Document, was: Document | None) -> str:
 
 
 def _who(one: Document) -> str:
-    return f"{one['name']}, {one['called']}" if one["name"] else str(one["called"])
+    """A contact as it is called here, anybody else by the name that it gives itself and its id."""
+    is_contact = one["called"] != one["peer_id"]
+    return str(one["called"]) if is_contact or not one["name"] else f"{one['name']}, {one['called']},"
 
 
 def _had_it(line: Document) -> int:
