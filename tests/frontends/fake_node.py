@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.frontends.fake_peers import FakeLists, FakePeers
+from tests.frontends.fake_sending import Sends
 from warren.config import Config
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
@@ -373,7 +374,7 @@ class FakeResources:
 
 
 @dataclass
-class FakeNode:
+class FakeNode(Sends):
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
 
     config: Config = field(default_factory=lambda: Config(name="me"))

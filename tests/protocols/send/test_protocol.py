@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warren.core.cid import Cid
-from warren.core.errors import InputError, ProtocolNotSupported, ProtocolViolation, RequestTimeout, WarrenError
+from warren.core.errors import (
+    InputError,
+    ProtocolNotSupported,
+    ProtocolViolation,
+    RequestTimeout,
+    WarrenError,
+)
 from warren.core.framing import frame
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
@@ -95,7 +101,7 @@ class Scene:
         number = len(self._networks)
         network = Network(
             self._world.runtime(f"receiver{number}", f"198.51.100.{number}"),
-            PrivateKey.from_seed(number.to_bytes(32, "big"))
+            PrivateKey.from_seed(number.to_bytes(32, "big")),
         )
         network.add_addresses(self.ben.peer_id, self.ben.listen_addrs)
         self._networks.append(network)
@@ -250,7 +256,9 @@ def test_a_send_that_ends_during_an_attempt_shows_nothing() -> None:
     async def main() -> None:
         async with scene() as made:
             network, _ = made.receiver()
-            side = ReceiverSide(CODE.password, network.peer_id, made.ben.peer_id, network.runtime.entropy.bytes)
+            side = ReceiverSide(
+                CODE.password, network.peer_id, made.ben.peer_id, network.runtime.entropy.bytes
+            )
             stream = await network.open_stream(made.ben.peer_id, PROTOCOL)
             await stream.write(frame(Hello(4071, side.share).to_bytes()))
             side.finish(read_challenge(await stream.read_frame(SMALL_BYTES_MAX)))

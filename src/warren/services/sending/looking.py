@@ -45,7 +45,7 @@ AT_ONCE: Final = 4
 DIAL_S: Final = 10.0
 CALLED_BACK_S: Final = 10.0
 """How long a sender that could not be dialled may take to dial us."""
-LATE_S: Final = 10.0
+LATE_S: Final = 6.0
 """After somebody said that the code is wrong: so long the true sender may still be found."""
 _log = logging.getLogger(__name__)
 

@@ -72,8 +72,9 @@ class Sender:
     ) -> Sending:
         """Hash what lies at `paths`, and give it to whoever proves the code, until the send is closed.
 
-        progress: called with how far hashing is. words: of the code. once: until the first receiver has it. for_s: so many seconds at most; who fetches
-        then may end. Raises InputError, LimitReached, NotFound, StorageError.
+        progress: called with how far hashing is. words: of the code. once: until the first receiver has it.
+        for_s: so many seconds at most; who fetches then may end. Raises InputError, LimitReached, NotFound,
+        StorageError.
         """
         _check(paths, for_s)
         if len(self._sendings) >= SENDINGS_MAX:

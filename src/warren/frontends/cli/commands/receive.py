@@ -53,6 +53,7 @@ def receive(
     the code, without showing it; and asks whether you want what is sent. Every chunk is verified before it is
     written. Four letters of each word are enough; - reads the code from stdin. Prints the final paths.
     """
+    client = session.client
     text = sys.stdin.read(_CODE_CHARS_MAX) if code == ("-",) else " ".join(code)
     if not yes and (session.as_json or not sys.stdin.isatty()):
         raise click.UsageError("nobody is here to ask whether you want it; add --yes")
@@ -70,7 +71,7 @@ def receive(
             session.note("not fetched; the sender is told")
             return
     start = time.monotonic()
-    lines = session.client.stream("POST", "receives", offer["id"], body={"output": folder})
+    lines = client.stream("POST", "receives", offer["id"], body={"output": folder})
     done = follow(lines, quiet=session.as_json)
     took = time.monotonic() - start
     session.show(done, [one["path"] for one in done["items"]])
