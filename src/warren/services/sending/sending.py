@@ -50,7 +50,7 @@ class Sender:
         announcer: Announcer,
         lend: Lend,
         name: str,
-        ticket: Callable[[PeerId, Item], bytes] = lambda *_: b"",
+        ticket: Callable[[PeerId, Item], bytes],
     ) -> None:
         """name: what this node calls itself. ticket: this node's word that a peer may have an item."""
         self._network = network
