@@ -55,8 +55,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
         "search": ("search:search", "Search what is shared, wherever it is."),
         "get": ("get:get", "Fetch a file or folder, verified."),
-        "send": ("send:send", "Send a file or folder to whoever has a short code."),
-        "receive": ("receive:receive", "Receive what somebody sends, by their code."),
+        "send": ("send:send", "Send files and folders to whoever has a short code."),
+        "receive": ("receive:receive", "Receive what somebody sends, by the code that they told you."),
     },
     "The network": {
         "discover": ("discover:discover", "Print who is found under the name of a service."),

@@ -95,11 +95,11 @@ async def receive(wanted: ReceiveRequest, node: NodeHere) -> NdjsonResponse:
     return NdjsonResponse(documents())
 
 
-@router.post("/receives/{number}", responses=streams(Received))
-async def take(number: str, wanted: TakeRequest, node: NodeHere) -> NdjsonResponse:
+@router.post("/receives/{ref}", responses=streams(Received))
+async def take(ref: str, wanted: TakeRequest, node: NodeHere) -> NdjsonResponse:
     """Fetch what was offered, verified. Going away cancels; what was verified stays for the next attempt."""
     folder = _absolute(wanted.output, "output") if wanted.output else node.config.download_dir
-    receiving = node.receiving(number)
+    receiving = node.receiving(ref)
 
     async def work(report: Callable[[Any], None]) -> dict[str, Any]:
         outcomes = cast("tuple[Fetched, ...]", await receiving.fetch(folder, report))
@@ -108,11 +108,11 @@ async def take(number: str, wanted: TakeRequest, node: NodeHere) -> NdjsonRespon
     return NdjsonResponse(with_progress(work, views.progress))
 
 
-@router.delete("/receives/{number}", response_model=DeclinedOffer)
-async def decline(number: str, node: NodeHere) -> dict[str, Any]:
+@router.delete("/receives/{ref}", response_model=DeclinedOffer)
+async def decline(ref: str, node: NodeHere) -> dict[str, Any]:
     """Do not take what was offered, and tell the sender."""
-    await node.receiving(number).decline()
-    return {"declined": number}
+    await node.receiving(ref).decline()
+    return {"declined": ref}
 
 
 def _absolute(text: str, field: str) -> Path:
