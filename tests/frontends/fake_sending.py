@@ -31,6 +31,7 @@ class FakeSending:
         self._node, self._once = node, once
         self.code = CODE
         self.names = tuple(path.name for path in paths)
+        self.skipped = [Skipped("link", "leads out of it")], 1
         self.state = SendState(4071, self.names, 2, 10_000_000, 0, 20)
 
     async def __aiter__(self) -> Any:

@@ -43,6 +43,7 @@ def test_send_prints_the_code_alone_and_tells_who_comes(run: Any, photos: Path) 
     assert said.out == "4071-guitar-cross\n"
     anna, sam = f"anna (…{str(ANNA)[-8:]})", f"Sam\\x1b, {STRANGER},"
     assert said.err.splitlines() == [
+        "left out: link (leads out of it)",
         "sending Photos (2 files, 10.0 MB); on the other side:",
         "",
         "    warren receive 4071-guitar-cross",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +20,16 @@ from warren.core.errors import (
     Refused,
     WarrenError,
 )
+from warren.core.framing import frame
 from warren.node import Node
 from warren.protocols.kad.config import KadConfig
-from warren.protocols.send import meeting
+from warren.protocols.send import meeting, protocol
 from warren.protocols.send.code import SendCode
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.sending.model import SendChanged
 
 if TYPE_CHECKING:
+    from warren.network.stream import Stream
     from warren.services.sending.model import SendState
     from warren.services.sending.sending import Sending
     from warren.testing.nodes import Nodes
@@ -93,6 +96,7 @@ def test_several_receivers_use_the_same_code_and_a_folder_keeps_its_shape() -> N
         async with testing.network(4, degree=0) as nodes:
             ben, *receivers, common = nodes
             write(nodes, 0, "/home/trip/a.txt", b"a")
+            nodes.runtime(0).disk.make_symlink("/etc", "/home/trip/out")
             write(nodes, 0, "/home/trip/sub/b.txt", b"b" * 10)
             note = write(nodes, 0, "/home/note.txt", b"note")
             for node in (ben, *receivers):
@@ -100,6 +104,8 @@ def test_several_receivers_use_the_same_code_and_a_folder_keeps_its_shape() -> N
             async with await ben.send_files("/home/trip", note, words=3) as sending:
                 assert len(sending.code.words) == 3
                 assert (sending.state.names, sending.state.files) == (("trip", "note.txt"), 3)
+                skipped, count = sending.skipped
+                assert ([one.path for one in skipped], count) == (["out"], 1)
 
                 async def take(number: int) -> None:
                     async with await nodes[number].receive(str(sending.code)) as receiving:
@@ -326,6 +332,7 @@ def test_what_is_not_wanted_is_declined_and_an_offer_waits_so_long() -> None:
                 receiving = await anna.receive(str(sending.code))
                 assert anna.receiving(receiving.id) is receiving
                 await receiving.decline()
+                await receiving.close()
                 await asyncio.sleep(1)
                 (receiver,) = sending.state.receivers
                 assert (receiver.state, receiver.is_here) == ("declined", False)
@@ -385,5 +392,66 @@ def test_what_cannot_be_sent_is_refused() -> None:
             for one in many:
                 await one.close()
             assert ben._running.sender.sends() == []
+
+    testing.run(main())
+
+
+def test_a_false_sender_is_told_of_and_the_true_one_still_found() -> None:
+    """Eve answers everything under the channel, and knows nothing."""
+
+    async def main() -> None:
+        async with testing.network(4, degree=0) as nodes:
+            ben, anna, common, eve = nodes
+            path = write(nodes, 0, "/home/dog.jpg", CONTENT)
+            sending = await ben.send_files(path)
+            channel = sending.code.channel
+            eve.network.remove_handler(protocol.PROTOCOL)
+
+            async def babble(stream: Stream) -> None:
+                await stream.read_frame(1024)
+                await stream.write(frame(b"\xff\xff"))
+                await stream.close()
+
+            eve.network.handle_stream(protocol.PROTOCOL, babble)
+            for node in (eve, ben, anna):
+                await node.connect(common.addresses()[0])
+            await eve._running.sender._announcer._meeting.take(common.peer_id, channel)
+            notes: list[str] = []
+            async with await anna.receive(str(sending.code), note=notes.append) as receiving:
+                assert receiving.sender == ben.peer_id
+            await sending.close()
+            with pytest.raises(Refused, match="nobody who sends under"):
+                await anna.receive(str(sending.code), note=notes.append)
+            assert f"{eve.peer_id} answers under {channel}" in notes[-1]
+
+    testing.run(main())
+
+
+def test_withdrawn_ended_and_tried_too_often_are_told_apart() -> None:
+    async def main() -> None:
+        async with testing.network(2, degree=1) as nodes:
+            ben, anna = nodes
+            path = write(nodes, 0, "/home/dog.jpg", CONTENT)
+            sending = await ben.send_files(path)
+            wrong = str(SendCode(sending.code.channel, ("zoo", "zoo")))
+            for _ in range(5):
+                with pytest.raises(Refused, match="is wrong"):
+                    await anna.receive(wrong)
+            receiving = await anna.receive(str(sending.code))  # half a minute gives one back
+            for _ in range(2):
+                with contextlib.suppress(Refused):
+                    await anna.receive(wrong)
+            sending.guesses.wrong = 19  # type: ignore[union-attr]
+            await asyncio.sleep(600)
+            sending._tell()
+            receiving = await anna.receive(str(sending.code))
+            with pytest.raises(Refused, match="is wrong"):
+                await anna.receive(wrong)
+            assert sending.state.end == "withdrawn"
+            with pytest.raises(Refused, match="withdrawn after too many"):
+                await anna.receive(str(sending.code), from_peer=ben.peer_id)
+            (done,) = await receiving.fetch(OUT)  # who was there before has it all the same
+            assert read(nodes, 1, done.path) == CONTENT
+            assert (await ended(sending)).end == "withdrawn"
 
     testing.run(main())

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from warren.frontends.api.schemas import Fetched
+from warren.frontends.api.schemas import Fetched, Skipped
 from warren.protocols.send.code import TYPED_CHARS_MAX, WORDS_MAX, WORDS_MIN
 from warren.protocols.send.messages import ITEMS_MAX
 from warren.services.sending.looking import LOOK_S
@@ -46,6 +46,8 @@ class Send(BaseModel):
     bytes: int
     wrong: int = Field(description="Guesses that were wrong")
     wrong_max: int = Field(description="After so many the code is withdrawn")
+    skipped: list[Skipped]
+    skipped_count: int
     receivers: list[SendReceiver]
     end: Literal["", "done", "time", "withdrawn", "closed"]
 

@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 def send(node: Node, one: Sending) -> Document:
     """A `Send`."""
-    state = one.state
+    state, (skipped, skipped_count) = one.state, one.skipped
     return {
         "code": str(one.code),
         "names": list(state.names),
@@ -25,6 +25,8 @@ def send(node: Node, one: Sending) -> Document:
         "bytes": state.bytes,
         "wrong": state.wrong,
         "wrong_max": state.wrong_max,
+        "skipped": [{"path": entry.path, "reason": entry.reason} for entry in skipped],
+        "skipped_count": skipped_count,
         "receivers": [_receiver(node, receiver) for receiver in state.receivers],
         "end": state.end,
     }

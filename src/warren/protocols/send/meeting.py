@@ -71,7 +71,7 @@ class MeetingProtocol:
         self._network = network
         self._is_sending = is_sending
         self._where = where
-        self._channels = channels or Channels()
+        self._channels = channels if channels is not None else Channels()
         now = network.clock()
         self._questions: Allowances[PeerId] = Allowances(QUESTIONS, QUESTIONS_ALL, PEERS_MAX, now)
         self._calls = Allowance(CALLS, now)

@@ -25,6 +25,16 @@ class Progress(Protocol):
     def total_bytes(self) -> int: ...
 
 
+class Skipped(Protocol):
+    """Something that was left out."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
 class Shared(Protocol):
     """A file or folder that was hashed."""
 
@@ -42,6 +52,12 @@ class Shared(Protocol):
 
     @property
     def bytes(self) -> int: ...
+
+    @property
+    def skipped(self) -> Sequence[Skipped]: ...
+
+    @property
+    def skipped_count(self) -> int: ...
 
 
 class Lent(Protocol):

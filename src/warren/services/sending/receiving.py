@@ -120,7 +120,7 @@ class Receiving:
         self._network = network
         self._among = among
         self._report = Report("asking")
-        self._begun = False
+        self._begun = self._closed = False
         self._news = asyncio.Event()
         self._telling = asyncio.get_running_loop().create_task(self._tell())
 
@@ -180,6 +180,9 @@ class Receiving:
         self._among.pop(self.id, None)
         self._telling.cancel()
         await asyncio.gather(self._telling, return_exceptions=True)
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TELL_EVERY_S):
                 await self._session.report(self._report)
@@ -207,4 +210,5 @@ class Receiving:
                 async with asyncio.timeout(ALIVE_EVERY_S - TELL_EVERY_S):
                     await self._news.wait()
         self._among.pop(self.id, None)
+        self._closed = True
         self._session.close()

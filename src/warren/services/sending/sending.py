@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warren.protocols.send.messages import Report
     from warren.protocols.send.protocol import SendProtocol
     from warren.services.sending.announcing import Announcer
-    from warren.services.sending.interfaces import Lend, Lent
+    from warren.services.sending.interfaces import Lend, Lent, Skipped
     from warren.services.sending.model import SendEnd
 
 SENDINGS_MAX: Final = 16
@@ -164,6 +164,12 @@ class Sending:
     def items(self) -> tuple[Item, ...]:
         """What is sent."""
         return self._items
+
+    @property
+    def skipped(self) -> tuple[list[Skipped], int]:
+        """What was left out of what is sent: some of it, and how much it is in all."""
+        shares = [one.share for one in self._lent]
+        return [entry for one in shares for entry in one.skipped], sum(one.skipped_count for one in shares)
 
     @property
     def state(self) -> SendState:

@@ -15,6 +15,7 @@ from warren.frontends.cli import units
 from warren.frontends.cli.base import Command, Session
 from warren.frontends.cli.called import as_called
 from warren.frontends.cli.commands.people import Span
+from warren.frontends.cli.notes import left_out
 from warren.frontends.cli.progress import describe
 from warren.frontends.printable import printable
 
@@ -108,6 +109,8 @@ class _Shown:
         sys.stdout.flush()
         note = self._session.note
         what = f"{units.count(line['files'], 'file')}, {units.size(line['bytes'])}"
+        for text in left_out(line):
+            note(text)
         note(f"sending {', '.join(line['names'])} ({what}); on the other side:")
         note("")
         note(f"    {as_called('warren receive ' + line['code'])}")
