@@ -64,37 +64,33 @@ class Holdings:
         """Take in what a peer told of itself; what changed. Raises `ProtocolViolation`."""
         if holding.complete:
             one.complete, one.version = True, UNKNOWN
-            one.bits = Bits()
+            one.bits.clear()
             return NOTHING
         one.complete = False
         if holding.since == 0 and holding.version.epoch != one.version.epoch:
-            return self._begin(one, holding)
+            one.version = holding.version
+            return self._within_room(one, one.bits.replace(holding.segments))
         if holding.version.epoch != one.version.epoch or holding.since > one.version.number:
             one.version = UNKNOWN  # some of it is missing: it is asked for as a whole
             return NOTHING
         if holding.version.number <= one.version.number:
             return NOTHING  # older than what came already
-        return self._apply(one, holding)
+        one.version = holding.version
+        return self._within_room(one, one.bits.apply(holding.segments))
 
     def forget(self, peer: PeerId) -> None:
         """It has nothing any more, or is gone."""
         self._heard.pop(peer, None)
 
-    def _begin(self, one: Heard, holding: Holding) -> Change:
-        """A map that began anew; what the old one had and this has not is lost."""
-        old, one.bits = one.bits, Bits()
-        change = self._apply(one, holding)
-        now = set(change.gained)
-        return Change([n for n in change.gained if n not in old], [n for n in old if n not in now])
-
-    def _apply(self, one: Heard, holding: Holding) -> Change:
-        change = one.bits.apply(holding.segments)
-        one.version = holding.version
-        if sum(each.bits.size for each in self._heard.values()) > BYTES_MAX:
-            lost = list(one.bits)
-            one.bits, one.version = Bits(), UNKNOWN
-            return Change((), lost)
-        return change
+    def _within_room(self, one: Heard, change: Change) -> Change:
+        """What changed in a map; or, where there is no room for it, that all it had before is lost."""
+        if sum(each.bits.size for each in self._heard.values()) <= BYTES_MAX:
+            return change
+        new = set(change.gained)
+        lost = [*(number for number in one.bits if number not in new), *change.lost]
+        one.bits.clear()
+        one.version = UNKNOWN
+        return Change((), lost)
 
     def _make_room(self) -> bool:
         for peer, one in self._heard.items():

@@ -85,9 +85,10 @@ class Records(Protocol):
 class PeerHolding:
     """What a peer has of a root, as it says.
 
-    complete: all of it; else `bits` are its leaves. They grow with what it tells later; `gained` and `lost`
-    are the numbers that changed since this was last told here. word: for whom it is: everyone, those of an
-    origin, or nobody that it would say of (see `Partial.use`). fellows: others whom it names.
+    complete: all of it; else `bits` are its leaves. While the root is fetched here the same map grows with
+    what it tells later; `gained` and `lost` are the numbers that changed since the last time. word: for whom
+    it is: everyone, those of an origin, or nobody that it would say of (see `Partial.use`). fellows: others
+    whom it names.
     """
 
     complete: bool
