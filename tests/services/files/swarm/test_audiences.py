@@ -133,8 +133,10 @@ def test_a_contact_of_the_holder_gets_nothing(having: str) -> None:
 def test_whoever_has_a_ticket_gets_everything_but_a_listing(having: str) -> None:
     async def work(one: Scene) -> None:
         await gets_nothing(one)
+        assert not one.holder.swarms.admission.is_known(one.asker.peer_id)
         one.gives(one.asker)
         await gets_all(one, {one.friend.peer_id})
+        assert one.holder.swarms.admission.is_known(one.asker.peer_id)
         assert await one.asker.lists(one.holder) == []
         assert await one.asker.lists(one.holder, "papers") is None
 
