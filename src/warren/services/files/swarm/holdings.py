@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from warren.protocols.swarm.messages import Holding, Version
 
 PEERS_MAX: Final = 64
-"""Peers whose holdings of one root are kept. Attack: identities without end that tell theirs. Those that we
-asked stay; of the others the one that was heard of longest ago goes."""
+"""Peers whose holdings of one root are kept. Attack: identities without end that tell theirs. Nobody whom we
+asked goes for them; the one that was heard of longest ago does."""
 BYTES_MAX: Final = 16 * 1024 * 1024
 """Memory for all maps of one root. Attack: maps that claim leaves without end."""
 NOTHING: Final = Change((), ())
@@ -50,10 +50,10 @@ class Holdings:
         return self._heard.get(peer)
 
     def note(self, peer: PeerId, *, asked: bool) -> Heard | None:
-        """A peer that is heard now; None: there is no room for it."""
+        """A peer that is heard now, as it is asked or asks; None: there is no room for it."""
         one = self._heard.pop(peer, None)
         if one is None:
-            if len(self._heard) >= PEERS_MAX and not self._make_room():
+            if len(self._heard) >= PEERS_MAX and not self._make_room(asked=asked):
                 return None
             one = Heard()
         one.asked = one.asked or asked
@@ -92,9 +92,11 @@ class Holdings:
         one.version = UNKNOWN
         return Change((), lost)
 
-    def _make_room(self) -> bool:
-        for peer, one in self._heard.items():
-            if not one.asked:
-                del self._heard[peer]
-                return True
-        return False
+    def _make_room(self, *, asked: bool) -> bool:
+        """Let one go; for who was not asked, none of those who were."""
+        others = (peer for peer, one in self._heard.items() if not one.asked)
+        oldest = next(others, next(iter(self._heard)) if asked else None)
+        if oldest is None:
+            return False
+        del self._heard[oldest]
+        return True

@@ -180,7 +180,7 @@ class Swarms:
         word = self._word(peer, root, answer)
         fellows = self._take_fellows(peer, answer.fellows)
         self._fellows.asked(root, peer, self._network.clock())
-        if fetching is None or heard is None:
+        if fetching is None or heard is None:  # nobody fetches it here: what it says is told once
             fetching, heard = _Fetching(), Heard()
         heard.knows = answer.known
         change = fetching.holdings.take(heard, answer.holding)
@@ -268,8 +268,15 @@ class Swarms:
 
     def partials_for(self, peer: PeerId) -> list[Partial]:
         """The fetches under way whose content is for `peer`."""
-        every = (one for fetching in self._fetching.values() for one in fetching.partials)
-        return [partial for partial in every if self._is_for(partial, peer)]
+        if not self._fetching:
+            return []
+        admits = self.admission.of(peer)
+        return [
+            partial
+            for fetching in self._fetching.values()
+            for partial in fetching.partials
+            if partial.audience is not None and admits(Rule(partial.audience, partial.root))
+        ]
 
     async def answer(self, asker: PeerId, ask: Ask) -> Answer:
         """See `protocols.swarm.protocol.Member`."""
