@@ -184,7 +184,7 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     sending_ends = AsyncExitStack()
     sender, receiver = assemble_sending(
