@@ -55,7 +55,7 @@ def assemble_sending(
         # Without it the item comes from the sender alone; it is shown to those who receive it as well.
         with contextlib.suppress(ProtocolViolation):
             tickets.keep(item.ticket, item.root, sender)
-        return fetcher.get(sender, item.root, folder, name=item.name, size_max=item.size)
+        return fetcher.get(item.root, folder, peers=(sender,), name=item.name, size_max=item.size)
 
     announcer = Announcer(network, meeting, discovery)
     sender = Sender(network, protocol, announcer, library.lending.lend, name, ticket)

@@ -85,7 +85,7 @@ class FakeReceiving:
             Fetched(
                 folder / "Photos",
                 CID,
-                ANNA,
+                (),
                 12,
                 9_999_000,
                 1.0,

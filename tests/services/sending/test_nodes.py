@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -29,7 +29,9 @@ from warren.services.discovery.config import DiscoveryConfig
 from warren.services.sending.model import SendChanged
 
 if TYPE_CHECKING:
+    from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
+    from warren.services.files.types import Fetched
     from warren.services.sending.model import SendState
     from warren.services.sending.sending import Sending
     from warren.testing.nodes import Nodes
@@ -453,5 +455,32 @@ def test_withdrawn_ended_and_tried_too_often_are_told_apart() -> None:
             (done,) = await receiving.fetch(OUT)  # who was there before has it all the same
             assert read(nodes, 1, done.path) == CONTENT
             assert (await ended(sending)).end == "withdrawn"
+
+    testing.run(main())
+
+
+def test_receivers_are_sources_for_each_other_while_the_sender_has_little_to_give() -> None:
+    """The sender's line carries 1 MB/s: it alone would take four times as long for four as for one."""
+
+    async def main() -> None:
+        async with testing.network(6, degree=5) as nodes:
+            ben = nodes[0]
+            nodes.world.network.set_access(nodes.host(0), up_bytes_per_s=1_000_000)
+            data = b"".join(number.to_bytes(4, "big") * 65_536 for number in range(64))
+            path = write(nodes, 0, "/home/film.mkv", data)
+            async with await ben.send_files(path) as sending:
+                begun = ben.network.clock()
+
+                async def take(number: int) -> set[PeerId]:
+                    async with await nodes[number].receive(str(sending.code)) as receiving:
+                        (done,) = cast("tuple[Fetched, ...]", await receiving.fetch(OUT))
+                    assert read(nodes, number, done.path) == data
+                    return {one.peer for one in done.sources if one.bytes_fetched}
+
+                sources = await asyncio.gather(*map(take, range(1, 5)))
+                took_s = ben.network.clock() - begun
+            alone_s = len(data) / 1_000_000
+            assert took_s < 3 * alone_s
+            assert set.union(*sources) > {ben.peer_id}
 
     testing.run(main())
