@@ -60,7 +60,7 @@ class Host:
     def __init__(self) -> None:
         self.offered: list[PeerId] = []
         self.wrong: list[PeerId] = []
-        self.reports: list[tuple[PeerId, str, Report]] = []
+        self.reports: list[tuple[PeerId, Report]] = []
         self.gone: list[PeerId] = []
         self.changed = asyncio.Event()
 
@@ -71,8 +71,8 @@ class Host:
     def guessed_wrong(self, peer: PeerId) -> None:
         self.wrong.append(peer)
 
-    def reported(self, receiver: PeerId, name: str, report: Report) -> None:
-        self.reports.append((receiver, name, report))
+    def reported(self, receiver: PeerId, report: Report) -> None:
+        self.reports.append((receiver, report))
         self.changed.set()
 
     def left(self, receiver: PeerId) -> None:
@@ -147,8 +147,8 @@ def test_who_knows_the_code_learns_what_is_sent_and_reports() -> None:
             await made.host.until(3)
             name = ("anna" * 100)[:64]
             assert made.host.reports == [
-                (anna.peer_id, name, Report("fetching", 4)),
-                (anna.peer_id, name, Report("done", 9)),
+                (anna.peer_id, Report("fetching", 4, name)),
+                (anna.peer_id, Report("done", 9, name)),
             ]
             assert made.host.gone == [anna.peer_id]
             assert made.guesses.wrong == 0
@@ -189,7 +189,7 @@ def test_guesses_that_come_at_once_count_one_after_the_other() -> None:
                 sides.append(side)
             reasons = []
             for stream, side in zip(streams, sides, strict=True):
-                await stream.write(frame(Proof(side.confirm(b"x"), "x").to_bytes()))
+                await stream.write(frame(Proof(side.confirm(b"")).to_bytes()))
                 with pytest.raises(Declined) as caught:
                     read_answer(await stream.read_frame(ANSWER_BYTES_MAX))
                 reasons.append(caught.value.reason)
@@ -264,7 +264,7 @@ def test_a_send_that_ends_during_an_attempt_shows_nothing() -> None:
             side.finish(read_challenge(await stream.read_frame(SMALL_BYTES_MAX)))
             made.sends.end(4071)
             made.sends.open(CODE, Host())  # not even if another one follows it there
-            await stream.write(frame(Proof(side.confirm(b"x"), "x").to_bytes()))
+            await stream.write(frame(Proof(side.confirm(b"")).to_bytes()))
             with pytest.raises(Declined) as caught:
                 read_answer(await stream.read_frame(ANSWER_BYTES_MAX))
             assert caught.value.reason == pb.Refusal.ENDED
@@ -359,8 +359,8 @@ def test_what_the_one_in_the_middle_passes_on_counts_as_a_wrong_guess() -> None:
         b"\x02\xff\xff",
         frame(b"\xff" * 10),
         frame(bytes(SMALL_BYTES_MAX + 1)),
-        frame(Hello(4071, b"short").to_bytes()) + frame(Proof(bytes(32), "x").to_bytes()),
-        frame(Hello(4071, b"A" + bytes(32)).to_bytes()) + frame(Proof(bytes(32), "x").to_bytes()),
+        frame(Hello(4071, b"short").to_bytes()) + frame(Proof(bytes(32)).to_bytes()),
+        frame(Hello(4071, b"A" + bytes(32)).to_bytes()) + frame(Proof(bytes(32)).to_bytes()),
         frame(Hello(4071, bytes(33)).to_bytes()) + frame(b"\xff"),
         frame(Hello(4071, bytes(33)).to_bytes()),
         b"",
@@ -416,7 +416,7 @@ def test_who_comes_again_takes_its_own_place_and_reports_have_a_bound(
             assert await declined(other, ben, CODE) == pb.Refusal.TOO_MANY  # there is no room for it
             await second.report(Report("fetching", 2))
             await made.host.until(1)
-            assert made.host.reports == [(anna.peer_id, "anna", Report("fetching", 2))]
+            assert made.host.reports == [(anna.peer_id, Report("fetching", 2, "anna"))]
             first.close()
             for number in range(100):
                 await second.report(Report("fetching", number))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
-from warren.services.sending.candidates import ADDRESSES_MAX, SOURCE_MAX, TRIED_MAX, Candidates
+from warren.services.sending.candidates import (
+    ADDRESSES_MAX,
+    SOURCE_MAX,
+    TELLER_MAX,
+    TOLD,
+    TOLD_MAX,
+    Candidates,
+)
 
 ME, *PEERS = [PrivateKey.from_seed(n.to_bytes(32, "big")).peer_id for n in range(100)]
 
@@ -49,9 +56,17 @@ def test_one_source_that_names_many_leaves_room_for_the_others() -> None:
     assert taken(candidates) == [*range(SOURCE_MAX), 60]
 
 
+def test_one_peer_that_names_many_leaves_room_for_what_others_tell() -> None:
+    candidates = Candidates(ME)
+    for number in range(30):
+        candidates.add(PEERS[number], (), TOLD, PEERS[80])
+    candidates.add(PEERS[60], (), TOLD, PEERS[81])
+    assert taken(candidates) == [*range(TELLER_MAX), 60]
+
+
 def test_no_more_are_tried_than_have_a_guess_to_spare() -> None:
     candidates = Candidates(ME)
     for number in range(80):
-        candidates.add(PEERS[number], (), f"source {number}")
-    assert taken(candidates) == list(range(TRIED_MAX))
-    assert 2**22 / TRIED_MAX > 131_000
+        candidates.add(PEERS[number], (), TOLD, PEERS[98 - number])
+    assert taken(candidates) == list(range(TOLD_MAX))
+    assert 2**22 / (TOLD_MAX + 2 * SOURCE_MAX) > 87_380

@@ -23,7 +23,6 @@ from warren.network.allowance import Allowance, Allowances, Rate
 from warren.network.limits import ip_group
 from warren.protocols.send.channels import Channels
 from warren.protocols.send.questions import (
-    TOLD_BYTES_MAX,
     Leave,
     Seek,
     Take,
@@ -102,7 +101,7 @@ class MeetingProtocol:
 
     async def _ask(self, peer: PeerId, question: Question) -> Told:
         answer = await self._network.request(peer, PROTOCOL, question.to_bytes(), timeout_s=TIMEOUT_S)
-        return Told.from_bytes(answer[: TOLD_BYTES_MAX + 1])
+        return Told.from_bytes(answer)
 
     # --- answering ----------------------------------------------------------------------------------------
 

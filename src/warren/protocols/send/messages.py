@@ -76,20 +76,18 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The receiver's confirmation, which covers its name. The name is its own claim."""
+    """The receiver's confirmation. Who it is it says later, to who has proven the code as well."""
 
     confirmation: bytes
-    name: str
 
     def to_bytes(self) -> bytes:
         """As the receiver's second frame."""
-        return pb.Proof(confirmation=self.confirmation, name=self.name).SerializeToString()
+        return pb.Proof(confirmation=self.confirmation).SerializeToString()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Proof:
         """Raises ProtocolViolation."""
-        message = _read(pb.Proof, data)
-        return cls(message.confirmation, _name(message.name))
+        return cls(_read(pb.Proof, data).confirmation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +150,16 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How far a receiver is, by its own word. done_bytes: of all items."""
+    """How far a receiver is, by its own word. done_bytes: of all items. name: what it calls itself."""
 
     state: State
     done_bytes: int = 0
+    name: str = ""
 
     def to_bytes(self) -> bytes:
         """As a frame."""
-        return pb.Report(state=_STATES[self.state], done_bytes=self.done_bytes).SerializeToString()
+        report = pb.Report(state=_STATES[self.state], done_bytes=self.done_bytes, name=self.name)
+        return report.SerializeToString()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Report:
@@ -168,7 +168,7 @@ class Report:
         state = _STATE_OF.get(message.state)
         if state is None:
             raise ProtocolViolation(f"send: state {message.state} is none")
-        return cls(state, message.done_bytes)
+        return cls(state, message.done_bytes, _name(message.name))
 
 
 def challenge(share: bytes) -> bytes:

@@ -15,6 +15,7 @@ and malformed messages.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from warren.core.errors import (
@@ -78,8 +79,8 @@ class Host(Protocol):
         """Somebody tried another code; it is counted already."""
         ...
 
-    def reported(self, receiver: PeerId, name: str, report: Report) -> None:
-        """A receiver is there, called so by itself, or got on."""
+    def reported(self, receiver: PeerId, report: Report) -> None:
+        """A receiver is there, or got on."""
         ...
 
     def left(self, receiver: PeerId) -> None:
@@ -103,13 +104,14 @@ class _Sending:
 class Session:
     """A receiver that proved the code. Leaving its `async with` ends the stream.
 
-    sender: who it is. offer: what is sent.
+    offer: what is sent. name: what this node calls itself.
     """
 
-    __slots__ = ("_stream", "offer")
+    __slots__ = ("_name", "_stream", "offer")
 
-    def __init__(self, stream: Stream, offer: Offer) -> None:
+    def __init__(self, stream: Stream, offer: Offer, name: str) -> None:
         self._stream = stream
+        self._name = clipped(name)
         self.offer = offer
 
     @property
@@ -120,7 +122,7 @@ class Session:
     async def report(self, report: Report) -> None:
         """Tell the sender how far this receiver is. A sender that is gone is no error: others may go on."""
         try:
-            await self._stream.write(frame(report.to_bytes()))
+            await self._stream.write(frame(replace(report, name=self._name).to_bytes()))
         except ConnectionFailed:
             return
 
@@ -210,7 +212,7 @@ class SendProtocol:
             return
         offer = sending.host.offer_to(stream.peer_id).to_bytes()
         await stream.write(frame(Granted(side.confirm(offer), offer).to_bytes()))
-        await self._attend(stream, sending, proof.name)
+        await self._attend(stream, sending)
 
     def _judge(self, sending: _Sending, peer: PeerId, side: SenderSide, proof: Proof) -> Reason | None:
         """Why the attempt comes to nothing; None: it does not. Runs in one turn, so that attempts that come
@@ -220,7 +222,7 @@ class SendProtocol:
             return pb.Refusal.WITHDRAWN
         if sending.is_shut or self._sendings.get(sending.code.channel) is not sending:
             return pb.Refusal.ENDED
-        if not side.confirms(proof.confirmation, proof.name.encode()):
+        if not side.confirms(proof.confirmation, b""):
             sending.guesses.failed()
             sending.host.guessed_wrong(peer)
             return pb.Refusal.WRONG
@@ -228,7 +230,7 @@ class SendProtocol:
             return pb.Refusal.TOO_MANY
         return None
 
-    async def _attend(self, stream: Stream, sending: _Sending, name: str) -> None:
+    async def _attend(self, stream: Stream, sending: _Sending) -> None:
         """Take in the reports of a receiver until it is gone."""
         receiver, visits = stream.peer_id, sending.visits
         before, visits[receiver] = visits.get(receiver), stream
@@ -240,7 +242,7 @@ class SendProtocol:
                 report = Report.from_bytes(await _read(stream, REPORT_S))
                 if not reports.take(self._network.clock()):
                     raise LimitReached("protocols.send.protocol.REPORTS", f"{receiver} reports too often")
-                sending.host.reported(receiver, name, report)
+                sending.host.reported(receiver, report)
         finally:
             if visits.get(receiver) is stream:
                 del visits[receiver]
@@ -250,7 +252,7 @@ class SendProtocol:
 
     async def attempt(self, peer: PeerId, code: SendCode, name: str) -> Session:
         """Prove `code` to `peer`, which is connected or whose addresses the network knows, and have it prove
-        the same. name: what this node calls itself; seen by the sender, if it is that.
+        the same. name: what this node calls itself; told to nobody but who proved it.
 
         Whoever does not know the code has one guess by this. Raises Declined, with the reason;
         RequestTimeout, ProtocolNotSupported, ProtocolViolation (it does not know the code, too), and what
@@ -260,21 +262,21 @@ class SendProtocol:
             async with asyncio.timeout(ATTEMPT_S):
                 stream = await self._network.open_stream(peer, PROTOCOL)
                 try:
-                    offer = await self._prove(stream, code, clipped(name))
+                    offer = await self._prove(stream, code)
                 except BaseException:
                     stream.reset()
                     raise
         except TimeoutError as error:
             raise RequestTimeout(f"{peer} did not answer within {ATTEMPT_S:g} s") from error
-        return Session(stream, offer)
+        return Session(stream, offer, name)
 
-    async def _prove(self, stream: Stream, code: SendCode, name: str) -> Offer:
+    async def _prove(self, stream: Stream, code: SendCode) -> Offer:
         runtime, me = self._network.runtime, self._network.peer_id
         side = await runtime.offload(ReceiverSide, code.password, me, stream.peer_id, runtime.entropy.bytes)
         await stream.write(frame(Hello(code.channel, side.share).to_bytes()))
         share = read_challenge(await stream.read_frame(SMALL_BYTES_MAX))
         await runtime.offload(side.finish, share)
-        await stream.write(frame(Proof(side.confirm(name.encode()), name).to_bytes()))
+        await stream.write(frame(Proof(side.confirm(b"")).to_bytes()))
         granted = read_answer(await stream.read_frame(ANSWER_BYTES_MAX))
         if not side.confirms(granted.confirmation, granted.offer):
             raise ProtocolViolation(f"{stream.peer_id} does not know the code, and says that it does")

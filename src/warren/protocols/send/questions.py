@@ -104,6 +104,8 @@ class Told:
     @classmethod
     def from_bytes(cls, data: bytes) -> Told:
         """Raises ProtocolViolation."""
+        if len(data) > TOLD_BYTES_MAX:
+            raise ProtocolViolation(f"send: an answer of {len(data)} bytes")
         try:
             message = pb.Told.FromString(data)
         except DecodeError as error:

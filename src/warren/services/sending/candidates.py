@@ -18,38 +18,51 @@ if TYPE_CHECKING:
     from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
 
+TOLD: Final = "peers"
+"""The source that connected peers are, all together."""
 SOURCE_MAX: Final = 8
-"""Of one source: the local link, the DHT, one peer that told. Attack: false senders without end."""
-TRIED_MAX: Final = 32
-"""In all. Attack: the same; each has one guess, so that all together are right once in 131,072 times."""
+"""Of any other source: the local link, the DHT. Attack: false senders without end; each has one guess."""
+TOLD_MAX: Final = 32
+"""Of all peers that tell, so that all candidates are right once in 87,381 times. Attack: the same."""
+TELLER_MAX: Final = 17
+"""Of one peer that tells: all that it may name. Attack: the same, by one of those that are connected."""
 ADDRESSES_MAX: Final = 16
 
 
 class Candidates:
     """Of one receiver."""
 
-    __slots__ = ("_addresses", "_by_source", "_me", "_waiting", "tried")
+    __slots__ = ("_addresses", "_by_source", "_by_teller", "_me", "_waiting", "tried")
 
     def __init__(self, me: PeerId) -> None:
         self._me = me
         self._waiting: deque[PeerId] = deque()
         self._addresses: dict[PeerId, list[Multiaddr]] = {}
         self._by_source: Counter[str] = Counter()
+        self._by_teller: Counter[PeerId | None] = Counter()
         self.tried = 0
         """How many were taken by `next`."""
 
-    def add(self, peer: PeerId, addresses: Sequence[Multiaddr], source: str) -> None:
-        """A source names somebody, or says more of where it is."""
+    def add(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], source: str, teller: PeerId | None = None
+    ) -> None:
+        """A source names somebody, or says more of where it is. teller: which peer, where that is `TOLD`."""
         if peer == self._me:
             return
         known = self._addresses.get(peer)
         if known is None:
-            if self._by_source[source] >= SOURCE_MAX or len(self._addresses) >= TRIED_MAX:
+            if not self._has_room(source, teller):
                 return
             self._by_source[source] += 1
+            self._by_teller[teller] += 1
             known = self._addresses[peer] = []
             self._waiting.append(peer)
         known += [address for address in addresses if address not in known][: ADDRESSES_MAX - len(known)]
+
+    def _has_room(self, source: str, teller: PeerId | None) -> bool:
+        if source == TOLD:
+            return self._by_source[source] < TOLD_MAX and self._by_teller[teller] < TELLER_MAX
+        return self._by_source[source] < SOURCE_MAX
 
     def next(self) -> PeerId | None:
         """Whom to try now; None: nobody is left."""

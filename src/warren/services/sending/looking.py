@@ -20,7 +20,7 @@ from warren.protocols.send.messages import Declined
 from warren.protocols.send.proto import send_pb2 as pb
 from warren.protocols.send.protocol import Session
 from warren.services.sending.announcing import namespace_of
-from warren.services.sending.candidates import Candidates
+from warren.services.sending.candidates import TOLD, Candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ ASK_EVERY_S: Final = 3.0
 """Between two rounds of asking those who are connected."""
 ASKED_MAX: Final = 64
 """Of them, in one round."""
-AT_ONCE: Final = 4
+AT_ONCE: Final = 8
 """Candidates that are tried at the same time."""
 DIAL_S: Final = 10.0
 CALLED_BACK_S: Final = 10.0
@@ -186,7 +186,7 @@ class Search:
     async def _ask(self, peer: PeerId) -> None:
         try:
             for one in await self._meeting.seek(peer, self._code.channel):
-                self._found(one.peer, one.addresses, str(peer))
+                self._found(one.peer, one.addresses, TOLD, peer)
         except ProtocolNotSupported:
             self._unable.add(peer)
         except (OSError, WarrenError) as error:
@@ -198,8 +198,10 @@ class Search:
                 if found.peer is not None:
                     self._found(found.peer, found.addresses, found.source)
 
-    def _found(self, peer: PeerId, addresses: Sequence[Multiaddr], source: str) -> None:
-        self._candidates.add(peer, addresses, source)
+    def _found(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], source: str, teller: PeerId | None = None
+    ) -> None:
+        self._candidates.add(peer, addresses, source, teller)
         self._changed.set()
 
     # --- the end ------------------------------------------------------------------------------------------

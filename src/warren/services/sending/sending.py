@@ -268,12 +268,12 @@ class Sending:
         if self.guesses is not None and self.guesses.withdrawn:
             self._finish("withdrawn")
 
-    def reported(self, receiver: PeerId, name: str, report: Report) -> None:
+    def reported(self, receiver: PeerId, report: Report) -> None:
         """See `Host`."""
         if receiver not in self._receivers and len(self._receivers) >= RECEIVERS_MAX:
             self._receivers.pop(next(iter(self._receivers)))
         done = min(report.done_bytes, sum(item.size for item in self._items))
-        self._receivers[receiver] = ReceiverState(receiver, name, report.state, done)
+        self._receivers[receiver] = ReceiverState(receiver, report.name, report.state, done)
         self._tell()
         if report.state == "done" and self._once:
             self._finish("done")

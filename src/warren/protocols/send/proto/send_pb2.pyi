@@ -25,12 +25,10 @@ class Challenge(_message.Message):
     def __init__(self, share: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
 
 class Proof(_message.Message):
-    __slots__ = ("confirmation", "name")
+    __slots__ = ("confirmation",)
     CONFIRMATION_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
     confirmation: bytes
-    name: str
-    def __init__(self, confirmation: _Optional[bytes] = ..., name: _Optional[str] = ...) -> None: ...
+    def __init__(self, confirmation: _Optional[bytes] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("granted", "refusal")
@@ -73,7 +71,7 @@ class Item(_message.Message):
     def __init__(self, root: _Optional[bytes] = ..., name: _Optional[str] = ..., size: _Optional[int] = ..., files: _Optional[int] = ..., folder: _Optional[bool] = ..., ticket: _Optional[bytes] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("state", "done_bytes")
+    __slots__ = ("state", "done_bytes", "name")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNSPECIFIED: _ClassVar[Report.State]
@@ -90,9 +88,11 @@ class Report(_message.Message):
     FAILED: Report.State
     STATE_FIELD_NUMBER: _ClassVar[int]
     DONE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     state: Report.State
     done_bytes: int
-    def __init__(self, state: _Optional[_Union[Report.State, str]] = ..., done_bytes: _Optional[int] = ...) -> None: ...
+    name: str
+    def __init__(self, state: _Optional[_Union[Report.State, str]] = ..., done_bytes: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("reason",)
