@@ -510,7 +510,7 @@ class Node:
         """
         for path in paths:
             _check_path(path)
-        return await self._running.sender.send(
+        return await self._running.sends.sender.send(
             [Path(path) for path in paths], words=words, once=once, for_s=for_s, progress=progress
         )
 
@@ -529,11 +529,13 @@ class Node:
         telling. Raises InvalidCode, Refused, NotFound, and what connecting to `from_peer` raises.
         """
         senders = () if from_peer is None else ((await self.connect(from_peer)).peer_id,)
-        return await self._running.receiver.receive(code, senders=senders, timeout_s=timeout_s, note=note)
+        return await self._running.sends.receiver.receive(
+            code, senders=senders, timeout_s=timeout_s, note=note
+        )
 
     def receiving(self, number: str) -> Receiving:
         """An offer that waits for its answer, by its `id`. Raises NotFound."""
-        return self._running.receiver.get(number)
+        return self._running.sends.receiver.get(number)
 
     # --- searching ----------------------------------------------------------------------------------------
 

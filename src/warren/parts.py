@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
-from warren.parts_sending import assemble_sending
+from warren.parts_sending import SendingTies, assemble_sending
 from warren.parts_swarm import make_swarms
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
@@ -58,11 +57,13 @@ from warren.services.whereabouts.whereabouts import Whereabouts
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable
+    from contextlib import AsyncExitStack
 
     from warren.config import Config
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.stack import Stack
+    from warren.parts_sending import Sends
     from warren.runtime.seam import Database, Runtime
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
@@ -72,8 +73,6 @@ if TYPE_CHECKING:
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
-    from warren.services.sending.receiving import Receiver
-    from warren.services.sending.sending import Sender
 
     Work = Callable[[], Awaitable[None]]
 
@@ -114,8 +113,7 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
-    sender: Sender
-    receiver: Receiver
+    sends: Sends
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -186,16 +184,8 @@ async def assemble(
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
-    sending_ends = AsyncExitStack()
-    sender, receiver = assemble_sending(
-        network,
-        discovery,
-        library,
-        fetcher,
-        swarms.tickets,
-        whereabouts.reachable,
-        config.name,
-        sending_ends,
+    sends = assemble_sending(
+        SendingTies(network, discovery, library, fetcher, swarms.tickets, whereabouts.reachable), config.name
     )
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -225,8 +215,7 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
-        sender=sender,
-        receiver=receiver,
+        sends=sends,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -253,10 +242,8 @@ async def assemble(
             ("looking at saved searches", searches.run),
         ],
     )
-    stack.push_async_callback(network.stop)
-    stack.push_async_callback(parts.fetcher.close)
-    stack.push_async_callback(directory.close)
-    stack.push_async_callback(sending_ends.aclose)
+    for end in (network.stop, fetcher.close, directory.close, sends.close):
+        stack.push_async_callback(end)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

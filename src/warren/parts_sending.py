@@ -6,6 +6,7 @@ In:  the parts that do not know each other. Out: a `Sender` and a `Receiver` ove
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warren.core.errors import ProtocolViolation
@@ -17,7 +18,6 @@ from warren.services.sending.sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AsyncExitStack
     from pathlib import Path
 
     from warren.core.multiaddr import Multiaddr
@@ -31,22 +31,40 @@ if TYPE_CHECKING:
     from warren.services.files.transfer import Transfer
 
 
-def assemble_sending(
-    network: Network,
-    discovery: Discovery,
-    library: Library,
-    fetcher: Fetcher,
-    tickets: Tickets,
-    where: Callable[[], Sequence[Multiaddr]],
-    name: str,
-    stack: AsyncExitStack,
-) -> tuple[Sender, Receiver]:
-    """tickets: this node's, given and held. where: the addresses at which others reach this node. name: what
-    it calls itself. `stack` takes what ends them.
+@dataclass(frozen=True, slots=True)
+class SendingTies:
+    """What sending is tied to. tickets: this node's, given and held. where: the addresses at which others
+    reach this node.
     """
+
+    network: Network
+    discovery: Discovery
+    library: Library
+    fetcher: Fetcher
+    tickets: Tickets
+    where: Callable[[], Sequence[Multiaddr]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Both sides of sending."""
+
+    sender: Sender
+    receiver: Receiver
+    meeting: MeetingProtocol
+
+    async def close(self) -> None:
+        """End all that is sent and received."""
+        await self.receiver.close()
+        await self.sender.close()
+        await self.meeting.close()
+
+
+def assemble_sending(ties: SendingTies, name: str) -> Sends:
+    """name: what this node calls itself."""
+    network, discovery, tickets = ties.network, ties.discovery, ties.tickets
     protocol = SendProtocol(network)
-    meeting = MeetingProtocol(network, protocol.is_sending, where)
-    stack.push_async_callback(meeting.close)
+    meeting = MeetingProtocol(network, protocol.is_sending, ties.where)
 
     def ticket(receiver: PeerId, item: Item) -> bytes:
         return tickets.give(item.root, receiver)
@@ -55,11 +73,11 @@ def assemble_sending(
         # Without it the item comes from the sender alone; it is shown to those who receive it as well.
         with contextlib.suppress(ProtocolViolation):
             tickets.keep(item.ticket, item.root, sender)
-        return fetcher.get(item.root, folder, peers=(sender,), name=item.name, size_max=item.size)
+        return ties.fetcher.get(item.root, folder, peers=(sender,), name=item.name, size_max=item.size)
 
     announcer = Announcer(network, meeting, discovery)
-    sender = Sender(network, protocol, announcer, library.lending.lend, name, ticket)
-    receiver = Receiver(network, protocol, meeting, discovery, fetch, name)
-    stack.push_async_callback(sender.close)
-    stack.push_async_callback(receiver.close)
-    return sender, receiver
+    return Sends(
+        Sender(network, protocol, announcer, ties.library.lending.lend, name, ticket),
+        Receiver(network, protocol, meeting, discovery, fetch, name),
+        meeting,
+    )

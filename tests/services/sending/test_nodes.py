@@ -180,7 +180,7 @@ def test_who_guesses_under_ever_new_identities_has_twenty_guesses_and_the_sender
             path = write(nodes, 0, "/home/dog.jpg", CONTENT)
             events = ben.network.events.subscribe(SendChanged)
             sending = await ben.send_files(path)
-            protocols = [node._running.receiver._protocol for node in guessers]
+            protocols = [node._running.sends.receiver._protocol for node in guessers]
             words = iter(range(2048))
             for attempt in range(20):
                 wrong = SendCode(sending.code.channel, ("zoo", "zoo"))
@@ -216,10 +216,10 @@ def test_squatters_in_the_channel_neither_hide_the_sender_nor_learn_the_code() -
                 await node.connect(common.addresses()[0])
                 decoy = write(nodes, nodes.index(node), "/home/decoy", b"decoy")
                 other = await node.send_files(decoy)
-                node._running.sender._protocol._sendings[channel] = node._running.sender._protocol._sendings[
-                    other.code.channel
-                ]
-                await node._running.sender._announcer._meeting.take(common.peer_id, channel)
+                node._running.sends.sender._protocol._sendings[channel] = (
+                    node._running.sends.sender._protocol._sendings[other.code.channel]
+                )
+                await node._running.sends.sender._announcer._meeting.take(common.peer_id, channel)
             for node in (ben, anna):
                 await node.connect(common.addresses()[0])
             async with await anna.receive(str(sending.code)) as receiving:
@@ -385,7 +385,7 @@ def test_what_cannot_be_sent_is_refused() -> None:
             ):
                 with pytest.raises(kind):
                     await ben.send_files(*paths, **more)
-            assert ben._running.sender.sends() == []
+            assert ben._running.sends.sender.sends() == []
             assert ben._running.library.lending.held == {}
             many = [await ben.send_files(path) for _ in range(16)]
             assert len({one.code.channel for one in many}) == 16
@@ -393,7 +393,7 @@ def test_what_cannot_be_sent_is_refused() -> None:
                 await ben.send_files(path)
             for one in many:
                 await one.close()
-            assert ben._running.sender.sends() == []
+            assert ben._running.sends.sender.sends() == []
 
     testing.run(main())
 
@@ -417,7 +417,7 @@ def test_a_false_sender_is_told_of_and_the_true_one_still_found() -> None:
             eve.network.handle_stream(protocol.PROTOCOL, babble)
             for node in (eve, ben, anna):
                 await node.connect(common.addresses()[0])
-            await eve._running.sender._announcer._meeting.take(common.peer_id, channel)
+            await eve._running.sends.sender._announcer._meeting.take(common.peer_id, channel)
             notes: list[str] = []
             async with await anna.receive(str(sending.code), note=notes.append) as receiving:
                 assert receiving.sender == ben.peer_id
