@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from tests.frontends.cli.test_shell import at_terminal
 from tests.frontends.fake_node import ANNA, BEN, CID
 from tests.frontends.support import HANGS_S, warren
 from warren.core.errors import ConnectionFailed, ContentUnknown, DiskFull
+from warren.frontends.cli.client import Client
 from warren.services.files.queue.interfaces import UploadState
 
 if TYPE_CHECKING:
@@ -245,14 +245,40 @@ def state_of(api: RunningApi) -> str:
     return f"{one['state']}/{one['cause']}"
 
 
-def test_ctrl_c_pauses_it_and_says_how_to_go_on(api: RunningApi) -> None:
-    with getting(api) as child:
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=HANGS_S)
-    assert (child.returncode, out) == (130, "")
+def pressed_at(event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is pressed when such a line was read."""
+    real = Client.stream
+
+    def stream(self: Client, *words: Any, **query: Any) -> Any:
+        for line in real(self, *words, **query):
+            if line["event"] == event and (event != "progress" or line["done_bytes"]):
+                raise KeyboardInterrupt
+            yield line
+
+    monkeypatch.setattr(Client, "stream", stream)
+
+
+def test_ctrl_c_pauses_it_and_says_how_to_go_on(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.call(api.node.hold.clear)
+    pressed_at("progress", monkeypatch)
+    said = run("get", "anna/a")
     how = f"warren transfer resume --home {api.home.path} 1"
-    assert err.splitlines() == [f"paused a at 10 %; go on with: {how}", "", "interrupted"]
+    assert (said.code, said.out) == (130, "")
+    assert said.err == f"paused a at 10 %; go on with: {how}\n\ninterrupted\n"
     assert state_of(api) == "paused/user"
+
+
+def test_ctrl_c_at_the_very_beginning_pauses_it_too(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.call(api.node.hold.clear)
+    pressed_at("added", monkeypatch)
+    said = run("get", "anna/a")
+    assert (said.code, said.out) == (130, "")
+    assert f"is paused; see: warren transfer list --home {api.home.path}\n" in said.err
+    api.wait(lambda: state_of(api) == "paused/user")
 
 
 def test_a_terminal_that_is_closed_pauses_it_too(api: RunningApi) -> None:
