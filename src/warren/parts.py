@@ -18,6 +18,7 @@ from warren.parts_directory import Ties, assemble_directory, covers, open_catalo
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_transfers import assemble_transfers
+from warren.parts_swarm import make_swarms
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.queue.transfers import Transfers
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -106,6 +108,7 @@ class Parts:
     peers: PeerTable
     peer_lists: PeerLists
     invites: InviteProtocol
+    swarms: Swarms
     library: Library
     resources: Resources
     resource_protocol: ResourceProtocol
@@ -153,9 +156,8 @@ async def assemble(
     exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-    library = await Library.open(
-        runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
-    )
+    swarms = make_swarms(network, key, contacts, groups, peers)
+    library = await Library.open(runtime, network, config.files, state, index, swarms)
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)
     resources = Resources(runtime, state, key, library, catalog.follow, covers)
@@ -180,7 +182,7 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     transfers = await assemble_transfers(
         config.files, state, network, contacts, peers, fetcher, lambda _: None
@@ -208,6 +210,7 @@ async def assemble(
         peers=peers,
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
+        swarms=swarms,
         library=library,
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
