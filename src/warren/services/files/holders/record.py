@@ -1,0 +1,91 @@
+"""The record of holders: heard of now and then, kept over restarts, asked when something is fetched.
+
+In:  who was heard of to have what, from searches, from other holders, from fetches; who has it no more. Out:
+rows in `state.db`, written behind in one commit for many; the holders of a root. What is lost by a kill is
+heard of again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import StorageError
+from warren.services.files.holders import store
+from warren.services.files.holders.store import Heard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Clock, Database
+
+WRITE_EVERY_S: Final = 10.0
+WAITING_MAX: Final = 4096
+"""Heard of and not written yet. Attack: hits without end; the oldest are let go."""
+_log = logging.getLogger(__name__)
+
+
+class Record:
+    """Of one node. `run` it as long as the node lives, then `close`; the database stays the caller's."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: dict[tuple[bytes, PeerId], Heard | None] = {}
+        """What is to be written; None: it is to be struck."""
+        self._news = asyncio.Event()
+
+    def note(self, root: Cid, peers: Iterable[PeerId], *, proven: bool = False) -> None:
+        """These have it, or were said to; proven: something of it came from there."""
+        raw, now = root.to_bytes(), self._clock.wall()
+        for peer in peers:
+            before = self._waiting.pop((raw, peer), None)
+            is_proven = proven or (before is not None and before.proven)
+            self._waiting[raw, peer] = Heard(raw, peer, is_proven, now)
+        while len(self._waiting) > WAITING_MAX:
+            del self._waiting[next(iter(self._waiting))]
+        self._news.set()
+
+    async def known(self, root: Cid) -> list[PeerId]:
+        """Who has it, as far as is known; those of whom something came first. Raises StorageError."""
+        await self.write()
+        return [one.peer for one in await self._database.run(partial(store.known, root=root.to_bytes()))]
+
+    def strike(self, root: Cid, peer: PeerId) -> None:
+        """It has it no more."""
+        self._waiting[root.to_bytes(), peer] = None
+        self._news.set()
+
+    async def write(self) -> None:
+        """Write what was heard of. Raises StorageError; then it waits on."""
+        if not self._waiting:
+            return
+        waiting = self._waiting.copy()
+        heard = [one for one in waiting.values() if one is not None]
+        struck = [key for key, one in waiting.items() if one is None]
+        await self._database.run(partial(store.keep, heard=heard, struck=struck, now=self._clock.wall()))
+        for key, one in waiting.items():
+            if key in self._waiting and self._waiting[key] is one:
+                del self._waiting[key]
+
+    async def run(self) -> None:
+        """Write now and then, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await asyncio.sleep(WRITE_EVERY_S)
+            await self._write_or_warn()
+
+    async def close(self) -> None:
+        """Write what is left."""
+        await self._write_or_warn()
+
+    async def _write_or_warn(self) -> None:
+        try:
+            await self.write()
+        except StorageError as error:
+            _log.warning("who holds what was not written: %s", error)

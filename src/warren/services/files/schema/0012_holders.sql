@@ -1,0 +1,14 @@
+-- Who was heard of to have what: a hint for whoever fetches it, never a proof.
+
+CREATE TABLE holder (
+    root     BLOB NOT NULL,         -- content id
+    peer     BLOB NOT NULL,
+    proven   INTEGER NOT NULL,      -- something of it came from there
+    heard_at REAL NOT NULL,         -- Unix seconds
+    PRIMARY KEY (root, peer)
+) WITHOUT ROWID;
+
+CREATE INDEX holder_heard ON holder (heard_at);
+
+-- It is a copy of somebody else's, under its content id: not to follow what its folder becomes.
+ALTER TABLE shares ADD COLUMN replica INTEGER NOT NULL DEFAULT 0;
