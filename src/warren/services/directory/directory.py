@@ -141,8 +141,10 @@ class Directory:
     def search(self, query: Query, *, ttl: int | None = None, timeout_s: float = SEARCH_S) -> Search:
         """Look here, at connected peers and at super-peers. Everybody is asked from now on.
 
-        ttl: how often super-peers pass it on; 0: not at all, None: as they see fit.
+        ttl: how often super-peers pass it on; 0: not at all, None: as they see fit. They never do who holds a
+        content: others are found for that in the DHT.
         """
+        ttl = ttl if query.cid is None else 0
         merging = Merging(query.limit, is_here=self._is_here, latency=self.neighbours.rtt_s)
         sources = [Source(self._network.peer_id, lambda: self._ask_self(query))]
         overlay = self._answering.overlay
