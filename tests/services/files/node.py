@@ -99,7 +99,7 @@ async def fetch(options: argparse.Namespace) -> None:
     fetcher = Fetcher(runtime, network, FilesConfig())
     network.add_addresses(SHARER.peer_id, [Multiaddr.parse(address)], 3600)
     try:
-        async with fetcher.get(SHARER.peer_id, ref, folder) as transfer:
+        async with fetcher.get(ref, folder, peers=[SHARER.peer_id]) as transfer:
             async for progress in transfer:
                 tell(phase=progress.phase, done=progress.done_bytes, total=progress.total_bytes)
             await transfer.result()

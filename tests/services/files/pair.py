@@ -47,7 +47,7 @@ class Pair:
 
     async def fetch(self, ref: str, folder: Path) -> Fetched:
         """Fetch and wait; what went wrong is raised."""
-        async with self.fetcher.get(self.sharer, ref, folder) as transfer:
+        async with self.fetcher.get(ref, folder, peers=[self.sharer]) as transfer:
             self.seen = [progress async for progress in transfer]
             await transfer.result()
             assert transfer.outcome is not None

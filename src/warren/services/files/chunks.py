@@ -127,6 +127,7 @@ class ChunkPuller:
         """Count it; returns the files that it completed."""
         piece, length, ledger = chunk.piece, chunk.end - chunk.start, self._ledger
         ledger.chunks_fetched += 1
+        ledger.fetched_bytes += length
         completed: list[TargetFile] = []
         for file, _ in piece.targets:
             if file.size == LEAF_UNKNOWN:

@@ -31,7 +31,7 @@ from warren.services.files.names import safe_top_name
 from warren.services.files.nodes import NodePuller
 from warren.services.files.picker import Picker
 from warren.services.files.staging import Staging
-from warren.services.files.types import Fetched, Renamed
+from warren.services.files.types import Fetched, Renamed, SourceState
 from warren.services.files.waiting import run_out, settle
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from warren.services.files.config import FilesConfig
     from warren.services.files.importer import Imported
     from warren.services.files.ledger import Origin
+    from warren.services.files.swarm.steering import Steering
     from warren.services.files.types import Progress
     from warren.services.files.walk import MakeSymlink
 
@@ -65,6 +66,7 @@ class Fetch:
         origin: Origin,
         folder: str,
         places: deque[None],
+        steering: Steering,
         report: Callable[[Progress], None],
     ) -> None:
         self._runtime = runtime
@@ -74,6 +76,7 @@ class Fetch:
         self._folder = folder
         self._staging = Staging(runtime.disk, folder, str(origin.cid), places, sync=config.sync)
         self._ledger = Ledger(origin, runtime.clock, report)
+        steering.show(self._sources)
 
     async def run(self) -> Fetched:
         """Fetch it. Raises what `Transfer.result` names."""
@@ -88,9 +91,7 @@ class Fetch:
                 await run_out(runtime, staging.discard)
                 path, found = copy
                 seconds = runtime.clock.now() - begun
-                return Fetched(
-                    path, origin.cid, origin.peer, found.files, found.bytes, seconds, already_there=True
-                )
+                return Fetched(path, origin.cid, (), found.files, found.bytes, seconds, already_there=True)
             walk = self._begin_walk()
             symlinks = await self._fetch_all(walk)
         except BaseException:
@@ -110,7 +111,7 @@ class Fetch:
         return Fetched(
             path=path,
             cid=origin.cid,
-            peer=origin.peer,
+            sources=self._sources(),
             files=ledger.done_files,
             bytes=ledger.done_bytes,
             seconds=runtime.clock.now() - begun,
@@ -185,6 +186,10 @@ class Fetch:
         errors = [error for puller in pullers if not puller.cancelled() and (error := puller.exception())]
         if errors:
             raise _most_telling(errors)
+
+    def _sources(self) -> tuple[SourceState, ...]:
+        fetched = self._ledger.fetched_bytes
+        return (SourceState(self._origin.peer, "active", fetched, complete=True),)
 
     async def _open_stream(self) -> Stream:
         return await self._network.open_stream(self._origin.peer, PROTOCOL_ID)

@@ -1,7 +1,7 @@
 """The fetcher: lists what a peer shares with us, and starts fetches.
 
-In: a peer, and what to list or fetch of it: a path (SHARE/FOLDER/NAME) or a content id. Out: listings and
-`Transfer`s. Refuses to fetch the same content into the same folder twice at once.
+In: a peer and a path (SHARE/FOLDER/NAME) at it; or a content id, and who has it as far as that is known.
+Out: listings and `Transfer`s. Refuses to fetch the same content into the same folder twice at once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cid import Cid
 from warren.core.errors import (
     Closed,
+    ConnectionFailed,
     ContentUnknown,
     InputError,
     InvalidCid,
     LimitReached,
     ProtocolViolation,
+    RemoteError,
     RequestTimeout,
 )
 from warren.protocols.transfer.client import TransferClient
@@ -28,20 +30,35 @@ from warren.services.files import listing
 from warren.services.files.fetch import Fetch
 from warren.services.files.ledger import Origin
 from warren.services.files.staging import make_places, make_target
+from warren.services.files.swarm.steering import Steering
 from warren.services.files.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
     from warren.protocols.transfer.messages import Listing
     from warren.runtime.seam import Runtime, StrPath
     from warren.services.files.config import FilesConfig
+    from warren.services.files.swarm.interfaces import Holders
     from warren.services.files.types import Fetched, FileEntry, Progress
 
 LISTED_MAX: Final = 200_000
 """Entries of one listing. Attack: pages without end, all kept until the last came; this is some 100 MB."""
+
+
+class Asked(NamedTuple):
+    """What a user asked for, as `Fetcher.get` says."""
+
+    ref: Cid | str
+    folder: str
+    peers: tuple[PeerId, ...]
+    name: str | None
+    size_max: int | None
+    select: Callable[[str], bool] | None
+    only: bool
+    sequential: bool
 
 
 class Fetcher:
@@ -53,12 +70,15 @@ class Fetcher:
         network: Network,
         config: FilesConfig,
         on_fetched: Callable[[Fetched], Awaitable[None]] | None = None,
+        *,
+        holders: Holders | None = None,
     ) -> None:
-        """on_fetched: told of each fetch that came to its end."""
+        """on_fetched: told of each fetch that came to its end. holders: who finds further sources."""
         self._runtime = runtime
         self._network = network
         self._config = config
         self._on_fetched = on_fetched
+        self._holders = holders
         self._places = make_places()
         self._transfers: set[Transfer] = set()
         self._under_way: set[tuple[str, Cid]] = set()
@@ -77,23 +97,33 @@ class Fetcher:
 
     def get(
         self,
-        peer: PeerId,
-        ref: str | Cid,
+        ref: Cid | str,
         folder: StrPath,
         *,
+        peers: Sequence[PeerId] = (),
         name: str | None = None,
         size_max: int | None = None,
+        select: Callable[[str], bool] | None = None,
+        only: bool = False,
+        sequential: bool = False,
+        cap_bytes_per_s: int = 0,
     ) -> Transfer:
-        """Start to fetch `ref`, a path at the peer or a content id, into `folder`.
+        """Start to fetch `ref`, a content id or a path at the first of `peers`, into `folder`.
 
-        What it is called there is `name`, else its name at the peer, made safe; a name that is taken gets a
+        peers: who has it, as far as that is known; others are looked for meanwhile, unless `only`.
+        What it is called there is `name`, else its name at a peer, made safe; a name that is taken gets a
         number, unless what has it is this very content. size_max: what has more bytes is not fetched; they
-        are counted before they come. Everything that goes wrong shows in the `Transfer`.
+        are counted before they come. select: whether the file at a path, relative to the top at its source,
+        is wanted. sequential: in order, for who reads it while it comes. cap_bytes_per_s: 0 for none.
+        Everything else that goes wrong shows in the `Transfer`. Raises `Closed`, `InputError`.
         """
         if self._closed:
             raise Closed("the fetcher is closed")
-        place = os.path.abspath(folder)
-        transfer = Transfer(lambda report: self._run(peer, ref, place, name, size_max, report))
+        if not peers and (only or self._holders is None or not isinstance(ref, Cid)):
+            raise InputError("nobody is named who has it", hint="name a peer: --from PEER")
+        steering = Steering(cap_bytes_per_s)
+        ask = Asked(ref, os.path.abspath(folder), tuple(peers), name, size_max, select, only, sequential)
+        transfer = Transfer(lambda report: self._run(ask, steering, report), steering)
         self._transfers.add(transfer)
         transfer.when_ended(lambda: self._transfers.discard(transfer))
         return transfer
@@ -105,22 +135,18 @@ class Fetcher:
             transfer.cancel()
             await transfer.wait_ended()
 
-    async def _run(
-        self,
-        peer: PeerId,
-        ref: str | Cid,
-        folder: str,
-        name: str | None,
-        size_max: int | None,
-        report: Callable[[Progress], None],
-    ) -> Fetched:
+    async def _run(self, asked: Asked, steering: Steering, report: Callable[[Progress], None]) -> Fetched:
+        ref, folder = asked.ref, asked.folder
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
             raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
-        async with self._client(peer) as client:
-            origin = (
-                await _find_cid(client, peer, ref) if isinstance(ref, Cid) else await _find(client, peer, ref)
-            )
-        origin = replace(origin, name=name or origin.name, size_max=size_max)
+        found = await self._look_up(ref, asked.peers)
+        origin = replace(
+            found,
+            name=asked.name or found.name,
+            size_max=asked.size_max,
+            select=asked.select,
+            sequential=asked.sequential,
+        )
         origin.check_size(origin.size or 0)
         # One folder may have several names; who fetches by another one must not fetch into the same place.
         key = (await self._runtime.offload(make_target, self._runtime.disk, folder), origin.cid)
@@ -128,13 +154,28 @@ class Fetcher:
             raise InputError(f"{origin.name} is being fetched into {folder} already", hint="wait for it")
         self._under_way.add(key)
         try:
-            fetch = Fetch(self._runtime, self._network, self._config, origin, folder, self._places, report)
+            fetch = Fetch(
+                self._runtime, self._network, self._config, origin, folder, self._places, steering, report
+            )
             fetched = await fetch.run()
         finally:
             self._under_way.discard(key)
         if self._on_fetched is not None:
             await self._on_fetched(fetched)
         return fetched
+
+    async def _look_up(self, ref: Cid | str, peers: Sequence[PeerId]) -> Origin:
+        """What `ref` is at the first peer that says so; a path is one at the first of all."""
+        for peer in peers:
+            try:
+                async with self._client(peer) as client:
+                    if isinstance(ref, Cid):
+                        return await _find_cid(client, peer, ref)
+                    return await _find(client, peer, ref)
+            except (ConnectionFailed, LimitReached, RemoteError):
+                if peer == peers[-1] or not isinstance(ref, Cid):
+                    raise
+        raise InputError("nobody is named who has it", hint="name a peer: --from PEER")
 
     @contextlib.asynccontextmanager
     async def _client(self, peer: PeerId) -> AsyncIterator[TransferClient]:

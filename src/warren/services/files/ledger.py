@@ -23,7 +23,9 @@ PROGRESS_EVERY_S: Final = 0.1
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What to fetch and from whom; name and size (content in bytes, None: unknown) as the peer says.
-    size_max: so many bytes of content may come.
+
+    size_max: so many bytes of content may come. select: says whether the file at a path, relative to the top
+    at its source, is wanted; None: all are. sequential: in the order of the files, as a player reads them.
     """
 
     peer: PeerId
@@ -31,6 +33,8 @@ class Origin:
     name: str
     size: int | None
     size_max: int | None = None
+    select: Callable[[str], bool] | None = None
+    sequential: bool = False
 
     def check_size(self, size: int) -> None:
         """Raises `IntegrityError` if it has more bytes than may come."""
@@ -59,6 +63,7 @@ class Ledger:
         "current",
         "done_bytes",
         "done_files",
+        "fetched_bytes",
         "moved",
         "origin",
         "total_bytes",
@@ -71,6 +76,7 @@ class Ledger:
         self.done_bytes = self.total_bytes = 0
         self.done_files = self.total_files = 0
         self.chunks_fetched = self.chunks_reused = 0
+        self.fetched_bytes = 0
         self.moved = asyncio.Event()
         """Set whenever a part did something that another may wait for."""
         self._clock = clock

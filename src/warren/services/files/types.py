@@ -23,6 +23,7 @@ AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
 ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing", "changed"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
+SourcePhase: TypeAlias = Literal["connecting", "active", "waiting", "stalled", "dropped", "gone"]
 
 AUDIENCE_PEERS_MAX = 1000
 
@@ -183,10 +184,52 @@ class ShareProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """What one holder is to one fetch.
+
+    state: `connecting`, `active` (something was asked of it), `waiting` (it has nothing that is wanted now),
+        `stalled` (it was asked and sends nothing; others fetch that meanwhile), `dropped` (it lied, or cannot
+        be reached) or `gone` (it says that it does not have it any more).
+    bytes_fetched: verified and kept of what it sent. bytes_per_s: over the last seconds. outstanding_bytes:
+        asked and not arrived.
+    complete: whether it has all of the content; None: not known yet.
+    note: why it was dropped, or is gone.
+    """
+
+    peer: PeerId
+    state: SourcePhase
+    bytes_fetched: int = 0
+    bytes_per_s: float = 0.0
+    outstanding_bytes: int = 0
+    complete: bool | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAdded:
+    """Event: a fetch of `root` uses one more holder."""
+
+    root: Cid
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDropped:
+    """Event: a fetch of `root` asks a holder no more. lied: it served what does not fit its hash."""
+
+    root: Cid
+    peer: PeerId
+    reason: str
+    lied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The outcome of a transfer.
 
     path: where it lies now.
+    sources: who was asked for it, and what came of each.
+    partial: only what was selected was fetched: the copy is not all of `cid`.
     already_there: this very content lay there before; nothing was fetched.
     chunks_fetched, chunks_reused: chunks that came over the wire, and those an earlier attempt had left.
     skipped, renamed: what could not be recreated here, and what got another name (named up to
@@ -195,11 +238,12 @@ class Fetched:
 
     path: Path
     cid: Cid
-    peer: PeerId
+    sources: tuple[SourceState, ...]
     files: int
     bytes: int
     seconds: float
     already_there: bool = False
+    partial: bool = False
     chunks_fetched: int = 0
     chunks_reused: int = 0
     skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,1 @@
+"""One fetch from many holders: which pieces of whom, how much at once, and whom no longer."""
