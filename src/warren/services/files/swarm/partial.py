@@ -1,0 +1,134 @@
+"""What a fetch under way has so far, as others may be served of it.
+
+In: verified nodes, the places of leaves, and which of them are written, as the fetch comes to know them. Out:
+blocks of nodes, and where a chunk lies. It reads nothing itself: chunks are read by `serving.py`, beneath the
+hidden folder of the fetch, and beneath the target folder once they have their final name.
+
+`on_node` (one at a time) and `find_node` (within `reading`) may block: call them in `offload`. All else is
+for the event loop.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from warren.services.files.index import Place
+from warren.services.files.swarm.bits import Bits
+from warren.services.files.swarm.nodes_kept import NodesKept
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Disk
+
+LEAVES_MAX: Final = 1 << 20
+"""Leaves that are served while the fetch runs, some 250 bytes of memory each. Fault: a tree of many millions;
+its later leaves are served when all is there."""
+EQUAL_MAX: Final = 8
+"""Places of one and the same chunk. Attack: a tree of a million times the same one, looked for in all."""
+UNKNOWN: Final = -1
+GROWING: Final = -1
+"""The `size` of a place in a file that is still written: neither its size nor its time says anything."""
+
+
+class Partial:
+    """One root that is being fetched.
+
+    origin: who shares it by its own will, as far as that is known. public: the origin said that it is for
+    everyone. folder: the hidden folder of the fetch, in which `content` grows. bits: the leaves that are
+    served; complete: all of them are.
+    """
+
+    def __init__(
+        self, root: Cid, disk: Disk, folder: str, *, origin: PeerId | None = None, public: bool = False
+    ) -> None:
+        self.root = root
+        self.origin = origin
+        self.public = public
+        self.bits = Bits()
+        self.complete = False
+        self._content = os.path.join(folder, "content")
+        self._nodes = NodesKept(disk, os.path.join(folder, "nodes"))
+        self._files: list[str] = []
+        self._by_digest: dict[bytes, list[int]] = {}
+        self._file_of = array("i")
+        self._offsets = array("Q")
+        self._lengths = array("i")
+
+    # --- what the fetch tells -----------------------------------------------------------------------------
+
+    def on_node(self, cid: bytes, block: bytes) -> None:
+        """A verified node: its binary content id, its bytes. May be called in a thread."""
+        self._nodes.add(cid, block)
+
+    def on_leaf(self, number: int, digest: bytes, length: int, path: str, offset: int) -> None:
+        """A leaf of this number is wanted: its SHA2-256, its bytes (`UNKNOWN` if nobody said), its file below
+        the top ('' for the top itself) and its place in that. Saying it again changes nothing.
+        """
+        if number >= LEAVES_MAX:
+            return
+        missing = number + 1 - len(self._file_of)
+        if missing > 0:
+            self._file_of.extend([UNKNOWN] * missing)
+            self._offsets.extend([0] * missing)
+            self._lengths.extend([0] * missing)
+        if self._file_of[number] != UNKNOWN:
+            return
+        if not self._files or self._files[-1] != path:
+            self._files.append(path)
+        self._file_of[number] = len(self._files) - 1
+        self._offsets[number] = offset
+        self._lengths[number] = length
+        numbers = self._by_digest.setdefault(digest, [])
+        if len(numbers) < EQUAL_MAX:
+            numbers.append(number)
+
+    def on_stored(self, number: int, length: int = UNKNOWN) -> None:
+        """It is verified and written, and others are served with it from now on. length: in bytes, where
+        nobody knew it before.
+        """
+        if number < len(self._file_of) and self._file_of[number] != UNKNOWN:
+            if length != UNKNOWN:
+                self._lengths[number] = length
+            self.bits.add(number)
+
+    def on_lost(self, number: int) -> None:
+        """It is not what it was, or not there any more."""
+        self.bits.discard(number)
+
+    def on_moved(self, path: str) -> None:
+        """All has its final name now, and lies at this absolute path."""
+        self._content = path
+
+    def close(self) -> None:
+        """Serve nothing any more."""
+        self.bits = Bits()
+        self._by_digest.clear()
+        self._nodes.close()
+
+    # --- what others are served ---------------------------------------------------------------------------
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Around `find_node`, on the event loop: what it reads stays open meanwhile."""
+        return self._nodes.reading()
+
+    def find_node(self, cid: bytes) -> bytes | None:
+        """A node by its binary content id, if it was kept."""
+        return self._nodes.find(cid)
+
+    def find_chunk(self, digest: bytes) -> Place | None:
+        """Where a chunk lies that was stored."""
+        for number in self._by_digest.get(digest, ()):
+            if number in self.bits:
+                return self._place(number)
+        return None
+
+    def _place(self, number: int) -> Place:
+        top, name = os.path.split(self._content)
+        path = self._files[self._file_of[number]]
+        folder, _, last = f"{name}/{path}".rpartition("/") if path else ("", "", name)
+        return Place(0, top, folder, last, GROWING, 0, self._offsets[number], self._lengths[number])
