@@ -101,6 +101,8 @@ class Directory:
         self._searches: set[Search] = set()
         self.is_silent: Callable[[PeerId], bool] = lambda _: False
         """Whether a peer does not answer this node, although it is connected."""
+        self.on_found: Callable[[Found], None] = lambda _: None
+        """Called with each entry that another peer answers a search with."""
         self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
         index.set_admits(self._admits)
         network.events.on(PeerDisconnected, lambda event: self.super_peer.disconnected(event.peer))
@@ -224,6 +226,7 @@ class Directory:
                     elif answer.owner == self._network.peer_id:
                         continue
                     elif (is_super or answer.owner == peer) and matches(query, answer.entry):
+                        self.on_found(answer)
                         yield answer
                     else:
                         strays += 1

@@ -43,6 +43,10 @@ class FilesConfig:
     answer_s: a fetch fails when nothing arrives for so long while something was asked.
     sync: whether a fetch is finished only when it survives a loss of power. It then waits for the disk: for
         1 GiB 0.3 s on a fast one, several on a slow one. Without it a finished fetch survives kill -9 alone.
+    keep_sharing: whether what was fetched whole can be had from here by others: by everybody where it is
+        public, else by those whom its origin admits.
+    ask_dht: whether strangers are asked who has a content of which nobody knows whether it is public, once
+        nobody else has it. They learn that this node wants it.
     """
 
     hash_jobs: int = 3
@@ -62,6 +66,8 @@ class FilesConfig:
     idle_s: float = 300.0
     answer_s: float = 60.0
     sync: bool = False
+    keep_sharing: bool = True
+    ask_dht: bool = True
 
     def __post_init__(self) -> None:
         check_settings(self, "files.", zero=("hash_bytes_per_s",), most={"hash_jobs": HASH_JOBS_MAX})

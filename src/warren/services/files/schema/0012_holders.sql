@@ -12,3 +12,8 @@ CREATE INDEX holder_heard ON holder (heard_at);
 
 -- It is a copy of somebody else's, under its content id: not to follow what its folder becomes.
 ALTER TABLE shares ADD COLUMN replica INTEGER NOT NULL DEFAULT 0;
+
+-- Roots of public shares that the DHT was told of, which are to be taken back once they are none.
+CREATE TABLE announced (
+    root BLOB PRIMARY KEY           -- content id
+) WITHOUT ROWID;
