@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from warren.core.cid import Cid
 
-AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public"]
+AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public", "origin"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
 ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing", "changed"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
@@ -30,9 +30,11 @@ AUDIENCE_PEERS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may see a share: all contacts, a group of them, the named peers, or everyone.
+    """Who may see a share: all contacts, a group of them, the named peers, or everyone; or, of what another
+    one shares (the origin), those whom that one gave a ticket, and nobody by itself.
 
-    Who is in the group is asked each time: one that is gone admits nobody.
+    Who is in the group is asked each time: one that is gone admits nobody. What is for those of an origin is
+    in no listing; who shows a ticket for it is known in `swarm/tickets.py`.
     """
 
     kind: AudienceKind = "contacts"
@@ -40,8 +42,10 @@ class Audience:
     group: str = ""
 
     def __post_init__(self) -> None:
-        if (self.kind == "peers") != bool(self.peers):
+        if (self.kind in {"peers", "origin"}) != bool(self.peers):
             raise InputError("an audience of peers names them, and no other does", hint="write peer:ANNA,BEN")
+        if self.kind == "origin" and len(self.peers) != 1:
+            raise InputError("an audience of an origin names one peer", hint="write origin:ANNA")
         if len(self.peers) > AUDIENCE_PEERS_MAX:
             raise InputError(f"an audience names at most {AUDIENCE_PEERS_MAX} peers")
         if (self.kind == "group") != bool(self.group):
@@ -51,8 +55,8 @@ class Audience:
 
     @classmethod
     def parse(cls, text: str, resolve: Callable[[str], PeerId] = PeerId.parse) -> Audience:
-        """Read `contacts`, `public`, `group:NAME` or `peer:NAME,NAME`; `resolve` turns each name of a peer
-        into its id.
+        """Read `contacts`, `public`, `group:NAME`, `peer:NAME,NAME` or `origin:NAME`; `resolve` turns each
+        name of a peer into its id.
 
         Raises `InputError`, and what `resolve` raises.
         """
@@ -64,10 +68,14 @@ class Audience:
             case (("peer" | "peers"), ":", names):
                 wanted = [name.strip() for name in names.split(",") if name.strip()]
                 return cls("peers", tuple(dict.fromkeys(resolve(name) for name in wanted)))
+            case ("origin", ":", name) if name.strip():
+                return cls("origin", (resolve(name.strip()),))
         raise InputError(f"{text!r} is no audience", hint="contacts, public, group:FAMILY, or peer:ANNA,BEN")
 
     def admits(self, peer: PeerId, *, is_contact: bool, groups: Collection[str] = ()) -> bool:
-        """Whether `peer` belongs to it. groups: the names of those it is in now."""
+        """Whether `peer` belongs to it, with no ticket. groups: the names of those it is in now."""
+        if self.kind == "origin":
+            return False
         if self.kind == "peers":
             return peer in self.peers
         if self.kind == "group":
@@ -80,9 +88,16 @@ class Audience:
             return set(self.peers) >= set(other.peers)
         return self.kind == "public" or self == other or (self.kind, other.kind) == ("contacts", "group")
 
+    @property
+    def origin(self) -> PeerId | None:
+        """Whose tickets admit to it."""
+        return self.peers[0] if self.kind == "origin" else None
+
     def __str__(self) -> str:
         if self.group:
             return f"group:{self.group}"
+        if self.kind == "origin":
+            return f"origin:{self.peers[0]}"
         return f"peer:{','.join(map(str, self.peers))}" if self.peers else self.kind
 
 
