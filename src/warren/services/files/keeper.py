@@ -114,9 +114,7 @@ class Keeper:
         self._number = number
         self._machine = Watching()
         self._is_replica = share.replica
-        self._updater = Updater(
-            runtime, database, pace, slots, number, self._top, self, frozen=share.replica
-        )
+        self._updater = Updater(runtime, database, pace, slots, number, self._top, self, frozen=share.replica)
         self._wake = asyncio.Event()
         self._inode = 0
         self._warned = 0

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def load(db: sqlite3.Connection) -> list[Share]:
     """All of them, by name; none is `ready`."""
-    rows = db.execute("SELECT path, kind, name, audience, cid, files, bytes, replica FROM shares ORDER BY name")
+    rows = db.execute(
+        "SELECT path, kind, name, audience, cid, files, bytes, replica FROM shares ORDER BY name"
+    )
     return [
         Share(
             name=name,

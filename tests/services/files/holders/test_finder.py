@@ -65,7 +65,11 @@ async def judge(one: Sighting) -> Candidate:
 
 
 def make(
-    *near: Asked, dht: Asked | None = None, public: bool | None = None, ask_dht: bool = True, judging: Any = judge
+    *near: Asked,
+    dht: Asked | None = None,
+    public: bool | None = None,
+    ask_dht: bool = True,
+    judging: Any = judge,
 ) -> Finder:
     return Finder(
         ME,
@@ -206,9 +210,10 @@ def test_strangers_are_asked_only_for_what_they_may_know_of(
 
 def test_what_turns_out_to_be_public_while_others_are_asked_is_looked_for_in_the_dht() -> None:
     async def main() -> None:
-        dht, said = Asked(Sighting(PEERS[7])), []
+        dht = Asked(Sighting(PEERS[7]))
         finder = make(Asked(Sighting(PEERS[0])), dht=dht, ask_dht=False)
-        finder._is_public = lambda _: True if said else (said.append(1) or None)  # type: ignore[assignment,func-returns-value]
+        answers = iter([None])
+        finder._is_public = lambda _: next(answers, True)
         assert await take(finder, 2) == [PEERS[0], PEERS[7]]
 
     simulated.run(main())

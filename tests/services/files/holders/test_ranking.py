@@ -34,7 +34,9 @@ def test_who_is_there_then_fast_then_proven() -> None:
 
 def test_what_is_known_to_be_slow_comes_after_what_is_not_known() -> None:
     assert expected_s(Candidate(PEERS[0], bytes_per_s=1e5)) > expected_s(Candidate(PEERS[0]))
-    assert expected_s(Candidate(PEERS[0], latency_s=1.0)) > expected_s(Candidate(PEERS[0], True, latency_s=1.0))
+    assert expected_s(Candidate(PEERS[0], latency_s=1.0)) > expected_s(
+        Candidate(PEERS[0], True, latency_s=1.0)
+    )
 
 
 def test_who_is_found_twice_waits_once_with_all_that_is_known() -> None:

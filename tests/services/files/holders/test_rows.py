@@ -12,10 +12,10 @@ from tests.services.files.pair import write_tree
 from tests.support import run
 from warren.core.errors import ProtocolViolation
 from warren.runtime.real import RealRuntime
-from warren.services.files.dag.build import build_folder
-from warren.services.files.dag.pb import NODE_CID_PREFIX, Link, encode_block, node_cid
 from warren.services.files.dag import build as dag_build
 from warren.services.files.dag import unixfs
+from warren.services.files.dag.build import build_folder
+from warren.services.files.dag.pb import NODE_CID_PREFIX, Link, encode_block, node_cid
 from warren.services.files.holders.rows import PAGE_ROWS, NotTheCopy, Rows
 from warren.services.files.importer import Importer
 

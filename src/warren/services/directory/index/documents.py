@@ -31,8 +31,8 @@ DOMAIN: Final = "_d"
 FOLDER: Final = "_k"
 CONTENT: Final = "_c"
 CONTENT_BYTES: Final = 8
-"""A content is found by the last bytes of its id; an index of whole ones, which are random, would write a page
-for every entry."""
+"""A content is found by the last bytes of its id. An index of whole ones, which are random, would write a
+page for every entry."""
 
 RANKS: Final = 16
 """Documents are numbered by rank, that is by the number of words of name and title: those that say little

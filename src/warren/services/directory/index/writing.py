@@ -31,7 +31,7 @@ _INSERT_DOCUMENT: Final = (
 _REST: Final = f"d.rest || '{CONTENT}' || lower(hex(substr(d.cid, -{CONTENT_BYTES})))"
 """What is said besides name and title, with the word for its content."""
 _INSERT_TERMS: Final = (
-    f"INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, {_REST}"
+    f"INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, {_REST}"  # noqa: S608 (fixed)
     " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
 )
 """In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last."""

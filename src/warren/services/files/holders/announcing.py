@@ -80,7 +80,7 @@ class Announcing:
         for root in sorted(told - wanted):
             await self._providing.stop(root)
             await self._state.run(partial(_forget, root=root))
-        for root in sorted(wanted - told):
+        for root in sorted(wanted):
             if root not in public_roots(self._shares()) or self._providing.is_provided(root):
                 continue
             await self._state.run(partial(_note, root=root))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROUND_S: Final = 20.0
 """For one round of asking. Fault: a source that never ends."""
 AGAIN_S, AGAIN_MAX_S = 5.0, 300.0
-"""Until the next round; then twice as long each time. A round costs every contact and super-peer a message."""
+"""Until the next round; then twice as long each time. A round costs each contact and super-peer a message."""
 SOON_S: Final = 2.0
 """Between rounds that somebody's coming brings. Fault: a peer that comes and goes."""
 FOUND_MAX: Final = 64

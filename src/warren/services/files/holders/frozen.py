@@ -37,7 +37,7 @@ class Frozen(Pending):
         """See `Pending`."""
         raise NotTheSame(join(row.folder, row.name), "is new or another")
 
-    def let_go(self, place: Place, kind: EntryKind) -> None:
+    def let_go(self, place: Place, kind: EntryKind) -> None:  # noqa: ARG002
         """See `Pending`."""
         raise NotTheSame(join(*place), "is gone")
 

@@ -68,8 +68,5 @@ class Ranked:
 
 
 def _order(one: Candidate) -> tuple[int, float, bool, PeerId]:
-    if one.connected:
-        reach = 0
-    else:
-        reach = {True: 1, None: 2, False: 3}[one.online]
+    reach = 0 if one.connected else {True: 1, None: 2, False: 3}[one.online]
     return reach, expected_s(one), not one.proven, one.peer

@@ -50,10 +50,10 @@ class Record:
             del self._waiting[next(iter(self._waiting))]
         self._news.set()
 
-    async def known(self, root: Cid) -> list[PeerId]:
+    async def known(self, root: Cid) -> list[Heard]:
         """Who has it, as far as is known; those of whom something came first. Raises StorageError."""
         await self.write()
-        return [one.peer for one in await self._database.run(partial(store.known, root=root.to_bytes()))]
+        return await self._database.run(partial(store.known, root=root.to_bytes()))
 
     def strike(self, root: Cid, peer: PeerId) -> None:
         """It has it no more."""

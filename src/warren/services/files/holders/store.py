@@ -38,7 +38,8 @@ class Heard(NamedTuple):
 def known(db: sqlite3.Connection, root: bytes) -> list[Heard]:
     """The holders of a root: proven ones first, then those heard of last."""
     rows = db.execute(
-        "SELECT peer, proven, heard_at FROM holder WHERE root = ? ORDER BY proven DESC, heard_at DESC", (root,)
+        "SELECT peer, proven, heard_at FROM holder WHERE root = ? ORDER BY proven DESC, heard_at DESC",
+        (root,),
     )
     found = []
     for peer, proven, at in rows:
