@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.services.files.pair import open_state
+from tests.services.files.swarms import swarms_of
 from warren.core.errors import WarrenError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
@@ -78,7 +79,7 @@ async def share(options: argparse.Namespace) -> None:
     home, *paths = options.rest
     state = await open_state(runtime, Path(home))
     library = await Library.open(
-        runtime, network, FilesConfig(), state, Path(home) / "index.db", is_contact=lambda _: True
+        runtime, network, FilesConfig(), state, Path(home) / "index.db", swarms_of(network, SHARER)
     )
     hash_seconds = [(await library.share(path, Audience("public"))).hash_seconds for path in paths]
     tell(address=str(network.listen_addrs[0]), hash_seconds=hash_seconds)

@@ -32,7 +32,7 @@ class Admission:
         self,
         is_contact: Callable[[PeerId], bool],
         groups_of: Callable[[PeerId], Collection[str]],
-        tickets: Tickets | None = None,
+        tickets: Tickets,
     ) -> None:
         self._is_contact = is_contact
         self._groups_of = groups_of
@@ -42,9 +42,9 @@ class Admission:
         """Whether the rule lets `peer` have what it is of."""
         audience, root = rule
         if audience.origin is not None:
-            return self.tickets is not None and self.tickets.admit(peer, root, audience.origin)
+            return self.tickets.admit(peer, root, audience.origin)
         return audience.admits(peer, is_contact=self._is_contact(peer), groups=self._groups_of(peer))
 
     def is_known(self, peer: PeerId) -> bool:
         """Whether there may be something for `peer` that is not for everyone."""
-        return self._is_contact(peer) or (self.tickets is not None and self.tickets.shown_by(peer))
+        return self._is_contact(peer) or self.tickets.shown_by(peer)

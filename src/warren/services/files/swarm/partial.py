@@ -14,7 +14,7 @@ import os
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from warren.services.files.index import Place
+from warren.services.files.index import GROWING, Place
 from warren.services.files.swarm.bits import Bits
 from warren.services.files.swarm.nodes_kept import NodesKept
 from warren.services.files.types import Audience
@@ -32,8 +32,6 @@ EQUAL_MAX: Final = 8
 """Places of one and the same chunk. Attack: a tree of a million times the same one, looked for in all."""
 PUBLIC: Final = Audience("public")
 UNKNOWN: Final = -1
-GROWING: Final = -1
-"""The `size` of a place in a file that is still written: neither its size nor its time says anything."""
 
 
 class Partial:
@@ -161,4 +159,4 @@ class Partial:
         top, name = os.path.split(self._content)
         path = self._files[self._file_of[number]]
         folder, _, last = f"{name}/{path}".rpartition("/") if path else ("", "", name)
-        return Place(0, top, folder, last, GROWING, 0, self._offsets[number], self._lengths[number])
+        return Place(GROWING, top, folder, last, 0, 0, self._offsets[number], self._lengths[number])

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from warren.services.files.swarm.admission import Admission
     from warren.services.files.swarm.bits import Bits
     from warren.services.files.swarm.partial import Partial
-    from warren.services.files.swarm.tickets import Tickets
 
 PLACES_MAX: Final = 1024
 """Fellows whose addresses are remembered until they are asked. Attack: fellows without end."""
@@ -126,11 +125,11 @@ class _Fetching:
 class Swarms:
     """Of one node; it answers from now on. shelf: set by whoever has it, before anything is shared."""
 
-    def __init__(self, network: Network, admission: Admission, tickets: Tickets, records: Records) -> None:
+    def __init__(self, network: Network, admission: Admission, records: Records) -> None:
         self._network = network
         self._entropy = network.runtime.entropy
         self.admission = admission
-        self.tickets = tickets
+        self.tickets = admission.tickets
         self._records = records
         self._fetching: dict[Cid, _Fetching] = {}
         self._fellows = Fellows(self._entropy)
