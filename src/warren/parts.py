@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
+from warren.parts_files import HolderTies, assemble_holders
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_swarm import make_swarms
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.holders.finder import Finder
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
@@ -111,6 +113,7 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    holders: Finder
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -179,7 +182,13 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    holding = assemble_holders(
+        config,
+        HolderTies(network, state, library, directory, dht, swarms, contacts, peers),
+        measuring.fetched,
+        stack,
+    )
+    fetcher = Fetcher(runtime, network, config.files, holding.fetched, holders=holding.finder)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -209,6 +218,7 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        holders=holding.finder,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -233,6 +243,7 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            *holding.background,
         ],
     )
     stack.push_async_callback(network.stop)

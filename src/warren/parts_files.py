@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from warren.config import Config
     from warren.core.cid import Cid
     from warren.core.found import Found
+    from warren.core.multiaddr import Multiaddr
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
+    from warren.protocols.kad.gathering import Provider
     from warren.runtime.seam import Database
     from warren.services.contacts.contacts import Contacts
     from warren.services.dht.dht import Dht
@@ -156,9 +158,19 @@ class InDht:
         providers = self._dht.find_providers(root, DHT_HOLDERS_MAX)
         async with aclosing(providers) as found:  # type: ignore[type-var]
             async for provider in found:
-                if provider.addresses and provider.peer != self._network.peer_id:
-                    self._network.add_addresses(provider.peer, provider.addresses)
-                yield Sighting(provider.peer)
+                if provider.peer != self._network.peer_id:
+                    addresses = await self._addresses(provider)
+                    self._network.add_addresses(provider.peer, [one.without_peer() for one in addresses])
+                    yield Sighting(provider.peer)
+
+    async def _addresses(self, provider: Provider) -> Sequence[Multiaddr]:
+        """Where it is: records keep addresses for half an hour only, and then just say who."""
+        if provider.addresses or self._network.is_connected(provider.peer):
+            return provider.addresses
+        try:
+            return (await self._dht.find_peer(provider.peer)).addresses
+        except WarrenError:
+            return ()
 
 
 class ProvidedInDht:
@@ -184,19 +196,21 @@ class ProvidedInDht:
 class Judging:
     """What is known of a peer that may hold something; and where it is, for whoever dials it."""
 
-    def __init__(self, network: Network, peers: PeerTable) -> None:
+    def __init__(self, network: Network, contacts: Contacts, peers: PeerTable) -> None:
         self._network = network
+        self._contacts = contacts
         self._peers = peers
 
     async def __call__(self, sighting: Sighting) -> Candidate:
         """Raises StorageError."""
         peer, online = sighting.peer, sighting.online
         connected = self._network.is_connected(peer)
-        known = await self._peers.get(peer)
+        contact, known = self._contacts.get(peer), await self._peers.get(peer)
+        for found in (contact, known):
+            if found is not None and found.addresses and not connected:
+                self._network.add_addresses(peer, found.addresses)
         if known is None:
             return Candidate(peer, connected, online, sighting.proven)
-        if known.addresses and not connected:
-            self._network.add_addresses(peer, known.addresses)
         if online is None and known.state == "unreachable":
             online = False
         latency, download = known.latency, known.download
@@ -210,7 +224,7 @@ class Judging:
         )
 
 
-class Ties(NamedTuple):
+class HolderTies(NamedTuple):
     """What finding holders is tied to. state: the durable database."""
 
     network: Network
@@ -235,8 +249,13 @@ class Holding(NamedTuple):
     background: list[tuple[str, Work]]
 
 
-def assemble_holders(config: Config, ties: Ties, stack: AsyncExitStack) -> Holding:
-    """Put it together; `stack` takes what ends it."""
+def assemble_holders(
+    config: Config,
+    ties: HolderTies,
+    then: Callable[[Fetched], Awaitable[None]],
+    stack: AsyncExitStack,
+) -> Holding:
+    """Put it together; `stack` takes what ends it. then: who else is told of every fetch."""
     network, directory, contacts, dht = ties.network, ties.directory, ties.contacts, ties.dht
     record, publicity = Record(ties.state, network.runtime.clock), Publicity()
     stack.push_async_callback(record.close)
@@ -250,7 +269,7 @@ def assemble_holders(config: Config, ties: Ties, stack: AsyncExitStack) -> Holdi
         network.runtime.clock,
         record,
         Sources(near, InDht(dht, network) if config.dht.mode != "off" else None),
-        Judging(network, ties.peers),
+        Judging(network, contacts, ties.peers),
         publicity.is_public,
         ask_dht=config.files.ask_dht,
     )
@@ -267,6 +286,7 @@ def assemble_holders(config: Config, ties: Ties, stack: AsyncExitStack) -> Holdi
     async def fetched(one: Fetched) -> None:
         gave = [source.peer for source in one.sources if source.bytes_fetched]
         record.note(one.cid, gave, proven=True)
+        await then(one)
 
     directory.on_found = on_found
     directory.neighbours.on_changed.append(on_neighbour)
