@@ -252,7 +252,7 @@ def _shares(session: Session, found: Rows, *, long: bool) -> list[str]:
             one["name"],
             units.size(one["bytes"]),
             f"{one['files']:,}",
-            one["audience"],
+            _whom(one["audience"]),
             _state(session, one),
             one["path"],
             one["cid"],
@@ -261,6 +261,12 @@ def _shares(session: Session, found: Rows, *, long: bool) -> list[str]:
     ]
     width = len(head) if long else len(head) - 1
     return columns([row[:width] for row in (head, *rows)], right=(0, 2, 3))
+
+
+def _whom(audience: str) -> str:
+    """For whom a share is, in a few words."""
+    kind, _, name = audience.partition(":")
+    return f"those {name} lets" if kind == "origin" else audience
 
 
 def _state(session: Session, one: dict[str, Any]) -> str:
