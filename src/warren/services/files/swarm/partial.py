@@ -119,14 +119,12 @@ class Partial:
         """It is verified and written, and others are served with it from now on. length: in bytes, where
         nobody knew it before.
         """
-        if number < len(self._file_of) and self._file_of[number] != UNKNOWN:
-            if length != UNKNOWN:
-                self._lengths[number] = length
+        if number >= len(self._file_of) or self._file_of[number] == UNKNOWN:
+            return
+        if length != UNKNOWN:
+            self._lengths[number] = length
+        if self._lengths[number] != UNKNOWN:
             self.bits.add(number)
-
-    def on_lost(self, number: int) -> None:
-        """It is not what it was, or not there any more."""
-        self.bits.discard(number)
 
     def on_moved(self, path: str) -> None:
         """All has its final name now, and lies at this absolute path."""
