@@ -182,7 +182,7 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    holding = assemble_holders(
+    holding = await assemble_holders(
         config,
         HolderTies(network, state, library, directory, dht, swarms, contacts, peers),
         measuring.fetched,

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.errors import ContentUnknown, WarrenError
 from warren.core.query import LIMIT_MAX, Query
 from warren.services.files.holders.announcing import Announcing
+from warren.services.files.holders.exchanged import Exchanged, Publicity
 from warren.services.files.holders.finder import Finder, Sighting, Sources
 from warren.services.files.holders.ranking import Candidate
 from warren.services.files.holders.record import Record
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.files.library import Library
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Fetched
     from warren.services.peers.table import PeerTable
 
@@ -47,43 +48,6 @@ SEARCH_S: Final = 10.0
 DHT_HOLDERS_MAX: Final = 20
 CONTACTS_MAX: Final = 64
 """Connected contacts asked in one round."""
-WORDS_MAX: Final = 4096
-"""Roots of which it is remembered whether they are public."""
-
-
-class PeerHolding(Protocol):
-    """See `services.files.swarm.swarms.PeerHolding`."""
-
-    @property
-    def word(self) -> object | None: ...
-    @property
-    def public(self) -> bool: ...
-    @property
-    def fellows(self) -> Sequence[PeerId]: ...
-
-
-class Exchanging(Protocol):
-    """What is needed of `services.files.swarm.swarms.Swarms`."""
-
-    async def exchange(self, peer: PeerId, root: Cid) -> PeerHolding: ...
-
-
-class Publicity:
-    """Of which roots somebody who has them said whether they are for everybody."""
-
-    def __init__(self) -> None:
-        self._said: OrderedDict[Cid, bool] = OrderedDict()
-
-    def note(self, root: Cid, *, public: bool) -> None:
-        """Somebody says so. Once public, it stays so: whoever wants it may know of it."""
-        self._said[root] = public or self._said.get(root, False)
-        self._said.move_to_end(root)
-        if len(self._said) > WORDS_MAX:
-            self._said.popitem(last=False)
-
-    def is_public(self, root: Cid) -> bool | None:
-        """Whether it is; None: nobody said."""
-        return self._said.get(root)
 
 
 class Recorded:
@@ -117,13 +81,10 @@ class AtContacts:
     They see what nobody lists: a copy that they may have by the word of its origin.
     """
 
-    def __init__(
-        self, network: Network, is_contact: Callable[[PeerId], bool], swarms: Exchanging, publicity: Publicity
-    ) -> None:
+    def __init__(self, network: Network, is_contact: Callable[[PeerId], bool], swarms: Swarms) -> None:
         self._network = network
         self._is_contact = is_contact
         self._swarms = swarms
-        self._publicity = publicity
 
     async def __call__(self, root: Cid) -> AsyncGenerator[Sighting, None]:
         contacts = [peer for peer in self._network.peers() if self._is_contact(peer)]
@@ -142,8 +103,6 @@ class AtContacts:
             holding = await self._swarms.exchange(peer, root)
         except WarrenError:
             return []
-        if holding.word is not None:
-            self._publicity.note(root, public=holding.public)
         return [Sighting(peer, online=True), *(Sighting(fellow, online=True) for fellow in holding.fellows)]
 
 
@@ -232,7 +191,7 @@ class HolderTies(NamedTuple):
     library: Library
     directory: Directory
     dht: Dht
-    swarms: Exchanging
+    swarms: Swarms
     contacts: Contacts
     peers: PeerTable
 
@@ -249,21 +208,27 @@ class Holding(NamedTuple):
     background: list[tuple[str, Work]]
 
 
-def assemble_holders(
+async def assemble_holders(
     config: Config,
     ties: HolderTies,
     then: Callable[[Fetched], Awaitable[None]],
     stack: AsyncExitStack,
 ) -> Holding:
-    """Put it together; `stack` takes what ends it. then: who else is told of every fetch."""
+    """Put it together; `stack` takes what ends it. then: who else is told of every fetch.
+
+    Raises StorageError.
+    """
     network, directory, contacts, dht = ties.network, ties.directory, ties.contacts, ties.dht
     record, publicity = Record(ties.state, network.runtime.clock), Publicity()
     stack.push_async_callback(record.close)
     near = (
         Recorded(record),
         InDirectory(directory),
-        AtContacts(network, contacts.is_contact, ties.swarms, publicity),
+        AtContacts(network, contacts.is_contact, ties.swarms),
     )
+    exchanged = Exchanged(record, publicity, ties.swarms.tickets)
+    await exchanged.load()
+    ties.swarms.on_exchanged = exchanged
     finder = Finder(
         network.peer_id,
         network.runtime.clock,

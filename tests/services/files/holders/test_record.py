@@ -17,7 +17,7 @@ from warren.runtime.simulated import World
 from warren.services.files.holders import record as module
 from warren.services.files.holders import store
 from warren.services.files.holders.record import WRITE_EVERY_S, Record
-from warren.services.files.holders.store import Heard
+from warren.services.files.holders.store import Heard, Held
 
 PEERS = [PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in range(1, 6)]
 ROOT, OTHER = Cid.raw_sha256(bytes(32)), Cid.raw_sha256(b"\1" * 32)
@@ -74,6 +74,19 @@ def test_a_damaged_row_costs_itself_alone(db: sqlite3.Connection) -> None:
     assert peers(db) == [0]
 
 
+def test_tickets_that_are_good_still(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "TICKETS_MAX", 2)
+    given = [Held(RAW, bytes([number]), bytes(number), 100 + number) for number in range(4)]
+    store.keep_tickets(db, given[:2], 50)
+    assert store.tickets(db, 50) == given[:2]
+    assert store.tickets(db, 100) == given[1:2]
+    store.keep_tickets(db, given[2:], 50)
+    assert store.tickets(db, 50) == given[2:]
+    newer = given[2]._replace(expires_at=200, sealed=b"newer")
+    store.keep_tickets(db, [newer], 103)
+    assert store.tickets(db, 0) == [newer]
+
+
 def run(main: Any) -> None:
     async def whole() -> None:
         runtime = World(1, loop=asyncio.get_running_loop()).runtime("a")  # type: ignore[arg-type]
@@ -104,6 +117,20 @@ def test_it_is_written_behind_and_read_with_what_is_not_written_yet() -> None:
         record.note(OTHER, [PEERS[3]])
         await record.close()
         assert [one.peer for one in await Record(state, runtime.clock).known(OTHER)] == [PEERS[3]]
+
+    run(main)
+
+
+def test_tickets_are_written_behind_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(runtime: Any, state: Any) -> None:
+        monkeypatch.setattr(store, "TICKETS_MAX", 2)
+        record = Record(state, runtime.clock)
+        later = int(runtime.clock.wall()) + 1000
+        given = [Held(RAW, bytes([number]), b"sealed", later + number) for number in range(3)]
+        for one in given:
+            record.note_ticket(one)
+        await record.close()
+        assert await Record(state, runtime.clock).tickets() == given[1:]
 
     run(main)
 

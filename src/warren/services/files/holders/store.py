@@ -1,8 +1,8 @@
-"""The table of who was heard of to have what.
+"""The tables of who was heard of to have what, and of tickets for it.
 
-In:  a connection inside a transaction to the durable database. Out: holders of a root. Schema:
-schema/0012_holders.sql. Refuses to grow beyond its bounds: what was heard of longest ago goes first, and what
-nothing came from goes before what something did.
+In:  a connection inside a transaction to the durable database. Out: holders of a root; tickets that are good
+still. Schema: schema/0012_holders.sql. Refuses to grow beyond its bounds: what was heard of longest ago goes
+first, and what nothing came from goes before what something did.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ ROOT_HOLDERS_MAX: Final = 32
 """Of one root. Attack: a super-peer that names holders without end."""
 HOLDERS_MAX: Final = 20_000
 """Of all roots; some 3 MB on the disk. Fault: a node that searches all day."""
+TICKETS_MAX: Final = 1024
+"""Each is checked at the start of the node, in 0.1 ms."""
 KEPT_S: Final = 90 * 86_400.0
 """Whom nobody confirmed for so long is forgotten."""
 
@@ -79,3 +81,31 @@ def keep(
             " (SELECT root, peer FROM holder ORDER BY proven, heard_at LIMIT ?)",
             (count - HOLDERS_MAX,),
         )
+
+
+class Held(NamedTuple):
+    """A ticket that this node was given. root, origin: binary ids. expires_at: Unix seconds."""
+
+    root: bytes
+    origin: bytes
+    sealed: bytes
+    expires_at: int
+
+
+def keep_tickets(db: sqlite3.Connection, tickets: Iterable[Held], now: float) -> None:
+    """Keep these, each in place of an older one of the same origin for the same root."""
+    db.executemany("INSERT OR REPLACE INTO ticket VALUES (?, ?, ?, ?)", tickets)
+    db.execute("DELETE FROM ticket WHERE expires_at <= ?", (now,))
+    db.execute(
+        "DELETE FROM ticket WHERE (root, origin) IN"
+        " (SELECT root, origin FROM ticket ORDER BY expires_at DESC LIMIT -1 OFFSET ?)",
+        (TICKETS_MAX,),
+    )
+
+
+def tickets(db: sqlite3.Connection, now: float) -> list[Held]:
+    """Those that are good still; the one that is so the longest comes last."""
+    rows = db.execute(
+        "SELECT root, origin, sealed, expires_at FROM ticket WHERE expires_at > ? ORDER BY expires_at", (now,)
+    )
+    return [Held(*row) for row in rows]

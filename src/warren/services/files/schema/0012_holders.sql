@@ -17,3 +17,12 @@ ALTER TABLE shares ADD COLUMN replica INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE announced (
     root BLOB PRIMARY KEY           -- content id
 ) WITHOUT ROWID;
+
+-- What origins signed: that this node may have a root. Others that hold it ask for that.
+CREATE TABLE ticket (
+    root       BLOB NOT NULL,       -- content id
+    origin     BLOB NOT NULL,       -- peer id
+    sealed     BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,    -- Unix seconds
+    PRIMARY KEY (root, origin)
+) WITHOUT ROWID;
