@@ -188,7 +188,9 @@ async def assemble(
         measuring.fetched,
         stack,
     )
-    fetcher = Fetcher(runtime, network, config.files, holding.fetched, holders=holding.finder)
+    fetcher = Fetcher(
+        runtime, network, config.files, holding.fetched, swarms=swarms, holders=holding.finder
+    )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()
     status_sources = Sources(

@@ -20,8 +20,8 @@ from warren.core.errors import (
     SourceChanged,
     SourceVanished,
 )
-from warren.services.files.chunks import ChunkPuller
 from warren.services.files.nodes import NodePuller
+from warren.services.files.swarm.source import Source
 from warren.services.files.types import Audience, Skipped
 
 if TYPE_CHECKING:
@@ -389,7 +389,7 @@ def test_a_cancel_counts_also_while_a_failed_attempt_is_ending(
             await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.05))])
 
     monkeypatch.setattr(NodePuller, "run", fail)
-    monkeypatch.setattr(ChunkPuller, "run", end_slowly)
+    monkeypatch.setattr(Source, "run", end_slowly)
     source = tmp_path / "file"
     source.write_bytes(b"content")
 

@@ -11,8 +11,8 @@ from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
 from warren.runtime.real.disk import RealDisk, RealFile
 from warren.runtime.seam import Stat
 from warren.services.files.links import LEADS_OUT
-from warren.services.files.picker import Piece
 from warren.services.files.staging import KEPT_MAX, Arrived, Staging, make_places, name_error
+from warren.services.files.swarm.pieces import Piece
 from warren.services.files.types import Skipped
 from warren.services.files.walk import LEAF_UNKNOWN, Leaf, MakeSymlink, TargetFile
 

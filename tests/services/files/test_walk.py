@@ -94,6 +94,7 @@ def test_the_walk_of_a_tree_is_the_tree(tree: dict[str, Any]) -> None:
     digests = chunks()
     made: dict[str, Any] = {}
     parts: dict[str, dict[int, bytes]] = {}
+    numbered = 0
     for step in steps:
         match step:
             case MakeFolder(path):
@@ -101,7 +102,9 @@ def test_the_walk_of_a_tree_is_the_tree(tree: dict[str, Any]) -> None:
                 made[path] = None
             case MakeSymlink(path, _, target):
                 made[path] = target
-            case MakeFile(file, leaves):
+            case MakeFile(file, leaves, first):
+                assert first == numbered
+                numbered += len(leaves)
                 for digest, offset, length in leaves:
                     assert len(digests[digest]) == length
                     parts.setdefault(file.path, {})[offset] = digests[digest]
@@ -114,6 +117,7 @@ def test_the_walk_of_a_tree_is_the_tree(tree: dict[str, Any]) -> None:
     sizes = [leaf.length for step in steps if isinstance(step, MakeFile) for leaf in step.leaves]
     assert walk.content_bytes == walk.total_bytes == sum(sizes)
     assert walk.files == len(parts)
+    assert walk.leaves == numbered
 
 
 def test_a_large_file_with_levels() -> None:
@@ -128,6 +132,7 @@ def test_a_large_file_with_levels() -> None:
     )
     assert walk.total_bytes == 1025 * CHUNK_BYTES
     assert [len(step.leaves) for step in steps] == [1024, 1]
+    assert [step.first for step in steps] == [0, 1024]
     assert steps[0].file is steps[1].file
     assert steps[1].leaves == [Leaf(digest, 1024 * CHUNK_BYTES, CHUNK_BYTES)]
 
@@ -138,7 +143,7 @@ def test_a_lone_chunk_needs_no_nodes() -> None:
     (step,) = walk.take_steps()
     assert walk.done
     assert isinstance(step, MakeFile)
-    assert step == MakeFile(step.file, [Leaf(digest, 0, module.LEAF_UNKNOWN)])
+    assert step == MakeFile(step.file, [Leaf(digest, 0, module.LEAF_UNKNOWN)], 0)
     empty = Walk(RAW_CID_PREFIX + EMPTY_DIGEST, POSIX)
     (step,) = empty.take_steps()
     assert isinstance(step, MakeFile)

@@ -84,6 +84,7 @@ class Library:
         self._sharing = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
+        self._letting_go: set[asyncio.Task[None]] = set()
         self._network: Network | None = None
 
     @classmethod
@@ -144,6 +145,8 @@ class Library:
         if network is not None:
             network.remove_handler(PROTOCOL_ID)
         await self._upkeep.close()
+        for task in list(self._letting_go):
+            await _stop(task)
         await _stop(self._restoring)
         await _stop(self._sweeping)  # looked up only now: a restoring that ends begins a sweep
         await self._database.close()
@@ -529,6 +532,18 @@ class Library:
         share = self._wanted.get(path)
         if share is not None:
             self._emit(ShareChanged(self._upkeep.described(share)))
+
+    def let_go(self, path: Path) -> None:
+        """See `Holder`."""
+        task = asyncio.create_task(self._let_go(path))
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
+
+    async def _let_go(self, path: Path) -> None:
+        try:
+            await self.unshare(os.fspath(path))
+        except WarrenError as error:
+            logger.warning("%r is removed, and stays in the list of shares for now: %s", path.name, error)
 
     def show_progress(self, share: Share, progress: Progress) -> None:
         """See `Holder`."""

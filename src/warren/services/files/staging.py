@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from warren.runtime.seam import Disk, Kind, WriteFile
-    from warren.services.files.picker import Piece
+    from warren.services.files.swarm.pieces import Piece
     from warren.services.files.walk import Leaf, MakeSymlink, TargetFile
 
 FILE_MODE: Final = 0o666
@@ -109,6 +109,11 @@ class Staging:
             raise StorageError(
                 f"{self._partial} is no folder of yours", hint="remove it, or choose another folder with -o"
             )
+
+    @property
+    def hidden(self) -> str:
+        """The hidden folder."""
+        return self._partial
 
     def check_room(self, content_bytes: int) -> None:
         """Raises `DiskFull` when so much content will not fit beside what is already here."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
+    from warren.core.cid import Cid
     from warren.services.files.swarm.steering import Steering
     from warren.services.files.types import Fetched, Progress, SourceState
 
@@ -66,6 +67,16 @@ class Transfer:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.append(waiter)
                 await waiter
+
+    @property
+    def root(self) -> Cid | None:
+        """The content id of what is fetched, once it is known."""
+        return self._steering.root
+
+    @property
+    def name(self) -> str:
+        """What it is called; "" before that is known."""
+        return self._steering.name
 
     def sources(self) -> tuple[SourceState, ...]:
         """Who is asked for it, and how each does; those that were dropped too."""

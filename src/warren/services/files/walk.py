@@ -83,10 +83,15 @@ class MakeFolder(NamedTuple):
 
 
 class MakeFile(NamedTuple):
-    """Fill a file with these chunks, all of it or a part. An empty file has none."""
+    """Fill a file with these chunks, all of it or a part. An empty file has none.
+
+    first: the number of the first one; those behind it have the next numbers. Leaves are numbered from 0 on,
+    in the order of the steps, which the graph alone decides: so all who fetch a root mean the same by them.
+    """
 
     file: TargetFile
     leaves: Sequence[Leaf]
+    first: int
 
 
 class MakeSymlink(NamedTuple):
@@ -147,8 +152,8 @@ class Walk:
     """See the module's header. Feed it with `receive` until `done`.
 
     root: binary content id. size: the bytes of the content, where the root is a lone chunk and they are
-    known. files, content_bytes: what was met so far. renamed, renamed_count: what got another name; the list
-    is cut at `SKIPPED_SHOWN_MAX`.
+    known. files, leaves, content_bytes: what was met so far. renamed, renamed_count: what got another name;
+    the list is cut at `SKIPPED_SHOWN_MAX`.
     """
 
     def __init__(self, root: bytes, rules: NameRules, *, size: int = LEAF_UNKNOWN) -> None:
@@ -158,7 +163,7 @@ class Walk:
         self._node_bytes = 0
         self._graph_bytes = 0
         self._steps: list[Step] = []
-        self.files = 0
+        self.files = self.leaves = 0
         self.content_bytes = 0
         self.renamed: list[Renamed] = []
         self.renamed_count = 0
@@ -279,7 +284,7 @@ class Walk:
         elif size == 0:
             raise ProtocolViolation("a file of no bytes that is not empty")
         self.content_bytes += max(0, size)
-        self._steps.append(MakeFile(TargetFile(path, source, size), leaves))
+        self._add_leaves(TargetFile(path, source, size), leaves)
 
     def _add_part(self, file: TargetFile, offset: int, children: list[tuple[Link, int]], level: int) -> None:
         leaves: list[Leaf] = []
@@ -295,7 +300,11 @@ class Walk:
             offset += size
         self._pending += reversed(pending)
         if leaves:
-            self._steps.append(MakeFile(file, leaves))
+            self._add_leaves(file, leaves)
+
+    def _add_leaves(self, file: TargetFile, leaves: list[Leaf]) -> None:
+        self._steps.append(MakeFile(file, leaves, self.leaves))
+        self.leaves += len(leaves)
 
     def _check_total(self, expected: _Expected, node: Node, length: int) -> None:
         total = length

@@ -28,7 +28,7 @@ def test_neither_contacts_nor_super_peers_nor_the_dht_hear_of_it() -> None:
             await place.share(1, "map of ours.txt", "contacts")
             await place.share(1, "map of theirs.txt", f"origin:{ORIGIN}")
             await place.registered(1, 0)
-            await until(lambda: place.directory(2).registrar.registered())
+            await until(place.directory(2).registrar.registered)
             await asyncio.sleep(2 * SETTLE_S)
             assert await names(place[1], "map") == ["map of ours.txt", "map of theirs.txt"]
             assert await names(place[2], "map") == ["map of ours.txt"]

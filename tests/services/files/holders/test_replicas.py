@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.services.files.catalog import Catalog
-from tests.services.files.pair import FETCHER, pair, write_tree
+from tests.services.files.pair import FETCHER, SHARER, pair, write_tree
+from tests.services.files.swarms import swarms_of
 from tests.support import run
+from warren import testing as simulated
 from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, RemoteError, StorageError
 from warren.core.keys import PrivateKey
+from warren.network.network import Network
+from warren.runtime.migrations import numbered_scripts
+from warren.runtime.simulated import World
 from warren.services.files import hashing, index, keeper
+from warren.services.files.config import FilesConfig
 from warren.services.files.holders.replicas import Replicas, is_whole
 from warren.services.files.importer import Importer
+from warren.services.files.library import Library
 from warren.services.files.types import Audience, Fetched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     from tests.services.files.pair import Pair
+    from warren.runtime.simulated.disk import SimulatedDisk
     from warren.services.files.index import EntryRow
     from warren.services.files.types import Share
 
@@ -310,16 +319,48 @@ def test_a_second_copy_gets_a_name_of_its_own(tmp_path: Path) -> None:
     run(main())
 
 
-def test_it_comes_back_with_its_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "CHECK_S", 0.05)
-    top = write_tree(tmp_path / "docs", TREE)
+@asynccontextmanager
+async def simulated_replica() -> AsyncIterator[tuple[SimulatedDisk, Library]]:
+    """A library on a simulated host, with a replica on a drive, looked at once."""
+    runtime = World(1, loop=asyncio.get_running_loop()).runtime("a")  # type: ignore[arg-type]
+    disk = runtime.disk
+    disk.make_dirs("/mnt/usb")
+    disk.mount("/mnt/usb")
+    disk.write_whole("/mnt/usb/a.txt", b"hello")
+    state = await runtime.open_database(":memory:", numbered_scripts("warren.services.files"))
+    network = Network(runtime, SHARER)
+    swarms = swarms_of(network, SHARER)
+    library = await Library.open(runtime, network, FilesConfig(), state, ":memory:", swarms)
+    root = Cid.raw_sha256(hashlib.sha256(b"hello").digest())
+    fetch = Fetched(Path("/mnt/usb/a.txt"), root, (), 1, 5, 1.0)
+    assert await Replicas(runtime, library).keep(fetch, Verified(root, {}))
+    await asyncio.sleep(2 * keeper.CHECK_S)
+    yield disk, library
+    await library.close()
+    await state.close()
+    await network.stop()
+
+
+def test_one_that_the_user_removes_is_none_any_more() -> None:
+    async def main() -> None:
+        async with simulated_replica() as (disk, library):
+            disk.remove("/mnt/usb/a.txt")
+            await asyncio.sleep(2 * keeper.CHECK_S)
+            assert library.shares() == []
+
+    simulated.run(main())
+
+
+def test_one_that_goes_with_its_drive_comes_back_with_it() -> None:
+    """The folder above it is there, on another file system."""
 
     async def main() -> None:
-        async with replica(tmp_path, top) as (_, catalog, _):
-            await catalog.until(lambda sizes: "docs/a.txt" in sizes)
-            top.rename(tmp_path / "away")
-            await catalog.until(lambda sizes: not sizes)
-            (tmp_path / "away").rename(top)
-            await catalog.until(lambda sizes: "docs/a.txt" in sizes)
+        async with simulated_replica() as (disk, library):
+            disk.unmount("/mnt/usb")
+            await asyncio.sleep(2 * keeper.CHECK_S)
+            assert [share.state for share in library.shares()] == ["missing"]
+            disk.mount("/mnt/usb")
+            await asyncio.sleep(2 * keeper.CHECK_S)
+            assert [share.state for share in library.shares()] == ["watched"]
 
-    run(main())
+    simulated.run(main())

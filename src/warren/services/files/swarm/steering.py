@@ -13,18 +13,26 @@ from warren.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from warren.core.cid import Cid
     from warren.services.files.types import SourceState
 
 
 class Steering:
     """One per fetch. `cap_bytes_per_s` 0: no cap."""
 
-    __slots__ = ("_look", "cap_bytes_per_s")
+    __slots__ = ("_look", "cap_bytes_per_s", "name", "root")
 
     def __init__(self, cap_bytes_per_s: int = 0) -> None:
         self._look: Callable[[], tuple[SourceState, ...]] = tuple
+        self.root: Cid | None = None
+        """What is fetched, once that is known; and what it is called."""
+        self.name = ""
         self.cap_bytes_per_s = 0
         self.set_cap(cap_bytes_per_s)
+
+    def found(self, root: Cid, name: str) -> None:
+        """It is known now what is fetched."""
+        self.root, self.name = root, name
 
     def show(self, look: Callable[[], tuple[SourceState, ...]]) -> None:
         """From now on `look` says what the sources are."""
