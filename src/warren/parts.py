@@ -189,7 +189,13 @@ async def assemble(
         stack,
     )
     fetcher = Fetcher(
-        runtime, network, config.files, holding.fetched, swarms=swarms, holders=holding.finder
+        runtime,
+        network,
+        config.files,
+        holding.fetched,
+        swarms=swarms,
+        holders=holding.finder,
+        replicas=holding.replicas,
     )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()

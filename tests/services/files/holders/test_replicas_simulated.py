@@ -13,6 +13,7 @@ from warren.core.errors import WarrenError
 from warren.protocols.kad.config import KadConfig
 from warren.services.files.config import FilesConfig
 from warren.services.files.holders.announcing import SETTLE_S
+from warren.services.files.waiting import settle
 from warren.testing import run
 from warren.testing.nodes import QUIET
 
@@ -58,6 +59,7 @@ async def get(place: Town, number: int, root: Cid, peers: Sequence[int] = (), **
     async with fetcher.get(root, "/downloads", peers=known, name="maps", **options) as transfer:  # type: ignore[arg-type]
         await transfer.result()
         assert transfer.outcome is not None
+        await settle(fetcher._keeping.copy())
         return transfer.outcome
 
 
