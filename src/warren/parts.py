@@ -19,6 +19,7 @@ from warren.parts_files import HolderTies, assemble_holders
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_swarm import make_swarms
+from warren.parts_transfers import assemble_transfers
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.holders.finder import Finder
     from warren.services.files.swarm.swarms import Swarms
+    from warren.services.files.queue.transfers import Transfers
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -114,6 +116,7 @@ class Parts:
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
     holders: Finder
+    transfers: Transfers
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -198,6 +201,9 @@ async def assemble(
         replicas=holding.replicas,
     )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    transfers = await assemble_transfers(
+        config.files, state, network, contacts, peers, fetcher, lambda _: None
+    )
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -227,6 +233,7 @@ async def assemble(
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
         holders=holding.finder,
+        transfers=transfers,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -252,10 +259,12 @@ async def assemble(
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
             *holding.background,
+            ("running transfers", transfers.run),
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
+    stack.push_async_callback(transfers.close)
     stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

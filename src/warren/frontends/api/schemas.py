@@ -226,19 +226,6 @@ class FileList(BaseModel):
     items: list[File]
 
 
-class TransferRequest(_Request):
-    """Something to fetch."""
-
-    ref: str = Field(max_length=8192, description="PEER/PATH; with from_peer a path there, or a content id")
-    output: str | None = Field(
-        default=None, max_length=4096, description="Folder; the download folder if null"
-    )
-    from_peer: str | None = Field(default=None, max_length=2048)
-    name: str | None = Field(
-        default=None, max_length=4096, description="What to call it; as it is called there if null"
-    )
-
-
 class Renamed(BaseModel):
     """An entry that got another name here than it has at its source."""
 

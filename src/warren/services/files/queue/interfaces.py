@@ -29,6 +29,7 @@ class Fetching(Protocol):
         select: Callable[[str], bool] | None = None,
         only: bool = False,
         cap_bytes_per_s: int = 0,
+        keep: bool = True,
     ) -> Transfer: ...
 
 
