@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
     from warren.services.files.holders.finder import Finder
-    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.queue.transfers import Transfers
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches

@@ -11,8 +11,8 @@ import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from tests.frontends.support import hold_until_progress_is_shown, warren
-from warren.services.files.types import Audience, Share
 from warren.core.errors import SourceVanished
+from warren.services.files.types import Audience, Share
 from warren.services.presence.model import Tally
 
 if TYPE_CHECKING:

@@ -114,7 +114,7 @@ class Fetcher:
                 found += listing.to_user(page, path)
         return found
 
-    def get(
+    def get(  # noqa: PLR0913  what a user may say of one fetch
         self,
         ref: Cid | str,
         folder: StrPath,
