@@ -81,7 +81,7 @@ class ShareCircles:
         if parsed.kind == "peers":
             return list(parsed.peers)
         if parsed.kind == "origin":
-            return []  # whom the origin lets is known by tickets alone; nobody is told of it
+            return []  # those whom another one gave tickets; it tells them itself
         if parsed.kind == "group":
             with contextlib.suppress(NotFound):  # of a group that is gone nobody is a member
                 return list(self._groups.get(parsed.group).members)

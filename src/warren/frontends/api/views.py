@@ -145,7 +145,7 @@ def _skipped(entries: Iterable[Skipped]) -> list[Document]:
 
 def _audience(node: Node, audience: Audience) -> str:
     """As people would write it: with petnames where there are some."""
-    if audience.kind not in {"peers", "origin"}:
+    if not audience.peers:
         return str(audience)
     contacts = ((node.contacts.get(peer), peer) for peer in audience.peers)
     names = ",".join(contact.petname if contact else str(peer) for contact, peer in contacts)
