@@ -530,6 +530,7 @@ class Node:
             select=want.selection.wants if want.selection else None,
             only=want.only,
             cap_bytes_per_s=want.cap_bytes_per_s,
+            keep=want.keep,
         )
 
     # --- searching ----------------------------------------------------------------------------------------

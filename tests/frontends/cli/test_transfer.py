@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.frontends.fake_node import ANNA, BEN, CID
 from tests.frontends.support import HANGS_S, warren
 from warren.core.errors import ConnectionFailed, ContentUnknown, DiskFull
 from warren.frontends.cli.client import Client
-from warren.services.files.queue.interfaces import UploadState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,14 +120,14 @@ def test_detached_it_returns_at_once(run: Any, api: RunningApi) -> None:
 
 
 def test_list_shows_both_directions(held: Any, api: RunningApi) -> None:
-    up = UploadState(BEN, CID, "Films", 3_000_000, 2e6, "active")
-    late = UploadState(ANNA, CID, "Films", 0, 0.0, "waiting")
+    up = SimpleNamespace(peer=BEN, name="sea.mkv", bytes_sent=3_000_000, bytes_per_s=2e6, state="sending")
+    late = SimpleNamespace(peer=ANNA, name="sea.mkv", bytes_sent=0, bytes_per_s=0.0, state="waiting")
     api.node.transfers.uploads = lambda: (up, late)
     rows = [line.split("  ") for line in held("transfer", "list").out.splitlines()]
     rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert rows[0] == ["#", "WHAT", "STATE", "DONE", "SIZE", "SPEED", "LEFT", "FROM"]
     assert rows[1] == ["1", "a", "fetching", "10 %", "10 B", "5 B/s", "1.8 s", NAMED]
-    assert rows[3][:5] == ["-", "Films", "giving", "-", "3.0 MB"]
+    assert rows[3][:5] == ["-", "sea.mkv", "sending", "-", "3.0 MB"]
     assert rows[3][-1] == f"to {BEN}"
     assert rows[4][2] == "waits for its turn"
     document = held("transfer", "list", "--json").json

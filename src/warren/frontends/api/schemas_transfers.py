@@ -149,11 +149,10 @@ class Upload(BaseModel):
 
     peer_id: str
     called: str
-    cid: str
-    name: str
+    name: str = Field(description="Of the file that it was sent last")
     bytes_sent: int
     bytes_per_s: int
-    state: str
+    state: Literal["sending", "waiting", "idle"]
 
 
 class TransferList(BaseModel):

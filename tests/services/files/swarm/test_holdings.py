@@ -95,13 +95,14 @@ def test_those_who_were_not_asked_make_room_for_others() -> None:
     assert (every.of(A) is None, every.of(B) is None, every.of(PEERS[2]) is None) == (False, False, True)
 
 
-def test_those_who_were_asked_stay() -> None:
+def test_those_who_were_asked_stay_for_all_but_those_who_are() -> None:
     every = Holdings()
     for peer in PEERS[:PEERS_MAX]:
         every.note(peer, asked=True)
     assert every.note(PEERS[PEERS_MAX], asked=False) is None
-    assert every.note(PEERS[PEERS_MAX], asked=True) is None
     assert every.note(A, asked=False) is not None
+    assert every.note(PEERS[PEERS_MAX], asked=True) is not None
+    assert (every.of(A) is None, every.of(B) is None) == (False, True)
 
 
 def test_maps_over_the_room_for_them_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +111,6 @@ def test_maps_over_the_room_for_them_are_dropped(monkeypatch: pytest.MonkeyPatch
     first, second = noted(every), noted(every, B)
     every.take(first, told(7, LEAVES_MAX - 1))
     assert every.take(second, told(7, 1)).gained == [1]
-    assert every.take(second, told(7, 1, LEAVES_MAX - 1, since=1)).lost == [1, LEAVES_MAX - 1]
+    assert every.take(second, told(7, 1, LEAVES_MAX - 1, since=1)) == ((), [1])
     assert (second.version, second.bits.count) == (UNKNOWN, 0)
     assert list(first.bits) == [LEAVES_MAX - 1]

@@ -249,9 +249,8 @@ class _Fetch:
     def _pause(self) -> None:
         """Somebody pressed Ctrl-C: say what became of it, and how to go on."""
         if not self._added:
-            self._session.note(
-                f"what is in the queue already is paused; see: {self._session.command('transfer list')}"
-            )
+            how = self._session.command("transfer list")
+            self._session.note(f"what is in the queue already is paused; see: {how}")
         for number in self._added:
             with contextlib.suppress(WarrenError):  # it is done, or gone, or the node is
                 one = self._session.client.post("transfers", str(number), "pause")

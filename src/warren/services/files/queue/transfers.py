@@ -137,7 +137,7 @@ class Transfers:
     def __contains__(self, number: object) -> bool:
         return number in self._items
 
-    def uploads(self) -> tuple[UploadState, ...]:
+    def uploads(self) -> Sequence[UploadState]:
         """What goes out."""
         return self._uploads.states() if self._uploads is not None else ()
 
@@ -341,6 +341,7 @@ class Transfers:
                 select=want.selection.wants if want.selection else None,
                 only=want.only,
                 cap_bytes_per_s=want.cap_bytes_per_s,
+                keep=want.keep,
             )
             item.begin(transfer)
             async with transfer:
