@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
+from warren.parts_files import HolderTies, assemble_holders
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_sending import SendingTies, assemble_sending
 from warren.parts_swarm import make_swarms
+from warren.parts_transfers import assemble_transfers
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.holders.finder import Finder
+    from warren.services.files.queue.transfers import Transfers
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
@@ -114,6 +118,8 @@ class Parts:
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
     sends: Sends
+    holders: Finder
+    transfers: Transfers
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -182,10 +188,33 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
+    holding = await assemble_holders(
+        config,
+        HolderTies(network, state, library, directory, dht, swarms, contacts, peers),
+        measuring.fetched,
+        stack,
+    )
+    fetcher = Fetcher(
+        runtime,
+        network,
+        config.files,
+        holding.fetched,
+        swarms=swarms,
+        holders=holding.finder,
+        replicas=holding.replicas,
+    )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     sends = assemble_sending(
         SendingTies(network, discovery, library, fetcher, swarms.tickets, whereabouts.reachable), config.name
+    )
+    transfers = await assemble_transfers(
+        config.files,
+        state,
+        network,
+        contacts,
+        peers,
+        fetcher,
+        lambda limits: fetcher.set_cap(limits.down_bytes_per_s),
     )
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -216,6 +245,8 @@ async def assemble(
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
         sends=sends,
+        holders=holding.finder,
+        transfers=transfers,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -240,9 +271,11 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            *holding.background,
+            ("running transfers", transfers.run),
         ],
     )
-    for end in (network.stop, fetcher.close, directory.close, sends.close):
+    for end in (network.stop, fetcher.close, transfers.close, directory.close, sends.close):
         stack.push_async_callback(end)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

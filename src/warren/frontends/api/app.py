@@ -40,6 +40,7 @@ from warren.frontends.api.routes import (
     searches,
     sending,
     status,
+    transfers,
 )
 from warren.frontends.api.schemas import Problem
 
@@ -72,8 +73,22 @@ def create(
     app.state.node = warren_node
     app.state.stop = stop
     app.state.status_url = status_url
-    parts = (node, peers, people, groups, files, sending, resources, search, searches, discovery, dht, status)
-    for part in parts:
+    sections = (
+        node,
+        peers,
+        people,
+        groups,
+        files,
+        transfers,
+        sending,
+        resources,
+        search,
+        searches,
+        discovery,
+        dht,
+        status,
+    )
+    for part in sections:
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)

@@ -117,15 +117,12 @@ class Item:
         place, one = self.place, self.one
         if (place.state, place.cause) == (one.state, one.cause):
             return False
-        if place.cause == "hours" and place.window is not None:
-            words = {"error": "", "reason": f"its hours begin at {place.window.opens}", "hint": ""}
-        elif place.state in {"waiting", "failed"} or place.cause == "disk":
-            words = {}
-        else:
-            words = {"error": "", "reason": "", "hint": ""}
-        is_ended = place.state in {"failed", "done"}
-        ended_at = self._clock.wall() if is_ended else None
-        self.one = replace(one, state=place.state, cause=place.cause, ended_at=ended_at, **words)
+        if place.state not in {"waiting", "failed"} and place.cause != "disk":
+            hours = place.window if place.cause == "hours" else None
+            reason = f"its hours begin at {hours.opens}" if hours is not None else ""
+            one = replace(one, error="", reason=reason, hint="")
+        ended_at = self._clock.wall() if place.state in {"failed", "done"} else None
+        self.one = replace(one, state=place.state, cause=place.cause, ended_at=ended_at)
         self.tell()
         self.ring()
         return True
