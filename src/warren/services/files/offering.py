@@ -111,10 +111,11 @@ class Offering:
 
     def visible(self, peer: PeerId) -> set[int]:
         """The numbers of the shares that a peer may have now."""
+        admits = self._admission.of(peer)
         return {
             number
             for number, share in self._shares.items()
-            if self._admission.admits(Rule(share.audience, share.cid), peer) and not self._is_missing(share)
+            if admits(Rule(share.audience, share.cid)) and not self._is_missing(share)
         }
 
     def listed(self, peer: PeerId) -> set[int]:
