@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.frontends.fake_peers import FakeLists, FakePeers
+from tests.frontends.fake_sending import Sends
 from tests.frontends.fake_transfers import FakeFetching, FakeQueue
 from warren.config import Config
 from warren.core.cid import Cid
@@ -345,7 +346,7 @@ class FakeResources:
 
 
 @dataclass
-class FakeNode:
+class FakeNode(Sends):
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
 
     config: Config = field(default_factory=lambda: Config(name="me"))

@@ -98,6 +98,8 @@ def test_share_list_and_unshare(api: RunningApi, tmp_path: Path) -> None:
     assert api.json("GET", "/v1/shares")[1]["items"][0]["name"] == "Photos"
     assert api.json("DELETE", f"/v1/shares/{str(folder).replace('/', '%2F')}")[0] == 200
     assert api.json("GET", "/v1/shares")[1] == {"items": []}
+    *_, replica = lines(api, "POST", "/v1/shares", {"path": str(folder), "audience": "origin:anna"})
+    assert replica["audience"] == "origin:anna"
 
 
 def test_a_long_listing_comes_whole(api: RunningApi) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from tests.frontends.support import hold_until_progress_is_shown, warren
 from warren.core.errors import SourceVanished
+from warren.services.files.types import Audience, Share
 from warren.services.presence.model import Tally
 
 if TYPE_CHECKING:
@@ -124,6 +126,18 @@ def test_ping(run: Any) -> None:
         json.loads(line) for line in run("ping", "anna", "-c", "2", "-i", "0", "--json").out.splitlines()
     ]
     assert [one["event"] for one in documents] == ["progress", "progress", "result"]
+
+
+def test_ls_tells_copies_from_shares_of_ones_own(run: Any, api: RunningApi, tmp_path: Path) -> None:
+    kept = api.node.kept
+    copy = Share("map", tmp_path / "my map", CID, Audience("origin", (ANNA,)), "file", 1, 10, replica=True)
+    kept += [copy, replace(copy, name="changed", audience=Audience("public"), state="changed")]
+    _, first, second = run("ls").out.splitlines()
+    assert "those anna lets" in first
+    assert "a copy, up to date" in first
+    assert "a copy that changed, for nobody now; to share it: warren share" in second
+    assert f"'{tmp_path / 'my map'}'" in second
+    assert [one["replica"] for one in run("ls", "--json").json["items"]] == [True, True]
 
 
 def test_speedtest(run: Any) -> None:

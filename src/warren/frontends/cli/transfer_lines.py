@@ -130,7 +130,7 @@ def _upload_row(one: Document) -> tuple[str, ...]:
     return (
         "-",
         one["name"],
-        UPLOAD_STATES[one["state"]],
+        {"sending": "sending", "waiting": "waits for its turn"}.get(one["state"], "sent"),
         "-",
         units.size(one["bytes_sent"]),
         speed(one) or "-",

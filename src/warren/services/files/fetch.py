@@ -87,7 +87,8 @@ class Fetch:
         self._steering = steering
         self._staging = Staging(runtime.disk, folder, str(wanted.cid), around.places, sync=around.config.sync)
         self._ledger = Ledger(wanted, runtime.clock, report)
-        self._partial: Partial | None = None
+        self.partial: Partial | None = None
+        """What others are served of it meanwhile."""
         self.root = wanted.cid
         self.swarm: Swarm | None = None
 
@@ -117,9 +118,9 @@ class Fetch:
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
         path = Path(await run_out(runtime, staging.finish, name))
-        if self._partial is not None:
-            self._partial.on_moved(str(path))
-            self._partial.complete = wanted.select is None
+        if self.partial is not None:
+            self.partial.on_moved(str(path))
+            self.partial.complete = wanted.select is None
             self._ledger.moved.set()
         renamed = walk.renamed
         if reason:
@@ -143,8 +144,8 @@ class Fetch:
 
     def close(self) -> None:
         """Serve others nothing of it any more: it is over, or they are served the copy."""
-        if self._partial is not None and self._around.swarms is not None:
-            self._around.swarms.end(self._partial)
+        if self.partial is not None and self._around.swarms is not None:
+            self._around.swarms.end(self.partial)
 
     def _begin_walk(self) -> Walk:
         wanted = self._wanted
@@ -173,24 +174,24 @@ class Fetch:
         """Fill the staging folder; returns the symlinks that are still to be made."""
         runtime, staging, ledger, around = self._runtime, self._staging, self._ledger, self._around
         if around.swarms is not None:
-            self._partial = Partial(self._wanted.cid, runtime.disk, staging.hidden, resumed=staging.resumed)
-            around.swarms.begin(self._partial)
+            self.partial = Partial(self._wanted.cid, runtime.disk, staging.hidden, resumed=staging.resumed)
+            around.swarms.begin(self.partial)
         seed = int.from_bytes(runtime.entropy.bytes(4))
         picker = Picker(sequential=self._wanted.sequential, seed=seed)
-        nodes = NodePuller(runtime, staging, walk, picker, ledger, self._partial)
-        keeper = ChunkKeeper(runtime, staging, picker, ledger, self._partial)
+        nodes = NodePuller(runtime, staging, walk, picker, ledger, self.partial)
+        keeper = ChunkKeeper(runtime, staging, picker, ledger, self.partial)
         self.swarm = Swarm(
             around.network,
             around.config,
-            Work(ledger, picker, nodes, keeper, self._partial),
+            Work(ledger, picker, nodes, keeper, self.partial),
             exchange=around.swarms,
             holders=around.holders,
             caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),
             only=self._only,
         )
         self._steering.show(self.swarm.sources)
-        if self._partial is not None:
-            self._steering.growing = Growing(runtime, self._partial, ledger, picker)
+        if self.partial is not None:
+            self._steering.growing = Growing(runtime, self.partial, ledger, picker)
         await self.swarm.run(self._peers)
         if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.

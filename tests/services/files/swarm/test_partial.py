@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from warren.core.cid import Cid
 from warren.core.keys import PrivateKey
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Cid.raw_sha256(bytes(32))
 ONE, TWO = (Audience("origin", (PrivateKey.from_seed(bytes([n]) * 32).peer_id,)) for n in (1, 2))
+NO_DISK: Any = None
+"""Nothing is read or written."""
 FOLDER = "/down/.warren-x.partial"
 
 
@@ -74,6 +78,17 @@ def test_it_is_for_those_for_whom_all_of_it_is(
     for word in words:
         one.use(word)
     assert one.audience == audience
+
+
+@given(st.lists(st.sampled_from([PUBLIC, ONE, TWO, None]), min_size=1, max_size=6), st.booleans())
+def test_no_word_widens_it(words: list[Audience | None], resumed: object) -> None:
+    admitted = {PUBLIC: {"all", "one", "two"}, ONE: {"one"}, TWO: {"two"}, None: set[str]()}
+    one = Partial(ROOT, NO_DISK, FOLDER, resumed=bool(resumed))
+    allowed: set[str] = set() if resumed else {"all", "one", "two"}
+    for word in words:
+        one.use(word)
+        allowed &= admitted[word]
+        assert admitted[one.audience] == allowed
 
 
 def test_a_source_that_would_narrow_it_does_not_fit() -> None:

@@ -138,7 +138,7 @@ class Transfers:
     def __contains__(self, number: object) -> bool:
         return number in self._items
 
-    def uploads(self) -> tuple[UploadState, ...]:
+    def uploads(self) -> Sequence[UploadState]:
         """What goes out."""
         return self._uploads.states() if self._uploads is not None else ()
 
@@ -148,14 +148,12 @@ class Transfers:
         The last is how it ended; there is none if it was removed. Raises `NotFound`.
         """
         item = self._item(number)
-        while True:
+        while self._items.get(number) is item:
             changed = item.changed
             yield item.view()
             if self._closed or item.one.state not in {"queued", "running"}:
                 return
             await changed.wait()
-            if self._items.get(number) is not item:
-                return
             if item.one.state == "running":
                 await asyncio.sleep(FOLLOW_EVERY_S)
 
@@ -344,6 +342,7 @@ class Transfers:
                 select=want.selection.wants if want.selection else None,
                 only=want.only,
                 cap_bytes_per_s=want.cap_bytes_per_s,
+                keep=want.keep,
             )
             item.begin(transfer)
             async with transfer:

@@ -173,7 +173,7 @@ class Picker:
             shelf.clear()
         self._line = deque(sorted(self._open, key=self._place))
         for piece in self._line:
-            if piece.state is State.WANTED:
+            if piece.state is WANTED:
                 self._shelve(piece)
 
     def _place(self, piece: Piece) -> int:
