@@ -204,6 +204,21 @@ class IndexConformance:
 
         self.run(main, tmp_path)
 
+    def test_entries_come_back_whole_however_many_stand_before_them(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            said = Metadata(title="Cats of the lighthouse", authors=("Ada",))
+            many = [
+                listed(f"S/report {n}.txt", f"{n // 2}", size=n, metadata=said if n % 3 else Metadata())
+                for n in range(2 * COUNTED_MIN + 100)
+            ]
+            await index.replace(ALICE, 1, 1, many)
+            results = await index.search(Query(REPORT.terms, limit=500), None)
+            assert (results.total, results.exact) == (COUNTED_MIN + 50, True)
+            by_path = {one.entry.path: one.entry for one in many}
+            assert {hit.entry.path: hit.entry for hit in results.hits} == by_path
+
+        self.run(main, tmp_path)
+
     # --- holders ------------------------------------------------------------------------------------------
 
     def test_many_holders_of_one_content_leave_room_for_others(self, tmp_path: Path) -> None:

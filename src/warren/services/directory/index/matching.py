@@ -94,7 +94,7 @@ class Wanted:
             is_named = False
             if begins in rest:
                 in_rest += WHOLE_WEIGHT if whole in rest else 1.0
-        total = in_name * _NAME_NORMS[min(name.count(" "), _NORMS)]
+        total = in_name * _NAME_NORMS[name.count(" ")]
         return (total + in_rest * _REST_NORMS[min(rest.count(" "), _NORMS)] if in_rest else total), is_named
 
     def _is_of_kind(self, kind: EntryKind, path: str) -> bool:
@@ -108,8 +108,8 @@ def _norm(length: int, average: float) -> float:
     return (_SATURATION + 1) / (1 + _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * length / average))
 
 
-_NORMS: Final = 2 * WORDS_MAX
-"""Words from which on one more makes no difference."""
+_NORMS: Final = 2 * WORDS_MAX + 1
+"""Spaces in the longest name with its title. In other texts, one more makes no difference."""
 _NAME_NORMS: Final = [NAME_WEIGHT * _norm(spaces - 1, _NAME_WORDS) for spaces in range(_NORMS + 1)]
 """What a word in a name counts for, by the spaces in it, which are one more than its words."""
 _REST_NORMS: Final = [_norm(spaces - 1, _REST_WORDS) for spaces in range(_NORMS + 1)]
