@@ -16,12 +16,12 @@ from warren.core.errors import BadContent, IntegrityError, LimitReached, Protoco
 from warren.protocols.transfer.messages import Kind, Status
 from warren.protocols.transfer.server import Part, ServerLimits
 from warren.services.files import fetch as module
-from warren.services.files import staging
 from warren.services.files.dag import pb, unixfs
 from warren.services.files.dag.build import build_symlink
 from warren.services.files.links import LEADS_OUT
 from warren.services.files.names import NOT_ALLOWED, TAKEN, TOO_LONG, NameRules
 from warren.services.files.nodes import NodePuller
+from warren.services.files.staging import staging
 from warren.services.files.walk import EMPTY_DIGEST
 
 if TYPE_CHECKING:

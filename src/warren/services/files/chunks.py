@@ -17,7 +17,7 @@ from warren.core.errors import BadContent, ContentUnknown, RemoteError, SourceCh
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
 from warren.services.files.picker import Done, Request
-from warren.services.files.staging import Arrived
+from warren.services.files.staging import Arrived, Commits
 from warren.services.files.waiting import settle
 from warren.services.files.walk import LEAF_UNKNOWN
 
@@ -55,6 +55,7 @@ class ChunkPuller:
         """What a thread met: nothing that another attempt could mend, so it stays."""
         self._client: TransferClient | None = None
         self._rechecked: set[Piece] = set()
+        self.commits = Commits(runtime, staging, self._fail)
 
     async def run(self, open_stream: Callable[[], Awaitable[Stream]]) -> None:
         """Pull what the picker wants until it is done.
@@ -116,19 +117,25 @@ class ChunkPuller:
                     self._ledger.done_files += 1
                 self._picker.on_success(chunk.piece)  # last: closing a file is a part of keeping it
         except Exception as error:  # noqa: BLE001 (supervises a thread: whatever it is, `run` raises it)
-            self._failure = self._failure or error
-            client.abandon(error)
+            self._fail(error)
         finally:
             client.release(answer)
             self._ledger.moved.set()
             self._ledger.tell("fetching")
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        if self._client is not None:
+            self._client.abandon(error)
+        self._ledger.moved.set()
 
     def _on_stored(self, chunk: Arrived) -> list[TargetFile]:
         """Count it; returns the files that it completed."""
         piece, length, ledger = chunk.piece, chunk.end - chunk.start, self._ledger
         ledger.chunks_fetched += 1
         completed: list[TargetFile] = []
-        for file, _ in piece.targets:
+        for (file, _), number in zip(piece.targets, piece.numbers, strict=True):
+            self.commits.on_stored(number, file.path, length)
             if file.size == LEAF_UNKNOWN:
                 file.size = file.left = length
             file.left -= length

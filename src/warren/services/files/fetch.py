@@ -72,7 +72,7 @@ class Fetch:
         self._config = config
         self._origin = origin
         self._folder = folder
-        self._staging = Staging(runtime.disk, folder, str(origin.cid), places, sync=config.sync)
+        self._staging = Staging(runtime.disk, folder, origin.cid, places, sync=config.sync)
         self._ledger = Ledger(origin, runtime.clock, report)
 
     async def run(self) -> Fetched:
@@ -151,6 +151,26 @@ class Fetch:
         config, ledger = self._config, self._ledger
         nodes = NodePuller(self._runtime, self._staging, walk, picker, ledger, config.answer_s)
         chunks = ChunkPuller(self._runtime, self._staging, picker, ledger, config)
+        try:
+            await self._pull(nodes, chunks)
+            await chunks.commits.close(keep=False)  # it will have its final name in a moment
+        except BaseException:
+            with contextlib.suppress(StorageError):  # there is a failure to report already
+                await run_out(self._runtime, self._staging.close)
+                await chunks.commits.close(keep=True)
+            raise
+        if not nodes.done or ledger.done_files != walk.files:
+            # Never met; but what is incomplete must not get its final name, whatever fault led here.
+            raise IntegrityError(
+                f"only {ledger.done_files} of {walk.files} files are complete",
+                hint="fetch again: what is there already is not fetched twice",
+            )
+        self._origin.check_size(ledger.done_bytes)  # of a lone chunk it shows only now
+        return nodes.symlinks
+
+    async def _pull(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
+        """Pull all nodes and chunks, over as many connections as it takes."""
+        ledger = self._ledger
         failures = arrived = 0
         while True:
             try:
@@ -163,15 +183,7 @@ class Fetch:
                 logger.info("fetching %s from %s again: %s", self._origin.cid, self._origin.peer, error)
                 await asyncio.sleep(RETRY_DELAYS_S[failures - 1])
             else:
-                break
-        if not nodes.done or ledger.done_files != walk.files:
-            # Never met; but what is incomplete must not get its final name, whatever fault led here.
-            raise IntegrityError(
-                f"only {ledger.done_files} of {walk.files} files are complete",
-                hint="fetch again: what is there already is not fetched twice",
-            )
-        self._origin.check_size(ledger.done_bytes)  # of a lone chunk it shows only now
-        return nodes.symlinks
+                return
 
     async def _attempt(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
         # No TaskGroup: on Python 3.11 one that is ending swallows a cancel, and the fetch would go on.

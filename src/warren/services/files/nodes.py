@@ -172,7 +172,7 @@ class NodePuller:
             self._staging.make_empty_file(step.file)
             return ()
         if self._staging.resumed:
-            return self._staging.find_present(step.file, step.leaves)
+            return self._staging.find_present(step.file, step.leaves, step.first)
         return [False] * len(step.leaves)
 
     def _hand_over(self, step: Step, present: Sequence[bool]) -> None:
@@ -189,13 +189,13 @@ class NodePuller:
     def _want(self, step: MakeFile, present: Sequence[bool]) -> None:
         file, ledger = step.file, self._ledger
         ledger.current = file.source
-        for leaf, is_there in zip(step.leaves, present, strict=True):
+        for number, (leaf, is_there) in enumerate(zip(step.leaves, present, strict=True), step.first):
             if is_there:
                 file.left -= leaf.length
                 ledger.done_bytes += leaf.length
                 ledger.chunks_reused += 1
             else:
-                self._picker.add(leaf.digest, leaf.length, file, leaf.offset)
+                self._picker.add(leaf.digest, leaf.length, file, leaf.offset, number)
         if file.left == 0:
             ledger.done_files += 1
 

@@ -26,14 +26,18 @@ ASKED_PIECES_MAX: Final = 8192
 
 
 class Piece:
-    """A chunk that is wanted: its SHA2-256, its length, and the places (file, offset) that it fills."""
+    """A chunk that is wanted: its SHA2-256, its length, and the places (file, offset) that it fills.
 
-    __slots__ = ("digest", "length", "targets")
+    numbers: of each place, its number among the leaves of the root.
+    """
 
-    def __init__(self, digest: bytes, length: int, file: TargetFile, offset: int) -> None:
+    __slots__ = ("digest", "length", "numbers", "targets")
+
+    def __init__(self, digest: bytes, length: int, file: TargetFile, offset: int, number: int = 0) -> None:
         self.digest = digest
         self.length = length
         self.targets = [(file, offset)]
+        self.numbers = [number]
 
     @property
     def weight(self) -> int:
@@ -99,13 +103,14 @@ class Picker:
         """Pieces that were not asked for yet."""
         return len(self._queue)
 
-    def add(self, digest: bytes, length: int, file: TargetFile, offset: int) -> None:
-        """One more place wants this chunk."""
+    def add(self, digest: bytes, length: int, file: TargetFile, offset: int, number: int = 0) -> None:
+        """One more place wants this chunk. number: its place among the leaves of the root."""
         known = self._by_digest.get(digest)
         if known is not None and known.length == length:
             known.targets.append((file, offset))
+            known.numbers.append(number)
             return
-        piece = Piece(digest, length, file, offset)
+        piece = Piece(digest, length, file, offset, number)
         self._by_digest[digest] = piece
         self._queue.append(piece)
         self._open.add(piece)

@@ -152,8 +152,8 @@ class Walk:
     """See the module's header. Feed it with `receive` until `done`.
 
     root: binary content id. size: the bytes of the content, where the root is a lone chunk and they are
-    known. files, leaves, content_bytes: what was met so far. renamed, renamed_count: what got another name; the list
-    is cut at `SKIPPED_SHOWN_MAX`.
+    known. files, leaves, content_bytes: what was met so far. renamed, renamed_count: what got another name;
+    the list is cut at `SKIPPED_SHOWN_MAX`.
     """
 
     def __init__(self, root: bytes, rules: NameRules, *, size: int = LEAF_UNKNOWN) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from warren.core.cid import Cid
 from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
 from warren.runtime.real.disk import RealDisk, RealFile
 from warren.runtime.seam import Stat
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections import deque
     from pathlib import Path
 
-CID = "bafk" + "a" * 55
-PARTIAL = f".warren-{CID[-16:]}.partial"
+CID = Cid.raw_sha256(bytes(32))
+PARTIAL = f".warren-{str(CID)[-16:]}.partial"
 
 
 def opened(folder: Path, places: deque[None] | None = None) -> Staging:
@@ -116,11 +117,11 @@ def test_what_an_attempt_left_is_found_by_its_hashes(tmp_path: Path) -> None:
     staging.make_folders([""])
     file = target("file", 11)
     leaves = [leaf(b"one"), leaf(b"two", 3), leaf(b"three", 6)]
-    assert staging.find_present(file, leaves[:1]) == [True]
+    assert staging.find_present(file, leaves[:1], 0) == [True]
     assert (content / "file").stat().st_size == 20
-    assert staging.find_present(file, leaves[1:]) == [False, True]
+    assert staging.find_present(file, leaves[1:], 1) == [False, True]
     assert (content / "file").read_bytes() == b"onebadthree"
-    assert staging.find_present(target("other", 3), leaves[:1]) == [False]
+    assert staging.find_present(target("other", 3), leaves[:1], 3) == [False]
 
 
 def test_a_lone_chunk_of_unknown_length_is_fetched_again(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_lone_chunk_of_unknown_length_is_fetched_again(tmp_path: Path) -> None
     (tmp_path / PARTIAL / "content").write_bytes(b"12345 and more")
     staging = opened(tmp_path)
     file = target("", LEAF_UNKNOWN)
-    assert staging.find_present(file, [leaf(b"12345")._replace(length=LEAF_UNKNOWN)]) == [False]
+    assert staging.find_present(file, [leaf(b"12345")._replace(length=LEAF_UNKNOWN)], 0) == [False]
     assert put(staging, file, b"12345", length=LEAF_UNKNOWN)
     staging.close()
     assert (tmp_path / "name").samefile(staging.finish("name"))
@@ -158,7 +159,7 @@ def test_what_has_the_wrong_kind_is_replaced_and_strays_are_removed(tmp_path: Pa
     (content / "led" / "stray").write_text("x")
     for path in ("file", "linked", "pipe", "led/inside"):
         file = target(path, 3)
-        assert staging.find_present(file, [leaf(b"abc")]) == [False]
+        assert staging.find_present(file, [leaf(b"abc")], 0) == [False]
         assert put(staging, file, b"abc")
     staging.make_empty_file(target("empty", 0))
     assert staging.make_symlinks([MakeSymlink("link", "link", "file")]) == ([], 0)

@@ -2,9 +2,10 @@
 
 In: steps of a walk, verified chunks. Out: a hidden folder `.warren-<end of the content id>.partial` in the
 target folder, and at the end one rename to the final name. Whatever happens before leaves no trace under that
-name; what was written stays, and the next attempt checks it by its hashes and goes on from there. Nothing
-that lies there is trusted: the hidden folder must be our own, what has the wrong kind is replaced, and what
-the walk did not name is removed.
+name; what was written stays, and the next attempt goes on from there. What lies there is believed only as far
+as the journal of what was committed says so of a file that is as it was then (`record.py`); all else is
+hashed. The hidden folder must be our own, what has the wrong kind is replaced, and what the walk did not name
+is removed.
 
 Every function here blocks; call it in `offload`. Raises `DiskFull`, `ReadOnlyTarget`, `StorageError`.
 """
@@ -12,32 +13,31 @@ Every function here blocks; call it in `offload`. Raises `DiskFull`, `ReadOnlyTa
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
-from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
-from warren.services.files.hashing import join
+from warren.core.errors import DiskFull, StorageError
 from warren.services.files.links import judge
 from warren.services.files.names import NameRules, numbered, safe_join
+from warren.services.files.staging.content import Content
+from warren.services.files.staging.faults import name_error, named_errors
+from warren.services.files.staging.open_files import NewFiles, OpenFiles, make_places, reserve
+from warren.services.files.staging.record import Record
 from warren.services.files.types import SKIPPED_SHOWN_MAX, Skipped
 from warren.services.files.walk import LEAF_UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections import deque
+    from collections.abc import Sequence
 
-    from warren.runtime.seam import Disk, Kind, WriteFile
+    from warren.core.cid import Cid
+    from warren.runtime.seam import Disk, Stat, WriteFile
     from warren.services.files.picker import Piece
+    from warren.services.files.staging.record import Batch
     from warren.services.files.walk import Leaf, MakeSymlink, TargetFile
 
-FILE_MODE: Final = 0o666
-"""Less what the user's umask takes away."""
 COPIES_MAX: Final = 10_000
-KEPT_MAX: Final = 64
-"""Files of many chunks that stay open between them, over all fetches of a node: spares each chunk an open and
-a close. Fault: a node with many fetches that runs out of descriptors."""
 
 
 class Arrived(NamedTuple):
@@ -48,16 +48,9 @@ class Arrived(NamedTuple):
     piece: Piece
 
 
-def make_places() -> deque[None]:
-    """The places for files that stay open. Who keeps one open takes one out and puts it back, from any thread
-    (both are atomic).
-    """
-    return deque([None] * KEPT_MAX)
-
-
 def make_target(disk: Disk, folder: str) -> str:
     """Make the target folder; returns its path without symlinks. Raises what `Staging` does."""
-    with _named_errors(folder):
+    with named_errors(folder):
         disk.make_dirs(folder)
         return disk.real_path(folder)
 
@@ -70,50 +63,55 @@ class Staging:
     """
 
     def __init__(
-        self,
-        disk: Disk,
-        folder: str,
-        cid: str,
-        places: deque[None] | None = None,
-        *,
-        sync: bool = False,
+        self, disk: Disk, folder: str, root: Cid, places: deque[None] | None = None, *, sync: bool = False
     ) -> None:
         self._disk = disk
         self._sync = sync
-        self._places = make_places() if places is None else places
         self._folder = folder
-        self._partial = os.path.join(folder, f".warren-{cid[-16:]}.partial")
-        self._content = os.path.join(self._partial, "content")
-        self._kept: dict[str, WriteFile] = {}
-        self._named: set[int] = set()  # hashes of the paths that the walk named, kept where there is more
-        self.resumed = False
+        self.partial = os.path.join(folder, f".warren-{str(root)[-16:]}.partial")
+        """The hidden folder; `content` in it is what grows."""
+        self._content = Content(disk, os.path.join(self.partial, "content"))
+        self._files = OpenFiles(disk, self._content.local, make_places() if places is None else places)
+        self._record = Record(disk, self.partial, root, self._content.local)
+        self._wanted_bytes = 0
+
+    @property
+    def resumed(self) -> bool:
         """Whether an earlier attempt left something."""
-        self.rules = NameRules()
+        return self._content.resumed
+
+    @property
+    def rules(self) -> NameRules:
+        """What names this disk can tell apart."""
+        return self._content.rules
 
     def open(self) -> None:
         """Make the folders; find out what was left, and what names this disk can tell apart."""
-        with _named_errors(self._folder):
+        with named_errors(self._folder):
             self._make_partial()
-            self.resumed = self._kind(self._content) is not None
-            shouting = os.path.join(self._folder, os.path.basename(self._partial).upper())
-            self.rules = NameRules(case_insensitive=self._kind(shouting) is not None)
+            self._content.resumed = self._content.look(self._content.top) is not None
+            shouting = os.path.join(self._folder, os.path.basename(self.partial).upper())
+            self._content.rules = NameRules(case_insensitive=self._content.look(shouting) is not None)
+            if self.resumed:
+                self._record.read()
 
     def _make_partial(self) -> None:
         """Attack: in a folder that others may write, a symlink or a folder of theirs under our name, which
         would lead what we write to where they want it.
         """
         with contextlib.suppress(FileExistsError):
-            self._disk.make_dirs(self._partial, 0o700)
-        found = self._disk.stat(self._partial)
+            self._disk.make_dirs(self.partial, 0o700)
+        found = self._disk.stat(self.partial)
         if found.kind != "dir" or not found.owned:
             raise StorageError(
-                f"{self._partial} is no folder of yours", hint="remove it, or choose another folder with -o"
+                f"{self.partial} is no folder of yours", hint="remove it, or choose another folder with -o"
             )
 
     def check_room(self, content_bytes: int) -> None:
         """Raises `DiskFull` when so much content will not fit beside what is already here."""
-        with _named_errors(self._folder):
-            missing = content_bytes - (self.measure(self._content) if self.resumed else 0)
+        self._wanted_bytes = content_bytes
+        with named_errors(self._folder):
+            missing = self._missing_bytes()
             free = self._disk.free_bytes(self._folder)
         if missing > free:
             raise DiskFull(
@@ -121,125 +119,108 @@ class Staging:
                 hint="free some space, or choose another folder with -o",
             )
 
+    def _missing_bytes(self) -> int:
+        """What is still to be written or set aside."""
+        try:
+            taken = self._disk.taken_bytes(self._content.top)
+        except FileNotFoundError:
+            taken = 0
+        return max(0, self._wanted_bytes - taken)
+
     # --- filling it ---------------------------------------------------------------------------------------
 
     def make_folders(self, paths: Sequence[str]) -> None:
         """Make folders, parents first."""
         for path in paths:
-            with _named_errors(path):
-                self._clear_way(path, "dir")
-                self._disk.make_dirs(self._local(path))
+            with named_errors(path):
+                self._content.make_folder(path)
 
     def make_empty_file(self, file: TargetFile) -> None:
         """Make a file of no bytes."""
-        with _named_errors(file.path):
-            self._clear_way(file.path, "file")
-            with contextlib.closing(self._open_write(file)) as opened:
+        with named_errors(file.path):
+            self._content.clear_way(file.path, "file")
+            with contextlib.closing(self._files.open(file)) as opened:
                 opened.truncate(0)
 
-    def find_present(self, file: TargetFile, leaves: Sequence[Leaf]) -> list[bool]:
-        """Which of these chunks an earlier attempt left, whole and right."""
-        present: list[bool] = []
-        with _named_errors(file.path):
-            if not self._clear_way(file.path, "file"):
+    def find_present(self, file: TargetFile, leaves: Sequence[Leaf], first: int) -> list[bool]:
+        """Which of these chunks, numbered from `first` on, an earlier attempt left, whole and right.
+
+        Those of a file that is as it was committed are not hashed. The parts of a file come in order.
+        """
+        with named_errors(file.path):
+            found = self._content.clear_way(file.path, "file")
+            if found is None:
                 return [False] * len(leaves)
-            with contextlib.closing(self._disk.open_write(self._local(file.path), create=False)) as opened:
-                if file.size == LEAF_UNKNOWN:  # one chunk, of which nobody knows where it ends
-                    opened.truncate(0)
-                    return [False]
-                for leaf in leaves:
-                    data = opened.pread(leaf.offset, leaf.length)
-                    present.append(hashlib.sha256(data).digest() == leaf.digest)
-                if leaves[-1].offset + leaves[-1].length == file.size:
-                    _cut(opened, file.size)
+            if file.size != LEAF_UNKNOWN and self._record.is_sound(file.path, found):
+                return [self._record.knows(number) for number in range(first, first + len(leaves))]
+            return self._hash_present(file, leaves, first, found)
+
+    def _hash_present(self, file: TargetFile, leaves: Sequence[Leaf], first: int, found: Stat) -> list[bool]:
+        last = True
+        with contextlib.closing(
+            self._disk.open_write(self._content.local(file.path), create=False)
+        ) as opened:
+            if file.size == LEAF_UNKNOWN:  # one chunk, of which nobody knows where it ends
+                opened.truncate(0)
+                present = [False]
+            else:
+                present = [_fits(opened, leaf) for leaf in leaves]
+                last = leaves[-1].offset + leaves[-1].length == file.size
+                if last and found.size > file.size:
+                    opened.truncate(file.size)
+                if not all(present):
+                    reserve(opened, file)
+        self._record.note_checked(file.path, first, present, last=last)
         return present
-
-    def _clear_way(self, path: str, wanted: Kind) -> bool:
-        """Whether what an earlier attempt left here is of the kind wanted; what is of another is removed."""
-        if not self.resumed:
-            return False
-        self._named.add(self._hash(path))
-        local = self._local(path)
-        found = self._kind(local)
-        if found not in {None, wanted}:
-            self._remove(local, found)
-        return found == wanted
-
-    def _hash(self, path: str) -> int:
-        return hash(self.rules.key(path))
-
-    def _remove(self, local: str, kind: Kind | None) -> None:
-        if kind == "dir":
-            self._disk.remove_tree(local)
-        else:
-            self._disk.remove(local)
 
     def store(self, buffer: bytearray, chunks: Sequence[Arrived]) -> list[bool]:
         """Verify chunks and write those that are right to all their places; returns which are."""
         right: list[bool] = []
-        with memoryview(buffer) as view:
+        with memoryview(buffer) as view, NewFiles(self._disk, self._content.local) as new_files:
             for start, end, piece in chunks:
                 data = view[start:end]
-                right.append(piece.fits(data))
-                if right[-1]:
+                is_right = piece.fits(data)
+                right.append(is_right)
+                if is_right:
                     for file, offset in piece.targets:
-                        self._write(file, offset, data)
+                        self._write(new_files, file, offset, data)
         return right
 
-    def _write(self, file: TargetFile, offset: int, data: memoryview) -> None:
-        opened = self._kept.get(file.path)
+    def _write(self, new_files: NewFiles, file: TargetFile, offset: int, data: memoryview) -> None:
         try:
-            if opened is None:
-                opened = self._open_write(file)
-                if len(data) < file.size:
-                    opened = self._keep(file, opened)
-            try:
-                opened.pwrite(offset, data)
-            finally:
-                if self._kept.get(file.path) is not opened:
-                    opened.close()
+            if len(data) == file.size and file.path and new_files.make(file.path, data):
+                return
+            self._files.write(file, offset, data)
         except OSError as error:
-            raise name_error(error, file.path) from error
+            raise self._explain(error, file.path) from error
 
-    def _keep(self, file: TargetFile, opened: WriteFile) -> WriteFile:
-        """Leave a file open for its further chunks, where there is room; another thread may have done so."""
-        try:
-            self._places.pop()
-        except IndexError:
-            return opened
-        kept = self._kept.setdefault(file.path, opened)
-        if kept is not opened:
-            self._places.append(None)
-            opened.close()
-        return kept
+    def _explain(self, error: OSError, path: str) -> StorageError:
+        """What it means; of a full disk also how much is missing."""
+        named = name_error(error, path)
+        if isinstance(named, DiskFull):
+            with contextlib.suppress(OSError):
+                missing, free = self._missing_bytes(), self._disk.free_bytes(self._folder)
+                if missing > free:
+                    return DiskFull(
+                        f"{named} ({free:,} bytes are free, {missing:,} are needed)", hint=named.hint
+                    )
+        return named
 
     def close_file(self, file: TargetFile) -> None:
         """All of it is written, and no thread is at it."""
-        kept = self._kept.pop(file.path, None)
-        if kept is not None:
-            self._places.append(None)
-            with _named_errors(file.path):
-                kept.close()
+        with named_errors(file.path):
+            self._files.close_file(file)
 
     def close(self) -> None:
         """Close what is open, all of it; no thread is at it. A close may be what tells of a failed write."""
-        failed: StorageError | None = None
-        while self._kept:
-            path, kept = self._kept.popitem()
-            self._places.append(None)
-            try:
-                kept.close()
-            except OSError as error:
-                failed = name_error(error, path)
-        if failed is not None:
-            raise failed
+        self._files.close()
 
-    def _open_write(self, file: TargetFile) -> WriteFile:
-        path = self._local(file.path)
-        try:
-            return self._disk.open_write(path, create=True, mode=FILE_MODE)
-        except FileExistsError:
-            return self._disk.open_write(path, create=False)
+    def commit(self, batch: Batch) -> None:
+        """Return once the leaves of `batch`, and those found here, survive a loss of power and are noted in
+        the journal: they are never fetched again. One commit at a time.
+        """
+        with named_errors(self.partial):
+            self._record.commit(batch)
 
     # --- finishing ----------------------------------------------------------------------------------------
 
@@ -257,73 +238,53 @@ class Staging:
     def _make_symlink(self, link: MakeSymlink) -> str:
         """Why it cannot be made; empty when it was."""
         try:
-            if self._clear_way(link.path, "symlink"):
-                self._disk.remove(self._local(link.path))
-            self._disk.make_symlink(link.target, self._local(link.path))
+            if self._content.clear_way(link.path, "symlink") is not None:
+                self._disk.remove(self._content.local(link.path))
+            self._disk.make_symlink(link.target, self._content.local(link.path))
         except OSError as error:
             return f"a symlink cannot be made here: {error.strerror}"
         return ""
 
     def finish(self, name: str) -> str:
         """Give it its final name, or the next free one; returns the path."""
-        with _named_errors(self._folder):
-            self._remove_strays()
+        with named_errors(self._folder):
+            self._content.remove_strays()
             if self._sync:
-                self._disk.sync_tree(self._content)
+                self._disk.sync_tree(self._content.top)
             for number in range(1, COPIES_MAX):
                 final = safe_join(self._folder, [numbered(name, number)])
                 try:
-                    self._disk.rename_new(self._content, final)
+                    self._disk.rename_new(self._content.top, final)
                 except FileExistsError:
                     continue
                 if self._sync:
                     self._disk.sync_dir(self._folder)
                 with contextlib.suppress(OSError):  # it is empty, and what was fetched has its name
-                    self._disk.remove_tree(self._partial)
+                    self._disk.remove_tree(self.partial)
                 return final
         raise StorageError(f"there are {COPIES_MAX} copies of {name!r} already")
-
-    def _remove_strays(self) -> None:
-        """Remove what an earlier attempt left and the walk did not name."""
-        waiting = [""] if self.resumed and self._kind(self._content) == "dir" else []
-        while waiting:
-            folder = waiting.pop()
-            for entry in self._disk.scan(os.path.join(self._content, folder)):
-                path = join(folder, entry.name)
-                if self._hash(path) not in self._named:
-                    self._remove(os.path.join(self._content, path), entry.kind)
-                elif entry.kind == "dir":
-                    waiting.append(path)
 
     def find_named(self, name: str) -> list[str]:
         """What already has the final name, or the name with a number, as far as they follow on each other."""
         found: list[str] = []
-        with _named_errors(self._folder):
+        with named_errors(self._folder):
             for number in range(1, COPIES_MAX):
                 path = safe_join(self._folder, [numbered(name, number)])
-                if self._kind(path) is None:
+                if self._content.look(path) is None:
                     break
                 found.append(path)
         return found
 
     def discard(self) -> None:
         """Remove what was staged."""
-        with contextlib.suppress(FileNotFoundError), _named_errors(self._folder):
-            self._disk.remove_tree(self._partial)
-
-    def _local(self, path: str) -> str:
-        return safe_join(self._content, path.split("/")) if path else self._content
-
-    def _kind(self, path: str) -> Kind | None:
-        try:
-            return self._disk.stat(path).kind
-        except FileNotFoundError:
-            return None
+        with contextlib.suppress(FileNotFoundError), named_errors(self._folder):
+            self._disk.remove_tree(self.partial)
 
     def measure(self, path: str) -> int:
         """The bytes of the file, or of all files below the folder, without hidden files and folders."""
-        if self._kind(path) != "dir":
-            return self._disk.stat(path).size
+        found = self._disk.stat(path)
+        if found.kind != "dir":
+            return found.size
         total = 0
         waiting = [path]
         while waiting:
@@ -338,44 +299,5 @@ class Staging:
         return total
 
 
-def _cut(opened: WriteFile, size: int) -> None:
-    """Take away what lies beyond the end, if anything does."""
-    if opened.pread(size, 1):
-        opened.truncate(size)
-
-
-@contextlib.contextmanager
-def _named_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise name_error(error, what) from error
-
-
-def name_error(error: OSError, what: str) -> StorageError:
-    """What the system's error means to who fetches; `what` is empty for the top of what is fetched."""
-    what = what or "what is fetched"
-    reason = error.strerror or str(error)
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return DiskFull(
-                f"no room left for {what}: {reason}",
-                hint="free some space and fetch again: what is there already is not fetched twice",
-            )
-        case errno.EFBIG:
-            return DiskFull(
-                f"{what} is larger than files may be here: {reason}",
-                hint="choose another folder with -o, or raise the limit (ulimit -f)",
-            )
-        case errno.EROFS | errno.EACCES | errno.EPERM:
-            return ReadOnlyTarget(f"{what} cannot be written: {reason}", hint="choose another folder with -o")
-        case errno.ENAMETOOLONG:
-            return StorageError(
-                f"the path of {what} is too long here", hint="choose a folder with a shorter path with -o"
-            )
-        case errno.EEXIST | errno.ENOTDIR | errno.EISDIR:
-            return StorageError(
-                f"{what} cannot be written: something else is in its way ({reason})",
-                hint="choose another folder with -o",
-            )
-    return StorageError(f"{what} cannot be written: {reason}")
+def _fits(opened: WriteFile, leaf: Leaf) -> bool:
+    return hashlib.sha256(opened.pread(leaf.offset, leaf.length)).digest() == leaf.digest
