@@ -8,8 +8,12 @@ unnoticed.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    import pytest
 
 # No deadline per example: two shared cores make a fast parser look slow. Derandomised in CI, so that a red
 # run is red on every machine; new examples are found by developers and by the fuzzers.
@@ -19,3 +23,8 @@ settings.register_profile(
     "ci", max_examples=200, deadline=None, suppress_health_check=_QUIET, derandomize=True
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often a fetching process is killed by the test of that."""
+    parser.addoption("--moments", type=int, default=4, help="kills of a fetch, each at a random moment")

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from warren.core.errors import DiskFull, StorageError
+from warren.core.errors import DiskFull
 from warren.runtime.simulated import World
 from warren.services.files.staging.commits import COMMIT_BYTES, COMMIT_S, Commits
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
+    from warren.core.errors import StorageError
     from warren.runtime.seam import Runtime
     from warren.services.files.staging import Batch, Staging
 
@@ -20,7 +20,6 @@ HALF = COMMIT_BYTES // 2
 
 
 class FakeStaging:
-
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.failure: Exception | None = None
