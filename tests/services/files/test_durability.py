@@ -46,9 +46,11 @@ def test_a_fetch_that_is_killed_at_random_moments(tmp_path: Path, pytestconfig: 
     attempts = 1
     attempts_until: dict[str, int] = {}
     with sharing(tmp_path, source) as sharer:
-        for _ in range(pytestconfig.getoption("moments")):
+        moments = pytestconfig.getoption("moments")
+        for moment in range(moments):
+            done = int((moment + random.random()) / (moments + 1) * source.stat().st_size)
             fetching = Fetching(sharer, source.name, target, "--commit-bytes", str(4 * MIB))
-            is_there = fetching.read_until("done", random.randrange(source.stat().st_size))
+            is_there = fetching.read_until("done", done)
             fetching.kill()
             if not is_there or files_of(target):
                 break

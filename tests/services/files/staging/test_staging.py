@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,11 @@ from warren.core.cid import Cid
 from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
 from warren.runtime.real.disk import RealDisk, RealFile
 from warren.runtime.seam import Stat
+from warren.runtime.simulated.disk import SimulatedDisk
 from warren.services.files.links import LEADS_OUT
 from warren.services.files.picker import Piece
-from warren.services.files.staging import KEPT_MAX, Arrived, Staging, make_places, name_error
+from warren.services.files.staging import KEPT_MAX, Arrived, Batch, Staging, make_places, name_error
+from warren.services.files.staging import staging as staging_module
 from warren.services.files.types import Skipped
 from warren.services.files.walk import LEAF_UNKNOWN, Leaf, MakeSymlink, TargetFile
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections import deque
     from pathlib import Path
 
+MIB = 1024 * 1024
 CID = Cid.raw_sha256(bytes(32))
 PARTIAL = f".warren-{str(CID)[-16:]}.partial"
 
@@ -315,3 +319,131 @@ def test_errors_of_the_system_in_words(number: int, kind: type[StorageError], wo
     assert type(error) is kind
     assert words in str(error)
     assert "what is fetched" in str(name_error(OSError(number, os.strerror(number)), ""))
+
+
+# --- what is committed ------------------------------------------------------------------------------------
+
+
+def committed(staging: Staging, *leaves: tuple[int, str]) -> None:
+    batch = Batch()
+    for number, path in leaves:
+        batch.add(number, path, 1)
+    staging.close()
+    staging.commit(batch)
+
+
+def test_what_was_committed_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, leaves = target("file", 12), [leaf(b"one "), leaf(b"two ", 4), leaf(b"last", 8)]
+    first = opened(tmp_path)
+    first.make_folders([""])
+    assert put(first, file, b"last", 8)
+    assert put(first, file, b"one ")
+    committed(first, (7, "file"), (9, "file"))
+    with monkeypatch.context() as patch:
+        patch.setattr(staging_module, "_fits", None)
+        again = opened(tmp_path)
+        assert again.find_present(file, leaves[:2], 7) == [True, False]
+        assert again.find_present(file, leaves[2:], 9) == [True]
+    assert put(again, file, b"two ", 4)
+    again.close()  # and nothing committed
+    (tmp_path / PARTIAL / "content" / "file").write_bytes(b"one two lies and more")
+    third = opened(tmp_path)
+    assert third.find_present(file, leaves[:2], 7) == [True, True]
+    assert third.find_present(file, leaves[2:], 9) == [False]
+    assert put(third, file, b"last", 8)
+    committed(third, (9, "file"))
+    monkeypatch.setattr(staging_module, "_fits", None)
+    assert opened(tmp_path).find_present(file, leaves, 7) == [True, True, True]
+    assert (tmp_path / PARTIAL / "content" / "file").read_bytes() == b"one two last"
+
+
+def test_a_hidden_folder_that_was_copied_is_hashed(tmp_path: Path) -> None:
+    """As one that came out of an archive, with a journal that says what its maker likes."""
+    staging = opened(tmp_path / "1")
+    staging.make_folders([""])
+    assert put(staging, target("file", 3), b"abc")
+    committed(staging, (0, "file"))
+    shutil.copytree(tmp_path / "1", tmp_path / "2")
+    status = os.stat(tmp_path / "1" / PARTIAL / "content" / "file")
+    copy = tmp_path / "2" / PARTIAL / "content" / "file"
+    copy.write_bytes(b"bad")
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert opened(tmp_path / "2").find_present(target("file", 3), [leaf(b"abc")], 0) == [False]
+
+
+def test_chunks_may_come_in_any_order(tmp_path: Path) -> None:
+    size, data = 5 << 20, os.urandom(1 << 20)
+    staging = opened(tmp_path)
+    staging.make_folders([""])
+    file = target("sparse", size)
+    for number in (4, 0, 2, 3, 1):
+        assert put(staging, file, data, number << 20)
+    staging.close()
+    final = staging.finish("name")
+    assert (tmp_path / "name" / "sparse").read_bytes() == data * 5
+    assert RealDisk().taken_bytes(final) < size + MIB
+
+
+def test_room_is_reckoned_by_what_is_taken_not_by_where_files_end() -> None:
+    disk = SimulatedDisk(lambda: 1.0, capacity_bytes=20 * MIB)
+    disk.make_dirs("/to")
+    staging = Staging(disk, "/to", CID)
+    staging.open()
+    staging.check_room(15 * MIB)
+    staging.make_folders([""])
+    assert put(staging, target("large", 15 * MIB), bytes(MIB))
+    assert disk.free_bytes("/to") == 5 * MIB
+    again = Staging(disk, "/to", CID)
+    again.open()
+    again.check_room(15 * MIB)
+    with pytest.raises(DiskFull, match=r"has 5,242,880 bytes free, 10,485,760 are needed"):
+        again.check_room(25 * MIB)
+
+
+@pytest.mark.parametrize("size", [3, 2 * MIB])
+def test_a_disk_that_fills_up_says_what_is_missing_and_keeps_what_is_there(size: int) -> None:
+    disk = SimulatedDisk(lambda: 1.0, capacity_bytes=MIB)
+    disk.make_dirs("/to")
+    staging = Staging(disk, "/to", CID)
+    staging.open()
+    staging.make_folders([""])
+    assert put(staging, target("kept", 5), b"12345")
+    staging.check_room(MIB // 2)
+    disk.capacity_bytes = disk.used_bytes
+    with pytest.raises(DiskFull, match=r"no room left for new.*\(0 bytes are free, 524,283 are needed\)"):
+        put(staging, target("new", size), b"abc")
+    with pytest.raises(DiskFull):
+        committed(staging, (0, "kept"))  # the journal does not fit either
+    disk.capacity_bytes = 9 * MIB
+    again = Staging(disk, "/to", CID)
+    again.open()
+    assert again.find_present(target("kept", 5), [leaf(b"12345")], 0) == [True]
+    assert put(again, target("new", size), b"abc")
+
+
+def test_a_disk_that_turns_read_only_or_vanishes() -> None:
+    disk = SimulatedDisk(lambda: 1.0)
+    disk.make_dirs("/drive")
+    disk.mount("/drive")
+    staging = Staging(disk, "/drive", CID)
+    staging.open()
+    staging.make_folders([""])
+    large = target("large", 4 * MIB)
+    assert put(staging, large, bytes(MIB))
+    disk.read_only = True
+    for path in ("large", "small"):
+        with pytest.raises(ReadOnlyTarget):
+            put(staging, target(path, 3 if path == "small" else large.size), b"abc")
+    disk.read_only = False
+    disk.pull("/drive")
+    for file in (large, target("small", 3)):
+        with pytest.raises(StorageError, match="gone or broken"):
+            put(staging, file, b"abc", 0)
+    with pytest.raises(StorageError, match="gone or broken"):
+        committed(staging, (0, "large"))
+    with pytest.raises(StorageError, match="gone or broken"):
+        staging.finish("name")
+    disk.mount("/drive")
+    again = Staging(disk, "/drive", CID)
+    again.open()
+    assert again.find_present(large, [leaf(bytes(MIB))], 0) == [True]
