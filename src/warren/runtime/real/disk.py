@@ -30,6 +30,7 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a FIFO or a device must not hang the thread; on regular files the flag means nothing.
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_NO_NAMES = frozenset({"", ".", ".."})
 _DRAFT_BYTES = 4
 _DRAFT_END = ".new"
 _HAS_PREAD = hasattr(os, "pread")
@@ -309,9 +310,9 @@ class RealDisk:
 def _fill(fd: int, data: BytesLike) -> None:
     """Write a new file and close it. It is a regular one: nothing else is made by opening."""
     try:
-        left = memoryview(data)
-        while left := left[os.write(fd, left[:WRITE_BYTES]) :]:
-            pass
+        written = os.write(fd, data) if len(data) <= WRITE_BYTES else 0
+        if written < len(data):
+            RealFile(fd).pwrite(written, memoryview(data)[written:])
     finally:
         os.close(fd)
 
@@ -355,7 +356,7 @@ def _dir_entry(name: str, status: os.stat_result) -> DirEntry:
 
 
 def _check_name(name: str) -> None:
-    if name in {"", ".", ".."} or os.path.basename(name) != name:
+    if name in _NO_NAMES or "/" in name or (os.name == "nt" and os.path.basename(name) != name):
         raise OSError(errno.EINVAL, "this is no name of its own", name)
 
 

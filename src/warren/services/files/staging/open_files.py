@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
-from warren.services.files.names import safe_join
+from warren.services.files.names import check_name
 from warren.services.files.staging.faults import name_error
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class NewFiles:
             folder = self._folder = self._disk.open_folder(self._local(where))
             self._where = where
         try:
-            folder.write_new(safe_join("", [name]), data, FILE_MODE)
+            check_name(name)
+            folder.write_new(name, data, FILE_MODE)
         except FileExistsError:
             return False
         return True
