@@ -485,7 +485,9 @@ class Node:
         """
         _check_path(output or "")
         peer, what = self._source(ref, from_peer)
-        return self._running.fetcher.get(peer, what, output or self.config.download_dir, name=name)
+        return self._running.fetcher.get(
+            what, output or self.config.download_dir, peers=[peer], name=name, only=from_peer is not None
+        )
 
     # --- searching ----------------------------------------------------------------------------------------
 

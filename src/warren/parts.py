@@ -17,6 +17,7 @@ from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
+from warren.parts_swarm import make_swarms
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
     from warren.services.searches.searches import Searches
@@ -104,6 +106,7 @@ class Parts:
     peers: PeerTable
     peer_lists: PeerLists
     invites: InviteProtocol
+    swarms: Swarms
     library: Library
     resources: Resources
     resource_protocol: ResourceProtocol
@@ -150,9 +153,8 @@ async def assemble(
     exchange = _exchange(config, network, peers, own_record)
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
-    library = await Library.open(
-        runtime, network, config.files, state, index, is_contact=is_contact, groups_of=groups.of
-    )
+    swarms = make_swarms(network, key, contacts, groups, peers)
+    library = await Library.open(runtime, network, config.files, state, index, swarms)
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)
     resources = Resources(runtime, state, key, library, catalog.follow, covers)
@@ -177,7 +179,7 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched)
+    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -202,6 +204,7 @@ async def assemble(
         peers=peers,
         peer_lists=PeerLists(runtime, peers, acquaint.soon),
         invites=InviteProtocol(network, contacts, runtime.clock),
+        swarms=swarms,
         library=library,
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),

@@ -41,17 +41,17 @@ async def assemble_searches(
         return [match for match in matches if match.holders]
 
     async def fetch(match: Match) -> bool:
-        for peer in match.holders:
-            try:
-                # Whoever announced it need not hold it, nor have told the truth.
-                transfer = fetcher.get(peer, match.cid, downloads, name=match.name, size_max=match.size)
-                async with transfer:
-                    await transfer.result()
-            except WarrenError as error:
-                _log.info("fetching %s from %s: %s", match.name, peer, error)
-            else:
-                return True
-        return False
+        try:
+            # Whoever announced it need not hold it, nor have told the truth.
+            transfer = fetcher.get(
+                match.cid, downloads, peers=match.holders, name=match.name, size_max=match.size
+            )
+            async with transfer:
+                await transfer.result()
+        except WarrenError as error:
+            _log.info("fetching %s: %s", match.name, error)
+            return False
+        return True
 
     searches = Searches(state, network.runtime.clock, search, fetch, network.events.emit)
     await searches.load()

@@ -52,6 +52,7 @@ from warren.services.files.types import (
     Progress,
     Share,
     Skipped,
+    SourceState,
 )
 from warren.services.groups.groups import Group
 from warren.services.peers.speedtest import SpeedProgress, SpeedResult
@@ -133,7 +134,7 @@ class FakeTransfer:
         path = Path(self._output or self._node.config.download_dir) / self._ref.rpartition("/")[2]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"content\n")
-        self.outcome = Fetched(path, CID, ANNA, 1, 8, 0.01)
+        self.outcome = Fetched(path, CID, (SourceState(ANNA, "active", 8, complete=True),), 1, 8, 0.01)
         return path
 
 

@@ -60,7 +60,7 @@ class Lied:
 
     async def fetch(self, folder: Path) -> Fetched:
         """Fetch what is offered; what went wrong is raised."""
-        async with self.fetcher.get(PEER, "top", folder) as transfer:
+        async with self.fetcher.get("top", folder, peers=[PEER]) as transfer:
             await transfer.result()
             assert transfer.outcome is not None
             return transfer.outcome

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.services.files.pair import open_state
+from tests.services.files.swarms import swarms_of
 from warren.core.errors import WarrenError
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
@@ -107,7 +108,7 @@ async def share(options: argparse.Namespace) -> None:
     home, *paths = options.rest
     state = await open_state(runtime, Path(home))
     library = await Library.open(
-        runtime, network, FilesConfig(), state, Path(home) / "index.db", is_contact=lambda _: True
+        runtime, network, FilesConfig(), state, Path(home) / "index.db", swarms_of(network, SHARER)
     )
     hash_seconds = [(await library.share(path, Audience("public"))).hash_seconds for path in paths]
     tell(address=str(network.listen_addrs[0]), hash_seconds=hash_seconds)
@@ -132,7 +133,7 @@ async def fetch(options: argparse.Namespace) -> None:
     fetcher = Fetcher(runtime, network, FilesConfig())
     network.add_addresses(SHARER.peer_id, [Multiaddr.parse(address)], 3600)
     try:
-        async with fetcher.get(SHARER.peer_id, ref, folder) as transfer:
+        async with fetcher.get(ref, folder, peers=[SHARER.peer_id]) as transfer:
             async for progress in transfer:
                 tell(phase=progress.phase, done=progress.done_bytes, total=progress.total_bytes)
             await transfer.result()

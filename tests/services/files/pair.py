@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.services.files.swarms import swarms_of
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
@@ -47,7 +48,7 @@ class Pair:
 
     async def fetch(self, ref: str, folder: Path) -> Fetched:
         """Fetch and wait; what went wrong is raised."""
-        async with self.fetcher.get(self.sharer, ref, folder) as transfer:
+        async with self.fetcher.get(ref, folder, peers=[self.sharer]) as transfer:
             self.seen = [progress async for progress in transfer]
             await transfer.result()
             assert transfer.outcome is not None
@@ -63,15 +64,13 @@ async def pair(home: Path, config: FilesConfig | None = None) -> AsyncIterator[P
     networks = [Network(runtime, key) for runtime, key in zip(runtimes, [SHARER, FETCHER], strict=True)]
     await networks[0].listen([LOOPBACK])
     state = await open_state(runtimes[0], home)
-    library = await Library.open(
-        runtimes[0],
+    swarms = swarms_of(
         networks[0],
-        config,
-        state,
-        home / "index.db",
+        SHARER,
         is_contact=lambda peer: peer in contacts,
         groups_of=lambda peer: groups if peer == FETCHER.peer_id else (),
     )
+    library = await Library.open(runtimes[0], networks[0], config, state, home / "index.db", swarms)
     fetcher = Fetcher(runtimes[1], networks[1], config)
     try:
         await networks[1].connect(SHARER.peer_id, networks[0].listen_addrs)

@@ -13,15 +13,16 @@ from warren.core.cid import Cid
 from warren.protocols.transfer.messages import Status
 from warren.protocols.transfer.server import Part, ServerLimits, TransferServer
 from warren.runtime.real import RealRuntime
-from warren.services.files.chunks import ChunkPuller
+from warren.services.files.chunks import ChunkKeeper
 from warren.services.files.config import FilesConfig
 from warren.services.files.dag import pb
 from warren.services.files.dag.build import build_folder
 from warren.services.files.dag.pb import RAW_CID_PREFIX, Link
-from warren.services.files.ledger import Ledger, Origin
+from warren.services.files.ledger import Ledger, Wanted
 from warren.services.files.nodes import NodePuller
-from warren.services.files.picker import Picker
 from warren.services.files.staging import Staging
+from warren.services.files.swarm.picker import Picker
+from warren.services.files.swarm.source import Source
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:
@@ -68,16 +69,17 @@ class Parts:
     def __init__(self, runtime: RealRuntime, folder: Path, source: FakeSource, root: Link) -> None:
         cid = Cid.from_bytes(root.cid)
         self.seen: list[Progress] = []
-        self.origin = Origin(PEER, cid, "top", None)
+        self.wanted = Wanted(cid, "top", None)
         self.staging = Staging(runtime.disk, str(folder), cid)
         self.staging.open()
         size = root.size if root.is_raw else LEAF_UNKNOWN
         self.walk = Walk(root.cid, self.staging.rules, size=size)
-        self.ledger = Ledger(self.origin, runtime.clock, self.seen.append)
+        self.ledger = Ledger(self.wanted, runtime.clock, self.seen.append)
         config = FilesConfig()
-        self.picker = Picker(config.outstanding_bytes)
-        self.nodes = NodePuller(runtime, self.staging, self.walk, self.picker, self.ledger, config.answer_s)
-        self.chunks = ChunkPuller(runtime, self.staging, self.picker, self.ledger, config)
+        self.picker = Picker()
+        self.nodes = NodePuller(runtime, self.staging, self.walk, self.picker, self.ledger)
+        self.keeper = ChunkKeeper(runtime, self.staging, self.picker, self.ledger)
+        self.source = Source(PEER, runtime, config, self.picker, self.keeper, self.ledger, self.open_stream)
         self.streams: list[FakeStream] = []
         self._server = TransferServer(source, ServerLimits())
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,11 +90,14 @@ class Parts:
         self._tasks.append(asyncio.create_task(self._server.serve(far.as_stream())))
         return near.as_stream()
 
+    async def pull_nodes(self) -> None:
+        await self.nodes.run(self.source, 10.0)
+
     async def run(self) -> None:
         """One attempt."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.nodes.run(self.open_stream))
-            group.create_task(self.chunks.run(self.open_stream))
+            group.create_task(self.pull_nodes())
+            group.create_task(self.source.run())
 
     async def close(self) -> None:
         for stream in self.streams:

@@ -40,13 +40,13 @@ def test_a_cancel_while_chunks_are_written_keeps_them_and_the_files_open(
         source = FakeSource()
         chunks = [os.urandom(MIB) for _ in range(4)]
         async with parts(tmp_path, source, add_file(source, chunks)) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             held = Held(made.staging.store)
             monkeypatch.setattr(made.staging, "store", held)
-            await cancel_while_held(asyncio.create_task(made.chunks.run(made.open_stream)), held)
+            await cancel_while_held(asyncio.create_task(made.source.run()), held)
             kept = made.ledger.chunks_fetched
             assert kept >= 1
-            await made.chunks.run(made.open_stream)
+            await made.source.run()
             assert made.ledger.chunks_fetched == 4
             assert (made.ledger.done_files, made.ledger.done_bytes) == (1, 4 * MIB)
 
@@ -58,9 +58,9 @@ def test_a_broken_stream_asks_again_for_what_was_lost_alone(tmp_path: Path) -> N
         source = FakeSource()
         links = [add_chunk(source, b"%d" % number, f"{number}") for number in range(700)]
         async with parts(tmp_path, source, add_folder(source, links)) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             source.gate.clear()
-            task = asyncio.create_task(made.chunks.run(made.open_stream))
+            task = asyncio.create_task(made.source.run())
             for _ in range(200):
                 await asyncio.sleep(0)
             assert source.reading
@@ -68,7 +68,7 @@ def test_a_broken_stream_asks_again_for_what_was_lost_alone(tmp_path: Path) -> N
             with pytest.raises(StreamReset):
                 await task
             source.gate.set()
-            await made.chunks.run(made.open_stream)
+            await made.source.run()
             assert (made.ledger.chunks_fetched, made.ledger.done_files) == (700, 700)
 
     run(main())
@@ -86,13 +86,13 @@ def test_a_failure_of_the_last_close_is_a_failure(tmp_path: Path, monkeypatch: p
     async def main() -> None:
         source = FakeSource()
         async with parts(tmp_path, source, add_file(source, [b"a" * 10, b"b" * 10])) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             monkeypatch.setattr(RealFile, "close", failing)
             with pytest.raises(DiskFull, match="no room left"):
-                await made.chunks.run(made.open_stream)
+                await made.source.run()
             assert made.ledger.done_files == 0
             with pytest.raises(DiskFull):  # and it stays one
-                await made.chunks.run(made.open_stream)
+                await made.source.run()
             monkeypatch.undo()
 
     run(main())
@@ -120,9 +120,9 @@ def test_a_chunk_that_does_not_fit_is_asked_for_once_more_and_then_blamed(tmp_pa
         link = add_chunk(source, data, "file")
         source.chunks[link.cid[4:]] = Part(Status.OK, (5,), b"wrong")
         async with parts(tmp_path, source, add_folder(source, [link])) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             with pytest.raises(BadContent) as caught:
-                await made.chunks.run(made.open_stream)
+                await made.source.run()
             assert caught.value.peer == str(PEER)
             assert [check for _, check in source.asked] == [False, True]
             assert made.ledger.done_files == 0
@@ -139,9 +139,9 @@ def test_a_chunk_of_another_length_than_its_node_says_is_never_written(
     async def main() -> None:
         source = FakeSource()
         async with parts(tmp_path, source, add_file(source, chunks, claimed)) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             with pytest.raises(BadContent) as caught:
-                await made.chunks.run(made.open_stream)
+                await made.source.run()
             assert caught.value.peer == str(PEER)
             assert made.ledger.done_files == 0
 
@@ -157,9 +157,9 @@ def test_many_links_to_one_chunk_that_claim_little_fill_no_disk(tmp_path: Path) 
         data = os.urandom(MIB)
         links = [add_chunk(source, data, f"{number}", size=1) for number in range(300)]
         async with parts(tmp_path, source, add_folder(source, links)) as made:
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             with pytest.raises(BadContent):
-                await made.chunks.run(made.open_stream)
+                await made.source.run()
 
     run(main())
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0

@@ -20,8 +20,8 @@ from warren.core.errors import (
     SourceChanged,
     SourceVanished,
 )
-from warren.services.files.chunks import ChunkPuller
 from warren.services.files.nodes import NodePuller
+from warren.services.files.swarm.source import Source
 from warren.services.files.types import Audience, Skipped
 
 if TYPE_CHECKING:
@@ -115,17 +115,17 @@ def test_parts_of_a_share_by_path_and_by_content_id(tmp_path: Path) -> None:
             outcome = await two.fetch("/shared/sub/big.bin/", tmp_path / "2")
             assert outcome.path.read_bytes() == (source / "sub" / "big.bin").read_bytes()
             for entry in listed:
-                async with two.fetcher.get(two.sharer, entry.cid, tmp_path / "3") as transfer:
+                async with two.fetcher.get(entry.cid, tmp_path / "3", peers=[two.sharer]) as transfer:
                     path = await transfer.result()
                 assert path.name == str(entry.cid)
             named = (("other.bin", "other.bin"), ("../evil", None), ("", None))
             for number, (name, expected) in enumerate(named):
                 folder = tmp_path / f"named{number}"
-                async with two.fetcher.get(two.sharer, listed[0].cid, folder, name=name) as transfer:
+                async with two.fetcher.get(listed[0].cid, folder, name=name, peers=[two.sharer]) as transfer:
                     path = await transfer.result()
                 assert path.parent == folder
                 assert path.name == expected or (expected is None and "/" not in path.name)
-            async with two.fetcher.get(two.sharer, share.cid, tmp_path / "4") as transfer:
+            async with two.fetcher.get(share.cid, tmp_path / "4", peers=[two.sharer]) as transfer:
                 assert (await transfer.result()).name == "shared"
             assert await two.library.list_files("shared/sub") == listed
 
@@ -187,7 +187,7 @@ def test_an_audience_sees_its_shares_and_nothing_else(tmp_path: Path) -> None:
         return [entry.name for entry in await two.fetcher.list_files(two.sharer)]
 
     async def get(two: Pair, cid: Cid, folder: Path) -> Path:
-        async with two.fetcher.get(two.sharer, cid, folder) as transfer:
+        async with two.fetcher.get(cid, folder, peers=[two.sharer]) as transfer:
             return await transfer.result()
 
     run(main())
@@ -241,7 +241,7 @@ def test_sharing_again_reads_only_what_changed(tmp_path: Path) -> None:
             outcome = await two.fetch("docs", tmp_path / "target")
             assert read_tree(outcome.path) == read_tree(source)
             with pytest.raises(ContentUnknown):
-                async with two.fetcher.get(two.sharer, first.cid, tmp_path / "x") as transfer:
+                async with two.fetcher.get(first.cid, tmp_path / "x", peers=[two.sharer]) as transfer:
                     await transfer.result()
 
     def unreadable(top: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_content_id_of_another_kind(tmp_path: Path) -> None:
     async def main() -> None:
         async with (
             pair(tmp_path) as two,
-            two.fetcher.get(two.sharer, Cid(1, 0x71, b"\x12\x20" + bytes(32)), tmp_path) as transfer,
+            two.fetcher.get(Cid(1, 0x71, b"\x12\x20" + bytes(32)), tmp_path, peers=[two.sharer]) as transfer,
         ):
             with pytest.raises(InvalidCid):
                 await transfer.result()
@@ -389,7 +389,7 @@ def test_a_cancel_counts_also_while_a_failed_attempt_is_ending(
             await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.05))])
 
     monkeypatch.setattr(NodePuller, "run", fail)
-    monkeypatch.setattr(ChunkPuller, "run", end_slowly)
+    monkeypatch.setattr(Source, "run", end_slowly)
     source = tmp_path / "file"
     source.write_bytes(b"content")
 

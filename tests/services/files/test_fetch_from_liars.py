@@ -15,13 +15,13 @@ from tests.support import run
 from warren.core.errors import BadContent, IntegrityError, LimitReached, ProtocolViolation
 from warren.protocols.transfer.messages import Kind, Status
 from warren.protocols.transfer.server import Part, ServerLimits
-from warren.services.files import fetch as module
 from warren.services.files.dag import pb, unixfs
 from warren.services.files.dag.build import build_symlink
 from warren.services.files.links import LEADS_OUT
 from warren.services.files.names import NOT_ALLOWED, TAKEN, TOO_LONG, NameRules
 from warren.services.files.nodes import NodePuller
 from warren.services.files.staging import staging
+from warren.services.files.swarm import swarm as module
 from warren.services.files.walk import EMPTY_DIGEST
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def test_a_graph_against_the_rules_is_refused_and_the_peer_is_named(tmp_path: Pa
     source = Liar()
     chunk = add_chunk(source, b"right", "")
     source.offer(add_block(source, pb.encode_block([chunk], unixfs.DIRECTORY_DATA)), 5)
-    with pytest.raises(ProtocolViolation, match=f"{PEER} serves.*no name"):
+    with pytest.raises(ProtocolViolation, match=r"cannot be fetched.*no name"):
         fetched(source, tmp_path)
     source.offer(chunk, 0)
-    with pytest.raises(ProtocolViolation, match=f"{PEER} serves.*not empty"):
+    with pytest.raises(ProtocolViolation, match=r"cannot be fetched.*not empty"):
         fetched(source, tmp_path)
 
 

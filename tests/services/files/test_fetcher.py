@@ -96,7 +96,7 @@ def test_a_closed_fetcher_starts_nothing_and_stops_what_runs(tmp_path: Path) -> 
         source.offer(add_folder(source, [add_chunk(source, b"x", "x")]), 1)
         source.gate.clear()
         async with lying(source) as two:
-            transfer = two.fetcher.get(PEER, "top", tmp_path)
+            transfer = two.fetcher.get("top", tmp_path, peers=[PEER])
             for _ in range(2):
                 await anext(aiter(transfer))
             await two.fetcher.close()
@@ -104,7 +104,7 @@ def test_a_closed_fetcher_starts_nothing_and_stops_what_runs(tmp_path: Path) -> 
             with pytest.raises(asyncio.CancelledError):
                 await transfer.result()
             with pytest.raises(Closed):
-                two.fetcher.get(PEER, "top", tmp_path)
+                two.fetcher.get("top", tmp_path, peers=[PEER])
 
     run(main())
 

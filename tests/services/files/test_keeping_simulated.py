@@ -11,6 +11,7 @@ import pytest
 
 from tests.services.files.catalog import Catalog, walked
 from tests.services.files.pair import SHARER, open_state
+from tests.services.files.swarms import swarms_of
 from warren.network.network import Network
 from warren.runtime.simulated import World
 from warren.services.files import hashing, pending, rehashing, updating
@@ -76,7 +77,7 @@ async def sharing(runtime: SimulatedRuntime, config: FilesConfig | None = None) 
     state = await open_state(runtime, Path("/home"))
     network = Network(runtime, SHARER)
     library = await Library.open(
-        runtime, network, config or FilesConfig(), state, "/home/index.db", is_contact=lambda _: True
+        runtime, network, config or FilesConfig(), state, "/home/index.db", swarms_of(network, SHARER)
     )
     try:
         yield Shared(runtime, library, network)

@@ -3,17 +3,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from tests.protocols.transfer.fakes import PEER
 from tests.support import run
 from warren.core.cid import Cid
 from warren.core.errors import ProtocolViolation
-from warren.services.files.ledger import PROGRESS_EVERY_S, Ledger, Origin
+from warren.services.files.ledger import PROGRESS_EVERY_S, Ledger, Wanted
 from warren.services.files.types import Progress
 
 if TYPE_CHECKING:
     from warren.runtime.seam import Clock
 
-ORIGIN = Origin(PEER, Cid.raw_sha256(bytes(32)), "name", None)
+WANTED = Wanted(Cid.raw_sha256(bytes(32)), "name", None)
 
 
 class Hand:
@@ -28,7 +27,7 @@ class Hand:
 def made() -> tuple[Ledger, Hand, list[Progress]]:
     clock = Hand()
     seen: list[Progress] = []
-    return Ledger(ORIGIN, cast("Clock", clock), seen.append), clock, seen
+    return Ledger(WANTED, cast("Clock", clock), seen.append), clock, seen
 
 
 def test_progress_is_told_now_and_then() -> None:
@@ -62,7 +61,7 @@ def test_all_who_wait_see_that_something_moved() -> None:
     run(main())
 
 
-def test_blame_names_the_peer() -> None:
-    error = ORIGIN.blame(ProtocolViolation("the sizes do not add up"))
-    assert str(error) == f"{PEER} serves what cannot be fetched: the sizes do not add up"
+def test_what_cannot_be_fetched_is_named() -> None:
+    error = WANTED.refuse(ProtocolViolation("the sizes do not add up"))
+    assert str(error) == f"{WANTED.cid} cannot be fetched: the sizes do not add up"
     assert error.hint

@@ -14,7 +14,7 @@ from warren.core.errors import BadContent, ContentUnknown, InputError, ProtocolV
 from warren.services.files.dag import pb, unixfs
 from warren.services.files.dag.build import build_symlink
 from warren.services.files.nodes import CHECK_LEAVES
-from warren.services.files.picker import Request
+from warren.services.files.swarm.picker import Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def tree(source: FakeSource, empty: int = 1) -> Link:
 def wanted(made: Parts) -> int:
     """How many places the picker asks for."""
     count = 0
-    while isinstance(decision := made.picker.next(0), Request):
+    while isinstance(decision := made.picker.next(made.source.offer, 1 << 30), Request):
         count += sum(len(piece.targets) for piece in decision.pieces)
     return count
 
@@ -52,8 +52,8 @@ def test_a_cancel_while_folders_are_made_loses_no_step(
         async with parts(tmp_path, source, tree(source)) as made:
             held = Held(getattr(made.staging, method))
             monkeypatch.setattr(made.staging, method, held)
-            await cancel_while_held(asyncio.create_task(made.nodes.run(made.open_stream)), held)
-            await made.nodes.run(made.open_stream)
+            await cancel_while_held(asyncio.create_task(made.pull_nodes()), held)
+            await made.pull_nodes()
             assert made.nodes.done
             assert wanted(made) == FILES
             assert (made.walk.files, made.ledger.done_files) == (FILES + 3, 3)
@@ -68,8 +68,8 @@ def test_a_cancel_while_nodes_are_read_blames_nobody(tmp_path: Path, monkeypatch
         async with parts(tmp_path, source, tree(source)) as made:
             held = Held(made.walk.receive)
             monkeypatch.setattr(made.walk, "receive", held)
-            await cancel_while_held(asyncio.create_task(made.nodes.run(made.open_stream)), held)
-            await made.nodes.run(made.open_stream)
+            await cancel_while_held(asyncio.create_task(made.pull_nodes()), held)
+            await made.pull_nodes()
             assert wanted(made) == FILES
 
     run(main())
@@ -90,9 +90,9 @@ def test_a_cancel_while_what_is_there_is_checked_loses_nothing(
             assert made.staging.resumed
             held = Held(made.staging.find_present)
             monkeypatch.setattr(made.staging, "find_present", held)
-            await cancel_while_held(asyncio.create_task(made.nodes.run(made.open_stream)), held)
+            await cancel_while_held(asyncio.create_task(made.pull_nodes()), held)
             assert made.ledger.chunks_reused == 0
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             assert wanted(made) == 0
             assert made.ledger.chunks_reused == FILES
             assert made.ledger.done_files == made.walk.files
@@ -127,9 +127,9 @@ def test_another_attempt_goes_on_where_the_last_one_ended(tmp_path: Path) -> Non
         async with parts(tmp_path, source, root) as made:
             del source.nodes[lost]
             with pytest.raises(ContentUnknown):
-                await made.nodes.run(made.open_stream)
+                await made.pull_nodes()
             source.nodes[lost] = kept[lost]
-            await made.nodes.run(made.open_stream)
+            await made.pull_nodes()
             assert wanted(made) == FILES
 
     run(main())
@@ -147,10 +147,10 @@ def test_a_node_that_does_not_fit_names_the_peer(
             if cancelled:  # what was found out at the end of a cancelled attempt is not forgotten
                 held = Held(made.walk.receive)
                 monkeypatch.setattr(made.walk, "receive", held)
-                await cancel_while_held(asyncio.create_task(made.nodes.run(made.open_stream)), held)
+                await cancel_while_held(asyncio.create_task(made.pull_nodes()), held)
             with pytest.raises(BadContent) as caught:
-                await made.nodes.run(made.open_stream)
-            assert (caught.value.peer, caught.value.cid) == (str(PEER), str(made.origin.cid))
+                await made.pull_nodes()
+            assert (caught.value.peer, caught.value.cid) == (str(PEER), str(made.wanted.cid))
 
     run(main())
 
@@ -161,8 +161,8 @@ def test_a_graph_that_breaks_the_rules_names_the_peer(tmp_path: Path) -> None:
         link = add_chunk(source, b"chunk")
         root = add_block(source, pb.encode_block([link], unixfs.encode_file([link.size + 1])))
         async with parts(tmp_path, source, root) as made:
-            with pytest.raises(ProtocolViolation, match=f"{PEER} serves what cannot be fetched"):
-                await made.nodes.run(made.open_stream)
+            with pytest.raises(ProtocolViolation, match=f"{made.wanted.cid} cannot be fetched"):
+                await made.pull_nodes()
 
     run(main())
 
@@ -173,6 +173,6 @@ def test_a_lone_symlink_is_refused(tmp_path: Path) -> None:
         root = add_block(source, build_symlink("target"))
         async with parts(tmp_path, source, root) as made:
             with pytest.raises(InputError, match="symlink"):
-                await made.nodes.run(made.open_stream)
+                await made.pull_nodes()
 
     run(main())

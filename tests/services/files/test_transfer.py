@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.protocols.transfer.fakes import PEER
 from tests.support import run
 from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown
+from warren.services.files.swarm.steering import Steering
 from warren.services.files.transfer import Transfer
 from warren.services.files.types import Fetched, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FETCHED = Fetched(Path("/to/name"), Cid.raw_sha256(bytes(32)), PEER, 1, 2, 3.0)
+FETCHED = Fetched(Path("/to/name"), Cid.raw_sha256(bytes(32)), (), 1, 2, 3.0)
 
 
 def progress(done: int) -> Progress:
@@ -47,7 +47,7 @@ async def turns() -> None:
 def test_each_who_watches_sees_the_newest_and_the_end() -> None:
     async def main() -> None:
         fetch = Steered()
-        transfer = Transfer(fetch.start)
+        transfer = Transfer(fetch.start, Steering())
         seen: list[list[int]] = [[], []]
 
         async def watch(into: list[int]) -> None:
@@ -79,7 +79,7 @@ def test_a_failure_shows_in_the_result_alone() -> None:
     async def main() -> None:
         fetch = Steered()
         fetch.error = ContentUnknown("not there")
-        async with Transfer(fetch.start) as transfer:
+        async with Transfer(fetch.start, Steering()) as transfer:
             fetch.gate.set()
             assert [one async for one in transfer] == []
             await transfer.wait_ended()
@@ -93,7 +93,7 @@ def test_a_failure_shows_in_the_result_alone() -> None:
 def test_who_waits_may_be_cancelled_and_the_transfer_goes_on() -> None:
     async def main() -> None:
         fetch = Steered()
-        transfer = Transfer(fetch.start)
+        transfer = Transfer(fetch.start, Steering())
         waiter = asyncio.create_task(transfer.result())
         await turns()
         waiter.cancel()
@@ -110,7 +110,7 @@ def test_who_waits_may_be_cancelled_and_the_transfer_goes_on() -> None:
 def test_cancelling_and_leaving_stop_it(way: str) -> None:
     async def main() -> None:
         fetch = Steered()
-        async with Transfer(fetch.start) as transfer:
+        async with Transfer(fetch.start, Steering()) as transfer:
             await turns()
             if way == "cancel":
                 transfer.cancel()

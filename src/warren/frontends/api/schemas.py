@@ -245,12 +245,25 @@ class Renamed(BaseModel):
     reason: str
 
 
+class Source(BaseModel):
+    """Whom a transfer came from."""
+
+    peer_id: str
+    state: Literal["connecting", "active", "waiting", "stalled", "dropped", "gone"]
+    bytes_fetched: int = Field(description="Verified and kept of what it sent")
+    bytes_per_s: int = Field(description="Over the last seconds")
+    outstanding_bytes: int = Field(description="Asked and not arrived")
+    complete: bool | None = Field(description="Whether it has all of it; null: not known yet")
+    note: str = Field(description="Why it was dropped, or is gone")
+
+
 class Fetched(BaseModel):
     """The last line of a transfer that went well."""
 
     path: str = Field(description="Where it lies now")
     cid: str
-    peer_id: str
+    sources: list[Source]
+    partial: bool = Field(description="Only what was selected was fetched")
     files: int
     bytes: int
     seconds: float

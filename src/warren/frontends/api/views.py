@@ -15,7 +15,15 @@ from warren.frontends.api.names import called
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
-    from warren.services.files.types import Audience, Fetched, FileEntry, Progress, Share, Skipped
+    from warren.services.files.types import (
+        Audience,
+        Fetched,
+        FileEntry,
+        Progress,
+        Share,
+        Skipped,
+        SourceState,
+    )
     from warren.services.peers.speedtest import SpeedProgress, SpeedResult
 
 Document = dict[str, Any]
@@ -102,7 +110,8 @@ def fetched(one: Fetched) -> Document:
     return {
         "path": str(one.path),
         "cid": str(one.cid),
-        "peer_id": str(one.peer),
+        "sources": [source(each) for each in one.sources],
+        "partial": one.partial,
         "files": one.files,
         "bytes": one.bytes,
         "seconds": round(one.seconds, 3),
@@ -113,6 +122,19 @@ def fetched(one: Fetched) -> Document:
         "skipped_count": one.skipped_count,
         "renamed": [{"path": o.path, "new_name": o.new_name, "reason": o.reason} for o in one.renamed],
         "renamed_count": one.renamed_count,
+    }
+
+
+def source(one: SourceState) -> Document:
+    """A `schemas.Source`."""
+    return {
+        "peer_id": str(one.peer),
+        "state": one.state,
+        "bytes_fetched": one.bytes_fetched,
+        "bytes_per_s": round(one.bytes_per_s),
+        "outstanding_bytes": one.outstanding_bytes,
+        "complete": one.complete,
+        "note": one.note,
     }
 
 

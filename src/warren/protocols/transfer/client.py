@@ -63,6 +63,7 @@ class TransferClient:
         "_last_id",
         "_stream",
         "_waiter",
+        "received_bytes",
     )
 
     def __init__(self, stream: Stream, *, held_max: int = 8) -> None:
@@ -76,6 +77,8 @@ class TransferClient:
         self._last_id = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.received_bytes = 0
+        """All that came so far, answers that are not whole yet included."""
         stream.set_receiver(self._on_data, self._on_end)
 
     # --- asking -------------------------------------------------------------------------------------------
@@ -162,6 +165,7 @@ class TransferClient:
     # --- the stream's side --------------------------------------------------------------------------------
 
     def _on_data(self, data: memoryview) -> None:
+        self.received_bytes += len(data)
         try:
             self._decoder.receive(data)
         except (ProtocolViolation, LimitReached) as error:

@@ -9,6 +9,9 @@ from warren.core.errors import ConfigError
 
 # Each is a thread; far more than any machine has cores.
 HASH_JOBS_MAX = 256
+# Each look at who has what goes over all of them.
+SOURCES_MAX = 64
+MOST = {"hash_jobs": HASH_JOBS_MAX, "sources_max": SOURCES_MAX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,14 @@ class FilesConfig:
         takes seconds; no share is looked at for more than a twentieth of the time.
     rescan_s: how often a watched share is looked at all the same: other machines' changes to a network file
         system are told to nobody.
-    outstanding_bytes: chunks asked of a peer and not arrived, at most. It must cover bandwidth times round
-        trip, or the link idles: 16 MiB fills 1 Gbit/s at 130 ms. The receiver holds little of it in memory.
-    in_flight_bytes: arrived chunks that wait to be verified and written, at most. This is memory.
+    outstanding_bytes: chunks asked of a peer and not arrived, at most; how much is asked of it up to there
+        follows from how fast it is. It must cover bandwidth times round trip, or the link idles: 16 MiB fills
+        1 Gbit/s at 130 ms. The receiver holds little of it in memory.
+    in_flight_bytes: arrived chunks of a source that wait to be verified and written, at most; less where
+        there are more sources. This is memory.
+    sources_max: holders that one fetch asks at the same time. Each costs a connection and two streams.
+    no_source_s: a fetch that nobody can serve fails when nobody was found for so long.
+    down_bytes_per_s: fetched at most, of all fetches together; 0: no cap.
     serve_streams_max: transfer streams served at once; one over the limit is answered BUSY. (Attack: streams
         that each hold a chunk in memory.)
     serve_streams_per_peer: the same for one peer, so that no peer can take all places.
@@ -51,6 +59,9 @@ class FilesConfig:
     rescan_s: float = 3600.0
     outstanding_bytes: int = 16 * 1024 * 1024
     in_flight_bytes: int = 8 * 1024 * 1024
+    sources_max: int = 8
+    no_source_s: float = 60.0
+    down_bytes_per_s: int = 0
     serve_streams_max: int = 64
     serve_streams_per_peer: int = 8
     serve_ahead_bytes: int = 16 * 1024 * 1024
@@ -64,7 +75,7 @@ class FilesConfig:
     sync: bool = False
 
     def __post_init__(self) -> None:
-        check_settings(self, "files.", zero=("hash_bytes_per_s",), most={"hash_jobs": HASH_JOBS_MAX})
+        check_settings(self, "files.", zero=("hash_bytes_per_s", "down_bytes_per_s"), most=MOST)
         if self.outstanding_bytes < 1024 * 1024 or self.in_flight_bytes < 2 * 1024 * 1024:
             raise ConfigError(
                 "files.outstanding_bytes must be 1 MiB at least, files.in_flight_bytes 2 MiB",

@@ -1,96 +1,109 @@
-"""One fetch: a root of one peer becomes a file or folder here.
+"""One fetch: a root becomes a file or folder here.
 
-In: where the root is, and where its copy goes. Out: the verified copy under its final name, at once; or the
-reason why not, with what was verified left for the next attempt. Nodes come on one stream (`nodes`), chunks
-on another (`chunks`), both verified before anything is done with them. When the connection breaks it is tried
-again, as long as that brings something.
+In: what is wanted, who has it as far as that is known, and where its copy goes. Out: the verified copy under
+its final name, at once; or the reason why not, with what was verified left for the next attempt. Nodes come
+on one stream (`nodes`), chunks on one of each source (`swarm`), all verified before anything is done with
+them. While it runs others are served of what is here (`partial`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
-from warren.core.errors import (
-    ConnectionFailed,
-    IntegrityError,
-    LimitReached,
-    NotFound,
-    ProtocolViolation,
-    StorageError,
-)
-from warren.protocols.transfer.messages import PROTOCOL_ID
-from warren.services.files.chunks import ChunkPuller
+from warren.core.errors import IntegrityError, NotFound, ProtocolViolation, StorageError
+from warren.services.files.chunks import ChunkKeeper
 from warren.services.files.ignoring import FETCHED
 from warren.services.files.importer import Importer
 from warren.services.files.ledger import Ledger
 from warren.services.files.names import safe_top_name
 from warren.services.files.nodes import NodePuller
-from warren.services.files.picker import Picker
 from warren.services.files.staging import Staging
+from warren.services.files.swarm.caps import Cap
+from warren.services.files.swarm.partial import Partial
+from warren.services.files.swarm.picker import Picker
+from warren.services.files.swarm.swarm import Swarm, Work
 from warren.services.files.types import Fetched, Renamed
-from warren.services.files.waiting import run_out, settle
+from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Sequence
 
+    from warren.core.peer_id import PeerId
     from warren.network.network import Network
-    from warren.network.stream import Stream
     from warren.runtime.seam import Runtime
     from warren.services.files.config import FilesConfig
     from warren.services.files.importer import Imported
-    from warren.services.files.ledger import Origin
+    from warren.services.files.ledger import Wanted
+    from warren.services.files.swarm.interfaces import Holders
+    from warren.services.files.swarm.steering import Steering
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Progress
     from warren.services.files.walk import MakeSymlink
 
-logger = logging.getLogger(__name__)
 
-RETRY_DELAYS_S: Final = (0.5, 1.0, 2.0, 4.0)
-"""Waits after failures between which nothing arrived; then it is given up."""
+class Surroundings(NamedTuple):
+    """What all fetches of a node share. places: see `staging.make_places`. cap: of all of them together.
+
+    swarms: where others learn what is fetched here; None: nobody is asked what it has, nor served. holders:
+    who finds further sources.
+    """
+
+    runtime: Runtime
+    network: Network
+    config: FilesConfig
+    places: deque[None]
+    cap: Cap
+    swarms: Swarms | None = None
+    holders: Holders | None = None
 
 
 class Fetch:
-    """See the module's header. Make it, `run` it once."""
+    """See the module's header. Make it, `run` it once.
+
+    peers: who has it, as far as that is known; only: nobody else is asked. swarm: its sources, while it runs.
+    """
 
     def __init__(
         self,
-        runtime: Runtime,
-        network: Network,
-        config: FilesConfig,
-        origin: Origin,
+        around: Surroundings,
+        wanted: Wanted,
+        peers: Sequence[PeerId],
         folder: str,
-        places: deque[None],
+        steering: Steering,
         report: Callable[[Progress], None],
+        *,
+        only: bool = False,
     ) -> None:
-        self._runtime = runtime
-        self._network = network
-        self._config = config
-        self._origin = origin
-        self._folder = folder
-        self._staging = Staging(runtime.disk, folder, origin.cid, places, sync=config.sync)
-        self._ledger = Ledger(origin, runtime.clock, report)
+        self._around = around
+        self._runtime = runtime = around.runtime
+        self._wanted = wanted
+        self._peers = peers
+        self._only = only
+        self._steering = steering
+        self._staging = Staging(runtime.disk, folder, wanted.cid, around.places, sync=around.config.sync)
+        self._ledger = Ledger(wanted, runtime.clock, report)
+        self._partial: Partial | None = None
+        self.root = wanted.cid
+        self.swarm: Swarm | None = None
 
     async def run(self) -> Fetched:
-        """Fetch it. Raises what `Transfer.result` names."""
+        """Fetch it. Raises what `Transfer.result` names. `close` it afterwards."""
         begun = self._runtime.clock.now()
-        origin, staging, runtime = self._origin, self._staging, self._runtime
+        wanted, staging, runtime = self._wanted, self._staging, self._runtime
         self._ledger.tell("listing", at_once=True)
         await run_out(runtime, staging.open)
         try:
-            name, reason = safe_top_name(origin.name, staging.rules)
+            name, reason = safe_top_name(wanted.name, staging.rules)
             copy = await self._find_copy(name)
             if copy is not None:
                 await run_out(runtime, staging.discard)
                 path, found = copy
                 seconds = runtime.clock.now() - begun
-                return Fetched(
-                    path, origin.cid, origin.peer, found.files, found.bytes, seconds, already_there=True
-                )
+                return Fetched(path, wanted.cid, (), found.files, found.bytes, seconds, already_there=True)
             walk = self._begin_walk()
             symlinks = await self._fetch_all(walk)
         except BaseException:
@@ -103,17 +116,21 @@ class Fetch:
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
         path = Path(await run_out(runtime, staging.finish, name))
+        if self._partial is not None:
+            self._partial.on_moved(str(path))
+            self._partial.complete = wanted.select is None
         renamed = walk.renamed
         if reason:
             renamed = [Renamed("", path.name, reason), *renamed]
         ledger = self._ledger
         return Fetched(
             path=path,
-            cid=origin.cid,
-            peer=origin.peer,
+            cid=wanted.cid,
+            sources=self._steering.sources(),
             files=ledger.done_files,
             bytes=ledger.done_bytes,
             seconds=runtime.clock.now() - begun,
+            partial=wanted.select is not None,
             chunks_fetched=ledger.chunks_fetched,
             chunks_reused=ledger.chunks_reused,
             skipped=tuple(skipped),
@@ -122,86 +139,67 @@ class Fetch:
             renamed_count=walk.renamed_count + bool(reason),
         )
 
+    def close(self) -> None:
+        """Serve others nothing of it any more: it is over, or they are served the copy."""
+        if self._partial is not None and self._around.swarms is not None:
+            self._around.swarms.end(self._partial)
+
     def _begin_walk(self) -> Walk:
-        origin = self._origin
-        size = LEAF_UNKNOWN if origin.size is None else origin.size
+        wanted = self._wanted
+        size = LEAF_UNKNOWN if wanted.size is None else wanted.size
         try:
-            return Walk(origin.cid.to_bytes(), self._staging.rules, size=size)
+            return Walk(wanted.cid.to_bytes(), self._staging.rules, size=size)
         except ProtocolViolation as error:
-            raise origin.blame(error) from error
+            raise wanted.refuse(error) from error
 
     async def _find_copy(self, name: str) -> tuple[Path, Imported] | None:
         """What already lies under the final name, or one with a number, if it is this very content."""
         for path in await self._runtime.offload(self._staging.find_named, name):
             try:
                 size = await self._runtime.offload(self._staging.measure, path)
-                if self._origin.size not in {None, size}:
+                if self._wanted.size not in {None, size}:
                     continue
                 top = await self._runtime.offload(self._runtime.disk.real_path, path)
-                found = await Importer(self._runtime, self._config.hash_jobs, rules=FETCHED).run(top)
+                found = await Importer(self._runtime, self._around.config.hash_jobs, rules=FETCHED).run(top)
             except (OSError, NotFound, StorageError):
                 continue  # whatever it is, it stays, and is not this
-            if found.root.cid == self._origin.cid.to_bytes():
+            if found.root.cid == self._wanted.cid.to_bytes():
                 return Path(path), found
         return None
 
     async def _fetch_all(self, walk: Walk) -> list[MakeSymlink]:
         """Fill the staging folder; returns the symlinks that are still to be made."""
-        picker = Picker(self._config.outstanding_bytes)
-        config, ledger = self._config, self._ledger
-        nodes = NodePuller(self._runtime, self._staging, walk, picker, ledger, config.answer_s)
-        chunks = ChunkPuller(self._runtime, self._staging, picker, ledger, config)
+        runtime, staging, ledger, around = self._runtime, self._staging, self._ledger, self._around
+        if around.swarms is not None:
+            self._partial = Partial(self._wanted.cid, runtime.disk, staging.hidden, resumed=staging.resumed)
+            around.swarms.begin(self._partial)
+        seed = int.from_bytes(runtime.entropy.bytes(4))
+        picker = Picker(sequential=self._wanted.sequential, seed=seed)
+        nodes = NodePuller(runtime, staging, walk, picker, ledger, self._partial)
+        keeper = ChunkKeeper(runtime, staging, picker, ledger, self._partial)
+        self.swarm = Swarm(
+            around.network,
+            around.config,
+            Work(ledger, picker, nodes, keeper, self._partial),
+            exchange=around.swarms,
+            holders=around.holders,
+            caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),
+            only=self._only,
+        )
+        self._steering.show(self.swarm.sources)
         try:
-            await self._pull(nodes, chunks)
-            await chunks.commits.close(keep=False)  # it will have its final name in a moment
+            await self.swarm.run(self._peers)
+            await keeper.commits.close(keep=False)  # it will have its final name in a moment
         except BaseException:
             with contextlib.suppress(StorageError):  # there is a failure to report already
-                await run_out(self._runtime, self._staging.close)
-                await chunks.commits.close(keep=True)
+                await run_out(runtime, staging.close)
+                await keeper.commits.close(keep=True)
             raise
-        if not nodes.done or ledger.done_files != walk.files:
+        if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.
             raise IntegrityError(
-                f"only {ledger.done_files} of {walk.files} files are complete",
+                f"only {ledger.done_files} of {nodes.files} files are complete",
                 hint="fetch again: what is there already is not fetched twice",
             )
-        self._origin.check_size(ledger.done_bytes)  # of a lone chunk it shows only now
+        self._wanted.check_size(ledger.done_bytes)  # of a lone chunk it shows only now
         return nodes.symlinks
-
-    async def _pull(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
-        """Pull all nodes and chunks, over as many connections as it takes."""
-        ledger = self._ledger
-        failures = arrived = 0
-        while True:
-            try:
-                await self._attempt(nodes, chunks)
-            except (ConnectionFailed, LimitReached) as error:
-                now_arrived = ledger.chunks_fetched + ledger.chunks_reused  # finding what is there counts
-                failures, arrived = (1 if now_arrived > arrived else failures + 1), now_arrived
-                if failures > len(RETRY_DELAYS_S):
-                    raise
-                logger.info("fetching %s from %s again: %s", self._origin.cid, self._origin.peer, error)
-                await asyncio.sleep(RETRY_DELAYS_S[failures - 1])
-            else:
-                return
-
-    async def _attempt(self, nodes: NodePuller, chunks: ChunkPuller) -> None:
-        # No TaskGroup: on Python 3.11 one that is ending swallows a cancel, and the fetch would go on.
-        pullers = [asyncio.create_task(puller.run(self._open_stream)) for puller in (nodes, chunks)]
-        try:
-            await asyncio.wait(pullers, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for puller in pullers:
-                puller.cancel()
-            await settle(pullers)
-        errors = [error for puller in pullers if not puller.cancelled() and (error := puller.exception())]
-        if errors:
-            raise _most_telling(errors)
-
-    async def _open_stream(self) -> Stream:
-        return await self._network.open_stream(self._origin.peer, PROTOCOL_ID)
-
-
-def _most_telling(errors: Sequence[BaseException]) -> BaseException:
-    """The error that is not just a broken connection, if there is one."""
-    return min(errors, key=lambda error: isinstance(error, ConnectionFailed | LimitReached))

@@ -92,6 +92,10 @@ CID_PLACES_MAX: Final = 100
 """Equal files that are told of. Fault: thousands of empty files."""
 
 
+GROWING: Final = 0
+"""No entry has this number."""
+
+
 class EntryRow(NamedTuple):
     """A file, folder or symlink as it is kept, with the chunks (digest, length) and nodes that it owns.
 
@@ -126,7 +130,8 @@ class KnownFile(NamedTuple):
 class Place(NamedTuple):
     """Where a chunk lies: in the file `name` of `folder` below `top`.
 
-    That must still have this size and time to be served.
+    That must still have this size and time to be served. Of a fetch under way `entry` is `GROWING`; then
+    neither says anything.
     """
 
     entry: int
@@ -371,8 +376,24 @@ def read_nodes(
         block: bytes = row[0]
         found.append(block)
         size += len(block)
-        pending += [link.cid for link in reversed(pb.decode(block)[0]) if not link.is_raw]
+        pending += below(block)
     return found
+
+
+def below(block: bytes) -> list[bytes]:
+    """The content ids of the nodes that a node leads to, the first one last."""
+    return [link.cid for link in reversed(pb.decode(block)[0]) if not link.is_raw]
+
+
+def find_root(db: sqlite3.Connection, visible: Collection[int], cid: bytes) -> list[int]:
+    """The shares, of those `visible`, in which all below this content id lies."""
+    table = "leaf" if cid.startswith(pb.RAW_CID_PREFIX) else "node"
+    rows = db.execute(
+        f"SELECT DISTINCT share FROM {table} WHERE digest = ?"  # noqa: S608 (two fixed names, integers)
+        f" AND share IN ({_numbers(visible)})",
+        (cid[4:],),
+    )
+    return [share for (share,) in rows]
 
 
 def mark(

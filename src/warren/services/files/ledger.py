@@ -1,4 +1,4 @@
-"""What the parts of one fetch share: its origin, how far it is, and the signal that something moved."""
+"""What the parts of one fetch share: what is wanted, how far it is, and the signal that something moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.core.cid import Cid
-    from warren.core.peer_id import PeerId
     from warren.runtime.seam import Clock
     from warren.services.files.types import Phase
 
@@ -21,30 +20,32 @@ PROGRESS_EVERY_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """What to fetch and from whom; name and size (content in bytes, None: unknown) as the peer says.
-    size_max: so many bytes of content may come.
+class Wanted:
+    """What to fetch: a root, and its name and size (content in bytes, None: unknown) as the first one says
+    who was asked.
+
+    size_max: so many bytes of content may come. select: says whether the file at a path, relative to the top
+    at its source, is wanted; None: all are. sequential: in the order of the files, as a player reads them.
     """
 
-    peer: PeerId
     cid: Cid
     name: str
     size: int | None
     size_max: int | None = None
+    select: Callable[[str], bool] | None = None
+    sequential: bool = False
 
     def check_size(self, size: int) -> None:
         """Raises `IntegrityError` if it has more bytes than may come."""
         if self.size_max is not None and size > self.size_max:
             raise IntegrityError(
-                f"{self.cid} at {self.peer} has {size:,} bytes, and {self.size_max:,} are wanted at most",
+                f"{self.cid} has {size:,} bytes, and {self.size_max:,} are wanted at most",
                 hint="fetch it yourself, if you want all of it",
             )
 
-    def blame(self, error: ProtocolViolation) -> ProtocolViolation:
-        """The same error, which also says who did it."""
-        return ProtocolViolation(
-            f"{self.peer} serves what cannot be fetched: {error}", hint="fetch it from somebody else"
-        )
+    def refuse(self, error: ProtocolViolation) -> ProtocolViolation:
+        """The same error, which also says of what; whoever serves that content can only serve the same."""
+        return ProtocolViolation(f"{self.cid} cannot be fetched: {error}", hint="ask who made it to mend it")
 
 
 class Ledger:
@@ -60,13 +61,13 @@ class Ledger:
         "done_bytes",
         "done_files",
         "moved",
-        "origin",
         "total_bytes",
         "total_files",
+        "wanted",
     )
 
-    def __init__(self, origin: Origin, clock: Clock, report: Callable[[Progress], None]) -> None:
-        self.origin = origin
+    def __init__(self, wanted: Wanted, clock: Clock, report: Callable[[Progress], None]) -> None:
+        self.wanted = wanted
         self.current = ""
         self.done_bytes = self.total_bytes = 0
         self.done_files = self.total_files = 0

@@ -37,7 +37,7 @@ from warren.services.files.upkeep import Upkeep
 from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from warren.core.peer_id import PeerId
     from warren.network.network import Network
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from warren.services.files.config import FilesConfig
     from warren.services.files.index import EntryRow, KnownFile
     from warren.services.files.revising import Totals
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import FileEntry, Progress, Skipped
 
 logger = logging.getLogger(__name__)
@@ -64,8 +65,7 @@ class Library:
         config: FilesConfig,
         state: Database,
         database: Database,
-        is_contact: Callable[[PeerId], bool],
-        groups_of: Callable[[PeerId], Collection[str]],
+        swarms: Swarms,
     ) -> None:
         self._runtime = runtime
         self._config = config
@@ -75,9 +75,8 @@ class Library:
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
-        self._offering = Offering(
-            runtime, database, self._shares, is_contact, groups_of, self._upkeep.is_missing
-        )
+        self._offering = Offering(runtime, database, self._shares, swarms, self._upkeep.is_missing)
+        swarms.shelf = self._offering
         self.listeners = Listeners()
         self._steady: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
         """Held while what is committed of a share changes, or is walked."""
@@ -94,19 +93,17 @@ class Library:
         config: FilesConfig,
         state: Database,
         path: StrPath,
-        *,
-        is_contact: Callable[[PeerId], bool],
-        groups_of: Callable[[PeerId], Collection[str]] = lambda _: (),
+        swarms: Swarms,
     ) -> Library:
         """Open the index at `path` and serve on `network` what `state` says is shared.
 
-        groups_of: the names of the groups that a peer is in, asked anew for each request.
+        swarms: has the fetches under way, which are served as well, and knows who may have what.
 
         `state` is the durable database, with the table of schema/0002_shares.sql; it stays the caller's to
         close. Raises `StorageError`.
         """
         database = await open_rebuildable(runtime, path, index.MIGRATIONS, index.check)
-        library = cls(runtime, config, state, database, is_contact, groups_of)
+        library = cls(runtime, config, state, database, swarms)
         try:
             await library._start(network)
         except BaseException:
@@ -279,7 +276,7 @@ class Library:
         Raises `ContentUnknown`.
         """
         path = path.strip("/")
-        visible = set(self._shares) if asker is None else self._offering.visible(asker)
+        visible = set(self._shares) if asker is None else self._offering.listed(asker)
         found = await self._offering.list_among(visible, path, "", 0)
         if found is None or found.here is None:
             raise ContentUnknown(f"nothing is shared at {path!r}", hint="list the shares with: warren ls")

@@ -1,6 +1,7 @@
 """Pulling the nodes of a tree: what there is to fetch, found out as it is verified.
 
-In: a stream to the peer, the walk. Out: folders made, chunks wanted in the picker, symlinks kept for the end.
+In: streams to those who have them, the walk. Out: folders made, chunks wanted in the picker, symlinks kept
+for the end; of what is not selected, nothing but numbers.
 What an earlier attempt left is checked here and not wanted again. Nodes are pulled no further ahead of the
 chunks than `BACKLOG_MAX`; while that is reached no stream is kept open.
 
@@ -11,34 +12,53 @@ whole, and making its folder or looking for its chunks a second time does no har
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.cid import Cid
 from warren.core.errors import BadContent, ContentUnknown, InputError, ProtocolViolation
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import Status
 from warren.services.files.dag.build import CHUNK_BYTES
+from warren.services.files.swarm.selection import Selection
 from warren.services.files.waiting import run_out
 from warren.services.files.walk import BadBlock, MakeFile, MakeFolder, MakeSymlink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from warren.core.peer_id import PeerId
     from warren.network.stream import Stream
     from warren.protocols.transfer.decoder import Answer
     from warren.runtime.seam import Runtime
     from warren.services.files.ledger import Ledger
-    from warren.services.files.picker import Picker
     from warren.services.files.staging import Staging
+    from warren.services.files.swarm.partial import Partial
+    from warren.services.files.swarm.picker import Picker
+    from warren.services.files.types import Audience
     from warren.services.files.walk import Step, Walk
 
 BACKLOG_MAX: Final = 16_384
-"""Chunks that are planned and not asked for. This is memory, some 6 MB."""
+"""Chunks that are planned and not asked for. This is memory, some 9 MB."""
+BACKLOG_HUNGRY_MAX: Final = 4 * BACKLOG_MAX
+"""The same where some source has nothing of them."""
 ASKED_MAX: Final = 256
 """Nodes named in one request; each stands for all below it."""
 CHECK_BYTES: Final = 64 * 1024 * 1024
 CHECK_LEAVES: Final = 1024
 """What an earlier attempt left is checked in steps of this size."""
+
+
+class NodeSource(Protocol):
+    """Who is asked for nodes. word: for whom what it has is, as it says."""
+
+    @property
+    def peer(self) -> PeerId: ...
+
+    @property
+    def word(self) -> Audience | None: ...
+
+    @property
+    def open_stream(self) -> Callable[[], Awaitable[Stream]]: ...
 
 
 class NodePuller:
@@ -51,37 +71,45 @@ class NodePuller:
         walk: Walk,
         picker: Picker,
         ledger: Ledger,
-        answer_s: float,
+        partial: Partial | None = None,
     ) -> None:
+        """partial: what others are served of it; None: nothing."""
         self._runtime = runtime
         self._staging = staging
         self._walk = walk
         self._picker = picker
         self._ledger = ledger
-        self._answer_s = answer_s
+        self._partial = partial
+        self._selection = Selection(ledger.wanted.select) if ledger.wanted.select is not None else None
         self._room_checked = False
         self._todo: deque[Step] = deque()
-        self._failure: BadContent | ProtocolViolation | None = None
+        self._bad: BadContent | None = None
+        self.failure: ProtocolViolation | None = None
+        """What makes the tree one that nobody can serve."""
         self.symlinks: list[MakeSymlink] = []
         """To be made once all else is there."""
 
-    async def run(self, open_stream: Callable[[], Awaitable[Stream]]) -> None:
-        """Pull all nodes.
+    async def run(self, source: NodeSource, answer_s: float) -> None:
+        """Pull all nodes, of one source that answers within `answer_s` seconds each time.
 
         Raises what the stream and the disk raise, `BadContent`, `ContentUnknown`, `ProtocolViolation`, and
         `IntegrityError` for more bytes than may come.
         """
-        if self._failure is not None:
-            raise self._failure  # found out while the last attempt ended for another reason
+        if self.failure is not None:
+            raise self.failure
+        if self._bad is not None:  # found out while the last attempt ended for another reason
+            bad, self._bad = self._bad, None
+            raise bad
         await self._apply()  # a lone chunk has no nodes, but a step; and a broken attempt left some
         while not self._walk.done:
-            client = TransferClient(await open_stream(), held_max=2)
+            client = TransferClient(await source.open_stream(), held_max=2)
             try:
-                await self._pull_until_full(client)
+                await self._pull_until_full(client, source, answer_s)
             finally:
                 client.close()
-            while self._picker.backlog >= BACKLOG_MAX:
+            while self._is_full:
                 await self._ledger.wait_moved()
+        self._check_selection()
         self._picker.close()
         self._ledger.moved.set()
 
@@ -90,53 +118,88 @@ class NodePuller:
         """Whether all nodes came, and all that they call for was handed over."""
         return self._walk.done and not self._todo
 
-    async def _pull_until_full(self, client: TransferClient) -> None:
-        while not self._walk.done and self._picker.backlog < BACKLOG_MAX:
-            await self._pull_some(client)
+    @property
+    def known(self) -> int:
+        """Grows with all that comes."""
+        return self._walk.files + self._walk.leaves
 
-    async def _pull_some(self, client: TransferClient) -> None:
+    @property
+    def files(self) -> int:
+        """The files to be fetched, as far as they are known."""
+        return self._walk.files if self._selection is None else self._selection.count
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether enough is planned; where nobody has any of it, what follows may be had."""
+        most = BACKLOG_HUNGRY_MAX if self._picker.hungry else BACKLOG_MAX
+        return self._picker.backlog >= most
+
+    def _check_selection(self) -> None:
+        if self._selection is not None and not self._selection.found:
+            raise InputError(
+                f"nothing in {self._ledger.wanted.name} is selected",
+                hint="list what there is with: warren ls",
+            )
+
+    async def _pull_until_full(self, client: TransferClient, source: NodeSource, answer_s: float) -> None:
+        while not self._walk.done and not self._is_full:
+            await self._pull_some(client, source, answer_s)
+
+    async def _pull_some(self, client: TransferClient, source: NodeSource, answer_s: float) -> None:
         """One request, and all that answers it."""
         await client.ask_tree(self._walk.wanted(ASKED_MAX))
         last = False
         while not last:
-            answer = await client.next_answer(self._answer_s)
+            answer = await client.next_answer(answer_s)
             last = answer.header.last
             try:
                 if answer.header.status is not Status.OK:
                     raise ContentUnknown(
-                        f"{self._ledger.origin.peer} does not share {self._ledger.origin.cid} with us now",
-                        hint=f"list what there is with: warren ls {self._ledger.origin.peer}",
+                        f"{source.peer} does not share {self._ledger.wanted.cid} with us now",
+                        hint=f"list what there is with: warren ls {source.peer}",
                     )
-                await run_out(self._runtime, self._read, answer)
+                if self._partial is not None:
+                    self._partial.use(source.word)
+                await run_out(self._runtime, self._read, answer, source.peer)
             finally:
                 client.release(answer)
             await self._apply()
 
-    def _read(self, answer: Answer) -> None:
+    def _read(self, answer: Answer, peer: PeerId) -> None:
         """Verify and read the nodes of an answer; runs in a thread, one at a time."""
         start = 0
         try:
             with memoryview(answer.buffer) as view:
                 for length in answer.header.lengths:
-                    self._walk.receive(view[start : start + length])
+                    self._receive(view[start : start + length])
                     start += length
         except BadBlock as error:
-            self._failure = BadContent(self._ledger.origin.peer, Cid.from_bytes(error.cid))
-            raise self._failure from error
+            self._bad = BadContent(peer, Cid.from_bytes(error.cid))
+            raise self._bad from error
         except ProtocolViolation as error:
-            self._failure = self._ledger.origin.blame(error)
-            raise self._failure from error
+            self.failure = self._ledger.wanted.refuse(error)
+            raise self.failure from error
+
+    def _receive(self, block: memoryview) -> None:
+        cid = self._walk.wanted(1)[0] if self._partial is not None and not self._walk.done else b""
+        self._walk.receive(block)
+        if self._partial is not None:
+            self._partial.on_node(cid, bytes(block))
 
     async def _apply(self) -> None:
         """Do what the nodes so far call for."""
         walk, ledger = self._walk, self._ledger
-        ledger.total_bytes, ledger.total_files = walk.total_bytes, walk.files
-        ledger.origin.check_size(walk.total_bytes)
-        if walk.total_bytes and not self._room_checked:
-            await self._runtime.offload(self._staging.check_room, walk.total_bytes)
-            self._room_checked = True
         for step in walk.take_steps():
-            self._todo += _cut(step)
+            for one in (step,) if self._selection is None else self._selection.of(step):
+                self._todo += _cut(one)
+        if self._selection is None:
+            ledger.total_bytes, ledger.total_files = walk.total_bytes, walk.files
+        else:
+            ledger.total_bytes, ledger.total_files = self._selection.bytes, self._selection.count
+        ledger.wanted.check_size(ledger.total_bytes)
+        if ledger.total_bytes and not self._room_checked and (walk.done or self._selection is None):
+            await self._runtime.offload(self._staging.check_room, ledger.total_bytes)
+            self._room_checked = True
         while self._todo:
             batch = self._next_batch()
             found = await run_out(self._runtime, self._prepare, batch)
@@ -190,10 +253,14 @@ class NodePuller:
         file, ledger = step.file, self._ledger
         ledger.current = file.source
         for number, (leaf, is_there) in enumerate(zip(step.leaves, present, strict=True), step.first):
+            if self._partial is not None:
+                self._partial.on_leaf(number, leaf.digest, leaf.length, file.path, leaf.offset)
             if is_there:
                 file.left -= leaf.length
                 ledger.done_bytes += leaf.length
                 ledger.chunks_reused += 1
+                if self._partial is not None:
+                    self._partial.on_stored(number)
             else:
                 self._picker.add(leaf.digest, leaf.length, file, leaf.offset, number)
         if file.left == 0:

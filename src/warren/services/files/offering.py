@@ -1,33 +1,41 @@
 """What peers get to see of the library: the other side of the transfer protocol.
 
 In:  requests of peers. Out: listings, nodes and chunks of the shares whose audience admits the asker, and
-nothing else in any way: what is not for it is answered like what is not there.
+nothing else in any way: what is not for it is answered like what is not there. What is for those of another
+origin is in no listing, and served to whoever showed a ticket for it; so is what a fetch under way has.
 """
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from warren.services.files import index, listing, serving
-from warren.services.files.index import ListedEntry
+from warren.services.files.index import ListedEntry, below
+from warren.services.files.swarm.admission import Rule
+from warren.services.files.waiting import run_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.protocols.transfer.messages import Listing
     from warren.protocols.transfer.server import Part, ReadJob
     from warren.runtime.seam import Database, Runtime
     from warren.services.files.index import Place
     from warren.services.files.serving import ReadChunks
+    from warren.services.files.swarm.partial import Partial
+    from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Share
 
 
 class Offering:
-    """See `protocols.transfer.server.ContentSource`.
+    """See `protocols.transfer.server.ContentSource`, and `swarm.swarms.Shelf`.
 
-    shares: what is served, by number; it stays the library's and changes under this.
+    shares: what is served, by number; it stays the library's and changes under this. swarms: has the fetches
+    under way.
     """
 
     def __init__(
@@ -35,33 +43,50 @@ class Offering:
         runtime: Runtime,
         database: Database,
         shares: Mapping[int, Share],
-        is_contact: Callable[[PeerId], bool],
-        groups_of: Callable[[PeerId], Collection[str]],
+        swarms: Swarms,
         is_missing: Callable[[Share], bool],
     ) -> None:
         self._runtime = runtime
         self._database = database
         self._shares = shares
-        self._is_contact = is_contact
-        self._groups_of = groups_of
+        self._admission = swarms.admission
         self._is_missing = is_missing
+        self._swarms = swarms
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
-        return self._is_contact(peer) or any(peer in one.audience.peers for one in self._shares.values())
+        audiences = (one.audience for one in self._shares.values())
+        return self._admission.is_known(peer) or any(
+            peer in audience.peers for audience in audiences if audience.kind == "peers"
+        )
 
     async def list_path(self, peer: PeerId, path: str, after: str, limit: int) -> Listing | None:
         """See `ContentSource`."""
-        return await self.list_among(self.visible(peer), path, after, limit)
+        return await self.list_among(self.listed(peer), path, after, limit)
 
     async def read_nodes(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes | None]:
         """See `ContentSource`."""
+        blocks = await self._read_partials(peer, pending, bytes_max)
+        left = bytes_max - sum(map(len, blocks))
+        found: list[bytes | None] = [*blocks]
+        if not pending or left <= 0:
+            return found
         visible = self.visible(peer)
         if not visible:
-            return [None]
-        return await self._database.run(
-            partial(index.read_nodes, visible=visible, pending=pending, bytes_max=bytes_max)
+            return [*found, None]
+        return found + await self._database.run(
+            partial(index.read_nodes, visible=visible, pending=pending, bytes_max=left)
         )
+
+    async def _read_partials(self, peer: PeerId, pending: list[bytes], bytes_max: int) -> list[bytes]:
+        """What fetches under way have of it, up to the first node that none has."""
+        partials = self._swarms.partials_for(peer)
+        if not partials:
+            return []
+        with contextlib.ExitStack() as stack:
+            for one in partials:
+                stack.enter_context(one.reading())
+            return await run_out(self._runtime, read_nodes, partials, pending, bytes_max)
 
     async def plan_chunks(self, peer: PeerId, digests: Sequence[bytes], *, check: bool) -> Sequence[ReadJob]:
         """See `ContentSource`."""
@@ -69,6 +94,9 @@ class Offering:
         places: Sequence[tuple[Place, ...]] = [()] * len(digests)
         if visible:
             places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
+        partials = self._swarms.partials_for(peer)
+        if partials:
+            places = [found or find_chunk(partials, one) for found, one in zip(places, digests, strict=True)]
         return serving.plan(digests, places, check=check)
 
     async def read_chunks(self, job: ReadJob) -> list[Part]:
@@ -82,14 +110,30 @@ class Offering:
         return parts
 
     def visible(self, peer: PeerId) -> set[int]:
-        """The numbers of the shares that a peer may see now."""
-        is_contact, groups = self._is_contact(peer), self._groups_of(peer)
+        """The numbers of the shares that a peer may have now."""
         return {
             number
             for number, share in self._shares.items()
-            if share.audience.admits(peer, is_contact=is_contact, groups=groups)
-            and not self._is_missing(share)
+            if self._admission.admits(Rule(share.audience, share.cid), peer) and not self._is_missing(share)
         }
+
+    def listed(self, peer: PeerId) -> set[int]:
+        """Those of them that it sees in listings."""
+        return {number for number in self.visible(peer) if self._shares[number].audience.kind != "origin"}
+
+    async def find_root(self, peer: PeerId, root: Cid) -> list[Rule]:
+        """See `Shelf`."""
+        visible = self.visible(peer)
+        if not visible:
+            return []
+        found = await self._database.run(partial(index.find_root, visible=visible, cid=root.to_bytes()))
+        shares = [self._shares[number] for number in found if number in self._shares]
+        return [Rule(share.audience, share.cid) for share in shares]
+
+    def origins(self, root: Cid) -> list[PeerId]:
+        """See `Shelf`."""
+        audiences = (share.audience for share in self._shares.values() if share.cid == root)
+        return [audience.origin for audience in audiences if audience.origin is not None]
 
     async def list_among(self, visible: Collection[int], path: str, after: str, limit: int) -> Listing | None:
         """One page of what lies at `path` in the shares of these numbers; None where nothing does."""
@@ -115,3 +159,25 @@ class Offering:
                 )
             )
         return listing.page(listing.to_wire(here, last or name), entries, limit)
+
+
+def read_nodes(partials: Sequence[Partial], pending: list[bytes], bytes_max: int) -> list[bytes]:
+    """As `index.read_nodes`, but a node that is not there stays in `pending`. It blocks."""
+    found: list[bytes] = []
+    size = 0
+    while pending and size < bytes_max:
+        blocks = (one.find_node(pending[-1]) for one in partials)
+        block = next((block for block in blocks if block is not None), None)
+        if block is None:
+            break
+        pending.pop()
+        found.append(block)
+        size += len(block)
+        pending += below(block)
+    return found
+
+
+def find_chunk(partials: Sequence[Partial], digest: bytes) -> tuple[Place, ...]:
+    """Where fetches under way have a chunk."""
+    places = (one.find_chunk(digest) for one in partials)
+    return tuple(place for place in places if place is not None)

@@ -3,7 +3,8 @@
 In: places from the index. Out: payloads for the transfer protocol, or what became of the file. A file is
 served only while it still has the size and the time it had when it was hashed, looked at after the read, so
 that a change during it counts. `check` hashes what was read as well: for a fetcher whom it did not fit. A
-chunk that lies in several files is served from whichever still has it.
+chunk that lies in several files is served from whichever still has it. One that a fetch under way stored is
+served from its hidden folder, verified as it was; what is no longer there is just not here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
 from warren.protocols.transfer.server import Part
 from warren.services.files.beneath import Beneath
+from warren.services.files.index import GROWING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +97,8 @@ def _read_somewhere(
             if place.broken:
                 job.sound.add(place.entry)
             return status, data
+        if place.entry == GROWING:
+            continue
         if not place.broken and not is_passing:
             job.broken.add(place.entry)
             if status is not Status.UNREADABLE:
@@ -122,7 +126,7 @@ def _read_one(beneath: Beneath, digest: bytes, place: Place, *, check: bool) -> 
         status = file.stat()
     finally:
         file.close()
-    same = (status.size, status.mtime_ns, len(data)) == (place.size, place.mtime_ns, place.length)
-    if not same or (check and hashlib.sha256(data).digest() != digest):
+    same = (status.size, status.mtime_ns) == (place.size, place.mtime_ns) or place.entry == GROWING
+    if not same or len(data) != place.length or (check and hashlib.sha256(data).digest() != digest):
         return Status.CHANGED, b""
     return Status.OK, data

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
-    from warren.services.files.types import Fetched, Progress
+    from warren.core.cid import Cid
+    from warren.services.files.swarm.steering import Steering
+    from warren.services.files.types import Fetched, Progress, SourceState
 
 
 class Transfer:
@@ -23,9 +25,14 @@ class Transfer:
     What was verified stays for the next attempt.
     """
 
-    __slots__ = ("_progress", "_task", "_version", "_waiters", "outcome")
+    __slots__ = ("_progress", "_steering", "_task", "_version", "_waiters", "outcome")
 
-    def __init__(self, start: Callable[[Callable[[Progress], None]], Coroutine[None, None, Fetched]]) -> None:
+    def __init__(
+        self,
+        start: Callable[[Callable[[Progress], None]], Coroutine[None, None, Fetched]],
+        steering: Steering,
+    ) -> None:
+        self._steering = steering
         self.outcome: Fetched | None = None
         """All that is known of it, once it is done."""
         self._progress: Progress | None = None
@@ -60,6 +67,27 @@ class Transfer:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.append(waiter)
                 await waiter
+
+    @property
+    def root(self) -> Cid | None:
+        """The content id of what is fetched, once it is known."""
+        return self._steering.root
+
+    @property
+    def name(self) -> str:
+        """What it is called; "" before that is known."""
+        return self._steering.name
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """Who is asked for it, and how each does; those that were dropped too."""
+        return self._steering.sources()
+
+    def set_cap(self, bytes_per_s: int) -> None:
+        """Fetch at most so many bytes a second from now on, of all sources together; 0: no cap.
+
+        Raises `InputError` for less.
+        """
+        self._steering.set_cap(bytes_per_s)
 
     def cancel(self) -> None:
         """Stop it; `result` then raises `asyncio.CancelledError`."""

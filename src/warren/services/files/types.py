@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 
     from warren.core.cid import Cid
 
-AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public"]
+AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public", "origin"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
 ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
+SourcePhase: TypeAlias = Literal["connecting", "active", "waiting", "stalled", "dropped", "gone"]
 
 AUDIENCE_PEERS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may see a share: all contacts, a group of them, the named peers, or everyone.
+    """Who may see a share: all contacts, a group of them, the named peers, or everyone; or, of what another
+    one shares (the origin), those whom that one gave a ticket, and nobody by itself.
 
-    Who is in the group is asked each time: one that is gone admits nobody.
+    Who is in the group is asked each time: one that is gone admits nobody. What is for those of an origin is
+    in no listing; who shows a ticket for it is known in `swarm/tickets.py`.
     """
 
     kind: AudienceKind = "contacts"
@@ -39,8 +42,10 @@ class Audience:
     group: str = ""
 
     def __post_init__(self) -> None:
-        if (self.kind == "peers") != bool(self.peers):
+        if (self.kind in {"peers", "origin"}) != bool(self.peers):
             raise InputError("an audience of peers names them, and no other does", hint="write peer:ANNA,BEN")
+        if self.kind == "origin" and len(self.peers) != 1:
+            raise InputError("an audience of an origin names one peer", hint="write origin:ANNA")
         if len(self.peers) > AUDIENCE_PEERS_MAX:
             raise InputError(f"an audience names at most {AUDIENCE_PEERS_MAX} peers")
         if (self.kind == "group") != bool(self.group):
@@ -50,8 +55,8 @@ class Audience:
 
     @classmethod
     def parse(cls, text: str, resolve: Callable[[str], PeerId] = PeerId.parse) -> Audience:
-        """Read `contacts`, `public`, `group:NAME` or `peer:NAME,NAME`; `resolve` turns each name of a peer
-        into its id.
+        """Read `contacts`, `public`, `group:NAME`, `peer:NAME,NAME` or `origin:NAME`; `resolve` turns each
+        name of a peer into its id.
 
         Raises `InputError`, and what `resolve` raises.
         """
@@ -63,10 +68,14 @@ class Audience:
             case (("peer" | "peers"), ":", names):
                 wanted = [name.strip() for name in names.split(",") if name.strip()]
                 return cls("peers", tuple(dict.fromkeys(resolve(name) for name in wanted)))
+            case ("origin", ":", name) if name.strip():
+                return cls("origin", (resolve(name.strip()),))
         raise InputError(f"{text!r} is no audience", hint="contacts, public, group:FAMILY, or peer:ANNA,BEN")
 
     def admits(self, peer: PeerId, *, is_contact: bool, groups: Collection[str] = ()) -> bool:
-        """Whether `peer` belongs to it. groups: the names of those it is in now."""
+        """Whether `peer` belongs to it, with no ticket. groups: the names of those it is in now."""
+        if self.kind == "origin":
+            return False
         if self.kind == "peers":
             return peer in self.peers
         if self.kind == "group":
@@ -79,9 +88,16 @@ class Audience:
             return set(self.peers) >= set(other.peers)
         return self.kind == "public" or self == other or (self.kind, other.kind) == ("contacts", "group")
 
+    @property
+    def origin(self) -> PeerId | None:
+        """Whose tickets admit to it."""
+        return self.peers[0] if self.kind == "origin" else None
+
     def __str__(self) -> str:
         if self.group:
             return f"group:{self.group}"
+        if self.kind == "origin":
+            return f"origin:{self.peers[0]}"
         return f"peer:{','.join(map(str, self.peers))}" if self.peers else self.kind
 
 
@@ -179,10 +195,52 @@ class ShareProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """What one holder is to one fetch.
+
+    state: `connecting`, `active` (something was asked of it), `waiting` (it has nothing that is wanted now),
+        `stalled` (it was asked and sends nothing; others fetch that meanwhile), `dropped` (it lied, or cannot
+        be reached) or `gone` (it says that it does not have it any more).
+    bytes_fetched: verified and kept of what it sent. bytes_per_s: over the last seconds. outstanding_bytes:
+        asked and not arrived.
+    complete: whether it has all of the content; None: not known yet.
+    note: why it was dropped, or is gone.
+    """
+
+    peer: PeerId
+    state: SourcePhase
+    bytes_fetched: int = 0
+    bytes_per_s: float = 0.0
+    outstanding_bytes: int = 0
+    complete: bool | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAdded:
+    """Event: a fetch of `root` uses one more holder."""
+
+    root: Cid
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDropped:
+    """Event: a fetch of `root` asks a holder no more. lied: it served what does not fit its hash."""
+
+    root: Cid
+    peer: PeerId
+    reason: str
+    lied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The outcome of a transfer.
 
     path: where it lies now.
+    sources: who was asked for it, and what came of each.
+    partial: only what was selected was fetched: the copy is not all of `cid`.
     already_there: this very content lay there before; nothing was fetched.
     chunks_fetched, chunks_reused: chunks that came over the wire, and those an earlier attempt had left.
     skipped, renamed: what could not be recreated here, and what got another name (named up to
@@ -191,11 +249,12 @@ class Fetched:
 
     path: Path
     cid: Cid
-    peer: PeerId
+    sources: tuple[SourceState, ...]
     files: int
     bytes: int
     seconds: float
     already_there: bool = False
+    partial: bool = False
     chunks_fetched: int = 0
     chunks_reused: int = 0
     skipped: tuple[Skipped, ...] = ()

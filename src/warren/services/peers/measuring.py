@@ -7,7 +7,7 @@ request, and the protocol that answers those of others.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.errors import WarrenError
 from warren.protocols.perf import Perf
@@ -21,7 +21,7 @@ from warren.services.peers.speeds import Speeds
 from warren.services.peers.speedtest import SpeedTester
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from warren.core.peer_id import PeerId
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
     from warren.services.peers.config import PeersConfig
     from warren.services.peers.table import PeerTable
 
-CHUNK_BYTES_MAX: Final = 1 << 20
 _log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Whom a transfer came from, and how much of it."""
+
+    @property
+    def peer(self) -> PeerId: ...
+
+    @property
+    def bytes_fetched(self) -> int: ...
 
 
 class Transferred(Protocol):
     """A transfer that came to its end, as far as its speed is concerned."""
 
     @property
-    def peer(self) -> PeerId: ...
-
-    @property
-    def bytes(self) -> int: ...
+    def sources(self) -> Sequence[Source]: ...
 
     @property
     def seconds(self) -> float: ...
 
     @property
-    def chunks_fetched(self) -> int: ...
-
-    @property
     def chunks_reused(self) -> int: ...
-
-    @property
-    def already_there(self) -> bool: ...
 
 
 class Measuring:
@@ -98,12 +98,14 @@ class Measuring:
         self.gate.close()
 
     async def fetched(self, transfer: Transferred) -> None:
-        """A fetch from a peer is done: its rate says how fast the peer is, at least."""
-        if transfer.chunks_reused or transfer.already_there:
+        """A fetch is done: what came of a peer, in all that time, says how fast it is, at least."""
+        if transfer.chunks_reused:  # the time also went into checking them
             return
-        # Where chunks are alike fewer came than the files hold.
-        came_bytes = min(transfer.bytes, transfer.chunks_fetched * CHUNK_BYTES_MAX)
         try:
-            await self.speeds.transferred(transfer.peer, came_bytes, transfer.seconds, from_it=True)
+            for source in transfer.sources:
+                if source.bytes_fetched:
+                    await self.speeds.transferred(
+                        source.peer, source.bytes_fetched, transfer.seconds, from_it=True
+                    )
         except WarrenError as error:
             _log.warning("noting the speed of a fetch failed: %s", error)

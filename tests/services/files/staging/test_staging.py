@@ -14,9 +14,9 @@ from warren.runtime.real.disk import RealDisk, RealFile
 from warren.runtime.seam import Stat
 from warren.runtime.simulated.disk import SimulatedDisk
 from warren.services.files.links import LEADS_OUT
-from warren.services.files.picker import Piece
 from warren.services.files.staging import KEPT_MAX, Arrived, Batch, Staging, make_places, name_error
 from warren.services.files.staging import staging as staging_module
+from warren.services.files.swarm.pieces import Piece
 from warren.services.files.types import Skipped
 from warren.services.files.walk import LEAF_UNKNOWN, Leaf, MakeSymlink, TargetFile
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from warren.core.cid import Cid
     from warren.runtime.seam import Disk, Stat, WriteFile
-    from warren.services.files.picker import Piece
     from warren.services.files.staging.record import Batch
+    from warren.services.files.swarm.pieces import Piece
     from warren.services.files.walk import Leaf, MakeSymlink, TargetFile
 
 COPIES_MAX: Final = 10_000
@@ -68,11 +68,11 @@ class Staging:
         self._disk = disk
         self._sync = sync
         self._folder = folder
-        self.partial = os.path.join(folder, f".warren-{str(root)[-16:]}.partial")
+        self.hidden = os.path.join(folder, f".warren-{str(root)[-16:]}.partial")
         """The hidden folder; `content` in it is what grows."""
-        self._content = Content(disk, os.path.join(self.partial, "content"))
+        self._content = Content(disk, os.path.join(self.hidden, "content"))
         self._files = OpenFiles(disk, self._content.local, make_places() if places is None else places)
-        self._record = Record(disk, self.partial, root, self._content.local)
+        self._record = Record(disk, self.hidden, root, self._content.local)
         self._wanted_bytes = 0
 
     @property
@@ -90,7 +90,7 @@ class Staging:
         with named_errors(self._folder):
             self._make_partial()
             self._content.resumed = self._content.look(self._content.top) is not None
-            shouting = os.path.join(self._folder, os.path.basename(self.partial).upper())
+            shouting = os.path.join(self._folder, os.path.basename(self.hidden).upper())
             self._content.rules = NameRules(case_insensitive=self._content.look(shouting) is not None)
             if self.resumed:
                 self._record.read()
@@ -100,11 +100,11 @@ class Staging:
         would lead what we write to where they want it.
         """
         with contextlib.suppress(FileExistsError):
-            self._disk.make_dirs(self.partial, 0o700)
-        found = self._disk.stat(self.partial)
+            self._disk.make_dirs(self.hidden, 0o700)
+        found = self._disk.stat(self.hidden)
         if found.kind != "dir" or not found.owned:
             raise StorageError(
-                f"{self.partial} is no folder of yours", hint="remove it, or choose another folder with -o"
+                f"{self.hidden} is no folder of yours", hint="remove it, or choose another folder with -o"
             )
 
     def check_room(self, content_bytes: int) -> None:
@@ -219,7 +219,7 @@ class Staging:
         """Return once the leaves of `batch`, and those found here, survive a loss of power and are noted in
         the journal: they are never fetched again. One commit at a time.
         """
-        with named_errors(self.partial):
+        with named_errors(self.hidden):
             self._record.commit(batch)
 
     # --- finishing ----------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Staging:
                 if self._sync:
                     self._disk.sync_dir(self._folder)
                 with contextlib.suppress(OSError):  # it is empty, and what was fetched has its name
-                    self._disk.remove_tree(self.partial)
+                    self._disk.remove_tree(self.hidden)
                 return final
         raise StorageError(f"there are {COPIES_MAX} copies of {name!r} already")
 
@@ -278,7 +278,7 @@ class Staging:
     def discard(self) -> None:
         """Remove what was staged."""
         with contextlib.suppress(FileNotFoundError), named_errors(self._folder):
-            self._disk.remove_tree(self.partial)
+            self._disk.remove_tree(self.hidden)
 
     def measure(self, path: str) -> int:
         """The bytes of the file, or of all files below the folder, without hidden files and folders."""

@@ -1,1 +1,1 @@
-"""Fetching from many holders at once, and being one of them while the fetch runs."""
+"""One fetch from many holders: which pieces of whom, how much at once, and whom no longer."""

@@ -13,26 +13,20 @@ from array import array
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.errors import ProtocolViolation
+from warren.protocols.swarm.messages import (
+    LEAVES_MAX,
+    SEGMENT_BYTES,
+    SEGMENT_LEAVES,
+    SEGMENTS_MAX,
+    Segment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-SEGMENT_BYTES: Final = 32
-SEGMENT_LEAVES: Final = SEGMENT_BYTES * 8
-"""A hundred leaves that came since the last telling, wherever they lie, take 3.5 kB on the wire at most."""
-LEAVES_MAX: Final = 1 << 22
-"""Leaves that peers tell each other of: 4 TiB in chunks of a MiB. Attack: a map without end; this is memory,
-some 640 KiB for each peer that claims so much. What lies beyond is fetched from those who have everything."""
-SEGMENTS_MAX: Final = LEAVES_MAX // SEGMENT_LEAVES
+_PLACES_MAX: Final = LEAVES_MAX // SEGMENT_LEAVES
 _EMPTY: Final = bytes(SEGMENT_BYTES)
 _NUMBERS: Final = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
-
-
-class Segment(NamedTuple):
-    """The leaves from `at` * `SEGMENT_LEAVES` on: one bit each, the lowest of the first byte first."""
-
-    at: int
-    data: bytes
 
 
 class Change(NamedTuple):
@@ -52,6 +46,11 @@ class Bits:
         self._versions = array("Q")
         self.count = 0
         self.version = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return len(self._data) + 8 * len(self._versions)
 
     def __contains__(self, number: int) -> bool:
         at = number >> 3
@@ -87,7 +86,7 @@ class Bits:
         """The segments that changed after that version, oldest change first, `limit` at most; and which
         version whoever takes them knows then. What lies beyond `LEAVES_MAX` is not told.
         """
-        told = self._versions[:SEGMENTS_MAX]
+        told = self._versions[:_PLACES_MAX]
         changed = sorted((changed, index) for index, changed in enumerate(told) if changed > version)
         if len(changed) > limit:
             changed = changed[:limit]
@@ -101,7 +100,7 @@ class Bits:
         gained: list[int] = []
         lost: list[int] = []
         for index, data in segments:
-            if not 0 <= index < SEGMENTS_MAX or len(data) != SEGMENT_BYTES:
+            if not 0 <= index < _PLACES_MAX or len(data) != SEGMENT_BYTES:
                 raise ProtocolViolation("a segment of leaves beyond the limit, or of another size")
             self._put(index, data, gained, lost)
         return Change(gained, lost)

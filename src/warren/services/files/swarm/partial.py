@@ -14,15 +14,15 @@ import os
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from warren.services.files.index import Place
+from warren.services.files.index import GROWING, Place
 from warren.services.files.swarm.bits import Bits
 from warren.services.files.swarm.nodes_kept import NodesKept
+from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from warren.core.cid import Cid
-    from warren.core.peer_id import PeerId
     from warren.runtime.seam import Disk
 
 LEAVES_MAX: Final = 1 << 20
@@ -30,25 +30,34 @@ LEAVES_MAX: Final = 1 << 20
 its later leaves are served when all is there."""
 EQUAL_MAX: Final = 8
 """Places of one and the same chunk. Attack: a tree of a million times the same one, looked for in all."""
+PUBLIC: Final = Audience("public")
 UNKNOWN: Final = -1
-GROWING: Final = -1
-"""The `size` of a place in a file that is still written: neither its size nor its time says anything."""
 
 
 class Partial:
     """One root that is being fetched.
 
-    origin: who shares it by its own will, as far as that is known. public: the origin said that it is for
-    everyone. folder: the hidden folder of the fetch, in which `content` grows. bits: the leaves that are
-    served; complete: all of them are.
+    folder: the hidden folder of the fetch, in which `content` grows. audience: for whom that is which an
+    earlier attempt left there, and None where that is not known; resumed: whether there is anything of it.
+    bits: the leaves that are served; complete: all of them are.
+
+    For whom it is follows from whom it came: `public`, those of one origin, or, where several sources said
+    different things, those for whom all of it is. Until anything came, and where nobody is left, it is for
+    nobody (None).
     """
 
     def __init__(
-        self, root: Cid, disk: Disk, folder: str, *, origin: PeerId | None = None, public: bool = False
+        self,
+        root: Cid,
+        disk: Disk,
+        folder: str,
+        *,
+        audience: Audience | None = None,
+        resumed: bool = False,
     ) -> None:
         self.root = root
-        self.origin = origin
-        self.public = public
+        self.audience = audience
+        self._decided = resumed or audience is not None
         self.bits = Bits()
         self.complete = False
         self._content = os.path.join(folder, "content")
@@ -58,6 +67,25 @@ class Partial:
         self._file_of = array("i")
         self._offsets = array("Q")
         self._lengths = array("i")
+
+    # --- for whom it is -----------------------------------------------------------------------------------
+
+    def fits(self, word: Audience | None) -> bool:
+        """Whether a source that says so of its content leaves this for as many as it is for now. Another is
+        better left alone while there are such.
+        """
+        if not self._decided:
+            return word is not None
+        return self.audience is None or word in {self.audience, PUBLIC}
+
+    def use(self, word: Audience | None) -> None:
+        """Something came from a source that says so; call it before that is told here."""
+        if not self._decided:
+            self.audience, self._decided = word, True
+        elif word is None or self.audience is None:
+            self.audience = None
+        elif word not in {PUBLIC, self.audience}:
+            self.audience = word if self.audience == PUBLIC else None
 
     # --- what the fetch tells -----------------------------------------------------------------------------
 
@@ -91,14 +119,12 @@ class Partial:
         """It is verified and written, and others are served with it from now on. length: in bytes, where
         nobody knew it before.
         """
-        if number < len(self._file_of) and self._file_of[number] != UNKNOWN:
-            if length != UNKNOWN:
-                self._lengths[number] = length
+        if number >= len(self._file_of) or self._file_of[number] == UNKNOWN:
+            return
+        if length != UNKNOWN:
+            self._lengths[number] = length
+        if self._lengths[number] != UNKNOWN:
             self.bits.add(number)
-
-    def on_lost(self, number: int) -> None:
-        """It is not what it was, or not there any more."""
-        self.bits.discard(number)
 
     def on_moved(self, path: str) -> None:
         """All has its final name now, and lies at this absolute path."""
@@ -131,4 +157,4 @@ class Partial:
         top, name = os.path.split(self._content)
         path = self._files[self._file_of[number]]
         folder, _, last = f"{name}/{path}".rpartition("/") if path else ("", "", name)
-        return Place(0, top, folder, last, GROWING, 0, self._offsets[number], self._lengths[number])
+        return Place(GROWING, top, folder, last, 0, 0, self._offsets[number], self._lengths[number])

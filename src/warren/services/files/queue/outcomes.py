@@ -1,0 +1,40 @@
+"""What becomes of a transfer whose attempt failed. Pure.
+
+In:  the error, and whether the user named who is to give it. Out: a `Verdict`: it waits for somebody who has
+it, waits for room on the disk, or has failed for good, until the user tries it again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from warren.core.errors import (
+    Blocked,
+    ConnectionFailed,
+    DiskFull,
+    LimitReached,
+    NotFound,
+    RemoteError,
+    SourceChanged,
+    SourceVanished,
+    WarrenError,
+)
+
+Verdict: TypeAlias = Literal["done", "failed", "waiting", "full"]
+
+OF_WHO_HAS_IT = (NotFound, RemoteError, SourceChanged, SourceVanished)
+"""What says nothing of others, who may have it."""
+
+
+def judge(error: WarrenError, *, named: bool) -> Verdict:
+    """named: nobody else is asked than whom the user named."""
+    match error:
+        case DiskFull():
+            return "full"
+        case Blocked():
+            return "failed" if named else "waiting"
+        case ConnectionFailed() | LimitReached():
+            return "waiting"
+        case _ if isinstance(error, OF_WHO_HAS_IT):
+            return "failed" if named else "waiting"
+    return "failed"

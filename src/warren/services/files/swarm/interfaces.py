@@ -1,0 +1,58 @@
+"""What the engine needs of others: who has what is fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
+    from warren.services.files.swarm.bits import Bits
+    from warren.services.files.types import Audience
+
+
+class Holding(Protocol):
+    """What a peer has of a root, as it says; see `swarms.PeerHolding`."""
+
+    @property
+    def complete(self) -> bool: ...
+
+    @property
+    def bits(self) -> Bits: ...
+
+    @property
+    def word(self) -> Audience | None: ...
+
+    @property
+    def gained(self) -> Sequence[int]: ...
+
+    @property
+    def lost(self) -> Sequence[int]: ...
+
+    @property
+    def fellows(self) -> Sequence[PeerId]: ...
+
+
+class Exchange(Protocol):
+    """Asks holders what they have."""
+
+    async def exchange(self, peer: PeerId, root: Cid) -> Holding:
+        """What `peer` has of `root`; `gained` and `lost` since it was last told. See `swarms.Swarms`."""
+        ...
+
+
+class Holders(Protocol):
+    """Finds out who has a content, whole or in part."""
+
+    def find(self, root: Cid) -> AsyncIterator[PeerId]:
+        """Peers that may have `root`, as they are found; it goes on while the fetch does, and may end.
+
+        A peer may come again. The network knows where each can be dialled.
+        """
+        ...
+
+    def gone(self, root: Cid, peer: PeerId) -> None:
+        """`peer` says that it no longer has `root`."""
+        ...

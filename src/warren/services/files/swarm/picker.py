@@ -1,0 +1,398 @@
+"""Which pieces to ask of whom. A pure machine: what happened comes in, decisions come out.
+
+In: chunks that are wanted; sources and what they have; what became of what was asked. Out of `next`, for each
+source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the same time is asked for once.
+
+- Where all sources have everything, pieces go in the order of the files. As soon as some have only a part, or
+  others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order, so
+  that those who fetch at the same time soon have something for each other.
+- `sequential`: always in the order of the files, and no more than `WINDOW_BYTES` ahead of the first piece
+  that is missing: who has nothing else to do helps with that one.
+- In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
+  longest. Only there, and where a source stalls, is a piece on its way twice. The first that fits counts.
+- A piece that does not fit is asked once more of who sent it, checked: an honest source then says that its
+  file changed, and one that insists lies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from warren.services.files.swarm.pieces import CHUNK_BYTES, Offer, Piece, Shelf, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from warren.services.files.swarm.pieces import Leaves
+    from warren.services.files.walk import TargetFile
+
+REQUEST_BYTES_MAX: Final = 4 * CHUNK_BYTES
+REQUEST_PIECES_MAX: Final = 512
+"""A request asks for this much at most: many short ones keep answers flowing."""
+ASKED_PIECES_MAX: Final = 8192
+"""Pieces asked of one source and not arrived: small files fill this before they fill the bytes."""
+ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
+"""Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
+WINDOW_BYTES: Final = 32 * CHUNK_BYTES
+"""How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
+COPIES_MAX: Final = 2
+"""Of how many sources a piece is asked at the same time, in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Ask for these now. With `check`, the source is to hash them before it sends them."""
+
+    pieces: list[Piece]
+    check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to ask for until something arrives, or more is wanted, or other pieces are to be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All that was wanted arrived and was kept, and nothing more will be wanted."""
+
+
+Decision: TypeAlias = Request | Wait | Done
+
+
+class Picker:
+    """See the module's header.
+
+    asked_bytes_max: asked and not arrived, over all sources, but for one piece each. seed: what the order
+    among equals follows from, another one for each fetch.
+    """
+
+    __slots__ = (
+        "_asked_bytes",
+        "_asked_bytes_max",
+        "_by_digest",
+        "_by_number",
+        "_closed",
+        "_common",
+        "_line",
+        "_offers",
+        "_open",
+        "_orders",
+        "_position",
+        "_seed",
+        "_sequential",
+        "_spread",
+        "_wanted",
+        "hungry",
+    )
+
+    def __init__(
+        self, asked_bytes_max: int = ASKED_BYTES_MAX, *, sequential: bool = False, seed: int = 0
+    ) -> None:
+        self._asked_bytes_max = asked_bytes_max
+        self._asked_bytes = 0
+        self._sequential = sequential
+        self._seed = seed & 0xFFFFFFFF
+        self._spread = False
+        self._common = Shelf()
+        self._offers: list[Offer] = []
+        self._open: dict[Piece, None] = {}  # wanted and not kept yet, wherever they are, in their order
+        self._by_digest: dict[bytes, Piece] = {}
+        self._by_number: dict[int, Piece] = {}
+        self._wanted = self._orders = self._position = 0
+        self._line: deque[Piece] = deque()  # of a sequential fetch, from the first piece that is missing on
+        self._closed = False
+        self.hungry = False
+        """Whether a source had nothing of what is known to be wanted, since more became known."""
+
+    @property
+    def backlog(self) -> int:
+        """Pieces that were not asked for yet."""
+        return self._wanted
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that was wanted is kept, and nothing more will be wanted."""
+        return self._closed and not self._open
+
+    # --- what is wanted -----------------------------------------------------------------------------------
+
+    def add(self, digest: bytes, length: int, file: TargetFile, offset: int, number: int = 0) -> None:
+        """One more place wants this chunk. number: its place among the leaves of the root."""
+        self.hungry = False
+        known = self._by_digest.get(digest)
+        if known is not None and known.length == length:
+            known.targets.append((file, offset))
+            self._add_number(known, number)
+            return
+        piece = Piece(digest, length, file, offset, number)
+        piece.order, piece.position = self._orders, self._position
+        self._orders += 1
+        self._position += piece.weight
+        self._by_digest[digest] = piece
+        self._by_number[number] = piece
+        self._open[piece] = None
+        piece.rarity = self._count(piece)
+        self._wanted += 1
+        self._shelve(piece)
+        if self._sequential:
+            self._line.append(piece)
+
+    def close(self) -> None:
+        """Nothing more will be wanted."""
+        self._closed = True
+
+    # --- sources ------------------------------------------------------------------------------------------
+
+    def join(self, bits: Leaves | None = None) -> Offer:
+        """A source that has these leaves, or everything."""
+        offer = Offer(None)
+        self._offers.append(offer)
+        if bits is not None:
+            self.has_part(offer, bits)
+        return offer
+
+    def has_all(self, offer: Offer) -> None:
+        """It turned out that it has everything."""
+        if offer.bits is not None:
+            self._set_bits(offer, None)
+
+    def has_part(self, offer: Offer, bits: Leaves) -> None:
+        """It turned out that it has these leaves only; `bits` may grow, see `on_gained`."""
+        self.spread()
+        self._set_bits(offer, bits)
+
+    def on_gained(self, numbers: Iterable[int]) -> None:
+        """A source has these leaves as well now; they are in its `bits` already, and were not before."""
+        for number in numbers:
+            piece = self._by_number.get(number)
+            if piece is not None:
+                self._rank(piece)
+
+    def on_shrunk(self) -> None:
+        """A source no longer has leaves that it had; they are gone from its `bits` already."""
+        for piece in self._open:
+            self._rank(piece)
+
+    def spread(self) -> None:
+        """Others fetch the same: from now on each takes its own order among equals."""
+        if not self._spread and not self._sequential:
+            self._spread = True
+            for shelf in (self._common, *(offer.shelf for offer in self._offers)):
+                shelf.clear()
+            for piece in self._open:
+                if piece.state is State.WANTED:
+                    self._shelve(piece)
+
+    def leave(self, offer: Offer) -> None:
+        """It will not be asked any more; what it was asked for is wanted again."""
+        self.on_lost(offer)
+        for piece in offer.rechecks:
+            if piece.state is State.SUSPECT:
+                self._give_back(piece)
+        offer.rechecks.clear()
+        offer.present = False
+        self._offers.remove(offer)
+        if offer.bits is not None:
+            self.on_shrunk()
+
+    # --- deciding -----------------------------------------------------------------------------------------
+
+    def next(self, offer: Offer, limit_bytes: int) -> Decision:
+        """What to ask of a source that may have `limit_bytes` outstanding; one piece it may have always."""
+        if self.is_done:
+            return Done()
+        if not offer.live:
+            return Wait()
+        while offer.rechecks:
+            piece = offer.rechecks.popleft()
+            if piece.state is State.SUSPECT:  # and nobody else sent it meanwhile
+                offer.checked.add(piece)
+                return self._ask(offer, [piece], check=True)
+        if offer.is_suspect or len(offer.asked) > ASKED_PIECES_MAX - REQUEST_PIECES_MAX:
+            return Wait()
+        room = min(
+            REQUEST_BYTES_MAX, limit_bytes - offer.asked_bytes, self._asked_bytes_max - self._asked_bytes
+        )
+        # Small requests while much is under way would only cost headers: wait for room that is worth it.
+        if offer.asked and room < min(REQUEST_BYTES_MAX, limit_bytes) // 2:
+            return Wait()
+        pieces = self._take(offer, room) or self._help(offer, room)
+        if pieces:
+            return self._ask(offer, pieces)
+        self.hungry = self.hungry or not offer.asked
+        return Wait()
+
+    def _take(self, offer: Offer, room: int) -> list[Piece]:
+        """The next pieces that nobody was asked for."""
+        shelf = self._common if offer.bits is None else offer.shelf
+        pieces: list[Piece] = []
+        last = self._last_position()
+        while len(pieces) < REQUEST_PIECES_MAX and (piece := shelf.first(offer)) is not None:
+            if (pieces and piece.weight > room) or (last is not None and piece.position > last):
+                break
+            piece.state = State.ASKED
+            self._wanted -= 1
+            pieces.append(piece)
+            room -= piece.weight
+        shelf.tidy(self._wanted)
+        return pieces
+
+    def _last_position(self) -> int | None:
+        """Where the window of a sequential fetch ends."""
+        while self._line and self._line[0].state is State.KEPT:
+            self._line.popleft()
+        return self._line[0].position + WINDOW_BYTES if self._line else None
+
+    def _help(self, offer: Offer, room: int) -> list[Piece]:
+        """What others were asked for and this one would have sooner: nothing else is left for it."""
+        if offer.asked or not (self._closed or (self._sequential and self._wanted)):
+            return []
+        for other in sorted(self._offers, key=lambda one: one.eta_s, reverse=True):
+            pieces = self._help_with(other, offer, room) if other is not offer else []
+            if pieces:
+                return pieces
+        return []
+
+    def _help_with(self, other: Offer, offer: Offer, room: int) -> list[Piece]:
+        pieces: list[Piece] = []
+        takes_s, later_s = 0.0, other.eta_s
+        # What comes last of it; for who reads along, what is missing first.
+        for piece in iter(other.asked) if self._sequential else reversed(other.asked):
+            if piece.copies >= COPIES_MAX or piece.state is not State.ASKED or not offer.has(piece):
+                continue
+            takes_s += piece.weight / offer.bytes_per_s if offer.bytes_per_s else 0.0
+            if takes_s >= later_s or (pieces and (piece.weight > room or len(pieces) >= REQUEST_PIECES_MAX)):
+                break
+            pieces.append(piece)
+            room -= piece.weight
+        return pieces
+
+    def _ask(self, offer: Offer, pieces: list[Piece], *, check: bool = False) -> Request:
+        size = 0
+        for piece in pieces:
+            offer.asked[piece] = check
+            piece.copies += 1
+            size += piece.weight
+        offer.asked_bytes += size
+        self._asked_bytes += size
+        return Request(pieces, check)
+
+    # --- what became of it --------------------------------------------------------------------------------
+
+    def on_arrival(self, offer: Offer, piece: Piece) -> bool:
+        """It came; whether it is still wanted, and is to be verified and written now.
+
+        Places that want it from now on are a new piece.
+        """
+        del offer.asked[piece]
+        offer.asked_bytes -= piece.weight
+        if offer.live:
+            self._asked_bytes -= piece.weight
+            piece.copies -= 1
+        if piece.state in {State.HELD, State.KEPT}:
+            return False
+        if piece.state is State.WANTED:
+            self._wanted -= 1
+        piece.state = State.HELD
+        if self._by_digest.get(piece.digest) is piece:
+            del self._by_digest[piece.digest]
+        return True
+
+    def on_success(self, piece: Piece) -> None:
+        """It is verified and written to all its places."""
+        piece.state = State.KEPT
+        self._open.pop(piece, None)
+        for number in piece.numbers:
+            if self._by_number.get(number) is piece:
+                del self._by_number[number]
+
+    def on_failure(self, offer: Offer, piece: Piece) -> bool:
+        """It came but did not fit its digest; whether that is proof that the source lies."""
+        if piece in offer.checked or not offer.present:
+            self._give_back(piece)
+            return offer.present
+        piece.state = State.SUSPECT
+        offer.rechecks.append(piece)
+        return False
+
+    def on_lost(self, offer: Offer) -> None:
+        """The way to it broke: what was asked for is wanted again; what to check is still checked there."""
+        asked, offer.asked = offer.asked, {}
+        for piece, check in asked.items():
+            if offer.live:
+                piece.copies -= 1
+            if check and piece.state is State.SUSPECT:
+                offer.checked.discard(piece)
+                offer.rechecks.append(piece)
+            elif piece.state is State.ASKED:
+                self._give_back(piece)
+        if offer.live:
+            self._asked_bytes -= offer.asked_bytes
+        offer.asked_bytes = 0
+        offer.live = True
+
+    def on_stalled(self, offer: Offer) -> None:
+        """It sends nothing: what it was asked for is wanted of others as well."""
+        if offer.live:
+            offer.live = False
+            self._asked_bytes -= offer.asked_bytes
+            for piece, check in offer.asked.items():
+                piece.copies -= 1
+                if piece.state is State.ASKED or (check and piece.state is State.SUSPECT):
+                    self._give_back(piece)
+
+    def on_recovered(self, offer: Offer) -> None:
+        """It sends again."""
+        if not offer.live:
+            offer.live = True
+            self._asked_bytes += offer.asked_bytes
+            for piece in offer.asked:
+                piece.copies += 1
+                if piece.state is State.WANTED:
+                    piece.state = State.ASKED
+                    self._wanted -= 1
+
+    def _give_back(self, piece: Piece) -> None:
+        """It is wanted again, unless somebody else was asked for it too."""
+        if piece.copies:
+            piece.state = State.ASKED
+        else:
+            piece.state = State.WANTED
+            self._wanted += 1
+            self._shelve(piece)
+
+    # --- shelves ------------------------------------------------------------------------------------------
+
+    def _shelve(self, piece: Piece) -> None:
+        key = piece.order
+        if self._spread:
+            key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
+        elif self._sequential:
+            piece.rarity = 0
+        self._common.put(piece, key)
+        for offer in self._offers:
+            if offer.bits is not None and offer.has(piece):
+                offer.shelf.put(piece, key)
+
+    def _count(self, piece: Piece) -> int:
+        return sum(offer.bits is not None and offer.has(piece) for offer in self._offers)
+
+    def _rank(self, piece: Piece) -> None:
+        """Who has it changed."""
+        piece.rarity = self._count(piece)
+        if piece.state is State.WANTED:
+            self._shelve(piece)
+
+    def _set_bits(self, offer: Offer, bits: Leaves | None) -> None:
+        offer.bits = bits
+        offer.shelf.clear()
+        self.on_shrunk()
+
+    def _add_number(self, piece: Piece, number: int) -> None:
+        piece.numbers.append(number)
+        self._by_number[number] = piece
+        if self._spread:
+            self._rank(piece)

@@ -1,0 +1,459 @@
+"""All sources of one fetch: who is asked, who no longer, and who comes in their place.
+
+In: the peers that are known to have it, and those that are found meanwhile. Out: a fetch that is complete, or
+the reason why nobody could serve it. Who lies is dropped and never asked again; who no longer has it is
+struck from the record; who cannot be reached is tried a few times, and again when it is found again later.
+With nobody left it waits for somebody, for `files.no_source_s`.
+
+Each source is first asked what it has, and for whom that is (`Exchange`): one whose content is for fewer than
+what is here is left alone while there are others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from warren.core.errors import (
+    BadContent,
+    ConnectionFailed,
+    ContentUnknown,
+    LimitReached,
+    RemoteError,
+    SourceChanged,
+    SourceVanished,
+    WarrenError,
+)
+from warren.protocols.transfer.messages import PROTOCOL_ID
+from warren.services.files.swarm.source import Source
+from warren.services.files.types import SourceAdded, SourceDropped
+from warren.services.files.waiting import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine, Sequence
+
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.network.stream import Stream
+    from warren.services.files.chunks import ChunkKeeper
+    from warren.services.files.config import FilesConfig
+    from warren.services.files.ledger import Ledger
+    from warren.services.files.nodes import NodePuller
+    from warren.services.files.swarm.caps import Cap
+    from warren.services.files.swarm.interfaces import Exchange, Holders, Holding
+    from warren.services.files.swarm.partial import Partial
+    from warren.services.files.swarm.picker import Picker
+    from warren.services.files.types import SourcePhase, SourceState
+
+RETRY_DELAYS_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""Waits after failures between which nothing arrived; then a source is dropped."""
+MEET_S: Final = 10.0
+"""A source is to say what it has within this time; else it is taken to have everything."""
+LOOK_S: Final = 0.5
+"""How often it is looked whether sources stall."""
+POLL_S: Final = 1.0
+"""How often one that has a part is asked what it has by now."""
+POLL_IDLE_S: Final = 0.5
+"""The same while there is nothing to ask of it."""
+POLL_WHOLE_S: Final = 15.0
+"""How often one that has everything is asked who else wants it."""
+AGAIN_S: Final = 30.0
+"""Who was dropped without having lied may be used again when found again after so long."""
+REPLACE_S: Final = 10.0
+"""How long a source is watched before another one may take its place."""
+KNOWN_MAX: Final = 256
+"""Peers of one fetch, those included that are no use. Attack: fellows without end."""
+NODES_S: Final = 5.0
+"""Where there are other sources, one that is asked for nodes is to answer within this time."""
+ERRORS_MAX: Final = 16
+_OF_THE_SOURCE: Final = (ConnectionFailed, LimitReached)
+_GONE: Final = (ContentUnknown, SourceChanged, SourceVanished)
+_log = logging.getLogger(__name__)
+
+
+class Work(NamedTuple):
+    """What all sources of a fetch do together. partial: what others are served of it meanwhile."""
+
+    ledger: Ledger
+    picker: Picker
+    nodes: NodePuller
+    keeper: ChunkKeeper
+    partial: Partial | None = None
+
+
+class Swarm:
+    """`run` it once. All else of a fetch is made before; see `Fetch`.
+
+    exchange: None: nobody is asked what it has, and all are taken to have everything. only: no others than
+    those that `run` names are asked.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        config: FilesConfig,
+        work: Work,
+        *,
+        exchange: Exchange | None = None,
+        holders: Holders | None = None,
+        caps: Sequence[Cap] = (),
+        only: bool = False,
+    ) -> None:
+        self._network = network
+        self._runtime = network.runtime
+        self._config = config
+        self._ledger, self._picker, self._nodes, self._keeper, self._partial = work
+        self._root = work.ledger.wanted.cid
+        self._exchange = exchange
+        self._holders = None if only else holders
+        self._caps = caps
+        self._only = only
+        self._sources: dict[PeerId, Source] = {}  # present ones
+        self._past: dict[PeerId, Source] = {}
+        self._liars: set[PeerId] = set()
+        self._left_at: dict[PeerId, float] = {}
+        self._since: dict[PeerId, float] = {}
+        self._known: set[PeerId] = set()
+        self._waiting: deque[PeerId] = deque()
+        self._apart: deque[PeerId] = deque()  # whose content is for fewer than what is here
+        self._tasks: dict[PeerId, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._errors: deque[WarrenError] = deque(maxlen=ERRORS_MAX)
+        self._node_failures: dict[PeerId, int] = {}
+        self._nobody_since: float | None = None
+        self._all_found = self._holders is None
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """All that were asked, the present ones first."""
+        return tuple(one.state() for one in (*self._sources.values(), *self._past.values()))
+
+    def add(self, peer: PeerId) -> None:
+        """This peer may have it."""
+        now = self._runtime.clock.now()
+        if peer == self._network.peer_id or peer in self._liars or peer in self._sources:
+            return
+        if peer in self._known and now < self._left_at.get(peer, float("inf")) + AGAIN_S:
+            return
+        if len(self._known) < KNOWN_MAX or peer in self._known:
+            self._known.add(peer)
+            self._left_at.pop(peer, None)
+            self._waiting.append(peer)
+            self._changed.set()
+
+    def on_heard(self, peer: PeerId, holding: Holding) -> None:
+        """This peer asked what is here, and told what it has."""
+        self._picker.spread()
+        source = self._sources.get(peer)
+        if source is not None:
+            if source.complete is not None:
+                self._learn(source, holding)
+        elif not self._only:
+            self.add(peer)
+
+    # --- running ------------------------------------------------------------------------------------------
+
+    async def run(self, peers: Sequence[PeerId]) -> None:
+        """Fetch all of it. Raises what no source could mend, or what the last one failed with."""
+        for peer in peers:
+            self.add(peer)
+        work = [self._start(one) for one in (self._pull_nodes(), self._look(), self._find())]
+        try:
+            while not self._picker.is_done:
+                self._changed.clear()
+                for task in (*work, *self._tasks.values()):
+                    if task.done():
+                        task.result()
+                if self._keeper.failure is not None:
+                    raise self._keeper.failure
+                self._fill()
+                self._check_nobody()
+                await self._changed.wait()
+        finally:
+            every = [*work, *self._tasks.values(), *self._ending]
+            for task in every:
+                task.cancel()
+            await settle(every)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._changed.set())
+        return task
+
+    def _fill(self) -> None:
+        """Take in those who wait, as far as there is room."""
+        while len(self._sources) < self._config.sources_max:
+            if self._waiting:
+                peer = self._waiting.popleft()
+            elif self._apart and not self._sources:
+                peer = self._apart.popleft()
+            else:
+                return
+            if peer not in self._sources and peer not in self._liars:
+                self._begin(peer)
+
+    def _begin(self, peer: PeerId) -> None:
+        async def open_stream() -> Stream:
+            return await self._network.open_stream(peer, PROTOCOL_ID)
+
+        source = Source(
+            peer,
+            self._runtime,
+            self._config,
+            self._picker,
+            self._keeper,
+            self._ledger,
+            open_stream,
+            caps=self._caps,
+            share=lambda: max(1, len(self._sources)),
+        )
+        past = self._past.pop(peer, None)
+        if past is not None:
+            source.bytes_fetched = past.bytes_fetched
+        self._sources[peer] = source
+        self._since[peer] = self._runtime.clock.now()
+        self._tasks[peer] = self._start(self._serve(source))
+
+    def _check_nobody(self) -> None:
+        """With nobody left, and nobody to be expected: the end."""
+        if self._sources:
+            self._nobody_since = None
+            return
+        now = self._runtime.clock.now()
+        if self._nobody_since is None:
+            self._nobody_since = now
+        if self._all_found or now >= self._nobody_since + self._config.no_source_s:
+            raise _most_telling(self._errors) or ContentUnknown(
+                f"nobody was found who has {self._root}", hint="try again when who has it is online"
+            )
+
+    async def _find(self) -> None:
+        """Take in those who are found."""
+        if self._holders is None:
+            return
+        try:
+            async for peer in self._holders.find(self._root):
+                self.add(peer)
+        except WarrenError as error:
+            _log.info("looking for holders of %s: %s", self._root, error)
+        self._all_found = True
+        self._changed.set()
+
+    async def _look(self) -> None:
+        """See who stalls, and who could be replaced, again and again."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            changed = [source.look() for source in self._sources.values()]
+            if any(changed):
+                self._ledger.moved.set()
+            self._replace()
+            self._changed.set()
+
+    def _replace(self) -> None:
+        """Where others wait for their turn, the one that is least use gives way."""
+        if not self._waiting or len(self._sources) < self._config.sources_max:
+            return
+        before = self._runtime.clock.now() - REPLACE_S
+        watched = [one for one in self._sources.values() if self._since[one.peer] <= before]
+        mean = sum(one.pipeline.bytes_per_s for one in watched) / max(1, len(watched))
+        worst = min(watched, key=lambda one: one.pipeline.bytes_per_s, default=None)
+        if worst is not None and (worst.pipeline.is_stalled or worst.pipeline.bytes_per_s < mean / 8):
+            self._drop(worst, LimitReached("files.sources_max", "others who have it are quicker"), "dropped")
+
+    # --- one source ---------------------------------------------------------------------------------------
+
+    async def _serve(self, source: Source) -> None:
+        """Ask one source as long as it is any use."""
+        try:
+            if not await self._meet(source):
+                return
+            source.met = True
+            self._ledger.moved.set()
+            self._network.events.emit(SourceAdded(self._root, source.peer))
+            following = asyncio.create_task(self._follow(source))
+            try:
+                await self._pull_chunks(source)
+            finally:
+                following.cancel()
+                await settle([following])
+        except WarrenError as error:
+            if not self._give_up_on(source, error):
+                raise
+
+    async def _pull_chunks(self, source: Source) -> None:
+        """Again while only the way to it breaks, as long as that brings something."""
+        failures = 0
+        fetched = self._progress(source)
+        while True:
+            try:
+                await source.run()
+            except (*_OF_THE_SOURCE, ContentUnknown) as error:
+                if isinstance(error, ContentUnknown) and source.complete is not False:
+                    raise
+                now_fetched = self._progress(source)
+                failures, fetched = (1 if now_fetched > fetched else failures + 1), now_fetched
+                if failures > len(RETRY_DELAYS_S):
+                    raise
+                _log.info("fetching %s from %s again: %s", self._root, source.peer, error)
+                await asyncio.sleep(RETRY_DELAYS_S[failures - 1])
+            else:
+                return
+
+    def _progress(self, source: Source) -> int:
+        """What shows that a source is some use; that what is here was found counts for all."""
+        return source.bytes_fetched + self._ledger.chunks_reused + self._ledger.total_files
+
+    def _give_up_on(self, source: Source, error: WarrenError) -> bool:
+        """Drop a source for this, if it is a fault of it alone."""
+        if self._keeper.failure is not None or self._nodes.failure is not None:
+            return False
+        if isinstance(error, _GONE):
+            self._drop(source, error, "gone")
+        elif isinstance(error, BadContent):
+            self._drop(source, error, "dropped", lied=True)
+        elif isinstance(error, (*_OF_THE_SOURCE, RemoteError)):
+            self._drop(source, error, "dropped")
+        else:
+            return False
+        return True
+
+    def _drop(self, source: Source, error: WarrenError, phase: SourcePhase, *, lied: bool = False) -> None:
+        peer = source.peer
+        if self._sources.get(peer) is not source:
+            return
+        del self._sources[peer]
+        self._past[peer] = source
+        self._left_at[peer] = self._runtime.clock.now()
+        source.ended, source.note = phase, str(error)
+        self._picker.leave(source.offer)
+        self._errors.append(error)
+        if lied:
+            self._liars.add(peer)
+        if phase == "gone" and self._holders is not None:
+            self._holders.gone(self._root, peer)
+        task = self._tasks.pop(peer, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        _log.info("fetching %s from %s no more: %s", self._root, peer, error)
+        self._network.events.emit(SourceDropped(self._root, peer, str(error), lied))
+        self._ledger.moved.set()
+        self._changed.set()
+
+    # --- what sources have --------------------------------------------------------------------------------
+
+    async def _meet(self, source: Source) -> bool:
+        """Learn what a source has; whether it is of use now."""
+        if self._exchange is None:
+            return True
+        try:
+            async with asyncio.timeout(MEET_S):
+                holding = await self._exchange.exchange(source.peer, self._root)
+        except (TimeoutError, WarrenError) as error:
+            # It may be older than this protocol. What it has shows when it is asked for that.
+            _log.debug("what %s has of %s is not known: %s", source.peer, self._root, error)
+            return True
+        source.word = holding.word
+        if self._partial is not None and not self._partial.fits(holding.word) and len(self._sources) > 1:
+            self._set_apart(source)
+            return False
+        self._learn(source, holding, first=True)
+        return True
+
+    def _set_apart(self, source: Source) -> None:
+        del self._sources[source.peer]
+        del self._tasks[source.peer]
+        self._picker.leave(source.offer)
+        self._apart.append(source.peer)
+
+    def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
+        if holding.complete:
+            self._picker.has_all(source.offer)
+        elif source.complete is not False:
+            self._picker.has_part(source.offer, holding.bits)
+        else:
+            self._picker.on_gained(holding.gained)
+            if holding.lost:
+                self._picker.on_shrunk()
+        if first or source.complete is not holding.complete or holding.gained:
+            self._ledger.moved.set()
+        source.complete = holding.complete
+        if holding.fellows and not self._only:
+            self._picker.spread()
+            for peer in holding.fellows:
+                self.add(peer)
+
+    async def _follow(self, source: Source) -> None:
+        """Ask it again and again what it has by now, and who else wants it."""
+        while self._exchange is not None and source.complete is not None:
+            idle = not source.offer.asked
+            every_s = POLL_WHOLE_S if source.complete else POLL_IDLE_S if idle else POLL_S
+            await asyncio.sleep(every_s)
+            try:
+                self._learn(source, await self._exchange.exchange(source.peer, self._root))
+            except WarrenError as error:
+                _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
+
+    # --- nodes --------------------------------------------------------------------------------------------
+
+    async def _pull_nodes(self) -> None:
+        """Pull the nodes, of one source as long as that goes well."""
+        known = 0
+        while True:
+            source = await self._node_source()
+            answer_s = NODES_S if len(self._sources) > 1 else self._config.answer_s
+            try:
+                await self._nodes.run(source, answer_s)
+                return
+            except WarrenError as error:
+                if isinstance(error, BadContent) and error.peer != str(source.peer):
+                    continue  # found out of one that was asked before
+                if self._nodes.known > known:
+                    known = self._nodes.known
+                    self._node_failures.clear()
+                if not (self._will_do(source, error) or self._give_up_on(source, error)):
+                    raise
+                await self._rest_from_nodes()
+
+    def _will_do(self, source: Source, error: WarrenError) -> bool:
+        """Whether a source is some use though it gave no nodes."""
+        if isinstance(error, ContentUnknown) and source.complete is False:
+            self._node_failures[source.peer] = len(RETRY_DELAYS_S)  # the last one to ask again
+            return True
+        if not isinstance(error, _OF_THE_SOURCE):
+            return False
+        count = self._node_failures[source.peer] = self._node_failures.get(source.peer, 0) + 1
+        _log.info("asking for the nodes of %s again: %s", self._root, error)
+        return count <= len(RETRY_DELAYS_S)
+
+    async def _rest_from_nodes(self) -> None:
+        """Wait before they are asked again who all failed."""
+        least = min((self._node_failures.get(peer, 0) for peer in self._sources), default=0)
+        if least:
+            await asyncio.sleep(RETRY_DELAYS_S[min(least, len(RETRY_DELAYS_S)) - 1])
+
+    async def _node_source(self) -> Source:
+        """The best one for nodes: who did not fail, who has everything, who is quick."""
+        while True:
+            ready = [one for one in self._sources.values() if one.met]
+            if ready:
+                return max(
+                    ready,
+                    key=lambda one: (
+                        -self._node_failures.get(one.peer, 0),
+                        one.complete is not False,
+                        one.pipeline.bytes_per_s,
+                    ),
+                )
+            await self._ledger.wait_moved()
+
+
+def _most_telling(errors: Collection[WarrenError]) -> WarrenError | None:
+    """The last error that is not just a broken connection, if there is one; else the last one."""
+    if not errors:
+        return None
+    last = [*errors][::-1]
+    return next((one for one in last if not isinstance(one, _OF_THE_SOURCE)), last[0])

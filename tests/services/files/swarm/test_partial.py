@@ -1,0 +1,235 @@
+"""What a fetch under way can serve, and for whom: no source can widen that."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warren.core.cid import Cid
+from warren.core.keys import PrivateKey
+from warren.runtime.simulated import World
+from warren.services.files.dag.pb import NODE_CID_PREFIX
+from warren.services.files.index import GROWING, Place
+from warren.services.files.swarm import nodes_kept
+from warren.services.files.swarm import partial as module
+from warren.services.files.swarm.partial import EQUAL_MAX, LEAVES_MAX, PUBLIC, Partial
+from warren.services.files.types import Audience
+
+if TYPE_CHECKING:
+    from warren.runtime.simulated.disk import SimulatedDisk
+
+ROOT = Cid.raw_sha256(bytes(32))
+ONE, TWO = (Audience("origin", (PrivateKey.from_seed(bytes([n]) * 32).peer_id,)) for n in (1, 2))
+FOLDER = "/down/.warren-x.partial"
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def node(data: bytes) -> tuple[bytes, bytes]:
+    return NODE_CID_PREFIX + digest(data), data
+
+
+def disk() -> SimulatedDisk:
+    made: SimulatedDisk = World().runtime("n").disk
+    made.make_dirs(FOLDER)
+    return made
+
+
+def partial(**more: object) -> Partial:
+    return Partial(ROOT, disk(), FOLDER, **more)  # type: ignore[arg-type]
+
+
+# --- for whom it is ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "audience"),
+    [
+        ([], None),
+        ([PUBLIC], PUBLIC),
+        ([ONE], ONE),
+        ([None], None),
+        ([None, PUBLIC], None),
+        ([PUBLIC, ONE], ONE),
+        ([ONE, PUBLIC], ONE),
+        ([ONE, ONE], ONE),
+        ([PUBLIC, PUBLIC], PUBLIC),
+        ([ONE, TWO], None),
+        ([ONE, TWO, ONE], None),
+        ([ONE, TWO, PUBLIC], None),
+        ([PUBLIC, None], None),
+        ([PUBLIC, ONE, TWO], None),
+    ],
+)
+def test_it_is_for_those_for_whom_all_of_it_is(
+    words: list[Audience | None], audience: Audience | None
+) -> None:
+    one = partial()
+    for word in words:
+        one.use(word)
+    assert one.audience == audience
+
+
+def test_a_source_that_would_narrow_it_does_not_fit() -> None:
+    new = partial()
+    assert [new.fits(word) for word in (PUBLIC, ONE, None)] == [True, True, False]
+    public = partial(audience=PUBLIC)
+    assert [public.fits(word) for word in (PUBLIC, ONE, None)] == [True, False, False]
+    of_one = partial(audience=ONE)
+    assert [of_one.fits(word) for word in (PUBLIC, ONE, TWO, None)] == [True, True, False, False]
+    for_nobody = partial(resumed=True)
+    assert [for_nobody.fits(word) for word in (PUBLIC, ONE, None)] == [True, True, True]
+
+
+def test_what_was_left_by_an_earlier_attempt_keeps_its_audience() -> None:
+    unknown, known = partial(resumed=True), partial(audience=ONE, resumed=True)
+    for one in (unknown, known):
+        one.use(PUBLIC)
+    assert (unknown.audience, known.audience) == (None, ONE)
+
+
+# --- chunks -----------------------------------------------------------------------------------------------
+
+
+def test_a_chunk_is_served_once_it_is_stored() -> None:
+    one = partial()
+    one.on_leaf(0, digest(b"a"), 1, "docs/a.txt", 0)
+    one.on_leaf(1, digest(b"b"), 1, "docs/b.bin", 0)
+    one.on_leaf(3, digest(b"c"), 7, "docs/b.bin", 1)
+    assert one.find_chunk(digest(b"c")) is None
+    one.on_stored(3)
+    assert one.find_chunk(digest(b"c")) == Place(
+        GROWING, FOLDER, "content/docs", "b.bin", 0, 0, start=1, length=7
+    )
+    assert (list(one.bits), one.find_chunk(digest(b"a"))) == ([3], None)
+    one.on_moved("/down/papers (2)")
+    found = one.find_chunk(digest(b"c"))
+    assert found is not None
+    assert (found.top, found.folder, found.name) == ("/down", "papers (2)/docs", "b.bin")
+
+
+def test_a_file_alone_is_the_content_itself() -> None:
+    one = partial()
+    one.on_leaf(0, digest(b"a"), 1, "", 0)
+    one.on_stored(0)
+    found = one.find_chunk(digest(b"a"))
+    assert found is not None
+    assert (found.top, found.folder, found.name) == (FOLDER, "", "content")
+    one.on_moved("/down/a.txt")
+    found = one.find_chunk(digest(b"a"))
+    assert found is not None
+    assert (found.top, found.folder, found.name) == ("/down", "", "a.txt")
+
+
+def test_a_length_that_nobody_said_is_known_when_it_is_stored() -> None:
+    one = partial()
+    one.on_leaf(0, digest(b"abc"), module.UNKNOWN, "", 0)
+    one.on_stored(0)
+    assert one.bits.count == 0
+    one.on_stored(0, 3)
+    found = one.find_chunk(digest(b"abc"))
+    assert found is not None
+    assert found.length == 3
+
+
+def test_equal_chunks_are_served_from_whichever_place_is_there() -> None:
+    one = partial()
+    for number in range(EQUAL_MAX + 2):
+        one.on_leaf(number, digest(b"same"), 4, "a", 4 * number)
+        one.on_leaf(number, digest(b"another"), 9, "b", 0)  # said before
+    one.on_stored(2)
+    found = one.find_chunk(digest(b"same"))
+    assert found is not None
+    assert (found.start, found.length, found.name) == (8, 4, "a")
+    assert one.find_chunk(digest(b"another")) is None
+
+
+def test_what_is_not_known_or_too_much_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = partial()
+    one.on_stored(0)
+    one.on_leaf(4, digest(b"a"), 1, "a", 0)
+    one.on_stored(3)  # a leaf that was not wanted
+    one.on_leaf(LEAVES_MAX, digest(b"b"), 1, "a", 0)
+    one.on_stored(LEAVES_MAX)
+    assert one.bits.count == 0
+    assert one.find_chunk(digest(b"b")) is None
+
+
+# --- nodes ------------------------------------------------------------------------------------------------
+
+
+def test_nodes_are_kept_in_memory_and_beyond_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_kept, "MEMORY_BYTES", 10)
+    where = disk()
+    stale = where.open_write(f"{FOLDER}/nodes", create=True)
+    stale.pwrite(0, b"of an earlier attempt")
+    stale.close()
+    one = Partial(ROOT, where, FOLDER)
+    nodes = [node(bytes([n]) * 6) for n in range(4)]
+    for cid, block in (*nodes, *nodes):
+        one.on_node(cid, block)
+    assert [one.find_node(cid) for cid, _ in nodes] == [block for _, block in nodes]
+    assert one.find_node(bytes(36)) is None
+    assert where.stat(f"{FOLDER}/nodes").size == 18
+    where.remove(f"{FOLDER}/nodes")  # the fetch is done, its hidden folder gone
+    assert one.find_node(nodes[3][0]) == nodes[3][1]
+    with one.reading():
+        one.close()
+        assert one.find_node(nodes[3][0]) is None
+    one.close()
+    one.on_node(*nodes[2])
+    assert one.find_node(nodes[2][0]) is None
+
+
+def test_only_so_many_nodes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_kept, "NODES_MAX", 1)
+    one = partial()
+    one.on_node(*node(b"a"))
+    one.on_node(*node(b"b"))
+    assert [one.find_node(node(data)[0]) for data in (b"a", b"b")] == [b"a", None]
+
+
+class Broken:
+    """A disk, or an open file, on which some calls fail."""
+
+    def __init__(self, inner: object, *failing: str) -> None:
+        self._inner = inner
+        self._failing = failing
+
+    def __getattr__(self, name: str) -> object:
+        if name in self._failing:
+            return self._fail
+        found = getattr(self._inner, name)
+        if name == "open_write":
+            return lambda *args, **more: Broken(found(*args, **more), *self._failing)
+        return found
+
+    def _fail(self, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("failing", ["open_write", "pwrite", "pread", "close"])
+def test_a_disk_that_fails_costs_nothing_but_the_nodes(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_kept, "MEMORY_BYTES", 0)
+    one = Partial(ROOT, Broken(disk(), failing), FOLDER)  # type: ignore[arg-type]
+    for data in (b"a", b"b"):
+        one.on_node(*node(data))
+    assert one.find_node(node(b"a")[0]) == (b"a" if failing == "close" else None)
+    one.close()
+
+
+def test_a_file_that_was_cut_serves_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes_kept, "MEMORY_BYTES", 0)
+    where = disk()
+    one = Partial(ROOT, where, FOLDER)
+    one.on_node(*node(b"abc"))
+    cut = where.open_write(f"{FOLDER}/nodes", create=False)
+    cut.truncate(1)
+    cut.close()
+    assert one.find_node(node(b"abc")[0]) is None
