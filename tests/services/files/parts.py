@@ -70,7 +70,7 @@ class Parts:
         cid = Cid.from_bytes(root.cid)
         self.seen: list[Progress] = []
         self.wanted = Wanted(cid, "top", None)
-        self.staging = Staging(runtime.disk, str(folder), cid)
+        self.staging = Staging(runtime.disk, str(folder), str(cid))
         self.staging.open()
         size = root.size if root.is_raw else LEAF_UNKNOWN
         self.walk = Walk(root.cid, self.staging.rules, size=size)

@@ -84,7 +84,7 @@ class Fetch:
         self._peers = peers
         self._only = only
         self._steering = steering
-        self._staging = Staging(runtime.disk, folder, wanted.cid, around.places, sync=around.config.sync)
+        self._staging = Staging(runtime.disk, folder, str(wanted.cid), around.places, sync=around.config.sync)
         self._ledger = Ledger(wanted, runtime.clock, report)
         self._partial: Partial | None = None
         self.root = wanted.cid

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warren.core.cid import Cid
 from warren.runtime.simulated.disk import SimulatedDisk
 from warren.services.files.staging import record as module
 from warren.services.files.staging.journal import decode
@@ -16,9 +15,9 @@ from warren.services.files.staging.record import Batch, Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warren.runtime.seam import StrPath
+    from warren.runtime.seam import BytesLike, StrPath
 
-ROOT = Cid.raw_sha256(bytes(32))
+ROOT = "bafk" + "a" * 55
 
 
 class Disk(SimulatedDisk):
@@ -38,7 +37,7 @@ class Disk(SimulatedDisk):
         super().sync_files(paths)
         self.calls.append("synced " + " ".join(sorted(str(path)[-1] for path in paths)))
 
-    def write_whole(self, path: StrPath, data: bytes, mode: int = 0o600) -> None:  # type: ignore[override]
+    def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
         super().write_whole(path, data, mode)
         self.calls.append("noted")
 
@@ -179,12 +178,10 @@ def test_marks_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_lies_in_the_place_of_a_journal_is_no_reason_to_fail() -> None:
-    for plant in (
-        lambda disk: disk.make_dirs("/p/journal"),
-        lambda disk: disk.make_symlink("/p/content/a", "/p/journal"),
-        lambda disk: disk.write_whole("/p/journal", b"warren journal 1 and more"),
-    ):
-        disk = Disk()
+    folder, link, torn = Disk(), Disk(), Disk()
+    folder.make_dirs("/p/journal")
+    link.make_symlink("/p/content/a", "/p/journal")
+    torn.write_whole("/p/journal", b"warren journal 1 and more")
+    for disk in (folder, link, torn):
         disk.put("a")
-        plant(disk)
         assert not sound(disk, opened(disk), "a")

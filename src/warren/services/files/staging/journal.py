@@ -5,7 +5,7 @@ mark. Out: one block of bytes with a checksum, and back. What is torn, damaged, 
 version of this layout is no journal (None): then the files are hashed, and nothing is believed.
 
     16 bytes  what this is, and its version
-    32        SHA2-256 of the root's content id
+    32        SHA2-256 of the root's content id as text
      8, n     length of the map of leaves in bytes, and the map (`Bits.to_bytes`)
      8, n*32  count of marks; each: BLAKE2b of the path, size, mtime in ns, inode; 8 bytes each
     32        SHA2-256 of all before
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Final
 from warren.services.files.swarm.bits import Bits
 
 if TYPE_CHECKING:
-    from warren.core.cid import Cid
     from warren.runtime.seam import Stat
 
 MAGIC: Final = b"warren journal 1"
@@ -64,20 +63,20 @@ def mark_of(status: Stat) -> bytes:
     return _MARK.pack(status.size, status.mtime_ns, status.inode & _INODES)
 
 
-def encode(root: Cid, journal: Journal) -> bytes:
-    """The bytes of a journal."""
+def encode(root: str, journal: Journal) -> bytes:
+    """The bytes of a journal. root: a content id as text."""
     bits = journal.bits.to_bytes()
-    parts = [MAGIC, hashlib.sha256(root.to_bytes()).digest(), _COUNT.pack(len(bits)), bits]
+    parts = [MAGIC, hashlib.sha256(root.encode()).digest(), _COUNT.pack(len(bits)), bits]
     parts.append(_COUNT.pack(len(journal.marks)))
     parts += (key + mark for key, mark in journal.marks.items())
     body = b"".join(parts)
     return body + hashlib.sha256(body).digest()
 
 
-def decode(root: Cid, data: bytes) -> Journal | None:
+def decode(root: str, data: bytes) -> Journal | None:
     """The journal in these bytes, if they are one of this root."""
     body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    head = MAGIC + hashlib.sha256(root.to_bytes()).digest()
+    head = MAGIC + hashlib.sha256(root.encode()).digest()
     if not body.startswith(head) or hashlib.sha256(body).digest() != digest:
         return None
     (length,) = _COUNT.unpack_from(body, _HEAD_BYTES)

@@ -30,7 +30,6 @@ from warren.services.files.staging.journal import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from warren.core.cid import Cid
     from warren.runtime.seam import Disk, Stat
 
 NAME: Final = "journal"
@@ -59,11 +58,14 @@ class _Checked(NamedTuple):
 
 
 class Record:
-    """See the module's header. `folder` is the hidden folder of the fetch, `local` where a path lies."""
+    """See the module's header.
+
+    folder: the hidden folder of the fetch. root: its content id. local: says where a path lies.
+    """
 
     __slots__ = ("_checked", "_disk", "_file", "_journal", "_local", "_root", "_verdicts")
 
-    def __init__(self, disk: Disk, folder: str, root: Cid, local: Callable[[str], str]) -> None:
+    def __init__(self, disk: Disk, folder: str, root: str, local: Callable[[str], str]) -> None:
         self._disk = disk
         self._file = os.path.join(folder, NAME)
         self._root = root

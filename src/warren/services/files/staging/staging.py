@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
-    from warren.core.cid import Cid
     from warren.runtime.seam import Disk, Stat, WriteFile
     from warren.services.files.staging.record import Batch
     from warren.services.files.swarm.pieces import Piece
@@ -58,21 +57,21 @@ def make_target(disk: Disk, folder: str) -> str:
 class Staging:
     """The growing copy of one root in one target folder. `open` it first.
 
-    `places` is what all fetches of a node share, see `make_places`. With `sync` a finished fetch survives a
-    loss of power.
+    cid: of the root. `places` is what all fetches of a node share, see `make_places`. With `sync` a finished
+    fetch survives a loss of power.
     """
 
     def __init__(
-        self, disk: Disk, folder: str, root: Cid, places: deque[None] | None = None, *, sync: bool = False
+        self, disk: Disk, folder: str, cid: str, places: deque[None] | None = None, *, sync: bool = False
     ) -> None:
         self._disk = disk
         self._sync = sync
         self._folder = folder
-        self.hidden = os.path.join(folder, f".warren-{str(root)[-16:]}.partial")
+        self.hidden = os.path.join(folder, f".warren-{cid[-16:]}.partial")
         """The hidden folder; `content` in it is what grows."""
         self._content = Content(disk, os.path.join(self.hidden, "content"))
         self._files = OpenFiles(disk, self._content.local, make_places() if places is None else places)
-        self._record = Record(disk, self.hidden, root, self._content.local)
+        self._record = Record(disk, self.hidden, cid, self._content.local)
         self._wanted_bytes = 0
 
     @property
