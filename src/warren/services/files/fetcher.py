@@ -200,7 +200,7 @@ class Fetcher:
         asking = [asyncio.create_task(self._ask_for(peer, ref)) for peer in asked.peers[:LOOK_UP_MAX]]
         try:
             for first in asyncio.as_completed(asking):
-                with contextlib.suppress(ConnectionFailed, LimitReached, RemoteError):
+                with contextlib.suppress(ConnectionFailed, ContentUnknown, LimitReached, RemoteError):
                     return await first
         finally:
             for task in asking:

@@ -35,7 +35,7 @@ class Bucket:
         paid = (now - self._seen_at) * bytes_per_s
         self._debt_bytes = max(self._debt_bytes - paid, -BURST_S * bytes_per_s)
         self._seen_at = now
-        if self._debt_bytes > 0:
+        if self._debt_bytes >= 1:  # less is what floats make of nothing
             return self._debt_bytes / bytes_per_s
         self._debt_bytes += size
         return 0.0

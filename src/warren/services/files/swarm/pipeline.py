@@ -37,6 +37,7 @@ class Pipeline:
         "_busy_s",
         "_bytes",
         "_heard_at",
+        "_heard_bytes_per_s",
         "_most_bytes",
         "_outstanding",
         "_probation",
@@ -50,7 +51,7 @@ class Pipeline:
         self._most_bytes = most_bytes
         self._bytes = self._busy_s = 0.0  # of the last time, older ones fading
         self._seen_at = 0.0
-        self._heard_at = 0.0
+        self._heard_at = self._heard_bytes_per_s = 0.0  # when it last sent something, and the rate then
         self._outstanding = 0
         self._waiting_since: float | None = None
         self._probation = 0
@@ -90,7 +91,7 @@ class Pipeline:
         self._bytes = self._bytes * fade + size
         self._busy_s = self._busy_s * fade + passed
         if size:
-            self._heard_at = now
+            self._heard_at, self._heard_bytes_per_s = now, self.bytes_per_s
 
     def on_answered(self, size: int) -> None:
         """So many of the bytes that were asked for are done with, the wire's own not counted."""
@@ -116,7 +117,7 @@ class Pipeline:
 
     @property
     def _patience_s(self) -> float:
-        if not self._bytes:
+        if not self._heard_bytes_per_s:
             return FIRST_ANSWER_S
         next_bytes = min(self._outstanding, CHUNK_BYTES)
-        return max(STALL_S, STALL_FACTOR * (self.round_trip_s + next_bytes / self.bytes_per_s))
+        return max(STALL_S, STALL_FACTOR * (self.round_trip_s + next_bytes / self._heard_bytes_per_s))

@@ -117,7 +117,9 @@ class Swarm:
         self._since: dict[PeerId, float] = {}
         self._known: set[PeerId] = set()
         self._waiting: deque[PeerId] = deque()
-        self._apart: deque[PeerId] = deque()  # whose content is for fewer than what is here
+        self._apart: set[PeerId] = set()  # whose content is for fewer than what is here
+        self._accepted: set[PeerId] = set()  # of those, who is asked all the same
+        self._final: tuple[SourceState, ...] | None = None
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -127,7 +129,9 @@ class Swarm:
         self._all_found = self._holders is None
 
     def sources(self) -> tuple[SourceState, ...]:
-        """All that were asked, the present ones first."""
+        """All that were asked, the present ones first; once it ended, as they were then."""
+        if self._final is not None:
+            return self._final
         return tuple(one.state() for one in (*self._sources.values(), *self._past.values()))
 
     def add(self, peer: PeerId) -> None:
@@ -172,6 +176,7 @@ class Swarm:
                 self._check_nobody()
                 await self._changed.wait()
         finally:
+            self._final = self.sources()
             every = [*work, *self._tasks.values(), *self._ending]
             for task in every:
                 task.cancel()
@@ -185,14 +190,19 @@ class Swarm:
     def _fill(self) -> None:
         """Take in those who wait, as far as there is room."""
         while len(self._sources) < self._config.sources_max:
-            if self._waiting:
-                peer = self._waiting.popleft()
-            elif self._apart and not self._sources:
-                peer = self._apart.popleft()
-            else:
+            if not self._waiting and not self._sources:
+                self._accept()
+            if not self._waiting:
                 return
+            peer = self._waiting.popleft()
             if peer not in self._sources and peer not in self._liars:
                 self._begin(peer)
+
+    def _accept(self) -> None:
+        """Ask those as well who were set apart."""
+        self._accepted |= self._apart
+        self._waiting += self._apart
+        self._apart.clear()
 
     def _begin(self, peer: PeerId) -> None:
         async def open_stream() -> Stream:
@@ -249,6 +259,8 @@ class Swarm:
             if any(changed):
                 self._ledger.moved.set()
             self._replace()
+            if self._picker.backlog and not any(one.offer.asked for one in self._sources.values()):
+                self._accept()
             self._changed.set()
 
     def _replace(self) -> None:
@@ -357,17 +369,24 @@ class Swarm:
             _log.debug("what %s has of %s is not known: %s", source.peer, self._root, error)
             return True
         source.word = holding.word
-        if self._partial is not None and not self._partial.fits(holding.word) and len(self._sources) > 1:
+        if not self._fits(source):
             self._set_apart(source)
             return False
         self._learn(source, holding, first=True)
         return True
 
+    def _fits(self, source: Source) -> bool:
+        """Whether its content is for as many as that of the others, or it is asked all the same."""
+        fits = self._partial.fits if self._partial is not None else None
+        if fits is None or fits(source.word) or source.peer in self._accepted:
+            return True
+        return not any(one.met and fits(one.word) for one in self._sources.values())
+
     def _set_apart(self, source: Source) -> None:
         del self._sources[source.peer]
         del self._tasks[source.peer]
         self._picker.leave(source.offer)
-        self._apart.append(source.peer)
+        self._apart.add(source.peer)
 
     def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
         if holding.complete:
