@@ -23,11 +23,15 @@ class FakeStaging:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.failure: Exception | None = None
+        self.writing = False
 
     def commit(self, batch: Batch) -> None:
         if self.failure is not None:
             raise self.failure
         self.batches.append(batch.numbers)
+
+    def end_commits(self) -> bool:
+        return not self.writing
 
 
 class SlowRuntime:
@@ -97,15 +101,16 @@ def test_what_comes_during_a_commit_is_in_the_next_one() -> None:
     simulate(main)
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_the_end_waits_for_a_commit_and_makes_the_last_one(keep: bool) -> None:
+@pytest.mark.parametrize(("keep", "writing"), [(True, False), (False, True), (False, False)])
+def test_the_end_waits_for_a_commit_that_counts_and_makes_the_last_one(keep: bool, writing: bool) -> None:
     async def main(world: World) -> None:
         made = Made(world, slow=True)
         made.commits.on_stored(0, "a", COMMIT_BYTES)
         await asyncio.sleep(0.5)
         made.commits.on_stored(1, "a", 1)
+        made.staging.writing = writing
         await made.commits.close(keep=keep)
-        assert made.staging.batches == ([[0], [1]] if keep else [[0]])
+        assert made.staging.batches == ([[0], [1]] if keep else [[0]] if writing else [])
         await asyncio.sleep(10 * COMMIT_S)
         assert len(made.staging.batches) == 1 + keep
 

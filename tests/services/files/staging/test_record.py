@@ -185,3 +185,31 @@ def test_what_lies_in_the_place_of_a_journal_is_no_reason_to_fail() -> None:
     for disk in (folder, link, torn):
         disk.put("a")
         assert not sound(disk, opened(disk), "a")
+
+
+def test_when_it_is_over_no_commit_writes_the_journal() -> None:
+    """It would lie in a folder that is removed at this moment, and keep that from going."""
+    disk = Disk()
+    record = opened(disk)
+    disk.put("a")
+    assert record.end()
+    record.commit(batch((0, "a")))
+    assert disk.calls == ["synced a"]
+    assert not record.end()
+
+
+def test_who_ends_it_learns_that_the_journal_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk()
+    record = opened(disk)
+    disk.put("a")
+    ended: list[bool] = []
+    write = disk.write_whole
+
+    def write_whole(path: StrPath, data: BytesLike, mode: int = 0o600) -> None:
+        ended.append(record.end())
+        write(path, data, mode)
+
+    monkeypatch.setattr(disk, "write_whole", write_whole)
+    record.commit(batch((0, "a")))
+    assert ended == [False]
+    assert record.end()

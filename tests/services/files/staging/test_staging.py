@@ -356,6 +356,15 @@ def test_what_was_committed_is_not_hashed_again(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / PARTIAL / "content" / "file").read_bytes() == b"one two last"
 
 
+def test_holes_are_told_apart_from_chunks_of_zeros(tmp_path: Path) -> None:
+    (tmp_path / PARTIAL / "content").mkdir(parents=True)
+    with (tmp_path / PARTIAL / "content" / "file").open("wb") as file:
+        file.truncate(2 * MIB)
+    staging = opened(tmp_path)
+    leaves = [leaf(b"x" * MIB), leaf(bytes(MIB), MIB)]
+    assert staging.find_present(target("file", 2 * MIB), leaves, 0) == [False, True]
+
+
 def test_a_hidden_folder_that_was_copied_is_hashed(tmp_path: Path) -> None:
     """As one that came out of an archive, with a journal that says what its maker likes."""
     staging = opened(tmp_path / "1")

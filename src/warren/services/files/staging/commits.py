@@ -29,7 +29,7 @@ what comes while the disk syncs that."""
 class Commits:
     """The commits of one fetch. `close` it, also after a failure, when nothing is written any more."""
 
-    __slots__ = ("_batch", "_failure", "_on_failure", "_runtime", "_staging", "_task", "_timer")
+    __slots__ = ("_batch", "_closed", "_failure", "_on_failure", "_runtime", "_staging", "_task", "_timer")
 
     def __init__(
         self, runtime: Runtime, staging: Staging, on_failure: Callable[[StorageError], object]
@@ -39,6 +39,7 @@ class Commits:
         self._on_failure = on_failure
         self._failure: StorageError | None = None
         self._batch = Batch()
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,12 +56,13 @@ class Commits:
     async def close(self, *, keep: bool) -> None:
         """Commit no more; with `keep` only after all that was written is committed.
 
+        Without it a commit that syncs at this moment is not waited for: what it would note is of no use.
         Raises `StorageError` where that or an earlier one failed; the next attempt then hashes what it finds.
         """
+        self._closed = True
         self._stop_timer()
-        if self._task is not None:
+        if self._task is not None and (keep or not self._staging.end_commits()):
             await settle([self._task])
-            self._stop_timer()
         if self._failure is not None:
             raise self._failure
         batch, self._batch = self._batch, Batch()
@@ -80,7 +82,7 @@ class Commits:
             self._on_failure(error)
         finally:
             self._task = None
-            if self._batch.numbers and self._failure is None:  # more came meanwhile
+            if self._batch.numbers and self._failure is None and not self._closed:  # more came meanwhile
                 self._start_timer()
 
     def _start_timer(self) -> None:

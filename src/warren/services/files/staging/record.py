@@ -6,7 +6,8 @@ if it is safe on the disk, and it is believed only while its file looks as it di
 write since, whoever made it, changes size, time or inode. So the journal needs no word that the fetch was
 stopped in order: a file that was written to after the last commit does not fit its mark, and is hashed.
 
-Blocks; `read`, `is_sound` and `note_checked` are for one thread, `commit` for one other. Raises `OSError`.
+Blocks; `read`, `is_sound` and `note_checked` are for one thread, `commit` for one other; `end` blocks nobody.
+Raises `OSError`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Record:
     folder: the hidden folder of the fetch. root: its content id. local: says where a path lies.
     """
 
-    __slots__ = ("_checked", "_disk", "_file", "_journal", "_local", "_root", "_verdicts")
+    __slots__ = ("_checked", "_disk", "_file", "_free", "_journal", "_local", "_root", "_verdicts")
 
     def __init__(self, disk: Disk, folder: str, root: str, local: Callable[[str], str]) -> None:
         self._disk = disk
@@ -71,6 +72,7 @@ class Record:
         self._root = root
         self._local = local
         self._journal = Journal()
+        self._free = deque([None])  # taken out by who writes the journal, or lets nobody write it any more
         self._verdicts: dict[bytes, bool] = {}  # of files that are looked at now, part by part
         self._checked: deque[_Checked] = deque()
 
@@ -126,7 +128,22 @@ class Record:
             journal.bits.add(number)
         for path in paths:
             self._mark(path)
-        self._disk.write_whole(self._file, encode(self._root, journal))
+        try:
+            self._free.pop()
+        except IndexError:  # it is over, and the folder may be gone
+            return
+        try:
+            self._disk.write_whole(self._file, encode(self._root, journal))
+        finally:
+            self._free.append(None)
+
+    def end(self) -> bool:
+        """Let no commit write the journal from now on; False where one is writing it at this moment."""
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
 
     def _mark(self, path: str) -> None:
         """Keep how a file looks now, unless it was in doubt and not all of it was looked at since."""
