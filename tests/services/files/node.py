@@ -127,6 +127,7 @@ async def fetch(options: argparse.Namespace) -> None:
         Staging.store = hold_after(options.hold_after, Staging.store)  # type: ignore[method-assign]
     if options.commit_bytes:
         commits.COMMIT_BYTES = options.commit_bytes  # type: ignore[misc]
+        commits.COMMIT_GAP_S = 0.0  # type: ignore[misc]
     address, ref, folder = options.rest
     runtime = RealRuntime()
     network = Network(runtime, FETCHER)

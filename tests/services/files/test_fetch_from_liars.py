@@ -21,7 +21,7 @@ from warren.services.files.links import LEADS_OUT
 from warren.services.files.names import NOT_ALLOWED, TAKEN, TOO_LONG, NameRules
 from warren.services.files.nodes import NodePuller
 from warren.services.files.staging import staging
-from warren.services.files.swarm import swarm as module
+from warren.services.files.swarm import swarm, tree
 from warren.services.files.walk import EMPTY_DIGEST
 
 if TYPE_CHECKING:
@@ -185,7 +185,8 @@ def test_a_busy_peer_says_so(tmp_path: Path) -> None:
 def test_a_peer_with_one_place_is_fetched_from_in_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_DELAYS_S", (0.02,) * 20)
+    for module in (swarm, tree):
+        monkeypatch.setattr(module, "RETRY_DELAYS_S", (0.02,) * 20)
     source = Liar()
     offer_names(source, [f"{number}" for number in range(50)])
     outcome = fetched(source, tmp_path, ServerLimits(streams_per_peer=1))
@@ -207,7 +208,8 @@ def test_a_connection_that_breaks_again_and_again_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut whenever folders are made, which is where what was found was lost once."""
-    monkeypatch.setattr(module, "RETRY_DELAYS_S", (0.01,) * 50)
+    for module in (swarm, tree):
+        monkeypatch.setattr(module, "RETRY_DELAYS_S", (0.01,) * 50)
     source = write_tree(
         tmp_path / "shared", {f"d{i:03}/f{j}": os.urandom(1 + i) for i in range(150) for j in range(10)}
     )

@@ -7,13 +7,13 @@ import pytest
 
 from warren.core.errors import DiskFull
 from warren.runtime.simulated import World
-from warren.services.files.staging.commits import COMMIT_BYTES, COMMIT_S, Commits
+from warren.services.files.staging.commits import COMMIT_BYTES, COMMIT_GAP_S, COMMIT_S, Commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from warren.core.errors import StorageError
-    from warren.runtime.seam import Runtime
+    from warren.runtime.seam import Clock, Runtime
     from warren.services.files.staging import Batch, Staging
 
 HALF = COMMIT_BYTES // 2
@@ -37,6 +37,9 @@ class FakeStaging:
 class SlowRuntime:
     """Work in threads takes a second."""
 
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
     async def offload(self, call: Callable[..., object], *arguments: object) -> object:
         await asyncio.sleep(1)
         return call(*arguments)
@@ -49,7 +52,7 @@ class Made:
         self.staging = FakeStaging()
         self.failures: list[StorageError] = []
         staging: Staging = self.staging  # type: ignore[assignment]
-        runtime: Runtime = SlowRuntime() if slow else world.runtime("a")  # type: ignore[assignment]
+        runtime: Runtime = SlowRuntime(world.runtime("a").clock) if slow else world.runtime("a")  # type: ignore[assignment]
         self.commits = Commits(runtime, staging, self.failures.append)
 
 
@@ -67,6 +70,23 @@ def test_so_many_bytes_are_committed_at_once() -> None:
         made.commits.on_stored(1, "a", HALF)
         await asyncio.sleep(1)
         assert made.staging.batches == [[0, 1]]
+
+    simulate(main)
+
+
+def test_however_much_comes_a_moment_lies_between_commits() -> None:
+    async def main(world: World) -> None:
+        made = Made(world)
+        made.commits.on_stored(0, "a", COMMIT_BYTES)
+        for number in range(1, 4):
+            await asyncio.sleep(COMMIT_GAP_S * 0.3)
+            made.commits.on_stored(number, "a", COMMIT_BYTES)
+        await asyncio.sleep(0.1)
+        assert made.staging.batches == [[0]]
+        await asyncio.sleep(0.1)
+        made.commits.on_stored(4, "a", 1)
+        await asyncio.sleep(0.1)
+        assert made.staging.batches == [[0], [1, 2, 3, 4]]
 
     simulate(main)
 

@@ -22,14 +22,26 @@ if TYPE_CHECKING:
 
 COMMIT_BYTES: Final = 64 * 1024 * 1024
 COMMIT_S: Final = 5.0
+COMMIT_GAP_S: Final = 1.0
 """What a loss of power may cost of a fetch that runs: so many bytes, or what comes in so many seconds, and
-what comes while the disk syncs that."""
+what comes while the disk syncs that. No commit begins sooner than the gap after the one before: a fetch of a
+GiB in a second would make sixteen, and the disk be busy with nothing else."""
 
 
 class Commits:
     """The commits of one fetch. `close` it, also after a failure, when nothing is written any more."""
 
-    __slots__ = ("_batch", "_closed", "_failure", "_on_failure", "_runtime", "_staging", "_task", "_timer")
+    __slots__ = (
+        "_batch",
+        "_begun_at",
+        "_closed",
+        "_failure",
+        "_on_failure",
+        "_runtime",
+        "_staging",
+        "_task",
+        "_timer",
+    )
 
     def __init__(
         self, runtime: Runtime, staging: Staging, on_failure: Callable[[StorageError], object]
@@ -39,6 +51,7 @@ class Commits:
         self._on_failure = on_failure
         self._failure: StorageError | None = None
         self._batch = Batch()
+        self._begun_at = float("-inf")
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -48,7 +61,7 @@ class Commits:
         self._batch.add(number, path, length)
         if self._task is not None or self._failure is not None:
             return
-        if self._batch.bytes >= COMMIT_BYTES:
+        if self._batch.bytes >= COMMIT_BYTES and self._runtime.clock.now() >= self._begun_at + COMMIT_GAP_S:
             self._begin()
         else:
             self._start_timer()
@@ -71,6 +84,7 @@ class Commits:
 
     def _begin(self) -> None:
         self._stop_timer()
+        self._begun_at = self._runtime.clock.now()
         batch, self._batch = self._batch, Batch()
         self._task = asyncio.create_task(self._commit(batch))
 

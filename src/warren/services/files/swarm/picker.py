@@ -4,8 +4,10 @@ In: chunks that are wanted; sources and what they have; what became of what was 
 source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the same time is asked for once.
 
 - Where all sources have everything, pieces go in the order of the files. As soon as some have only a part, or
-  others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order, so
-  that those who fetch at the same time soon have something for each other.
+  others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order.
+  Those who fetch at the same time also share the pieces out among them (`share_out`): each begins with its
+  own part, so that who has everything sends each piece about once, and they soon have something for each
+  other.
 - `sequential`: always in the order of the files, and no more than `WINDOW_BYTES` ahead of the first piece
   that is missing: who has nothing else to do helps with that one.
 - In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
@@ -20,7 +22,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from warren.services.files.swarm.pieces import ASKED, CHUNK_BYTES, HELD, KEPT, SUSPECT, WANTED, Offer, Piece, Shelf
+from warren.services.files.swarm.pieces import (
+    ASKED,
+    CHUNK_BYTES,
+    HELD,
+    KEPT,
+    SUSPECT,
+    WANTED,
+    Offer,
+    Piece,
+    Shelf,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +49,7 @@ ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
 """Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
 WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 """How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
+SCORE_MASK: Final = (1 << 64) - 1
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -84,6 +97,7 @@ class Picker:
         "_position",
         "_seed",
         "_sequential",
+        "_shares",
         "_spread",
         "_wanted",
         "hungry",
@@ -97,6 +111,7 @@ class Picker:
         self._sequential = sequential
         self._seed = seed & 0xFFFFFFFF
         self._spread = False
+        self._shares: tuple[int, list[int]] = (0, [])
         self._common = Shelf()
         self._offers: list[Offer] = []
         self._open: dict[Piece, None] = {}  # wanted and not kept yet, wherever they are, in their order
@@ -187,6 +202,14 @@ class Picker:
             for piece in self._open:
                 if piece.state is WANTED:
                     self._shelve(piece)
+
+    def share_out(self, me: int, others: Iterable[int]) -> None:
+        """These fetch the same and are known to each other, each by a number that all of them know."""
+        shares = (me | 1, [other | 1 for other in others])
+        if shares != self._shares:
+            self._shares = shares
+            self._spread = False
+            self.spread()
 
     def leave(self, offer: Offer) -> None:
         """It will not be asked any more; what it was asked for is wanted again."""
@@ -373,6 +396,8 @@ class Picker:
         key = piece.order
         if self._spread:
             key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
+            if not self._is_ours(piece):
+                key |= 1 << 72
         elif self._sequential:
             piece.rarity = 0
         self._common.put(piece, key)
@@ -380,6 +405,13 @@ class Picker:
             for offer in self._offers:
                 if offer.bits is not None and offer.has(piece):
                     offer.shelf.put(piece, key)
+
+    def _is_ours(self, piece: Piece) -> bool:
+        """Whether it is in our part. All come to the same result by themselves (rendezvous hashing)."""
+        me, others = self._shares
+        number = int.from_bytes(piece.digest[4:12])
+        mine = number * me & SCORE_MASK
+        return all(number * other & SCORE_MASK <= mine for other in others)
 
     def _count(self, piece: Piece) -> int:
         if not self._parts:

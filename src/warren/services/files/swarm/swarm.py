@@ -27,7 +27,9 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.protocols.transfer.messages import PROTOCOL_ID
+from warren.services.files.swarm.candidates import Candidates
 from warren.services.files.swarm.source import Source
+from warren.services.files.swarm.tree import RETRY_DELAYS_S, TreePuller
 from warren.services.files.types import SourceAdded, SourceDropped
 from warren.services.files.waiting import settle
 
@@ -47,8 +49,6 @@ if TYPE_CHECKING:
     from warren.services.files.swarm.picker import Picker
     from warren.services.files.types import SourcePhase, SourceState
 
-RETRY_DELAYS_S: Final = (0.5, 1.0, 2.0, 4.0)
-"""Waits after failures between which nothing arrived; then a source is dropped."""
 MEET_S: Final = 10.0
 """A source is to say what it has within this time; else it is taken to have everything."""
 LOOK_S: Final = 0.5
@@ -59,14 +59,8 @@ POLL_IDLE_S: Final = 0.5
 """The same while there is nothing to ask of it."""
 POLL_WHOLE_S: Final = 15.0
 """How often one that has everything is asked who else wants it."""
-AGAIN_S: Final = 30.0
-"""Who was dropped without having lied may be used again when found again after so long."""
 REPLACE_S: Final = 10.0
 """How long a source is watched before another one may take its place."""
-KNOWN_MAX: Final = 256
-"""Peers of one fetch, those included that are no use. Attack: fellows without end."""
-NODES_S: Final = 5.0
-"""Where there are other sources, one that is asked for nodes is to answer within this time."""
 ERRORS_MAX: Final = 16
 _OF_THE_SOURCE: Final = (ConnectionFailed, LimitReached)
 _GONE: Final = (ContentUnknown, SourceChanged, SourceVanished)
@@ -112,19 +106,14 @@ class Swarm:
         self._only = only
         self._sources: dict[PeerId, Source] = {}  # present ones
         self._past: dict[PeerId, Source] = {}
-        self._liars: set[PeerId] = set()
-        self._left_at: dict[PeerId, float] = {}
         self._since: dict[PeerId, float] = {}
-        self._known: set[PeerId] = set()
-        self._waiting: deque[PeerId] = deque()
-        self._apart: set[PeerId] = set()  # whose content is for fewer than what is here
-        self._accepted: set[PeerId] = set()  # of those, who is asked all the same
-        self._final: tuple[SourceState, ...] | None = None
+        self._named: frozenset[PeerId] = frozenset()
+        self._candidates = Candidates()
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._final: tuple[SourceState, ...] | None = None
         self._changed = asyncio.Event()
         self._errors: deque[WarrenError] = deque(maxlen=ERRORS_MAX)
-        self._node_failures: dict[PeerId, int] = {}
         self._nobody_since: float | None = None
         self._all_found = self._holders is None
 
@@ -136,15 +125,9 @@ class Swarm:
 
     def add(self, peer: PeerId) -> None:
         """This peer may have it."""
-        now = self._runtime.clock.now()
-        if peer == self._network.peer_id or peer in self._liars or peer in self._sources:
+        if peer == self._network.peer_id or peer in self._sources:
             return
-        if peer in self._known and now < self._left_at.get(peer, float("inf")) + AGAIN_S:
-            return
-        if len(self._known) < KNOWN_MAX or peer in self._known:
-            self._known.add(peer)
-            self._left_at.pop(peer, None)
-            self._waiting.append(peer)
+        if self._candidates.found(peer, self._runtime.clock.now()):
             self._changed.set()
 
     def on_heard(self, peer: PeerId, holding: Holding) -> None:
@@ -161,9 +144,11 @@ class Swarm:
 
     async def run(self, peers: Sequence[PeerId]) -> None:
         """Fetch all of it. Raises what no source could mend, or what the last one failed with."""
+        self._named = frozenset(peers)
         for peer in peers:
             self.add(peer)
-        work = [self._start(one) for one in (self._pull_nodes(), self._look(), self._find())]
+        tree = TreePuller(self._nodes, self._ledger, self._sources, self._give_up_on, self._config.answer_s)
+        work = [self._start(one) for one in (tree.run(), self._look(), self._find())]
         try:
             while not self._picker.is_done:
                 self._changed.clear()
@@ -189,20 +174,13 @@ class Swarm:
 
     def _fill(self) -> None:
         """Take in those who wait, as far as there is room."""
-        while len(self._sources) < self._config.sources_max:
-            if not self._waiting and not self._sources:
-                self._accept()
-            if not self._waiting:
-                return
-            peer = self._waiting.popleft()
-            if peer not in self._sources and peer not in self._liars:
+        waiting = self._candidates.waiting
+        if not waiting and not self._sources:
+            self._candidates.accept()
+        while waiting and len(self._sources) < self._config.sources_max:
+            peer = waiting.popleft()
+            if peer not in self._sources:
                 self._begin(peer)
-
-    def _accept(self) -> None:
-        """Ask those as well who were set apart."""
-        self._accepted |= self._apart
-        self._waiting += self._apart
-        self._apart.clear()
 
     def _begin(self, peer: PeerId) -> None:
         async def open_stream() -> Stream:
@@ -260,12 +238,13 @@ class Swarm:
                 self._ledger.moved.set()
             self._replace()
             if self._picker.backlog and not any(one.offer.asked for one in self._sources.values()):
-                self._accept()
+                self._candidates.accept()
+            self._candidates.look(self._runtime.clock.now())
             self._changed.set()
 
     def _replace(self) -> None:
         """Where others wait for their turn, the one that is least use gives way."""
-        if not self._waiting or len(self._sources) < self._config.sources_max:
+        if not self._candidates.waiting or len(self._sources) < self._config.sources_max:
             return
         before = self._runtime.clock.now() - REPLACE_S
         watched = [one for one in self._sources.values() if self._since[one.peer] <= before]
@@ -337,12 +316,11 @@ class Swarm:
             return
         del self._sources[peer]
         self._past[peer] = source
-        self._left_at[peer] = self._runtime.clock.now()
+        self._candidates.on_dropped(peer, self._runtime.clock.now(), lied=lied)
         source.ended, source.note = phase, str(error)
+        self._share_out()
         self._picker.leave(source.offer)
         self._errors.append(error)
-        if lied:
-            self._liars.add(peer)
         if phase == "gone" and self._holders is not None:
             self._holders.gone(self._root, peer)
         task = self._tasks.pop(peer, None)
@@ -365,6 +343,9 @@ class Swarm:
             async with asyncio.timeout(MEET_S):
                 holding = await self._exchange.exchange(source.peer, self._root)
         except (TimeoutError, WarrenError) as error:
+            if isinstance(error, ContentUnknown) and source.peer not in self._named:
+                self._leave_for_now(source)
+                return False
             # It may be older than this protocol. What it has shows when it is asked for that.
             _log.debug("what %s has of %s is not known: %s", source.peer, self._root, error)
             return True
@@ -378,15 +359,23 @@ class Swarm:
     def _fits(self, source: Source) -> bool:
         """Whether its content is for as many as that of the others, or it is asked all the same."""
         fits = self._partial.fits if self._partial is not None else None
-        if fits is None or fits(source.word) or source.peer in self._accepted:
+        if fits is None or fits(source.word) or self._candidates.is_accepted(source.peer):
             return True
         return not any(one.met and fits(one.word) for one in self._sources.values())
 
     def _set_apart(self, source: Source) -> None:
+        self._forget(source)
+        self._candidates.set_apart(source.peer)
+
+    def _leave_for_now(self, source: Source) -> None:
+        """It has nothing for us now: it may have just begun to fetch it itself."""
+        self._forget(source)
+        self._candidates.on_nothing(source.peer, self._runtime.clock.now())
+
+    def _forget(self, source: Source) -> None:
         del self._sources[source.peer]
         del self._tasks[source.peer]
         self._picker.leave(source.offer)
-        self._apart.add(source.peer)
 
     def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
         if holding.complete:
@@ -399,11 +388,19 @@ class Swarm:
                 self._picker.on_shrunk()
         if first or source.complete is not holding.complete or holding.gained:
             self._ledger.moved.set()
-        source.complete = holding.complete
+        if source.complete is not holding.complete:
+            source.complete = holding.complete
+            self._share_out()
         if holding.fellows and not self._only:
             self._picker.spread()
             for peer in holding.fellows:
                 self.add(peer)
+
+    def _share_out(self) -> None:
+        """Share the pieces out among those who fetch it at the same time, as far as they are sources here."""
+        fellows = [peer for peer, one in self._sources.items() if one.complete is False]
+        if fellows:
+            self._picker.share_out(_number(self._network.peer_id), sorted(map(_number, fellows)))
 
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
@@ -416,58 +413,9 @@ class Swarm:
             except WarrenError as error:
                 _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
 
-    # --- nodes --------------------------------------------------------------------------------------------
 
-    async def _pull_nodes(self) -> None:
-        """Pull the nodes, of one source as long as that goes well."""
-        known = 0
-        while True:
-            source = await self._node_source()
-            answer_s = NODES_S if len(self._sources) > 1 else self._config.answer_s
-            try:
-                await self._nodes.run(source, answer_s)
-                return
-            except WarrenError as error:
-                if isinstance(error, BadContent) and error.peer != str(source.peer):
-                    continue  # found out of one that was asked before
-                if self._nodes.known > known:
-                    known = self._nodes.known
-                    self._node_failures.clear()
-                if not (self._will_do(source, error) or self._give_up_on(source, error)):
-                    raise
-                await self._rest_from_nodes()
-
-    def _will_do(self, source: Source, error: WarrenError) -> bool:
-        """Whether a source is some use though it gave no nodes."""
-        if isinstance(error, ContentUnknown) and source.complete is False:
-            self._node_failures[source.peer] = len(RETRY_DELAYS_S)  # the last one to ask again
-            return True
-        if not isinstance(error, _OF_THE_SOURCE):
-            return False
-        count = self._node_failures[source.peer] = self._node_failures.get(source.peer, 0) + 1
-        _log.info("asking for the nodes of %s again: %s", self._root, error)
-        return count <= len(RETRY_DELAYS_S)
-
-    async def _rest_from_nodes(self) -> None:
-        """Wait before they are asked again who all failed."""
-        least = min((self._node_failures.get(peer, 0) for peer in self._sources), default=0)
-        if least:
-            await asyncio.sleep(RETRY_DELAYS_S[min(least, len(RETRY_DELAYS_S)) - 1])
-
-    async def _node_source(self) -> Source:
-        """The best one for nodes: who did not fail, who has everything, who is quick."""
-        while True:
-            ready = [one for one in self._sources.values() if one.met]
-            if ready:
-                return max(
-                    ready,
-                    key=lambda one: (
-                        -self._node_failures.get(one.peer, 0),
-                        one.complete is not False,
-                        one.pipeline.bytes_per_s,
-                    ),
-                )
-            await self._ledger.wait_moved()
+def _number(peer: PeerId) -> int:
+    return int.from_bytes(peer.to_bytes()[-8:])
 
 
 def _most_telling(errors: Collection[WarrenError]) -> WarrenError | None:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from warren.core.keys import PrivateKey
+from warren.services.files.swarm.candidates import AGAIN_S, KNOWN_MAX, LATER_MAX_S, LATER_S, Candidates
+
+ANNA, BEN, CARA = (PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2, 3))
+
+
+def test_each_is_taken_in_once_in_the_order_in_which_they_came() -> None:
+    candidates = Candidates()
+    assert [candidates.found(peer, 0.0) for peer in (ANNA, BEN, ANNA)] == [True, True, False]
+    assert list(candidates.waiting) == [ANNA, BEN]
+
+
+def test_who_was_dropped_may_come_back_after_a_while_and_a_liar_may_not() -> None:
+    candidates = Candidates()
+    for peer in (ANNA, BEN):
+        candidates.found(peer, 0.0)
+    candidates.waiting.clear()
+    candidates.on_dropped(ANNA, 10.0, lied=False)
+    candidates.on_dropped(BEN, 10.0, lied=True)
+    assert not candidates.found(ANNA, 9.0 + AGAIN_S)
+    assert candidates.found(ANNA, 10.0 + AGAIN_S)
+    assert not candidates.found(ANNA, 11.0 + AGAIN_S)
+    assert not candidates.found(BEN, 1e9)
+    assert list(candidates.waiting) == [ANNA]
+
+
+def test_who_had_nothing_is_asked_again_ever_less_often_and_at_once_when_found() -> None:
+    candidates = Candidates()
+    candidates.found(ANNA, 0.0)
+    now, waits = 0.0, []
+    for _ in range(7):
+        candidates.waiting.clear()
+        candidates.on_nothing(ANNA, now)
+        begun = now
+        while not candidates.waiting:
+            now += 0.5
+            candidates.look(now)
+        waits.append(now - begun)
+    assert waits == [LATER_S, 2.0, 4.0, 8.0, 16.0, LATER_MAX_S, LATER_MAX_S]
+    candidates.waiting.clear()
+    candidates.on_nothing(ANNA, now)
+    assert candidates.found(ANNA, now + 1)
+    candidates.look(now + 1)
+    assert list(candidates.waiting) == [ANNA]
+
+
+def test_those_set_apart_wait_until_they_are_accepted() -> None:
+    candidates = Candidates()
+    candidates.found(ANNA, 0.0)
+    candidates.waiting.clear()
+    candidates.set_apart(ANNA)
+    assert not candidates.found(ANNA, 1.0)
+    assert not candidates.is_accepted(ANNA)
+    candidates.accept()
+    candidates.accept()
+    assert list(candidates.waiting) == [ANNA]
+    assert candidates.is_accepted(ANNA)
+
+
+def test_no_more_are_known_than_there_is_room_for() -> None:
+    candidates = Candidates()
+    peers = [PrivateKey.from_seed(number.to_bytes(32)).peer_id for number in range(KNOWN_MAX + 2)]
+    assert [candidates.found(peer, 0.0) for peer in peers].count(True) == KNOWN_MAX
