@@ -11,7 +11,7 @@ Churn: a receiver that is to leave does so at a random moment of the ideal time,
 file and changes every chunk that it sends; it is told to everybody as a holder.
 
 The optimum is that of a fluid that is cut as finely as one likes (Kumar, Ross: Peer-Assisted File
-Distribution: The Minimum Distribution Time, 2006): max(F / source's up, F / down, N F / all that go up together).
+Distribution: The Minimum Distribution Time, 2006): max(F / source's up, F / down, N F / all that goes up).
 """
 
 from __future__ import annotations

@@ -71,3 +71,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with Turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often a fetching process is killed by the test of that."""
+    parser.addoption("--moments", type=int, default=4, help="kills of a fetch, each at a random moment")

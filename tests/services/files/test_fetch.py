@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.services.files.pair import FETCHER, pair, read_tree, write_tree
+from tests.services.files.parts import Held
 from tests.support import run
 from warren.core.cid import Cid
 from warren.core.errors import (
@@ -21,6 +23,8 @@ from warren.core.errors import (
     SourceVanished,
 )
 from warren.services.files.nodes import NodePuller
+from warren.services.files.staging import Staging
+from warren.services.files.staging import staging as staging_module
 from warren.services.files.swarm.source import Source
 from warren.services.files.types import Audience, Skipped
 
@@ -480,3 +484,31 @@ def test_a_cap_that_is_none_and_nobody_to_ask(tmp_path: Path) -> None:
                 two.fetcher.get(cid, tmp_path)
 
     run(main())
+
+
+def test_a_fetch_that_was_stopped_goes_on_without_hashing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_tree(tmp_path / "shared", {f"{i}": RANDOM.randbytes(3 * MIB + 1) for i in range(4)})
+    held = Held(Staging.store)
+    looked_at: list[int] = []
+
+    async def main() -> Fetched:
+        async with pair(tmp_path) as two:
+            await two.library.share(source, Audience("public"))
+            with monkeypatch.context() as patch:
+                patch.setattr(Staging, "store", partialmethod(held))
+                fetching = asyncio.create_task(two.fetch("shared", tmp_path / "to"))
+                await held.begun()
+                fetching.cancel()
+                held.let_go()
+                await asyncio.wait([fetching])
+            assert fetching.cancelled()
+            monkeypatch.setattr(staging_module, "_fits", lambda *_: looked_at.append(1))
+            return await two.fetch("shared", tmp_path / "to")
+
+    outcome = run(main())
+    assert outcome.chunks_reused > 0
+    assert outcome.chunks_fetched + outcome.chunks_reused == 16
+    assert looked_at == []
+    assert read_tree(tmp_path / "to" / "shared") == read_tree(source)

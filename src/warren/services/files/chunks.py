@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from warren.services.files.staging import Arrived
+from warren.services.files.staging import Arrived, Commits
 from warren.services.files.walk import LEAF_UNKNOWN
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class ChunkKeeper:
     """One for all sources of a fetch. partial: what others are served of it; None: nothing.
 
-    failure: what a thread met. Nothing that another source could mend, so it stays.
+    failure: what a thread met. Nothing that another source could mend, so it stays. commits: close them when
+    no source is at work any more.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ChunkKeeper:
         self._ledger = ledger
         self._partial = partial
         self.failure: Exception | None = None
+        self.commits = Commits(runtime, staging, self._fail)
 
     def keep(
         self,
@@ -94,19 +96,24 @@ class ChunkKeeper:
                     self._ledger.done_files += 1
                 self._picker.on_success(chunk.piece)  # last: closing a file is a part of keeping it
         except Exception as error:  # noqa: BLE001 (supervises a thread: whatever it is, `Swarm.run` raises it)
-            self.failure = self.failure or error
+            self._fail(error)
             client.abandon(error)
         finally:
             client.release(answer)
             self._ledger.moved.set()
             self._ledger.tell("fetching")
 
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self._ledger.moved.set()
+
     def _on_stored(self, chunk: Arrived) -> list[TargetFile]:
         """Count it, and offer it to others; returns the files that it completed."""
         piece, length, ledger = chunk.piece, chunk.end - chunk.start, self._ledger
         ledger.chunks_fetched += 1
         completed: list[TargetFile] = []
-        for file, _ in piece.targets:
+        for (file, _), number in zip(piece.targets, piece.numbers, strict=True):
+            self.commits.on_stored(number, file.path, length)
             if file.size == LEAF_UNKNOWN:
                 file.size = file.left = length
             file.left -= length

@@ -192,7 +192,14 @@ class Fetch:
         self._steering.show(self.swarm.sources)
         if self.partial is not None:
             self._steering.growing = Growing(runtime, self.partial, ledger, picker)
-        await self.swarm.run(self._peers)
+        try:
+            await self.swarm.run(self._peers)
+            await keeper.commits.close(keep=False)  # it will have its final name in a moment
+        except BaseException:
+            with contextlib.suppress(StorageError):  # there is a failure to report already
+                await run_out(runtime, staging.close)
+                await keeper.commits.close(keep=True)
+            raise
         if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.
             raise IntegrityError(

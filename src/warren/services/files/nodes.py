@@ -235,7 +235,7 @@ class NodePuller:
             self._staging.make_empty_file(step.file)
             return ()
         if self._staging.resumed:
-            return self._staging.find_present(step.file, step.leaves)
+            return self._staging.find_present(step.file, step.leaves, step.first)
         return [False] * len(step.leaves)
 
     def _hand_over(self, step: Step, present: Sequence[bool]) -> None:
