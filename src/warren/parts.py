@@ -202,7 +202,13 @@ async def assemble(
     )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     transfers = await assemble_transfers(
-        config.files, state, network, contacts, peers, fetcher, lambda _: None
+        config.files,
+        state,
+        network,
+        contacts,
+        peers,
+        fetcher,
+        lambda limits: fetcher.set_cap(limits.down_bytes_per_s),
     )
     started_at = runtime.clock.now()
     status_sources = Sources(

@@ -69,7 +69,6 @@ def upload(node: Node, one: UploadState) -> Document:
     return {
         "peer_id": str(one.peer),
         "called": called(node, one.peer),
-        "cid": str(one.root),
         "name": one.name,
         "bytes_sent": one.bytes_sent,
         "bytes_per_s": round(one.bytes_per_s),

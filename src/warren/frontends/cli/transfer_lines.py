@@ -127,7 +127,7 @@ def _upload_row(one: Document) -> tuple[str, ...]:
     return (
         "-",
         one["name"],
-        "giving" if one["state"] == "active" else "waits for its turn",
+        {"sending": "sending", "waiting": "waits for its turn"}.get(one["state"], "sent"),
         "-",
         units.size(one["bytes_sent"]),
         speed(one) or "-",

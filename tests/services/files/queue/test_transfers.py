@@ -473,6 +473,26 @@ def test_who_follows_sees_how_it_ends() -> None:
     play(main)
 
 
+def test_who_follows_one_that_is_removed_between_two_looks_sees_it_end() -> None:
+    async def main(scene: Scene) -> None:
+        number = await scene.transfers.add(want())
+        attempt = await scene.attempt(0)
+        seen = 0
+        async for one in scene.transfers.follow(number):
+            assert one.state == "running"
+            seen += 1
+            if seen == 1:
+                attempt.progress(1)
+                asyncio.get_running_loop().call_later(0.05, cancel_soon, scene, number)
+        assert seen == 1
+
+    def cancel_soon(scene: Scene, number: int) -> None:
+        cancelling.append(asyncio.ensure_future(scene.transfers.cancel(number)))
+
+    cancelling: list[Any] = []
+    play(main)
+
+
 def test_limits_are_those_of_the_settings_until_the_user_says_otherwise() -> None:
     async def main(scene: Scene) -> None:
         limits = scene.transfers.limits

@@ -137,7 +137,7 @@ class Transfers:
     def __contains__(self, number: object) -> bool:
         return number in self._items
 
-    def uploads(self) -> tuple[UploadState, ...]:
+    def uploads(self) -> Sequence[UploadState]:
         """What goes out."""
         return self._uploads.states() if self._uploads is not None else ()
 
@@ -147,14 +147,12 @@ class Transfers:
         The last is how it ended; there is none if it was removed. Raises `NotFound`.
         """
         item = self._item(number)
-        while True:
+        while self._items.get(number) is item:
             changed = item.changed
             yield item.view()
             if self._closed or item.one.state not in {"queued", "running"}:
                 return
             await changed.wait()
-            if self._items.get(number) is not item:
-                return
             if item.one.state == "running":
                 await asyncio.sleep(FOLLOW_EVERY_S)
 
