@@ -27,7 +27,7 @@ def chosen(selection: Selection, *steps: Step) -> list[str]:
 
 def test_only_folders_with_something_in_them_are_made_and_once() -> None:
     selection = Selection(lambda path: path.endswith(".txt"))
-    steps = [
+    steps: list[Step] = [
         MakeFolder(""), MakeFolder("a"), MakeFolder("a/b"), file("a/b/x.txt"), file("a/b/y.bin"),
         file("a/z.txt"), MakeFolder("c"), file("c/w.bin"),
     ]  # fmt: skip
