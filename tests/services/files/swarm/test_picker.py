@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 from typing import TYPE_CHECKING
 
@@ -435,3 +436,20 @@ def test_what_is_out_of_date_is_forgotten() -> None:
             assert requests(picker, offer, 1)
             assert len(offer.shelf) <= 2 * picker.backlog + STALE_MAX
     assert len(picker._common) <= 2 * picker.backlog + STALE_MAX
+
+
+def test_those_who_fetch_at_the_same_time_share_the_pieces_out() -> None:
+    names = [0x1234567890ABCDEF, 0xFEDCBA0987654321, 0x0F1E2D3C4B5A6978]
+    parts: list[set[int]] = []
+    for me in names:
+        picker = Picker(seed=me)
+        for number in range(300):
+            picker.add(hashlib.sha256(b"%d" % number).digest(), 1000, FILE, 0, number)
+        offer = picker.join()
+        for _ in range(2):
+            picker.share_out(me, [other for other in names if other != me])
+        order = asked(picker, offer)
+        assert sorted(order) == list(range(300))
+        parts.append(set(order[:70]))
+    assert parts[0].isdisjoint(parts[1] | parts[2])
+    assert parts[1].isdisjoint(parts[2])

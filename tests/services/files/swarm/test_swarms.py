@@ -218,6 +218,7 @@ def test_who_lost_what_it_had_is_told_of_as_such() -> None:
         gone = b.hold(PUBLIC, 0, 1)
         told = await a.exchange(b)
         b.swarms.end(gone)
+        assert await a.tells(b) is None
         b.hold(PUBLIC, 1, 2)
         again = await a.exchange(b)
         assert (again.gained, again.lost, list(again.bits)) == ([2], [0], [1, 2])

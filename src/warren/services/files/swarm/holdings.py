@@ -45,10 +45,6 @@ class Holdings:
     def __init__(self) -> None:
         self._heard: dict[PeerId, Heard] = {}
 
-    def of(self, peer: PeerId) -> Heard | None:
-        """What is known of a peer."""
-        return self._heard.get(peer)
-
     def note(self, peer: PeerId, *, asked: bool) -> Heard | None:
         """A peer that is heard now, as it is asked or asks; None: there is no room for it."""
         one = self._heard.pop(peer, None)
@@ -77,10 +73,6 @@ class Holdings:
             return NOTHING  # older than what came already
         one.version = holding.version
         return self._within_room(one, one.bits.apply(holding.segments))
-
-    def forget(self, peer: PeerId) -> None:
-        """It has nothing any more, or is gone."""
-        self._heard.pop(peer, None)
 
     def _within_room(self, one: Heard, change: Change) -> Change:
         """What changed in a map; or, where there is no room for it, that all it had before is lost."""

@@ -4,8 +4,10 @@ In: chunks that are wanted; sources and what they have; what became of what was 
 source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the same time is asked for once.
 
 - Where all sources have everything, pieces go in the order of the files. As soon as some have only a part, or
-  others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order, so
-  that those who fetch at the same time soon have something for each other.
+  others fetch the same (`spread`), the rarest goes first, and among equals each fetch takes another order.
+  Those who fetch at the same time also share the pieces out among them (`share_out`): each begins with its
+  own part, so that who has everything sends each piece about once, and they soon have something for each
+  other.
 - `sequential`: always in the order of the files, and no more than `WINDOW_BYTES` ahead of the first piece
   that is missing: who has nothing else to do helps with that one.
 - In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
@@ -20,7 +22,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from warren.services.files.swarm.pieces import CHUNK_BYTES, Offer, Piece, Shelf, State
+from warren.services.files.swarm.pieces import (
+    ASKED,
+    CHUNK_BYTES,
+    HELD,
+    KEPT,
+    SUSPECT,
+    WANTED,
+    Offer,
+    Piece,
+    Shelf,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +49,7 @@ ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
 """Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
 WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 """How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
+SCORE_MASK: Final = (1 << 64) - 1
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -80,9 +93,11 @@ class Picker:
         "_offers",
         "_open",
         "_orders",
+        "_parts",
         "_position",
         "_seed",
         "_sequential",
+        "_shares",
         "_spread",
         "_wanted",
         "hungry",
@@ -96,12 +111,14 @@ class Picker:
         self._sequential = sequential
         self._seed = seed & 0xFFFFFFFF
         self._spread = False
+        self._shares: tuple[int, list[int]] = (0, [])
         self._common = Shelf()
         self._offers: list[Offer] = []
         self._open: dict[Piece, None] = {}  # wanted and not kept yet, wherever they are, in their order
         self._by_digest: dict[bytes, Piece] = {}
         self._by_number: dict[int, Piece] = {}
         self._wanted = self._orders = self._position = 0
+        self._parts = 0  # how many sources have a part only
         self._line: deque[Piece] = deque()  # of a sequential fetch, from the first piece that is missing on
         self._closed = False
         self.hungry = False
@@ -183,19 +200,28 @@ class Picker:
             for shelf in (self._common, *(offer.shelf for offer in self._offers)):
                 shelf.clear()
             for piece in self._open:
-                if piece.state is State.WANTED:
+                if piece.state is WANTED:
                     self._shelve(piece)
+
+    def share_out(self, me: int, others: Iterable[int]) -> None:
+        """These fetch the same and are known to each other, each by a number that all of them know."""
+        shares = (me | 1, [other | 1 for other in others])
+        if shares != self._shares:
+            self._shares = shares
+            self._spread = False
+            self.spread()
 
     def leave(self, offer: Offer) -> None:
         """It will not be asked any more; what it was asked for is wanted again."""
         self.on_lost(offer)
         for piece in offer.rechecks:
-            if piece.state is State.SUSPECT:
+            if piece.state is SUSPECT:
                 self._give_back(piece)
         offer.rechecks.clear()
         offer.present = False
         self._offers.remove(offer)
         if offer.bits is not None:
+            self._parts -= 1
             self.on_shrunk()
 
     # --- deciding -----------------------------------------------------------------------------------------
@@ -208,7 +234,7 @@ class Picker:
             return Wait()
         while offer.rechecks:
             piece = offer.rechecks.popleft()
-            if piece.state is State.SUSPECT:  # and nobody else sent it meanwhile
+            if piece.state is SUSPECT:  # and nobody else sent it meanwhile
                 offer.checked.add(piece)
                 return self._ask(offer, [piece], check=True)
         if offer.is_suspect or len(offer.asked) > ASKED_PIECES_MAX - REQUEST_PIECES_MAX:
@@ -233,7 +259,7 @@ class Picker:
         while len(pieces) < REQUEST_PIECES_MAX and (piece := shelf.first(offer)) is not None:
             if (pieces and piece.weight > room) or (last is not None and piece.position > last):
                 break
-            piece.state = State.ASKED
+            piece.state = ASKED
             self._wanted -= 1
             pieces.append(piece)
             room -= piece.weight
@@ -242,7 +268,7 @@ class Picker:
 
     def _last_position(self) -> int | None:
         """Where the window of a sequential fetch ends."""
-        while self._line and self._line[0].state is State.KEPT:
+        while self._line and self._line[0].state is KEPT:
             self._line.popleft()
         return self._line[0].position + WINDOW_BYTES if self._line else None
 
@@ -261,7 +287,7 @@ class Picker:
         takes_s, later_s = 0.0, other.eta_s
         # What comes last of it; for who reads along, what is missing first.
         for piece in iter(other.asked) if self._sequential else reversed(other.asked):
-            if piece.copies >= COPIES_MAX or piece.state is not State.ASKED or not offer.has(piece):
+            if piece.copies >= COPIES_MAX or piece.state is not ASKED or not offer.has(piece):
                 continue
             takes_s += piece.weight / offer.bytes_per_s if offer.bytes_per_s else 0.0
             if takes_s >= later_s or (pieces and (piece.weight > room or len(pieces) >= REQUEST_PIECES_MAX)):
@@ -292,18 +318,18 @@ class Picker:
         if offer.live:
             self._asked_bytes -= piece.weight
             piece.copies -= 1
-        if piece.state in {State.HELD, State.KEPT}:
+        if piece.state is HELD or piece.state is KEPT:
             return False
-        if piece.state is State.WANTED:
+        if piece.state is WANTED:
             self._wanted -= 1
-        piece.state = State.HELD
+        piece.state = HELD
         if self._by_digest.get(piece.digest) is piece:
             del self._by_digest[piece.digest]
         return True
 
     def on_success(self, piece: Piece) -> None:
         """It is verified and written to all its places."""
-        piece.state = State.KEPT
+        piece.state = KEPT
         self._open.pop(piece, None)
         for number in piece.numbers:
             if self._by_number.get(number) is piece:
@@ -314,7 +340,7 @@ class Picker:
         if piece in offer.checked or not offer.present:
             self._give_back(piece)
             return offer.present
-        piece.state = State.SUSPECT
+        piece.state = SUSPECT
         offer.rechecks.append(piece)
         return False
 
@@ -324,10 +350,10 @@ class Picker:
         for piece, check in asked.items():
             if offer.live:
                 piece.copies -= 1
-            if check and piece.state is State.SUSPECT:
+            if check and piece.state is SUSPECT:
                 offer.checked.discard(piece)
                 offer.rechecks.append(piece)
-            elif piece.state is State.ASKED:
+            elif piece.state is ASKED:
                 self._give_back(piece)
         if offer.live:
             self._asked_bytes -= offer.asked_bytes
@@ -341,7 +367,7 @@ class Picker:
             self._asked_bytes -= offer.asked_bytes
             for piece, check in offer.asked.items():
                 piece.copies -= 1
-                if piece.state is State.ASKED or (check and piece.state is State.SUSPECT):
+                if piece.state is ASKED or (check and piece.state is SUSPECT):
                     self._give_back(piece)
 
     def on_recovered(self, offer: Offer) -> None:
@@ -351,16 +377,16 @@ class Picker:
             self._asked_bytes += offer.asked_bytes
             for piece in offer.asked:
                 piece.copies += 1
-                if piece.state is State.WANTED:
-                    piece.state = State.ASKED
+                if piece.state is WANTED:
+                    piece.state = ASKED
                     self._wanted -= 1
 
     def _give_back(self, piece: Piece) -> None:
         """It is wanted again, unless somebody else was asked for it too."""
         if piece.copies:
-            piece.state = State.ASKED
+            piece.state = ASKED
         else:
-            piece.state = State.WANTED
+            piece.state = WANTED
             self._wanted += 1
             self._shelve(piece)
 
@@ -370,23 +396,36 @@ class Picker:
         key = piece.order
         if self._spread:
             key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
+            if not self._is_ours(piece):
+                key |= 1 << 72
         elif self._sequential:
             piece.rarity = 0
         self._common.put(piece, key)
-        for offer in self._offers:
-            if offer.bits is not None and offer.has(piece):
-                offer.shelf.put(piece, key)
+        if self._parts:
+            for offer in self._offers:
+                if offer.bits is not None and offer.has(piece):
+                    offer.shelf.put(piece, key)
+
+    def _is_ours(self, piece: Piece) -> bool:
+        """Whether it is in our part. All come to the same result by themselves (rendezvous hashing)."""
+        me, others = self._shares
+        number = int.from_bytes(piece.digest[4:12])
+        mine = number * me & SCORE_MASK
+        return all(number * other & SCORE_MASK <= mine for other in others)
 
     def _count(self, piece: Piece) -> int:
+        if not self._parts:
+            return 0
         return sum(offer.bits is not None and offer.has(piece) for offer in self._offers)
 
     def _rank(self, piece: Piece) -> None:
         """Who has it changed."""
         piece.rarity = self._count(piece)
-        if piece.state is State.WANTED:
+        if piece.state is WANTED:
             self._shelve(piece)
 
     def _set_bits(self, offer: Offer, bits: Leaves | None) -> None:
+        self._parts += (bits is not None) - (offer.bits is not None)
         offer.bits = bits
         offer.shelf.clear()
         self.on_shrunk()

@@ -40,28 +40,31 @@ class State(enum.Enum):
     KEPT = enum.auto()
 
 
+# Looked up for every piece: quicker so.
+WANTED, ASKED, HELD, SUSPECT, KEPT = State
+
+
 class Piece:
     """A chunk that is wanted: its SHA2-256, its length, and the places (file, offset) that it fills.
 
+    weight: bytes to reckon with: its length, or the most a chunk may have.
     numbers: its numbers among the leaves of the root. order: its place among the pieces; position: the bytes
     of the pieces before it. rarity: how many of those who have a part only have it. copies: how many were
     asked for it, not counting those that stall.
     """
 
-    __slots__ = ("copies", "digest", "length", "numbers", "order", "position", "rarity", "state", "targets")
+    __slots__ = (
+        "copies", "digest", "length", "numbers", "order", "position", "rarity", "state", "targets", "weight",
+    )  # fmt: skip
 
     def __init__(self, digest: bytes, length: int, file: TargetFile, offset: int, number: int = 0) -> None:
         self.digest = digest
         self.length = length
+        self.weight = CHUNK_BYTES if length == LEAF_UNKNOWN else length
         self.targets = [(file, offset)]
         self.numbers = [number]
         self.order = self.position = self.rarity = self.copies = 0
-        self.state = State.WANTED
-
-    @property
-    def weight(self) -> int:
-        """Bytes to reckon with: its length, or the most a chunk may have."""
-        return CHUNK_BYTES if self.length == LEAF_UNKNOWN else self.length
+        self.state = WANTED
 
     def fits(self, data: memoryview) -> bool:
         """Whether `data` is this chunk: by its digest, and by the length that its verified parent gave it.
@@ -98,7 +101,7 @@ class Shelf:
         while heap or run:
             is_run = not heap or (bool(run) and run[0] < heap[0])
             rarity, _, piece = run[0] if is_run else heap[0]
-            if piece.state is State.WANTED and piece.rarity == rarity and offer.has(piece):
+            if piece.state is WANTED and piece.rarity == rarity and offer.has(piece):
                 return piece
             if is_run:
                 run.popleft()
@@ -123,7 +126,7 @@ class Shelf:
 
 
 def _is_fresh(rarity: int, _: int, piece: Piece) -> bool:
-    return piece.state is State.WANTED and piece.rarity == rarity
+    return piece.state is WANTED and piece.rarity == rarity
 
 
 class Offer:

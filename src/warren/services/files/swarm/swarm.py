@@ -63,6 +63,8 @@ AGAIN_S: Final = 30.0
 """Who was dropped without having lied may be used again when found again after so long."""
 REPLACE_S: Final = 10.0
 """How long a source is watched before another one may take its place."""
+LATER_S, LATER_MAX_S = 1.0, 30.0
+"""Until one that had nothing is asked again; each time twice as long."""
 KNOWN_MAX: Final = 256
 """Peers of one fetch, those included that are no use. Attack: fellows without end."""
 NODES_S: Final = 5.0
@@ -119,6 +121,9 @@ class Swarm:
         self._waiting: deque[PeerId] = deque()
         self._apart: set[PeerId] = set()  # whose content is for fewer than what is here
         self._accepted: set[PeerId] = set()  # of those, who is asked all the same
+        self._named: set[PeerId] = set()
+        self._not_yet: dict[PeerId, float] = {}  # who had nothing for us, and when it is asked again
+        self._waits_s: dict[PeerId, float] = {}
         self._final: tuple[SourceState, ...] | None = None
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -138,6 +143,9 @@ class Swarm:
         """This peer may have it."""
         now = self._runtime.clock.now()
         if peer == self._network.peer_id or peer in self._liars or peer in self._sources:
+            return
+        if peer in self._not_yet:
+            self._not_yet[peer] = now
             return
         if peer in self._known and now < self._left_at.get(peer, float("inf")) + AGAIN_S:
             return
@@ -161,6 +169,7 @@ class Swarm:
 
     async def run(self, peers: Sequence[PeerId]) -> None:
         """Fetch all of it. Raises what no source could mend, or what the last one failed with."""
+        self._named.update(peers)
         for peer in peers:
             self.add(peer)
         work = [self._start(one) for one in (self._pull_nodes(), self._look(), self._find())]
@@ -261,7 +270,15 @@ class Swarm:
             self._replace()
             if self._picker.backlog and not any(one.offer.asked for one in self._sources.values()):
                 self._accept()
+            self._ask_again()
             self._changed.set()
+
+    def _ask_again(self) -> None:
+        """Whether those have something by now who had nothing."""
+        now = self._runtime.clock.now()
+        for peer in [peer for peer, at in self._not_yet.items() if at <= now]:
+            del self._not_yet[peer]
+            self._waiting.append(peer)
 
     def _replace(self) -> None:
         """Where others wait for their turn, the one that is least use gives way."""
@@ -339,6 +356,7 @@ class Swarm:
         self._past[peer] = source
         self._left_at[peer] = self._runtime.clock.now()
         source.ended, source.note = phase, str(error)
+        self._share_out()
         self._picker.leave(source.offer)
         self._errors.append(error)
         if lied:
@@ -365,6 +383,9 @@ class Swarm:
             async with asyncio.timeout(MEET_S):
                 holding = await self._exchange.exchange(source.peer, self._root)
         except (TimeoutError, WarrenError) as error:
+            if isinstance(error, ContentUnknown) and source.peer not in self._named:
+                self._leave_for_now(source)
+                return False
             # It may be older than this protocol. What it has shows when it is asked for that.
             _log.debug("what %s has of %s is not known: %s", source.peer, self._root, error)
             return True
@@ -383,10 +404,20 @@ class Swarm:
         return not any(one.met and fits(one.word) for one in self._sources.values())
 
     def _set_apart(self, source: Source) -> None:
+        self._forget(source)
+        self._apart.add(source.peer)
+
+    def _leave_for_now(self, source: Source) -> None:
+        """It has nothing for us now: it may have just begun to fetch it itself."""
+        self._forget(source)
+        wait_s = self._waits_s.get(source.peer, LATER_S)
+        self._waits_s[source.peer] = min(2 * wait_s, LATER_MAX_S)
+        self._not_yet[source.peer] = self._runtime.clock.now() + wait_s
+
+    def _forget(self, source: Source) -> None:
         del self._sources[source.peer]
         del self._tasks[source.peer]
         self._picker.leave(source.offer)
-        self._apart.add(source.peer)
 
     def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
         if holding.complete:
@@ -399,11 +430,19 @@ class Swarm:
                 self._picker.on_shrunk()
         if first or source.complete is not holding.complete or holding.gained:
             self._ledger.moved.set()
-        source.complete = holding.complete
+        if source.complete is not holding.complete:
+            source.complete = holding.complete
+            self._share_out()
         if holding.fellows and not self._only:
             self._picker.spread()
             for peer in holding.fellows:
                 self.add(peer)
+
+    def _share_out(self) -> None:
+        """Share the pieces out among those who fetch it at the same time, as far as they are sources here."""
+        fellows = [peer for peer, one in self._sources.items() if one.complete is False]
+        if fellows:
+            self._picker.share_out(_number(self._network.peer_id), sorted(map(_number, fellows)))
 
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
@@ -468,6 +507,10 @@ class Swarm:
                     ),
                 )
             await self._ledger.wait_moved()
+
+
+def _number(peer: PeerId) -> int:
+    return int.from_bytes(peer.to_bytes()[-8:])
 
 
 def _most_telling(errors: Collection[WarrenError]) -> WarrenError | None:

@@ -173,8 +173,6 @@ class Swarms:
             case "busy":
                 raise LimitReached("protocols.swarm.ASKS", f"{peer} is asked too often", hint="wait a while")
             case "not found":
-                if fetching is not None:
-                    fetching.holdings.forget(peer)
                 self._fellows.gone(root, peer)
                 raise ContentUnknown(f"{peer} has nothing of {root} that is for us (any more)")
             case _:
