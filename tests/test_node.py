@@ -707,10 +707,9 @@ def test_shares_are_there_after_a_restart(tmp_path: Path) -> None:
 def test_what_does_not_say_whom_to_ask_is_refused() -> None:
     async def main() -> None:
         async with node("anna") as anna:
-            for ref in ("Photos", "bafkreiepinbumzepnoln7co5vea4kf3lcctnqolb3u6bvsellgznymt2uq"):
-                with pytest.raises(InputError) as caught:
-                    anna.get(ref)
-                assert caught.value.hint
+            with pytest.raises(InputError) as caught:
+                anna.get("Photos")
+            assert caught.value.hint
             with pytest.raises(PeerUnknown):
                 anna.get("carol/Photos")
 

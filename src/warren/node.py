@@ -19,12 +19,12 @@ import asyncio
 import inspect
 import logging
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import warren
 from warren.config import Config
-from warren.core.cid import Cid
-from warren.core.errors import Closed, ContentUnknown, InputError, InvalidCid, MisuseError, PeerUnknown
+from warren.core.errors import Closed, ContentUnknown, InputError, MisuseError, PeerUnknown
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
@@ -33,15 +33,17 @@ from warren.protocols.identify import IdentifyInfo
 from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
 from warren.services.directory.directory import SEARCH_S
+from warren.services.files.queue.handle import QueuedGet
+from warren.services.files.queue.wanted import wanted
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
 from warren.services.resources.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from pathlib import Path
     from types import TracebackType
 
+    from warren.core.cid import Cid
     from warren.network.events import Subscription
     from warren.network.messages import BroadcastReport
     from warren.network.network import Network
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
     from warren.services.directory.model import Filters
     from warren.services.directory.search import Search
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.queue.model import Want
+    from warren.services.files.queue.transfers import Transfers
+    from warren.services.files.queue.wanted import How
     from warren.services.files.transfer import Transfer
     from warren.services.files.types import FileEntry, Progress, Share
     from warren.services.groups.groups import Groups
@@ -226,6 +231,11 @@ class Node:
     def searches(self) -> Searches:
         """Standing searches: `await node.searches.save("maps", Query(...))`, and what they found."""
         return self._running.searches
+
+    @property
+    def transfers(self) -> Transfers:
+        """The queue of what is fetched: `await node.transfers.add(node.want(...))`, `list`, `pause`, ..."""
+        return self._running.transfers
 
     @property
     def status(self) -> StatusBoard:
@@ -468,6 +478,20 @@ class Node:
             )
         return await parts.resources.heard(envelope)
 
+    def want(
+        self,
+        ref: str | Cid,
+        *,
+        output: str | Path | None = None,
+        from_peer: PeerId | str | None = None,
+        name: str | None = None,
+        **how: Unpack[How],
+    ) -> Want:
+        """What `get` and `transfers.add` take: see `get`. Raises InputError, PeerUnknown."""
+        _check_path(output or "")
+        folder = str(Path(output or self.config.download_dir).absolute())
+        return wanted(ref, folder, self._peer, from_peer=from_peer, name=name, **how)
+
     def get(
         self,
         ref: str | Cid,
@@ -475,18 +499,38 @@ class Node:
         output: str | Path | None = None,
         from_peer: PeerId | str | None = None,
         name: str | None = None,
-    ) -> Transfer:
-        """Start to fetch a file or folder, verified, into the folder `output` (by default the download
-        folder).
+        **how: Unpack[How],
+    ) -> QueuedGet:
+        """Fetch a file or folder, verified, into the folder `output` (by default the download folder).
 
-        ref: `peer/share/path`; or, with `from_peer`, `share/path` or a content id. name: what to call it;
-        without it, as it is called there. The transfer runs by itself: `async for progress in transfer`,
-        `await transfer.result()`. Raises InputError, PeerUnknown.
+        ref: `peer/share/path`, or a content id, which whoever has it gives; with `from_peer`, `share/path` or
+        a content id, from that peer alone. name: what to call it; without it, as it is called there.
+
+        holders: more peers that have it. patterns: of a folder, fetch what fits these, in gitignore's syntax;
+        paths: fetch these files and folders. priority: 0 to 9, higher goes first. cap_bytes_per_s: 0 is none.
+        between: `22:00-06:00`, the hours in which it runs. keep: False: it is not shared with others.
+
+        It goes into the queue of `transfers`, and runs by itself, over restarts: `async for progress in
+        transfer`, `await transfer.result()`. Leaving its `async with` early pauses it. Raises InputError,
+        PeerUnknown.
         """
-        _check_path(output or "")
-        peer, what = self._source(ref, from_peer)
+        wants = self.want(ref, output=output, from_peer=from_peer, name=name, **how)
+        return QueuedGet(self._running.transfers, wants)
+
+    def fetch(self, want: Want) -> Transfer:
+        """Fetch at once and beside the queue, for who reads it as it comes; leaving it early ends it.
+
+        Raises InputError.
+        """
         return self._running.fetcher.get(
-            what, output or self.config.download_dir, peers=[peer], name=name, only=from_peer is not None
+            want.cid or want.path,
+            want.folder,
+            peers=want.peers,
+            name=want.name,
+            select=want.selection.wants if want.selection else None,
+            only=want.only,
+            cap_bytes_per_s=want.cap_bytes_per_s,
+            keep=want.keep,
         )
 
     # --- searching ----------------------------------------------------------------------------------------
@@ -515,20 +559,6 @@ class Node:
         return self._running.directory.search(query, ttl=ttl, timeout_s=timeout_s)
 
     # --- inside -------------------------------------------------------------------------------------------
-
-    def _source(self, ref: str | Cid, from_peer: PeerId | str | None) -> tuple[PeerId, str | Cid]:
-        """Whom to ask, and for what."""
-        cid = _cid_in(ref)
-        if from_peer is not None:
-            return self._peer(from_peer), cid or ref
-        if cid is not None:
-            raise InputError("a content id does not say who has it", hint="name a peer: --from PEER")
-        peer, _, path = str(ref).partition("/")
-        if not path:
-            raise InputError(
-                f"{ref!r} does not say what to fetch from whom", hint="write PEER/SHARE or PEER/SHARE/PATH"
-            )
-        return self._peer(peer), path
 
     @property
     def _running(self) -> Parts:
@@ -566,12 +596,3 @@ def _address_in(target: str | Multiaddr | PeerId) -> Multiaddr | None:
     if isinstance(target, str):
         return Multiaddr.parse(target) if target.startswith("/") else None
     return target if isinstance(target, Multiaddr) else None
-
-
-def _cid_in(ref: str | Cid) -> Cid | None:
-    if isinstance(ref, Cid):
-        return ref
-    try:
-        return Cid.parse(ref)
-    except InvalidCid:
-        return None

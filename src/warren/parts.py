@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
+from warren.parts_files import HolderTies, assemble_holders
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
 from warren.parts_swarm import make_swarms
+from warren.parts_transfers import assemble_transfers
 from warren.protocols.exchange.entry import Entry
 from warren.protocols.exchange.protocol import PeerExchange
 from warren.protocols.identify import Identify
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.holders.finder import Finder
+    from warren.services.files.queue.transfers import Transfers
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.identity.state import Damage
     from warren.services.overlay.overlay import Overlay
@@ -111,6 +115,8 @@ class Parts:
     resources: Resources
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
+    holders: Finder
+    transfers: Transfers
     discovery: Discovery
     directory: Directory
     overlay: Overlay
@@ -179,8 +185,31 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
+    holding = await assemble_holders(
+        config,
+        HolderTies(network, state, library, directory, dht, swarms, contacts, peers),
+        measuring.fetched,
+        stack,
+    )
+    fetcher = Fetcher(
+        runtime,
+        network,
+        config.files,
+        holding.fetched,
+        swarms=swarms,
+        holders=holding.finder,
+        replicas=holding.replicas,
+    )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    transfers = await assemble_transfers(
+        config.files,
+        state,
+        network,
+        contacts,
+        peers,
+        fetcher,
+        lambda limits: fetcher.set_cap(limits.down_bytes_per_s),
+    )
     started_at = runtime.clock.now()
     status_sources = Sources(
         agent=agent,
@@ -209,6 +238,8 @@ async def assemble(
         resources=resources,
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
+        holders=holding.finder,
+        transfers=transfers,
         discovery=discovery,
         directory=directory,
         overlay=overlay,
@@ -233,10 +264,13 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            *holding.background,
+            ("running transfers", transfers.run),
         ],
     )
     stack.push_async_callback(network.stop)
     stack.push_async_callback(parts.fetcher.close)
+    stack.push_async_callback(transfers.close)
     stack.push_async_callback(directory.close)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()

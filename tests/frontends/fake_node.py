@@ -6,16 +6,15 @@ import asyncio
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.frontends.fake_peers import FakeLists, FakePeers
+from tests.frontends.fake_transfers import FakeFetching, FakeQueue
 from warren.config import Config
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.errors import (
     Ambiguous,
-    BadContent,
     ConnectionFailed,
     ContentUnknown,
     InputError,
@@ -45,14 +44,13 @@ from warren.services.directory.model import Hit, Holder, SearchProgress
 from warren.services.directory.search import Search
 from warren.services.directory.search import Source as SearchSource
 from warren.services.discovery.model import DiscoveryStatus, Found, Source
+from warren.services.files.queue.wanted import wanted
 from warren.services.files.types import (
     Audience,
-    Fetched,
     FileEntry,
     Progress,
     Share,
     Skipped,
-    SourceState,
 )
 from warren.services.groups.groups import Group
 from warren.services.peers.speedtest import SpeedProgress, SpeedResult
@@ -109,33 +107,6 @@ class FakeNetwork:
 
     def addresses(self, peer: Any) -> Any:
         return [ADDRESS.with_peer(peer)] if peer in self.connected else []
-
-
-class FakeTransfer:
-    def __init__(self, node: Any, ref: str, output: Any) -> None:
-        self._node, self._ref, self._output = node, ref, output
-        self.outcome: Fetched | None = None
-
-    async def __aenter__(self) -> Any:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.outcome is None:
-            self._node.cancelled.append(self._ref)
-
-    async def __aiter__(self) -> Any:
-        yield Progress(1, 10, 0, 1, "a", "fetching")
-        await self._node.hold.wait()
-        yield Progress(10, 10, 1, 1, "a", "finishing")
-
-    async def result(self) -> Path:
-        if "bad" in self._ref:
-            raise BadContent(ANNA, CID)
-        path = Path(self._output or self._node.config.download_dir) / self._ref.rpartition("/")[2]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"content\n")
-        self.outcome = Fetched(path, CID, (SourceState(ANNA, "active", 8, complete=True),), 1, 8, 0.01)
-        return path
 
 
 def hit(number: int, name: str, *holders: Holder, size: int = 1_200_000, title: str = "") -> Hit:
@@ -383,6 +354,7 @@ class FakeNode:
     damage: str = ""
 
     def __post_init__(self) -> None:
+        self._transfers: Any = None
         self.forget()
 
     def forget(self) -> None:
@@ -392,8 +364,12 @@ class FakeNode:
         self.contacts, self.network, self.dht = FakeContacts(), FakeNetwork(), FakeDht()
         self.groups, self.resources = FakeGroups(self.contacts), FakeResources()
         self.kept: list[Any] = []
+        self.cid = CID
         self.cancelled: list[str] = []
         self.asked_to_get: list[Any] = []
+        self.fetched: list[Any] = []
+        self._ended = asyncio.ensure_future(self._transfers.end()) if self._transfers is not None else None
+        self._transfers = None
         self.asked_for: list[Any] = []
         self.without_content: dict[str, Exception] = {}
         self.search_ended = threading.Event()
@@ -535,11 +511,24 @@ class FakeNode:
             raise ContentUnknown(f"{peer} says nothing of {path!r}")
         return Described(CID, Metadata(), (), 0, (), (Resource(peer, CID, 3, Metadata(f"of {path}")),))
 
-    def get(self, ref: Any, *, output: Any = None, from_peer: Any = None, name: Any = None) -> Any:
-        self.asked_to_get.append((str(ref), str(from_peer), name))
-        if str(from_peer) in self.without_content:
-            raise self.without_content[str(from_peer)]
-        return FakeTransfer(self, f"{from_peer}/{name}" if name else ref, output)
+    @property
+    def transfers(self) -> Any:
+        """Made when first used: most tests fetch nothing."""
+        if self._transfers is None:
+            self._transfers = FakeQueue(self)
+        return self._transfers
+
+    def want(self, ref: Any, *, output: Any = None, **how: Any) -> Any:
+        self.asked_to_get.append((str(ref), output, how))
+        return wanted(ref, str(output or self.config.download_dir), self._peer, **how)
+
+    def fetch(self, want: Any) -> Any:
+        return FakeFetching(self).get(
+            want.cid or want.path, want.folder, peers=want.peers, name=want.name, cap_bytes_per_s=0
+        )
+
+    def _peer(self, peer: Any) -> Any:
+        return self.resolve_peer(str(peer))
 
     async def events(self) -> Any:
         yield PeerConnected(ANNA)

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -83,6 +84,13 @@ class RunningApi:
             return function()
 
         return asyncio.run_coroutine_threadsafe(once(), self.loop).result(HANGS_S)
+
+    def wait(self, until: Any) -> None:
+        """Wait for what happens in the node, or elsewhere, without a sign of it."""
+        deadline = time.monotonic() + HANGS_S
+        while not until():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -164,7 +172,8 @@ def hold_until_progress_is_shown(api: RunningApi, monkeypatch: pytest.MonkeyPatc
     def stream(self: Client, *words: Any, **query: Any) -> Iterator[Any]:
         for line in real(self, *words, **query):
             yield line
-            api.call(api.node.hold.set)
+            if line["event"] == "progress" and line["done_bytes"]:
+                api.call(api.node.hold.set)
 
     monkeypatch.setattr(Client, "stream", stream)
     api.call(api.node.hold.clear)

@@ -118,7 +118,7 @@ def test_get_streams_progress_and_ends_with_the_path(api: RunningApi, tmp_path: 
 
 
 def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> None:
-    status, found = api.json("POST", "/v1/transfers", {"ref": "anna/bad"})
+    status, found = api.json("POST", "/v1/transfers", {"ref": "anna/bad", "queued": False})
     assert status == BadContent.http_status
     assert found["error"] == "BadContent"
     assert found["code"] == 7
@@ -219,7 +219,7 @@ def test_the_client_raises_the_error_that_the_node_met(api: RunningApi) -> None:
     with pytest.raises(InputError):
         list(api.client.stream("POST", "ping", body={}))
     with pytest.raises(BadContent):
-        list(api.client.stream("POST", "transfers", body={"ref": "bad"}))
+        list(api.client.stream("POST", "transfers", body={"ref": "anna/bad"}))
 
 
 @pytest.mark.parametrize(

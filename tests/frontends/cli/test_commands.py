@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from tests.frontends.support import hold_until_progress_is_shown, warren
+from warren.core.errors import SourceVanished
+from warren.services.files.types import Audience, Share
 from warren.services.presence.model import Tally
 
 if TYPE_CHECKING:
@@ -123,6 +126,18 @@ def test_ping(run: Any) -> None:
         json.loads(line) for line in run("ping", "anna", "-c", "2", "-i", "0", "--json").out.splitlines()
     ]
     assert [one["event"] for one in documents] == ["progress", "progress", "result"]
+
+
+def test_ls_tells_copies_from_shares_of_ones_own(run: Any, api: RunningApi, tmp_path: Path) -> None:
+    kept = api.node.kept
+    copy = Share("map", tmp_path / "my map", CID, Audience("origin", (ANNA,)), "file", 1, 10, replica=True)
+    kept += [copy, replace(copy, name="changed", audience=Audience("public"), state="changed")]
+    _, first, second = run("ls").out.splitlines()
+    assert "those anna lets" in first
+    assert "a copy, up to date" in first
+    assert "a copy that changed, for nobody now; to share it: warren share" in second
+    assert f"'{tmp_path / 'my map'}'" in second
+    assert [one["replica"] for one in run("ls", "--json").json["items"]] == [True, True]
 
 
 def test_speedtest(run: Any) -> None:
@@ -245,7 +260,7 @@ def test_get_in_json(run: Any, tmp_path: Path) -> None:
 def test_get_shows_progress_as_lines_where_nobody_watches(
     run: Any, api: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warren.frontends.cli.progress.PLAIN_EVERY_S", 0)
+    monkeypatch.setattr("warren.frontends.cli.following.PLAIN_EVERY_S", 0)
     hold_until_progress_is_shown(api, monkeypatch)
     said = run("get", "anna/a", "-o", tmp_path)
     assert "fetching: 1 B of 10 B (10 %)" in said.err
@@ -308,32 +323,24 @@ def test_config_show_and_check(run: Any, api: RunningApi, monkeypatch: pytest.Mo
     assert "WARREN_NAM: no setting goes by this name; did you mean WARREN_NAME?" in said.err
 
 
-def test_a_folder_is_not_written_to_stdout_nor_fetched_for_it(
-    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(api.node, "get", None)  # to fetch anything would be a bug
+def test_a_folder_is_not_written_to_stdout_nor_fetched_for_it(run: Any, api: RunningApi) -> None:
     for words in (("anna/Photos",), ("Photos", "--from", "anna")):
         said = run("get", *words, "-o", "-")
         assert said.code == 2
         assert "only a file can be written to stdout" in said.err
+    assert api.node.fetched == []
 
 
-def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(
-    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(run: Any, api: RunningApi) -> None:
     """Both attempts go into a folder that is called by the content id; the end removes it."""
-    places: list[Any] = []
-    real = api.node.get
-
-    def get(ref: str, *, output: Any, **more: Any) -> Any:
-        places.append(output)
-        return real("anna/bad" if len(places) == 1 else ref, output=output, **more)
-
-    monkeypatch.setattr(api.node, "get", get)
-    assert run("get", "anna/notes.txt", "-o", "-").code == 7
+    api.node.without_content = {str(ANNA): SourceVanished("it is gone")}
+    assert run("get", "anna/notes.txt", "-o", "-").code == 8
+    api.node.without_content = {}
     assert run("get", "anna/notes.txt", "-o", "-").out == "content\n"
-    assert places == [api.home.path / f".stdout-{CID}"] * 2
-    assert not places[0].exists()
+    place = api.home.path / f".stdout-{CID}"
+    assert [folder for _, folder, _ in api.node.fetched] == [str(place)] * 2
+    assert not place.exists()
+    assert run("transfer", "list", "--json").json["items"] == []
 
 
 def test_output_that_is_a_file(run: Any, tmp_path: Path) -> None:

@@ -283,6 +283,27 @@ class IndexConformance:
 
         self.run(main, tmp_path)
 
+    def test_who_holds_one_content(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            content = listed("S/report.txt", "same").entry.cid
+            query = Query(cid=content)
+            await index.replace(ALICE, 1, 1, [listed("S/report.txt", "same"), listed("S/map.txt")])
+            await index.replace(BOB, 1, 1, [listed("T/other.txt", "same", audience=FRIENDS)])
+            await index.replace(CAROL, 1, 1, [listed("T/hers.txt", "same")])
+            index.set_online(CAROL, True)
+            found = await index.search(query, None)
+            assert [(hit.owner, hit.entry.path, hit.online) for hit in found.hits] == [
+                (CAROL, "T/hers.txt", True),
+                (ALICE, "S/report.txt", False),
+            ]
+            assert paths(await index.search(Query(terms_of("hers"), cid=content), None)) == ["T/hers.txt"]
+            assert paths(await index.search(Query(terms_of("map"), cid=content), None)) == []
+            await index.apply(ALICE, 1, 1, 2, [], ["S/report.txt"])
+            await index.forget(CAROL)
+            assert paths(await index.search(query, None)) == []
+
+        self.run(main, tmp_path)
+
     def test_a_delta_counts_once_and_may_overlap(self, tmp_path: Path) -> None:
         async def main(index: Index) -> None:
             await index.replace(ALICE, 1, 1, [listed("S/a report.txt")])

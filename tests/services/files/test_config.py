@@ -15,7 +15,7 @@ def config(**changes: Any) -> FilesConfig:
     return replace(FilesConfig(), **changes)
 
 
-MAY_BE_ZERO = {"hash_bytes_per_s", "down_bytes_per_s"}
+MAY_BE_ZERO = {"hash_bytes_per_s", "down_bytes_per_s", "up_bytes_per_s"}
 NUMBERS = [field.name for field in fields(FilesConfig) if field.type != "bool"]
 
 

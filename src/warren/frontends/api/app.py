@@ -39,6 +39,7 @@ from warren.frontends.api.routes import (
     search,
     searches,
     status,
+    transfers,
 )
 from warren.frontends.api.schemas import Problem
 
@@ -71,7 +72,21 @@ def create(
     app.state.node = warren_node
     app.state.stop = stop
     app.state.status_url = status_url
-    for part in (node, peers, people, groups, files, resources, search, searches, discovery, dht, status):
+    sections = (
+        node,
+        peers,
+        people,
+        groups,
+        files,
+        transfers,
+        resources,
+        search,
+        searches,
+        discovery,
+        dht,
+        status,
+    )
+    for part in sections:
         app.include_router(part.router, prefix="/v1")
     app.add_exception_handler(WarrenError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_error)

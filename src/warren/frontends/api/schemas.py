@@ -163,7 +163,8 @@ class HashingProgress(BaseModel):
 class Share(BaseModel):
     """A shared file or folder. One that is not `ready` is hashed again; until then nobody else sees it.
 
-    state: whether it follows what changes in its folder; nobody else sees one that is `missing`.
+    state: whether it follows what changes in its folder; nobody else sees one that is `missing`, nor a
+    replica that was `changed`.
     """
 
     name: str
@@ -177,8 +178,9 @@ class Share(BaseModel):
     skipped_count: int
     hash_s: float
     ready: bool
-    state: Literal["watched", "polled", "hashing", "paused", "missing"]
-    note: str = Field(description="Why it is missing, or polled")
+    state: Literal["watched", "polled", "hashing", "paused", "missing", "changed"]
+    note: str = Field(description="Why it is missing, polled or changed")
+    replica: bool = Field(description="A copy of what somebody else shares, kept as it was fetched")
     progress: HashingProgress | None
 
 
@@ -222,19 +224,6 @@ class FileList(BaseModel):
     """What a peer shares with us, or what lies in one folder of it."""
 
     items: list[File]
-
-
-class TransferRequest(_Request):
-    """Something to fetch."""
-
-    ref: str = Field(max_length=8192, description="PEER/PATH; with from_peer a path there, or a content id")
-    output: str | None = Field(
-        default=None, max_length=4096, description="Folder; the download folder if null"
-    )
-    from_peer: str | None = Field(default=None, max_length=2048)
-    name: str | None = Field(
-        default=None, max_length=4096, description="What to call it; as it is called there if null"
-    )
 
 
 class Renamed(BaseModel):

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
+from warren.core.errors import WarrenError
 from warren.frontends.api.errors import document_of, encode, report_bug, status_of
 from warren.frontends.api.guard import Receive, Scope, Send
 from warren.frontends.api.names import with_names
@@ -40,10 +41,14 @@ class NdjsonResponse(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, documents: AsyncIterator[Document]) -> None:
+    def __init__(
+        self, documents: AsyncIterator[Document], on_gone: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """on_gone: done where the client went before the end; not where the node ends."""
         super().__init__()
         del self.headers["content-length"]
         self._documents = documents
+        self._on_gone = on_gone
         self._started = False
         self._node: Any = None
 
@@ -54,9 +59,13 @@ class NdjsonResponse(Response):
         gone = asyncio.ensure_future(_disconnect(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            has_gone = not work.done()
         finally:
             await _end(gone)
             await _end(work)
+        if has_gone and self._on_gone is not None:
+            with contextlib.suppress(WarrenError):  # there is nobody left to be told
+                await self._on_gone()
 
     async def _run(self, send: Send) -> None:
         try:

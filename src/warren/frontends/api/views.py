@@ -101,6 +101,7 @@ def share(node: Node, one: Share) -> Document:
         "ready": one.ready,
         "state": one.state,
         "note": one.note,
+        "replica": one.replica,
         "progress": progress(one.progress) if one.progress is not None else None,
     }
 

@@ -23,6 +23,7 @@ _WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get
 _GROUPS = (
     "peer (?:list|show|add|rm|import|export|block|unblock|name)"
     "|group (?:list|show|add|rm)|resource (?:list|show|edit|clear)"
+    "|transfer (?:list|show|pause|resume|cancel|retry|priority|limit)"
     "|metadata (?:list|set|rm)|config (?:show|check)"
     "|dht (?:put|get|list|rm|provide|find-providers|find-peer|status)"
 )

@@ -54,7 +54,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "resource": ("resource:resource", "Say what a shared file or folder is."),
         "ls": ("files:ls", "List your shares, or what a peer shares with you."),
         "search": ("search:search", "Search what is shared, wherever it is."),
-        "get": ("get:get", "Fetch a file or folder, verified."),
+        "get": ("get:get", "Fetch files and folders, verified."),
+        "transfer": ("transfer:transfer", "List, pause and cancel what is fetched; see what goes out."),
     },
     "The network": {
         "discover": ("discover:discover", "Print who is found under the name of a service."),

@@ -87,7 +87,8 @@ class Fetch:
         self._steering = steering
         self._staging = Staging(runtime.disk, folder, str(wanted.cid), around.places, sync=around.config.sync)
         self._ledger = Ledger(wanted, runtime.clock, report)
-        self._partial: Partial | None = None
+        self.partial: Partial | None = None
+        """What others are served of it meanwhile."""
         self.root = wanted.cid
         self.swarm: Swarm | None = None
 
@@ -117,9 +118,9 @@ class Fetch:
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
         path = Path(await run_out(runtime, staging.finish, name))
-        if self._partial is not None:
-            self._partial.on_moved(str(path))
-            self._partial.complete = wanted.select is None
+        if self.partial is not None:
+            self.partial.on_moved(str(path))
+            self.partial.complete = wanted.select is None
         renamed = walk.renamed
         if reason:
             renamed = [Renamed("", path.name, reason), *renamed]
@@ -142,8 +143,8 @@ class Fetch:
 
     def close(self) -> None:
         """Serve others nothing of it any more: it is over, or they are served the copy."""
-        if self._partial is not None and self._around.swarms is not None:
-            self._around.swarms.end(self._partial)
+        if self.partial is not None and self._around.swarms is not None:
+            self._around.swarms.end(self.partial)
 
     def _begin_walk(self) -> Walk:
         wanted = self._wanted
@@ -174,16 +175,16 @@ class Fetch:
         words: Words | None = None
         if around.swarms is not None:
             words = Words(runtime, self._wanted.cid, staging.hidden, resumed=staging.resumed)
-            self._partial = words.partial
-            around.swarms.begin(self._partial)
+            self.partial = words.partial
+            around.swarms.begin(self.partial)
         seed = int.from_bytes(runtime.entropy.bytes(4))
         picker = Picker(sequential=self._wanted.sequential, seed=seed)
-        nodes = NodePuller(runtime, staging, walk, picker, ledger, self._partial)
+        nodes = NodePuller(runtime, staging, walk, picker, ledger, self.partial)
         keeper = ChunkKeeper(runtime, staging, picker, ledger, words)
         self.swarm = Swarm(
             around.network,
             around.config,
-            Work(ledger, picker, nodes, keeper, self._partial),
+            Work(ledger, picker, nodes, keeper, self.partial),
             exchange=around.swarms,
             holders=around.holders,
             caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),

@@ -25,7 +25,7 @@ class Transfer:
     What was verified stays for the next attempt.
     """
 
-    __slots__ = ("_progress", "_steering", "_task", "_version", "_waiters", "outcome")
+    __slots__ = ("_progress", "_steering", "_task", "_version", "_waiters")
 
     def __init__(
         self,
@@ -33,18 +33,24 @@ class Transfer:
         steering: Steering,
     ) -> None:
         self._steering = steering
-        self.outcome: Fetched | None = None
-        """All that is known of it, once it is done."""
         self._progress: Progress | None = None
         self._version = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._task = asyncio.create_task(start(self._on_progress))
-        self._task.add_done_callback(self._on_done)
+        self._task.add_done_callback(lambda _: self._wake())
 
     @property
     def done(self) -> bool:
         """Whether it ended, well or not."""
         return self._task.done()
+
+    @property
+    def outcome(self) -> Fetched | None:
+        """All that is known of it, once it is done."""
+        task = self._task
+        if not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
 
     async def result(self) -> Path:
         """Where it lies, once it is complete. Raises what made it fail.
@@ -111,11 +117,6 @@ class Transfer:
     def _on_progress(self, progress: Progress) -> None:
         self._progress = progress
         self._version += 1
-        self._wake()
-
-    def _on_done(self, task: asyncio.Task[Fetched]) -> None:
-        if not task.cancelled() and task.exception() is None:
-            self.outcome = task.result()
         self._wake()
 
     def _wake(self) -> None:

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -39,7 +40,9 @@ def filled(count: int, active_max: int = 2, **more: object) -> Queue:
 
 
 def states(queue: Queue) -> str:
-    return " ".join(f"{place.number}:{place.state}{'/' + place.cause if place.cause else ''}" for place in queue)
+    return " ".join(
+        f"{place.number}:{place.state}{'/' + place.cause if place.cause else ''}" for place in queue
+    )
 
 
 def test_so_many_run_and_who_came_first_goes_first() -> None:
@@ -280,7 +283,9 @@ class Anything(RuleBasedStateMachine):
         self.looked = False
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), verdict=st.sampled_from(["done", "failed", "waiting", "full"]), chance=st.floats(0, 1))
+    @rule(
+        data=st.data(), verdict=st.sampled_from(["done", "failed", "waiting", "full"]), chance=st.floats(0, 1)
+    )
     def end(self, data: st.DataObject, verdict: Verdict, chance: float) -> None:
         number = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(number)
@@ -329,3 +334,4 @@ class Anything(RuleBasedStateMachine):
 
 
 TestAnything = Anything.TestCase
+TestAnything.settings = settings(max_examples=40, stateful_step_count=40)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from warren.core import errors
-from warren.core.errors import WarrenError
 from warren.services.files.queue.outcomes import judge
+
+if TYPE_CHECKING:
+    from warren.core.errors import WarrenError
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,10 @@ def test_any_pattern_is_refused_or_decides(patterns: list[str], path: str) -> No
     assert selection.wants(path) in {True, False}
 
 
-@given(st.lists(st.text("ab/", min_size=1), max_size=4), st.text("ab/", min_size=1).map(lambda path: path.strip("/")))
+@given(
+    st.lists(st.text("ab/", min_size=1), max_size=4),
+    st.text("ab/", min_size=1).map(lambda path: path.strip("/")),
+)
 def test_a_path_is_ticked_with_itself_or_a_folder_above(paths: list[str], path: str) -> None:
     ticked = {one.strip("/") for one in paths}
     parts = path.split("/")

@@ -1,4 +1,4 @@
-"""Files: share and unshare, list, fetch."""
+"""Files: share and unshare, list."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from warren.core.errors import InputError
 from warren.frontends.api import views
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
-    Fetched,
     FileList,
     Paused,
     Removed,
     Share,
     ShareList,
     ShareRequest,
-    TransferRequest,
 )
 from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
 from warren.services.files.types import Audience
@@ -42,7 +40,7 @@ async def list_shares(node: NodeHere) -> ListResponse:
 @router.post("/shares", responses=streams(Share))
 async def share(wanted: ShareRequest, node: NodeHere) -> NdjsonResponse:
     """Hash a file or folder and share it from where it lies. The result is a `Share`."""
-    path = _absolute(wanted.path, "path")
+    path = absolute(wanted.path, "path")
     audience = Audience.parse(wanted.audience, node.resolve_peer) if wanted.audience else None
     said = Said(**wanted.metadata.model_dump()) if wanted.metadata else Said()
 
@@ -83,28 +81,6 @@ async def list_files(node: NodeHere, peer: str | None = None, path: str = "") ->
     return ListResponse(entries, lambda entry: views.file(entry, prefix))
 
 
-@router.post("/transfers", responses=streams(Fetched))
-async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
-    """Fetch a file or folder, verified. The result has its final path.
-
-    Going away cancels; what was verified stays, and the next fetch resumes there.
-    """
-    output = _absolute(wanted.output, "output") if wanted.output else None
-
-    async def work(report: Callable[[Progress], None]) -> dict[str, Any]:
-        if wanted.from_peer or "/" in wanted.ref:
-            await _reach(node, wanted.from_peer or wanted.ref.partition("/")[0])
-        fetching = node.get(wanted.ref, output=output, from_peer=wanted.from_peer, name=wanted.name)
-        async with fetching as transfer:
-            async for progress in transfer:
-                report(progress)
-            await transfer.result()
-            assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
-            return views.fetched(transfer.outcome)
-
-    return NdjsonResponse(with_progress(work, views.progress))
-
-
 async def _reach(node: Node, text: str) -> PeerId:
     """The peer meant, connected: tried now, however lately a try failed, as somebody waits for it."""
     peer_id = node.resolve_peer(text)
@@ -113,7 +89,8 @@ async def _reach(node: Node, text: str) -> PeerId:
     return peer_id
 
 
-def _absolute(text: str, field: str) -> Path:
+def absolute(text: str, field: str) -> Path:
+    """The path in a field of a request. Raises `InputError` where it is relative."""
     path = Path(text)
     if "\0" in text:
         raise InputError(f"{field} holds a NUL character, which no path can", hint="give another path")

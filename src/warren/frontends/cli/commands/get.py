@@ -1,4 +1,4 @@
-"""get: fetch a file or folder."""
+"""get: fetch files and folders, by the queue of the node."""
 
 from __future__ import annotations
 
@@ -12,49 +12,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warren.core.errors import (
-    ConnectionFailed,
-    InputError,
-    IntegrityError,
-    LimitReached,
-    NotFound,
-    RemoteError,
-    SourceChanged,
-    SourceVanished,
-)
-from warren.frontends.cli import offers, units
+from warren.core.errors import InputError, NotFound, WarrenError
+from warren.frontends.cli import following, offers, transfer_lines, units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.choosing import choose as choose_files
+from warren.frontends.cli.client import rebuilt
 from warren.frontends.cli.notes import left_out, renamed
 from warren.frontends.cli.progress import follow
+from warren.frontends.cli.typed import Size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.frontends.cli.client import Client
 
 # The body of a request to fetch; of a hit, with the kind of what it is.
 Way = dict[str, Any]
-# What says nothing of whether somebody else can give it.
-_OF_THE_OTHER = (
-    ConnectionFailed,
-    IntegrityError,
-    LimitReached,
-    NotFound,
-    RemoteError,
-    SourceChanged,
-    SourceVanished,
-)
+Document = dict[str, Any]
 
 
 @click.command(
     cls=Command,
     examples=[
         "warren get anna/Photos",
-        "warren get 3 -o ~/Desktop",
-        "warren get bafybei... --from anna",
+        "warren get 3 4 -o ~/Desktop",
+        "warren get bafybei...",
+        "warren get anna/Photos --only '*.jpg' --only '!raw/'",
+        "warren get anna/Films -d --between 22:00-06:00 --cap 5M",
         "warren get anna/notes.txt -o - | less",
     ],
-    exits=(4, 5, 6, 7, 8),
+    exits=(1, 4, 5, 6, 7, 8),
 )
-@click.argument("ref", shell_complete=offers.places)
+@click.argument("refs", metavar="REF...", nargs=-1, required=True, shell_complete=offers.places)
 @click.option(
     "-o",
     "--output",
@@ -66,27 +55,79 @@ _OF_THE_OTHER = (
     "source",
     metavar="PEER",
     shell_complete=offers.peers,
-    help="Fetch from this peer; REF is then a path there, or a content id.",
+    help="Fetch from this peer alone; REF is then a path there, or a content id.",
 )
+@click.option(
+    "--only",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Of a folder what fits, as in gitignore: '*.jpg', /top.txt, raw/, '!not-this'; repeatable.",
+)
+@click.option("--choose", is_flag=True, help="Tick at the terminal which files of a folder are fetched.")
+@click.option(
+    "--priority", metavar="N", type=click.IntRange(0, 9), help="0 to 9; higher goes first.  [default: 5]"
+)
+@click.option("--cap", metavar="SIZE", type=Size(), help="So many bytes a second at most.  [default: no cap]")
+@click.option("--between", metavar="HH:MM-HH:MM", help="Run in these hours alone.")
+@click.option("--no-keep", is_flag=True, help="Do not share it with others once it is here.")
+@click.option("-d", "--detach", is_flag=True, help="Return once it is in the queue.")
 @click.pass_obj
-def get(session: Session, ref: str, output: str | None, source: str | None) -> None:
-    """Fetch a file or folder, verified, and print its final path.
+def get(
+    session: Session,
+    /,
+    refs: tuple[str, ...],
+    output: str | None,
+    source: str | None,
+    *,
+    choose: bool,
+    detach: bool,
+    **how: Any,
+) -> None:
+    """Fetch files and folders, verified, and print their final paths.
 
-    REF is PEER/PATH, a number of the last warren search or warren ls, or with --from a content id. A hit of a
-    search comes from the quickest who is there, and from the next one if that fails. Every chunk is verified
-    before it is written. What was fetched before an interruption is not fetched again. A file appears under
-    its name when it is whole; an existing one is never overwritten.
+    REF is PEER/PATH, a content id, or a number of the last warren search or warren ls. It comes from all who
+    have it and can be found, at once. Every chunk is verified before it is written, and what was fetched
+    before an interruption is not fetched again. A file appears under its name when it is whole; an existing
+    one is never overwritten.
+
+    It goes into the queue of the node. Ctrl-C pauses it; warren transfer resume goes on. Where nobody is
+    there who has it, it stays in the queue, and goes on by itself.
     """
     if output == "-" and session.as_json:
         raise click.UsageError("-o - and --json both want stdout; choose one")
-    ways = _ways(session, ref, session.peer(source) if source else None)
+    if output == "-" and (len(refs) > 1 or choose or detach or any(how.values())):
+        raise click.UsageError("-o - writes one file, at once: it goes with --from alone")
+    source = session.peer(source) if source else None
+    ways = [_way(session, ref, source) for ref in refs]
     if output == "-":
-        _to_stdout(session, ways)
+        _to_stdout(session, ways[0])
         return
-    if output:
-        ways = [{**way, "output": str(_folder(output))} for way in ways]
-    done = _fetch(session, ways, quiet=session.as_json)
-    session.show(done, [done["path"]])
+    more = _more(output, **how)
+    if choose:
+        ways = [{**way, "paths": _chosen(session, way)} for way in ways]
+    _Fetch(session).run([{**way, **more} for way in ways], detach=detach)
+
+
+def _more(
+    output: str | None,
+    patterns: tuple[str, ...],
+    priority: int | None,
+    cap: int | None,
+    between: str | None,
+    *,
+    no_keep: bool,
+) -> Way:
+    """What all of them have in common, as the API takes it."""
+    more: Way = {
+        "output": str(_folder(output)) if output else None,
+        "patterns": list(patterns),
+        "priority": priority,
+        "cap_bytes_per_s": cap,
+        "between": between,
+        "keep": not no_keep,
+    }
+    return {name: value for name, value in more.items() if value is not None}
 
 
 def _folder(output: str) -> Path:
@@ -97,15 +138,41 @@ def _folder(output: str) -> Path:
     return path
 
 
-def _ways(session: Session, ref: str, source: str | None) -> list[Way]:
-    """How to get REF, the best way first: of a hit there are as many as hold it."""
+def _way(session: Session, ref: str, source: str | None) -> Way:
+    """How to get REF. A hit is asked of all who hold it, the quickest first; or of the source alone."""
     listed = session.home.listed("files", ref)
     if isinstance(listed, dict) and listed.get("holders"):
-        peers = [source] if source else quickest_first(session.client, listed["holders"])
         hit = {"ref": listed["cid"], "name": listed["name"], "kind": listed["kind"]}
-        return [{**hit, "from_peer": peer} for peer in peers]
+        if source:
+            return {**hit, "from_peer": source}
+        return {**hit, "holders": quickest_first(session.client, listed["holders"])}
     way = {"ref": _meant(session, ref, listed)}
-    return [way | ({"from_peer": source} if source else {})]
+    return way | ({"from_peer": source} if source else {})
+
+
+def _chosen(session: Session, way: Way) -> list[str]:
+    """The paths that somebody ticks in a folder."""
+    peer, path = _place(session, way)
+    return choose_files(session.client, peer, path)
+
+
+def _place(session: Session, way: Way) -> tuple[str, str]:
+    """Where what is wanted can be listed: a peer and a path there. Raises `InputError`."""
+    peers = [way["from_peer"]] if "from_peer" in way else way.get("holders", [])
+    ref = str(way["ref"])
+    if "/" in ref or (len(peers) == 1 and not _is_cid(ref)):
+        return (peers[0], ref) if peers else (ref.partition("/")[0], ref.partition("/")[2])
+    for peer in peers:
+        shared = session.client.get("files", peer=peer, path="")["items"]
+        if found := [one["path"] for one in shared if one["cid"] == ref]:
+            return peer, str(found[0])
+    raise InputError(
+        "nobody lists what is in that content", hint="choose from PEER/PATH: warren ls PEER shows them"
+    )
+
+
+def _is_cid(ref: str) -> bool:
+    return "/" not in ref and ref.startswith(("bafk", "bafy"))
 
 
 def quickest_first(client: Client, holders: list[dict[str, Any]]) -> list[str]:
@@ -141,24 +208,98 @@ def _meant(session: Session, ref: str, listed: Any) -> str:
     return session.peer(peer) + slash + path if slash else ref
 
 
-def _fetch(session: Session, ways: list[Way], *, quiet: bool) -> dict[str, Any]:
-    """Fetch it the first way that works. Raises what the last one failed with."""
-    for way in ways[:-1]:
+class _Fetch:
+    """Puts things into the queue, and watches them unless that is not wanted."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._errors: list[WarrenError] = []
+        self._added: dict[int, Document] = {}
+
+    def run(self, ways: list[Way], *, detach: bool) -> None:
+        """All of them. What one fails with is told; the first of it is raised once the others are done."""
+        start = time.monotonic()
+        items = [{name: value for name, value in way.items() if name != "kind"} for way in ways]
+        body = {"items": items, "detach": detach}
+        lines = self._session.client.stream("POST", "transfers", "several", body=body)
         try:
-            return _fetch_so(session, way, quiet=quiet)
-        except _OF_THE_OTHER as error:
-            session.note(f"{error}; trying the next who has it")
-    return _fetch_so(session, ways[-1], quiet=quiet)
+            ended = following.watch(self._taken(lines), quiet=self._session.as_json)
+        except KeyboardInterrupt:
+            self._pause()
+            raise
+        if detach:
+            self._tell_detached()
+        else:
+            gone = self._added.keys() - {one["number"] for one in ended}
+            self._errors += [WarrenError(f"transfer {number} was cancelled") for number in sorted(gone)]
+            done = [one for one in ended if self._tell(one, time.monotonic() - start)]
+            self._show([{"number": one["number"], **(one["fetched"] or {})} for one in done], len(ways))
+        self._raise_first()
 
+    def _taken(self, lines: Iterator[Document]) -> Iterator[Document]:
+        """The lines, but for those that say what is in the queue now, and what cannot be."""
+        for line in lines:
+            if line["event"] == "added":
+                self._added[line["number"]] = line
+            elif line["event"] == "refused":
+                self._errors.append(rebuilt(line))
+            else:
+                yield line
 
-def _fetch_so(session: Session, way: Way, *, quiet: bool) -> dict[str, Any]:
-    start = time.monotonic()
-    body = {name: value for name, value in way.items() if name != "kind"}
-    done = follow(session.client.stream("POST", "transfers", body=body), quiet=quiet)
-    session.note(_summary(done, time.monotonic() - start))
-    for line in (*left_out(done), *renamed(done)):
-        session.note(line)
-    return done
+    def _pause(self) -> None:
+        """Somebody pressed Ctrl-C: say what became of it, and how to go on."""
+        if not self._added:
+            how = self._session.command("transfer list")
+            self._session.note(f"what is in the queue already is paused; see: {how}")
+        for number in self._added:
+            with contextlib.suppress(WarrenError):  # it is done, or gone, or the node is
+                one = self._session.client.post("transfers", str(number), "pause")
+                how_far = f" at {transfer_lines.share(one)}" if one["total_bytes"] else ""
+                how = self._session.command(f"transfer resume {number}")
+                self._session.note(f"paused {one['name']}{how_far}; go on with: {how}")
+
+    def _tell(self, one: Document, took: float) -> bool:
+        """Say how one ended; whether it is here."""
+        session, number = self._session, one["number"]
+        show = f"see: warren transfer show {number}"
+        if one["state"] == "done":
+            if (fetched := one["fetched"]) is not None:
+                session.note(_summary(fetched, took))
+                for line in (*left_out(fetched), *renamed(fetched)):
+                    session.note(line)
+            return True
+        if one["cause"] == "hours":
+            how = session.command(f"transfer show {number}")
+            session.note(f"{one['name']} runs {one['between']}; see: {how}")
+            return False
+        hint = one["hint"]
+        if one["state"] == "waiting":
+            hint = f"it stays in the queue, and goes on when somebody comes who has it; {show}"
+        elif one["cause"] == "disk":
+            hint = f"it goes on by itself when there is room; {show}"
+        elif one["cause"] == "user":
+            one = {**one, "reason": f"transfer {number} was paused"}
+            hint = f"go on with: warren transfer resume {number}"
+        self._errors.append(rebuilt({"error": one["error"], "message": one["reason"], "hint": hint}))
+        return False
+
+    def _tell_detached(self) -> None:
+        added = list(self._added.values())
+        for one in added:
+            how = self._session.command(f"transfer show {one['number']}")
+            self._session.note(f"{one['name']} is transfer {one['number']}; see: {how}")
+        self._show(added, len(added) + len(self._errors), "number")
+
+    def _show(self, documents: list[Document], wanted: int, line: str = "path") -> None:
+        if documents:
+            document = documents[0] if wanted == 1 else {"items": documents}
+            self._session.show(document, [str(one[line]) for one in documents if line in one])
+
+    def _raise_first(self) -> None:
+        for error in self._errors[1:]:
+            self._session.note(f"error: {error}")
+        if self._errors:
+            raise self._errors[0]
 
 
 def _summary(done: dict[str, Any], took: float) -> str:
@@ -168,18 +309,24 @@ def _summary(done: dict[str, Any], took: float) -> str:
     reused = done["chunks_reused"]
     before = f"; {units.count(reused, 'chunk')} were here from before" if reused else ""
     speed = f" ({units.rate(done['bytes'], took)})" if done["bytes"] >= units.RATED_BYTES_MIN else ""
-    return f"{amount} in {units.span(took)}{speed}, verified{before}"
+    count = sum(source["bytes_fetched"] > 0 for source in done["sources"])
+    whom = f" from {units.count(count, 'peer')}" if count > 1 else ""
+    return f"{amount} in {units.span(took)}{speed}{whom}, verified{before}"
 
 
-def _to_stdout(session: Session, ways: list[Way]) -> None:
+def _to_stdout(session: Session, way: Way) -> None:
     """Through a folder within the data folder, so that only verified bytes come out.
 
     It is called by the content id: an interrupted attempt stays there, and the next goes on from it.
     """
-    cid = _cid_of_file(session, ways[0])
+    cid = _cid_of_file(session, way)
     session.home.make()
     folder = session.home.path / f".stdout-{cid}"
-    done = _fetch(session, [{**way, "output": str(folder)} for way in ways], quiet=False)
+    body = {name: value for name, value in way.items() if name != "kind"}
+    start = time.monotonic()
+    lines = session.client.stream("POST", "transfers", body={**body, "output": str(folder), "queued": False})
+    done = follow(lines, quiet=False)
+    session.note(_summary(done, time.monotonic() - start))
     try:
         path = Path(done["path"])
         if not path.is_file():
@@ -199,9 +346,11 @@ def _cid_of_file(session: Session, way: Way) -> str:
         if way["kind"] != "file":
             raise _no_file()
         return str(ref)
+    if _is_cid(ref) and peer is None:
+        return str(ref)
     if peer is None:
         peer, _, ref = ref.partition("/")
-    elif "/" not in ref and ref.startswith(("bafk", "bafy")):
+    elif _is_cid(ref):
         shared = session.client.get("files", peer=peer, path="")["items"]
         kinds = {one["kind"] for one in shared if one["cid"] == ref} or {"file"}
         if "file" not in kinds:

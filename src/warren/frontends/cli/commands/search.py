@@ -10,6 +10,7 @@ import click
 from warren.core.errors import NotFound
 from warren.frontends.cli import hits, saved, units
 from warren.frontends.cli.base import Command, Session
+from warren.frontends.cli.typed import Size
 
 _SECONDS_MAX = 300
 _LIMIT_MAX = 500
@@ -17,18 +18,6 @@ _TTL_MAX = 255
 _UNANSWERED_SHOWN = 5
 _OF_ONE_SEARCH = ("ttl", "seconds")
 _FILTERS = ("types", "min_size", "max_size", "author", "domain", "online", "limit")
-
-
-class Size(click.ParamType[int]):
-    """An amount of bytes: 500k, 1M, 2.5 GB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else units.parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.words import WORDS_MAX, words
-from warren.services.directory.index.documents import AUTHOR, DOMAIN, FOLDER
+from warren.services.directory.index.documents import AUTHOR, CONTENT, CONTENT_BYTES, DOMAIN, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,16 +38,29 @@ class Wanted:
     """What a query asks for.
 
     expression: for FTS5; empty where nothing can be found. in_name: finds those of the same that have all
-    words in name and title; empty where no word is asked for.
+    words in name and title; empty where no word is asked for. cid: in binary, where one content is asked for;
+    what is found by it may have another.
     """
 
-    __slots__ = ("_needles", "_size_max", "_size_min", "_suffixes", "expression", "in_name", "is_filtered")
+    __slots__ = (
+        "_needles",
+        "_size_max",
+        "_size_min",
+        "_suffixes",
+        "cid",
+        "expression",
+        "in_name",
+        "is_filtered",
+    )
 
     def __init__(self, query: Query) -> None:
         terms = [(word, term.whole or _is_letter(word)) for term in query.terms for word in words(term.word)]
         asked = [_quoted(word, whole=whole) for word, whole in terms]
         filters = [_quoted(AUTHOR + word) for word in words(query.author)]
         filters += [_quoted(DOMAIN + word) for word in words(query.domain)]
+        self.cid = query.cid.to_bytes() if query.cid is not None else None
+        if self.cid is not None:
+            filters.append(_quoted(CONTENT + self.cid[-CONTENT_BYTES:].hex(), whole=True))
         self._suffixes = frozenset(suffix.lower() for suffix in query.suffixes)
         if self._suffixes:
             filters.append(_any_of(sorted(self._suffixes)))

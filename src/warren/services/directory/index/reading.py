@@ -173,7 +173,7 @@ class _Gathering:
         """Take in what fits, up to the bounds. Returns whether that is all."""
         contents, seen, named = self._contents, self._seen, self._named
         wanted, owners_of = self._wanted, self._owners
-        is_filtered = wanted.is_filtered
+        is_filtered, wanted_cid = wanted.is_filtered, wanted.cid
         before = len(contents)
         most = before + blocks * BLOCK
         walk = _Walk(self._db, _FILTERED if is_filtered else _RANKED, expression)
@@ -182,6 +182,8 @@ class _Gathering:
                 return False
             number, registration, audience, shared, cid, name, rest = row[:7]
             if number in seen or (is_filtered and not wanted.admits(*row[7:])):
+                continue
+            if wanted_cid is not None and cid != wanted_cid:
                 continue
             owners = owners_of(number, registration, audience, shared)
             if not owners:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from warren.runtime.seam import StrPath
     from warren.services.files.transfer import Transfer
 
-UploadPhase: TypeAlias = Literal["active", "waiting"]
+UploadPhase: TypeAlias = Literal["sending", "waiting", "idle"]
 
 
 class Fetching(Protocol):
@@ -29,24 +28,34 @@ class Fetching(Protocol):
         select: Callable[[str], bool] | None = None,
         only: bool = False,
         cap_bytes_per_s: int = 0,
+        keep: bool = True,
     ) -> Transfer: ...
 
 
-@dataclass(frozen=True, slots=True)
-class UploadState:
-    """What one peer is given of one content. state: `active`, or `waiting` for its turn."""
+class UploadState(Protocol):
+    """What goes to one peer. name: of what it was sent last. bytes_sent: since it began to ask, of
+    `bytes_per_s` lately. state: `sending`, `waiting` for its turn, or `idle`.
+    """
 
-    peer: PeerId
-    root: Cid
-    name: str
-    bytes_sent: int
-    bytes_per_s: float
-    state: UploadPhase
+    @property
+    def peer(self) -> PeerId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def bytes_sent(self) -> int: ...
+
+    @property
+    def bytes_per_s(self) -> float: ...
+
+    @property
+    def state(self) -> UploadPhase: ...
 
 
 class Uploads(Protocol):
     """What goes out."""
 
-    def states(self) -> tuple[UploadState, ...]:
+    def states(self) -> Sequence[UploadState]:
         """Who is given what, now and lately."""
         ...

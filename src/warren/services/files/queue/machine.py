@@ -1,8 +1,8 @@
 """What runs next: the queue as a pure machine.
 
-In:  what the user wants of each transfer, how each attempt ended, who came; the time and the minute of the day
-as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to see
-whether the disk has room.
+In:  what the user wants of each transfer, how each attempt ended, who came; the time and the minute of the
+day as arguments, chance as a number. Out: `Turn`s: which transfers to start and to stop now, and for which to
+see whether the disk has room.
 
     queued   -> running                    there is a place, or one of lower priority gives up its own
     running  -> done | failed | queued     it ended; it cannot mend; another goes first
@@ -38,7 +38,7 @@ RETRY_S: Final = 15.0
 """Before the second attempt where nobody was there, doubled after each that brought nothing."""
 RETRY_MAX_S: Final = 1800.0
 ANYBODY_S: Final = 60.0
-"""At least between two attempts that are made because somebody came of whom nobody knows whether it has it."""
+"""At least between two attempts that are made because somebody came who may have it, or not."""
 SETTLE_S: Final = 2.0
 """After somebody came: until then it has said what it is."""
 ROOM_S: Final = 10.0
@@ -50,8 +50,8 @@ ENDED: Final = frozenset({"failed", "done"})
 @dataclass(slots=True)
 class Place:
     """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, or
-    the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought nothing. any_hour: its hours do not count until
-    they have begun.
+    the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought nothing.
+    any_hour: its hours do not count until they have begun.
     """
 
     number: int
@@ -101,7 +101,11 @@ class Queue:
         """Keep it from running until `resume`; whether it ran. Raises `NotFound`, `InputError`."""
         place = self[number]
         if place.state in ENDED:
-            hint = "try it again: warren transfer retry" if place.state == "failed" else "there is nothing left of it to do"
+            hint = (
+                "try it again: warren transfer retry"
+                if place.state == "failed"
+                else "there is nothing left of it to do"
+            )
             raise InputError(f"transfer {number} is {place.state}", hint=hint)
         ran = place.state == "running"
         place.move("paused", "user")
@@ -113,16 +117,19 @@ class Queue:
         Raises `NotFound`, and `InputError` for one that is done.
         """
         place = self[number]
-        if place.state == "done":
-            raise InputError(f"transfer {number} is done", hint="fetch it again with: warren get")
+        _check_undone(place)
         place.any_hour = True
         if place.state not in {"running", "queued"}:
             place.misses = 0
             place.move("queued")
 
     def take_up_again(self, number: int) -> None:
-        """The user wants it once more: it runs in its turn and its hours. Raises `NotFound`."""
+        """The user wants it once more: it runs in its turn and its hours.
+
+        Raises `NotFound`, and `InputError` for one that is done.
+        """
         place = self[number]
+        _check_undone(place)
         if place.state in {"paused", "waiting", "failed"}:
             place.misses = 0
             place.move("queued")
@@ -260,6 +267,12 @@ def check_priority(priority: int) -> int:
     if not 0 <= priority <= PRIORITY_MAX:
         raise InputError(f"{priority} is no priority", hint=f"0 to {PRIORITY_MAX}; higher goes first")
     return priority
+
+
+def _check_undone(place: Place) -> None:
+    """Raises `InputError` for what is done."""
+    if place.state == "done":
+        raise InputError(f"transfer {place.number} is done", hint="fetch it again with: warren get")
 
 
 def _rank(place: Place) -> tuple[int, bool, int]:

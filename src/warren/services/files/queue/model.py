@@ -52,7 +52,9 @@ class Want:
         if self.only and not self.peers:
             raise InputError("only peers that are named can be the only ones", hint="name one: --from PEER")
         if len(self.path) > REF_CHARS_MAX or len(self.peers) > PEERS_MAX:
-            raise InputError(f"a transfer has a path of {REF_CHARS_MAX} characters and {PEERS_MAX} peers at most")
+            raise InputError(
+                f"a transfer has a path of {REF_CHARS_MAX} characters and {PEERS_MAX} peers at most"
+            )
         if self.cap_bytes_per_s < 0:
             raise InputError("a cap is 0 (none) or above", hint="write for instance 5M, in bytes a second")
 
@@ -75,9 +77,11 @@ class DroppedSource:
 class QueuedTransfer:
     """A transfer as it stands.
 
-    number: its own for ever. name: what is fetched, in the best words known. root: its content id, once known.
-    state: `queued`, `running`, `waiting` (for holders), `paused` (cause: `user`, `disk` or `hours`), `failed`,
-    `done`. reason, hint: of the last failure or pause; error: the class of that failure in `core.errors`.
+    number: its own for ever. name: what is fetched, in the best words known. root: its content id, once
+    known.
+    state: `queued`, `running`, `waiting` (for holders), `paused` (cause: `user`, `disk` or `hours`),
+    `failed`, `done`. reason, hint: of the last failure or pause; error: the class of that failure in
+    `core.errors`.
     retry_at: seconds since 1970, while it waits or the disk is full. path: where it lies, once it is done.
     bytes_per_s: what comes now. dropped: the newest last.
     """

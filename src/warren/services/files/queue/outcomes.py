@@ -6,7 +6,7 @@ it, waits for room on the disk, or has failed for good, until the user tries it 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from warren.core.errors import (
     Blocked,
@@ -17,8 +17,10 @@ from warren.core.errors import (
     RemoteError,
     SourceChanged,
     SourceVanished,
-    WarrenError,
 )
+
+if TYPE_CHECKING:
+    from warren.core.errors import WarrenError
 
 Verdict: TypeAlias = Literal["done", "failed", "waiting", "full"]
 

@@ -22,7 +22,7 @@ from warren.services.files import charsets
 PATTERNS_MAX: Final = 100
 """Fault: each file of a folder is held against each."""
 PATHS_MAX: Final = 20_000
-CHARS_MAX: Final = 2_000_000
+CHARS_MAX: Final = 500_000
 """Of all of them together: they are kept with the transfer."""
 
 
@@ -38,7 +38,9 @@ class Selection:
     def __post_init__(self) -> None:
         if len(self.patterns) > PATTERNS_MAX or len(self.paths) > PATHS_MAX:
             hint = "tick whole folders, or say with patterns what is wanted (--only)"
-            raise InputError(f"a selection has at most {PATTERNS_MAX} patterns and {PATHS_MAX:,} paths", hint=hint)
+            raise InputError(
+                f"a selection has at most {PATTERNS_MAX} patterns and {PATHS_MAX:,} paths", hint=hint
+            )
         if sum(map(len, self.patterns)) + sum(map(len, self.paths)) > CHARS_MAX:
             raise InputError("the selection is too long", hint="tick whole folders, or use patterns (--only)")
         object.__setattr__(self, "_rules", tuple(_rules(self.patterns)))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COLUMNS: Final = (
-    "priority", "cap", "hours", "state", "cause", "name", "root", "error", "reason", "hint", "progress", "dropped",
-    "path", "added_at", "ended_at",
+    "priority", "cap", "hours", "state", "cause", "name", "root", "error", "reason", "hint", "progress",
+    "dropped", "path", "added_at", "ended_at",
 )  # fmt: skip
 _KEPT: Final = {"paused", "failed", "done"}
 """States that outlive a restart; whatever else a transfer did, it is queued again."""
@@ -123,7 +123,7 @@ def _written(want: Want) -> str:
     return json.dumps(fields)
 
 
-def _read(  # noqa: PLR0913  a row
+def _read(  # noqa: PLR0913, PLR0917  a row
     number: int, want: str, priority: int, cap: int, hours: str, state: Any, cause: Any, name: str,
     root: bytes | None, error: str, reason: str, hint: str, progress: str, dropped: str, path: str,
     added_at: float, ended_at: float | None,

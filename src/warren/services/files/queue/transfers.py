@@ -31,17 +31,18 @@ from warren.services.files.queue.item import Item
 from warren.services.files.queue.machine import ENDED, Place, Queue, check_priority
 from warren.services.files.queue.model import QueuedTransfer, TransferRemoved
 from warren.services.files.queue.outcomes import judge
-from warren.services.files.queue.window import minute_of_day
 from warren.services.files.queue.staged import discard
+from warren.services.files.queue.window import minute_of_day
 from warren.services.files.waiting import finish, run_out, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Database, Runtime
     from warren.services.files.queue.interfaces import Fetching, Uploads, UploadState
+    from warren.services.files.queue.limits import TransferLimits
     from warren.services.files.queue.model import Want
     from warren.services.files.queue.outcomes import Verdict
     from warren.services.files.queue.window import Window
@@ -66,17 +67,20 @@ class Transfers:
         runtime: Runtime,
         fetching: Fetching,
         emit: Callable[[object], None],
-        reach: Callable[[Sequence[PeerId]], Awaitable[None]],
+        reach: Callable[[Sequence[PeerId]], Coroutine[None, None, None]],
+        limits: TransferLimits,
         *,
         active_max: int,
         uploads: Uploads | None = None,
     ) -> None:
-        """reach: dials these peers at once, however lately that failed; returns when one is there or none is."""
+        """reach: dials these peers, however lately that failed, until one is there; raises why none is."""
         self._state = state
         self._runtime = runtime
         self._fetching = fetching
         self._emit = emit
         self._reach = reach
+        self.limits = limits
+        """What all together may move."""
         self._uploads = uploads
         self._queue = Queue(active_max)
         self._items: dict[int, Item] = {}
@@ -89,6 +93,7 @@ class Transfers:
 
     async def load(self) -> None:
         """Take up what was there before. Raises `StorageError`."""
+        await self.limits.load()
         for one in await self._state.run(store.load):
             self._take_up(one)
         await self._forget_old()
@@ -129,7 +134,10 @@ class Transfers:
         """One of them. Raises `NotFound`."""
         return self._item(number).view()
 
-    def uploads(self) -> tuple[UploadState, ...]:
+    def __contains__(self, number: object) -> bool:
+        return number in self._items
+
+    def uploads(self) -> Sequence[UploadState]:
         """What goes out."""
         return self._uploads.states() if self._uploads is not None else ()
 
@@ -139,14 +147,12 @@ class Transfers:
         The last is how it ended; there is none if it was removed. Raises `NotFound`.
         """
         item = self._item(number)
-        while True:
+        while self._items.get(number) is item:
             changed = item.changed
             yield item.view()
             if self._closed or item.one.state not in {"queued", "running"}:
                 return
             await changed.wait()
-            if self._items.get(number) is not item:
-                return
             if item.one.state == "running":
                 await asyncio.sleep(FOLLOW_EVERY_S)
 
@@ -157,7 +163,7 @@ class Transfers:
     # --- what users want ----------------------------------------------------------------------------------
 
     async def add(self, want: Want) -> int:
-        """Put it into the queue; returns its number. What is there already, and does not run, is taken up again.
+        """Put it into the queue; returns its number. What is there, and does not run, is taken up again.
 
         Raises `InputError` (it runs), `LimitReached`, `StorageError`.
         """
@@ -180,7 +186,10 @@ class Transfers:
         return number
 
     async def pause(self, number: int) -> QueuedTransfer:
-        """Let it rest until `resume`, what it has so far kept. Raises `NotFound`, `InputError`, `StorageError`."""
+        """Let it rest until `resume`, what it has so far kept.
+
+        Raises `NotFound`, `InputError`, `StorageError`.
+        """
         item = self._item(number)
         self._queue.pause(number)
         item.sync()
@@ -190,16 +199,22 @@ class Transfers:
         return item.view()
 
     async def resume(self, number: int) -> QueuedTransfer:
-        """Let it run as soon as there is a place: one that was paused, waits or failed, also outside its hours.
+        """Let it run as soon as there is a place: also one that failed, and outside its hours.
 
         Raises `NotFound`, `InputError`, `StorageError`.
         """
         item = self._item(number)
         self._queue.resume(number)
-        item.sync()
-        await self._commit(item)
-        self._news.set()
-        return item.view()
+        return await self._resumed(item)
+
+    async def retry(self, number: int) -> QueuedTransfer:
+        """Try one again that failed, waits or is paused, in its turn and its hours.
+
+        Raises `NotFound`, `InputError` for one that is done, `StorageError`.
+        """
+        item = self._item(number)
+        self._queue.take_up_again(number)
+        return await self._resumed(item)
 
     async def cancel(self, number: int) -> int:
         """Take it out of the list, and remove what it has so far; how many bytes that was.
@@ -230,14 +245,12 @@ class Transfers:
         Raises `NotFound`, `InputError`, `StorageError`.
         """
         item = self._item(number)
+        if cap_bytes_per_s is not None:
+            self.set_cap(number, cap_bytes_per_s)
         want = item.one.want
         if priority is not None:
             self._queue.set_priority(number, priority)
             want = replace(want, priority=priority)
-        if cap_bytes_per_s is not None:
-            want = replace(want, cap_bytes_per_s=cap_bytes_per_s)
-            if item.transfer is not None:
-                item.transfer.set_cap(cap_bytes_per_s)
         if window is not None:
             hours = window if not isinstance(window, bool) else None
             self._queue.set_window(number, hours)
@@ -247,6 +260,16 @@ class Transfers:
         item.ring()
         self._news.set()
         return item.view()
+
+    def set_cap(self, number: int, bytes_per_s: int) -> None:
+        """Let it fetch so many bytes a second at most, from now on; 0: no cap. Kept with its next change.
+
+        Raises `NotFound`, `InputError`.
+        """
+        item = self._item(number)
+        item.one = replace(item.one, want=replace(item.one.want, cap_bytes_per_s=bytes_per_s))
+        if item.transfer is not None:
+            item.transfer.set_cap(bytes_per_s)
 
     # --- who comes ----------------------------------------------------------------------------------------
 
@@ -306,10 +329,10 @@ class Transfers:
     async def _fetch(self, item: Item) -> Fetched:
         want = item.one.want
         root = None if want.path and item.resolve_again else item.one.root
-        reaching = asyncio.create_task(_reached(self._reach(want.peers)))
+        reaching = asyncio.create_task(self._reach(want.peers))
         try:
             if item.is_named:
-                await asyncio.wait([reaching])
+                await reaching
             transfer = self._fetching.get(
                 root or want.path,
                 want.folder,
@@ -318,6 +341,7 @@ class Transfers:
                 select=want.selection.wants if want.selection else None,
                 only=want.only,
                 cap_bytes_per_s=want.cap_bytes_per_s,
+                keep=want.keep,
             )
             item.begin(transfer)
             async with transfer:
@@ -327,8 +351,16 @@ class Transfers:
         finally:
             reaching.cancel()
             await asyncio.wait([reaching])
+            if not reaching.cancelled():
+                reaching.exception()  # seen: whom nobody reached shows in the fetch
         assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
         return transfer.outcome
+
+    async def _resumed(self, item: Item) -> QueuedTransfer:
+        item.sync()
+        await self._commit(item)
+        self._news.set()
+        return item.view()
 
     async def _on_progress(self, item: Item, progress: Progress) -> None:
         transfer = item.transfer
@@ -441,9 +473,3 @@ class Transfers:
         if item is None:
             raise NotFound(f"there is no transfer {number}", hint="list them: warren transfer list")
         return item
-
-
-async def _reached(reach: Awaitable[None]) -> None:
-    """Dial; what fails shows in the fetch."""
-    with contextlib.suppress(WarrenError):
-        await reach

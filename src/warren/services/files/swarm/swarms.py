@@ -138,6 +138,8 @@ class Swarms:
         self._listeners: list[Callable[[Cid, PeerId, PeerHolding], None]] = []
         self._protocol = SwarmProtocol(network, self)
         self.shelf: Shelf | None = None
+        self.on_exchanged: Callable[[Cid, PeerId, PeerHolding], None] = lambda *_: None
+        """Called with what each peer that was asked says to have."""
 
     # --- the fetching side --------------------------------------------------------------------------------
 
@@ -182,7 +184,9 @@ class Swarms:
             fetching, heard = _Fetching(), Heard()
         heard.knows = answer.known
         change = fetching.holdings.take(heard, answer.holding)
-        return PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows)
+        holding = PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows)
+        self.on_exchanged(root, peer, holding)
+        return holding
 
     def on_heard(self, callback: Callable[[Cid, PeerId, PeerHolding], None]) -> None:
         """Have `callback` told of each peer that asked for a root which is being fetched here, and may have

@@ -1,0 +1,83 @@
+"""How the queue of transfers is tied to the network and to fetching. Only wiring.
+
+In:  the parts that do not know each other. Out: `Transfers`, loaded, which hears who comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from warren.core.errors import WarrenError
+from warren.network.events import PeerConnected
+from warren.services.files.queue.limits import TransferLimits
+from warren.services.files.queue.model import Limits
+from warren.services.files.queue.transfers import Transfers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from warren.core.peer_id import PeerId
+    from warren.network.network import Network
+    from warren.runtime.seam import Database
+    from warren.services.contacts.contacts import Contacts
+    from warren.services.files.config import FilesConfig
+    from warren.services.files.queue.interfaces import Fetching, Uploads
+    from warren.services.peers.table import PeerTable
+
+
+async def assemble_transfers(
+    config: FilesConfig,
+    state: Database,
+    network: Network,
+    contacts: Contacts,
+    peers: PeerTable,
+    fetching: Fetching,
+    apply: Callable[[Limits], None],
+    uploads: Uploads | None = None,
+) -> Transfers:
+    """The queue. apply: sets what all transfers together may move. uploads: who says what goes out.
+
+    Raises `StorageError`.
+    """
+
+    async def reach(wanted: Sequence[PeerId]) -> None:
+        """Dial all at once, until one is there. Raises why the last one is not."""
+        dials = [asyncio.create_task(dial(peer)) for peer in wanted]
+        failure: WarrenError | None = None
+        try:
+            for done in asyncio.as_completed(dials):
+                failure = await done
+                if failure is None:
+                    return
+        finally:
+            for one in dials:
+                one.cancel()
+        if failure is not None:
+            raise failure
+
+    async def dial(peer: PeerId) -> WarrenError | None:
+        """Why it is not there. Its addresses are those of the peer table and of the contacts."""
+        try:
+            if not network.is_connected(peer):
+                known, contact = await peers.get(peer), contacts.get(peer)
+                network.add_addresses(peer, known.addresses if known is not None else ())
+                network.add_addresses(peer, contact.addresses if contact is not None else ())
+                await network.connect(peer, forced=True)
+        except WarrenError as error:
+            return error
+        return None
+
+    transfers = Transfers(
+        state,
+        network.runtime,
+        fetching,
+        network.events.emit,
+        reach,
+        TransferLimits(state, Limits(config.down_bytes_per_s, config.up_bytes_per_s), apply),
+        active_max=config.active_max,
+        uploads=uploads,
+    )
+    await transfers.load()
+    network.events.on(PeerConnected, lambda event: transfers.on_peer(event.peer))
+    return transfers
