@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from warren.runtime.seam import Runtime
     from warren.services.files.ledger import Ledger
     from warren.services.files.staging import Staging
-    from warren.services.files.swarm.partial import Partial
     from warren.services.files.swarm.picker import Picker
     from warren.services.files.swarm.pieces import Piece
     from warren.services.files.swarm.source import Source
+    from warren.services.files.swarm.words import Words
     from warren.services.files.walk import TargetFile
 
 
 class ChunkKeeper:
-    """One for all sources of a fetch. partial: what others are served of it; None: nothing.
+    """One for all sources of a fetch. words: of what others are served of it; None: nothing.
 
     failure: what a thread met. Nothing that another source could mend, so it stays. commits: close them when
     no source is at work any more.
@@ -40,13 +40,14 @@ class ChunkKeeper:
         staging: Staging,
         picker: Picker,
         ledger: Ledger,
-        partial: Partial | None = None,
+        words: Words | None = None,
     ) -> None:
         self._runtime = runtime
         self._staging = staging
         self._picker = picker
         self._ledger = ledger
-        self._partial = partial
+        self._words = words
+        self._partial = words.partial if words is not None else None
         self.failure: Exception | None = None
         self.commits = Commits(runtime, staging, self._fail)
 
@@ -82,9 +83,9 @@ class ChunkKeeper:
         blame: Callable[[Piece], None],
     ) -> None:
         try:
+            if self._words is not None:
+                await self._words.use(source.word)
             right = await self._runtime.offload(self._staging.store, answer.buffer, chunks)
-            if self._partial is not None and any(right):
-                self._partial.use(source.word)
             for chunk, is_right in zip(chunks, right, strict=True):
                 if not is_right:
                     blame(chunk.piece)

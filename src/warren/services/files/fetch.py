@@ -22,9 +22,9 @@ from warren.services.files.nodes import NodePuller
 from warren.services.files.staging import Staging
 from warren.services.files.streaming.growing import Growing
 from warren.services.files.swarm.caps import Cap
-from warren.services.files.swarm.partial import Partial
 from warren.services.files.swarm.picker import Picker
 from warren.services.files.swarm.swarm import Swarm, Work
+from warren.services.files.swarm.words import Words
 from warren.services.files.types import Fetched, Renamed
 from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from warren.services.files.importer import Imported
     from warren.services.files.ledger import Wanted
     from warren.services.files.swarm.interfaces import Holders
+    from warren.services.files.swarm.partial import Partial
     from warren.services.files.swarm.steering import Steering
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Progress
@@ -173,13 +174,15 @@ class Fetch:
     async def _fetch_all(self, walk: Walk) -> list[MakeSymlink]:
         """Fill the staging folder; returns the symlinks that are still to be made."""
         runtime, staging, ledger, around = self._runtime, self._staging, self._ledger, self._around
+        words: Words | None = None
         if around.swarms is not None:
-            self.partial = Partial(self._wanted.cid, runtime.disk, staging.hidden, resumed=staging.resumed)
+            words = Words(runtime, self._wanted.cid, staging.hidden, resumed=staging.resumed)
+            self.partial = words.partial
             around.swarms.begin(self.partial)
         seed = int.from_bytes(runtime.entropy.bytes(4))
         picker = Picker(sequential=self._wanted.sequential, seed=seed)
         nodes = NodePuller(runtime, staging, walk, picker, ledger, self.partial)
-        keeper = ChunkKeeper(runtime, staging, picker, ledger, self.partial)
+        keeper = ChunkKeeper(runtime, staging, picker, ledger, words)
         self.swarm = Swarm(
             around.network,
             around.config,

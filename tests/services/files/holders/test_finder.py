@@ -9,7 +9,7 @@ import pytest
 
 from warren import testing as simulated
 from warren.core.cid import Cid
-from warren.core.errors import ConnectionFailed
+from warren.core.errors import ConnectionFailed, StorageError
 from warren.core.keys import PrivateKey
 from warren.services.files.holders import finder as module
 from warren.services.files.holders.finder import AGAIN_S, GONE_S, ROUND_S, Finder, Sighting, Sources
@@ -155,6 +155,17 @@ def test_a_fault_of_ours_shows() -> None:
             await take(make(Asked(Sighting(PEERS[0])), judging=broken), 1)
         with pytest.raises(ZeroDivisionError):
             await take(make(Asked(fails=ZeroDivisionError())), 1)
+
+    simulated.run(main())
+
+
+def test_a_peer_table_that_cannot_be_read_costs_the_order_alone() -> None:
+    async def broken(one: Sighting) -> Candidate:
+        raise StorageError("the disk fails")
+
+    async def main() -> None:
+        finder = make(Asked(Sighting(PEERS[0]), Sighting(PEERS[1], online=True)), judging=broken)
+        assert await take(finder, 2) == [PEERS[1], PEERS[0]]
 
     simulated.run(main())
 

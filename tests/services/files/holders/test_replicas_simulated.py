@@ -11,6 +11,7 @@ import pytest
 from tests.services.directory.town import found, town, until
 from warren.core.errors import WarrenError
 from warren.protocols.kad.config import KadConfig
+from warren.runtime.simulated import Quality
 from warren.services.files.config import FilesConfig
 from warren.services.files.holders.announcing import SETTLE_S
 from warren.services.files.waiting import settle
@@ -139,6 +140,33 @@ def test_whom_the_origin_let_have_it_gets_it_from_others_and_nobody_else_does() 
             await place.connect((CARA, BEN))
             outcome = await get(place, CARA, root)
             assert givers(place, outcome) == {BEN}
+            assert str(replica(place, CARA).audience) == f"origin:{place[ANNA].peer_id}"
+
+    run(main())
+
+
+def test_a_fetch_goes_on_at_others_when_its_origin_dies_in_the_middle() -> None:
+    """Of which the origin alone told, and the ticket that it gave is good for them."""
+
+    async def main() -> None:
+        async with town("weak", "weak", "weak", "weak") as place:
+            await befriend(place, (ANNA, BEN), (ANNA, CARA))
+            await place.connect((BEN, ANNA), (CARA, ANNA))
+            root = await share(place, ANNA, "contacts", size=12 * MIB)
+            await get(place, BEN, root, [ANNA])
+            assert replica(place, BEN).replica
+            for number in (ANNA, BEN):
+                host = place.nodes.host(number)
+                place.world.network.set_path(
+                    host, place.nodes.host(CARA), Quality(latency_s=0.01, bytes_per_s=5e5)
+                )
+            under_way = asyncio.create_task(get(place, CARA, root, [ANNA]))
+            await asyncio.sleep(6)
+            assert not under_way.done()
+            place.kill(ANNA)
+            outcome = await under_way
+            assert givers(place, outcome) == {ANNA, BEN}
+            assert outcome.bytes == 12 * MIB + 5
             assert str(replica(place, CARA).audience) == f"origin:{place[ANNA].peer_id}"
 
     run(main())

@@ -178,6 +178,20 @@ def test_without_holders_it_waits_until_one_comes() -> None:
     play(main)
 
 
+def test_whom_alone_it_may_come_from_is_dialled_first() -> None:
+    async def main(scene: Scene) -> None:
+        scene.unreachable = ConnectionFailed("nobody listens there")
+        named = await scene.transfers.add(want(only=True))
+        path = await scene.transfers.add(want(cid=None, path="Photos"))
+        for number in (named, path):
+            assert (await scene.until(number, "waiting")).reason == "nobody listens there"
+        assert scene.fakes.attempts == []
+        await scene.transfers.add(want(2))
+        assert (await scene.attempt(0)).ref == cid(2), "others may have that"
+
+    play(main)
+
+
 def test_a_stranger_that_comes_is_asked_where_nobody_was_named() -> None:
     async def main(scene: Scene) -> None:
         await scene.transfers.add(want(1))

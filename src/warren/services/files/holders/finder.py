@@ -17,7 +17,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.errors import WarrenError
-from warren.services.files.holders.ranking import Ranked
+from warren.services.files.holders.ranking import Candidate, Ranked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Clock
-    from warren.services.files.holders.ranking import Candidate
     from warren.services.files.holders.record import Record
 
 ROUND_S: Final = 20.0
@@ -189,10 +188,18 @@ class _Round:
             async with contextlib.aclosing(sightings):
                 async for one in sightings:
                     if one.peer not in self._told:
-                        self._ranked.put(await self._judge(one))
+                        self._ranked.put(await self._judged(one))
                         self._news.set()
         finally:
             asyncio.get_running_loop().call_soon(self._news.set)  # once the task is done
+
+    async def _judged(self, one: Sighting) -> Candidate:
+        """What is known of it; nothing, where the peer table cannot be read."""
+        try:
+            return await self._judge(one)
+        except WarrenError as error:
+            _log.info("what %s is like is not known: %s", one.peer, error)
+            return Candidate(one.peer, online=one.online, proven=one.proven)
 
 
 async def _together(sources: Sequence[Source], root: Cid) -> AsyncGenerator[Sighting, None]:

@@ -53,6 +53,8 @@ WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 _BEHIND: Final = 1 << 60
 """Added to the places of what lies before the one that was sought: beyond all that lies after it."""
 SCORE_MASK: Final = (1 << 64) - 1
+LAST_MASK: Final = 0xC000_0000
+"""Quarters of what others begin with: the last one first."""
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -421,9 +423,7 @@ class Picker:
     def _shelve(self, piece: Piece) -> None:
         key = piece.order
         if self._spread:
-            key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
-            if not self._is_ours(piece):
-                key |= 1 << 72
+            key |= self._spread_key(piece) << 40
         elif self._sequential:
             piece.rarity = 0
             key |= self._place(piece) << 40 if self._sought else 0
@@ -432,6 +432,15 @@ class Picker:
             for offer in self._offers:
                 if offer.bits is not None and offer.has(piece):
                     offer.shelf.put(piece, key)
+
+    def _spread_key(self, piece: Piece) -> int:
+        number = int.from_bytes(piece.digest[:4])
+        if not self._shares[1]:
+            return number ^ self._seed
+        if self._is_ours(piece):
+            return number
+        # Of what others begin with, what they come to last, and each who helps them takes another order.
+        return 1 << 32 | (~number & LAST_MASK) | ((number ^ self._seed) & ~LAST_MASK)
 
     def _is_ours(self, piece: Piece) -> bool:
         """Whether it is in our part. All come to the same result by themselves (rendezvous hashing)."""

@@ -53,14 +53,14 @@ MEET_S: Final = 10.0
 """A source is to say what it has within this time; else it is taken to have everything."""
 LOOK_S: Final = 0.5
 """How often it is looked whether sources stall."""
-POLL_S: Final = 1.0
+POLL_S: Final = 0.5
 """How often one that has a part is asked what it has by now."""
-POLL_IDLE_S: Final = 0.5
-"""The same while there is nothing to ask of it."""
 POLL_WHOLE_S: Final = 15.0
 """How often one that has everything is asked who else wants it."""
 REPLACE_S: Final = 10.0
 """How long a source is watched before another one may take its place."""
+FELLOWS_MAX: Final = 64
+"""With whom the pieces are shared out. Each is reckoned with for each piece."""
 ERRORS_MAX: Final = 16
 _OF_THE_SOURCE: Final = (ConnectionFailed, LimitReached)
 _GONE: Final = (ContentUnknown, SourceChanged, SourceVanished)
@@ -106,6 +106,7 @@ class Swarm:
         self._only = only
         self._sources: dict[PeerId, Source] = {}  # present ones
         self._past: dict[PeerId, Source] = {}
+        self._fellows: set[PeerId] = set()
         self._since: dict[PeerId, float] = {}
         self._named: frozenset[PeerId] = frozenset()
         self._candidates = Candidates()
@@ -133,6 +134,7 @@ class Swarm:
     def on_heard(self, peer: PeerId, holding: Holding) -> None:
         """This peer asked what is here, and told what it has."""
         self._picker.spread()
+        self._note_fellows([peer])
         source = self._sources.get(peer)
         if source is not None:
             if source.complete is not None:
@@ -393,21 +395,28 @@ class Swarm:
             self._share_out()
         if holding.fellows and not self._only:
             self._picker.spread()
+            self._note_fellows(holding.fellows)
             for peer in holding.fellows:
                 self.add(peer)
 
+    def _note_fellows(self, peers: Sequence[PeerId]) -> None:
+        """These fetch it too, or did."""
+        before = len(self._fellows)
+        self._fellows.update(peers[: FELLOWS_MAX - before])
+        if len(self._fellows) > before:
+            self._share_out()
+
     def _share_out(self) -> None:
-        """Share the pieces out among those who fetch it at the same time, as far as they are sources here."""
-        fellows = [peer for peer, one in self._sources.items() if one.complete is False]
-        if fellows:
+        """Share the pieces out among those who fetch it at the same time: each begins with another part."""
+        whole = {peer for peer, one in self._sources.items() if one.complete}
+        fellows = self._fellows - whole - self._past.keys() - {self._network.peer_id}
+        if self._fellows:
             self._picker.share_out(_number(self._network.peer_id), sorted(map(_number, fellows)))
 
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
         while self._exchange is not None and source.complete is not None:
-            idle = not source.offer.asked
-            every_s = POLL_WHOLE_S if source.complete else POLL_IDLE_S if idle else POLL_S
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(POLL_WHOLE_S if source.complete else POLL_S)
             try:
                 self._learn(source, await self._exchange.exchange(source.peer, self._root))
             except WarrenError as error:
