@@ -182,6 +182,20 @@ def test_what_waits_takes_only_places_that_nothing_queued_wants() -> None:
     assert queue.look(1e6, DAY) == Turn(start=(1,))
 
 
+def test_what_waits_for_a_place_is_not_looked_at_again_and_again() -> None:
+    queue = filled(1)
+    queue.look(0, DAY)
+    queue.on_ended(1, "waiting", 0, 0)
+    for number in (2, 3):
+        queue.add(Place(number))
+    queue.look(0, DAY)
+    queue.look(1e6, DAY)
+    assert states(queue) == "1:waiting 2:running 3:running"
+    assert math.isinf(queue.next_look(1e6, 60))
+    queue.on_ended(2, "done", 1e6, 0)
+    assert queue.next_look(1e6, 60) == 0
+
+
 def test_a_full_disk_is_looked_at_until_there_is_room() -> None:
     queue = filled(1)
     queue.look(0, DAY)

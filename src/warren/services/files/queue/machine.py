@@ -226,7 +226,9 @@ class Queue:
 
         minute_s: until the next minute of the day begins.
         """
-        waits = [place.due_at - now for place in self if place.state == "waiting" or place.cause == "disk"]
+        waits = [place.due_at - now for place in self if place.cause == "disk"]
+        if sum(place.state == "running" for place in self) < self._active_max:  # else a place is waited for
+            waits += [place.due_at - now for place in self if place.state == "waiting"]
         waits += [minute_s for place in self if place.window is not None and place.state not in ENDED]
         return max(min(waits, default=math.inf), 0.0)
 
