@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.services.files.queue.scene import ANNA, BEN, EVE, MIB, cid, play, want
+from tests.services.files.queue.scene import ANNA, BEN, EVE, MIB, Scene, cid, play, want
 from warren.core.errors import (
     BadContent,
     ConnectionFailed,
@@ -28,9 +30,6 @@ from warren.services.files.queue.selection import Selection
 from warren.services.files.queue.transfers import ENDED_KEPT_S
 from warren.services.files.queue.window import Window, minute_of_day
 from warren.services.files.types import SourceState
-
-if TYPE_CHECKING:
-    from tests.services.files.queue.scene import Scene
 
 
 def test_what_is_added_runs_and_is_done() -> None:
@@ -258,6 +257,52 @@ def test_a_full_disk_pauses_it_until_there_is_room() -> None:
         await asyncio.sleep(3600)
         assert len(scene.fakes.attempts) == 1, "98 MiB are missing"
         free = 98 * MIB
+        (await scene.attempt(1)).end.set_result(None)
+        await scene.until(number, "done")
+
+    play(main)
+
+
+def test_one_that_is_cancelled_while_a_full_disk_is_looked_at_stops_no_other() -> None:
+    async def main(scene: Scene) -> None:
+        numbers = [await scene.transfers.add(want(number)) for number in (1, 2)]
+        for at, number in enumerate(numbers):
+            (await scene.attempt(at)).end.set_result(DiskFull("full"))
+            await scene.until(number, "paused/disk")
+        given = scene.runtime
+        looks: list[object] = []
+
+        async def offload(call: Any, *arguments: Any) -> Any:
+            if not looks:
+                looks.append(call)
+                await later.transfers.cancel(numbers[1])
+            return call(*arguments)
+
+        given.disk.free_bytes = lambda _: 1 << 40
+        runtime = SimpleNamespace(clock=given.clock, disk=given.disk, entropy=given.entropy, offload=offload)
+        later = Scene(runtime, scene.state, 2)  # at its start it looks at both
+        async with later.alive():
+            (await later.attempt(0)).end.set_result(None)
+            await later.until(numbers[0], "done")
+            assert len(looks) == 1
+            assert numbers[1] not in later.transfers
+
+    play(main)
+
+
+def test_room_that_is_set_aside_already_is_not_asked_for_again() -> None:
+    async def main(scene: Scene) -> None:
+        disk = scene.runtime.disk
+        staged = f"/downloads/.warren-{str(cid(1))[-16:]}.partial"
+        disk.make_dirs(staged)
+        with contextlib.closing(disk.open_write(f"{staged}/content", create=True)) as file:
+            file.reserve(90 * MIB)
+        disk.free_bytes = lambda _: 17 * MIB
+        number = await scene.transfers.add(want())
+        attempt = await scene.attempt(0)
+        attempt.progress(2 * MIB, 100 * MIB)
+        await asyncio.sleep(0.1)
+        attempt.end.set_result(DiskFull("no room left for another file"))
         (await scene.attempt(1)).end.set_result(None)
         await scene.until(number, "done")
 

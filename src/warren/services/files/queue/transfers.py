@@ -31,7 +31,7 @@ from warren.services.files.queue.item import Item
 from warren.services.files.queue.machine import ENDED, Place, Queue, check_priority
 from warren.services.files.queue.model import QueuedTransfer, TransferRemoved
 from warren.services.files.queue.outcomes import judge
-from warren.services.files.queue.staged import discard
+from warren.services.files.queue.staged import discard, room
 from warren.services.files.queue.window import minute_of_day
 from warren.services.files.waiting import finish, run_out, settle
 
@@ -302,7 +302,10 @@ class Transfers:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         for number in turn.room:
-            is_room = await self._has_room(self._items[number].one)
+            looked_at = self._items.get(number)
+            if looked_at is None:  # it was cancelled while the disk of another was looked at
+                continue
+            is_room = await self._has_room(looked_at.one)
             self._queue.on_room(number, clock.now(), self._chance(), is_room=is_room)
             self._news.set()
 
@@ -458,12 +461,12 @@ class Transfers:
         return one.progress.done_bytes if one.progress is not None else 0
 
     async def _has_room(self, one: QueuedTransfer) -> bool:
-        progress = one.progress
-        missing = progress.total_bytes - progress.done_bytes if progress is not None else 0
+        progress, root = one.progress, str(one.root) if one.root is not None else None
         try:
-            free = await self._runtime.offload(self._runtime.disk.free_bytes, one.want.folder)
+            free, taken = await self._runtime.offload(room, self._runtime.disk, one.want.folder, root)
         except OSError:
             return True  # the folder is gone: the next attempt says so
+        missing = progress.total_bytes - max(taken, progress.done_bytes) if progress is not None else 0
         return free >= max(missing, ROOM_LEAST_BYTES)
 
     def _chance(self) -> float:

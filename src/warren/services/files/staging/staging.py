@@ -123,11 +123,14 @@ class Staging:
 
     def _missing_bytes(self) -> int:
         """What is still to be written or set aside."""
+        return max(0, self._wanted_bytes - self.taken_bytes())
+
+    def taken_bytes(self) -> int:
+        """What was written or set aside so far; also before `open`. Raises `OSError`."""
         try:
-            taken = self._disk.taken_bytes(self._content.top)
+            return self._disk.taken_bytes(self._content.top)
         except FileNotFoundError:
-            taken = 0
-        return max(0, self._wanted_bytes - taken)
+            return 0
 
     # --- filling it ---------------------------------------------------------------------------------------
 
