@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from tests.protocols.transfer.fakes import PEER
 from tests.support import run
 from warren.core.cid import Cid
+from warren.core.errors import DiskFull
 from warren.runtime.real import RealRuntime
+from warren.runtime.real.disk import RealDisk
 from warren.services.files.swarm.words import Words
 from warren.services.files.types import Audience
 
@@ -51,6 +54,15 @@ def test_what_nobody_can_read_is_for_nobody(tmp_path: Path, data: bytes | None) 
     if data is not None:
         (tmp_path / "audience").write_bytes(data)
     assert after(tmp_path, PUBLIC, resumed=True) is None
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RealDisk, "open_write", full)
+    with pytest.raises(DiskFull, match="No space left"):
+        after(tmp_path, PUBLIC, resumed=False)
 
 
 def test_a_symlink_in_its_place_is_not_followed(tmp_path: Path) -> None:
