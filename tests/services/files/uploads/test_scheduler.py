@@ -147,6 +147,26 @@ def test_a_peer_whose_slots_are_all_slow_asks_for_one_more() -> None:
     assert scheduler.grant(SLOW_S) == ([late], None)
 
 
+def test_a_slow_turn_counts_no_more_at_the_time_that_was_said() -> None:
+    scheduler = make(peer_slots=1)
+    begun = 255.08651424651308  # begun + SLOW_S - SLOW_S is another number
+    scheduler.ask(ANNA, MIB, begun)
+    late = scheduler.ask(ANNA, MIB, begun)
+    _, again = scheduler.grant(begun)
+    assert again is not None
+    assert scheduler.grant(again) == ([late], None)
+
+
+def test_what_a_tiny_cap_made_wait_goes_on_once_the_cap_is_another() -> None:
+    scheduler = make(bytes_per_s=1, peer_bytes_per_s=1)
+    scheduler.ask(ANNA, scheduler.turn_bytes(), 0.0)
+    late = scheduler.ask(ANNA, scheduler.turn_bytes(), 0.0)
+    scheduler.grant(0.0)
+    assert scheduler.grant(1000.0) == ([], CAPPED_TURN_BYTES_MIN)
+    scheduler.set_limits(UploadLimits(10_000_000, 10_000_000), 1000.0)
+    assert scheduler.grant(1000.0)[0] == [late]
+
+
 def test_no_slots_and_only_slow_ones_end_in_no_endless_waiting() -> None:
     scheduler = make(slots=1)
     first = scheduler.ask(ANNA, 1, 0.0)

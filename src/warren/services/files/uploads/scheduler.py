@@ -91,6 +91,15 @@ class Scheduler:
         self._free_at = 0.0
         self._pruned_at = 0.0
 
+    def set_limits(self, limits: UploadLimits, now: float) -> None:
+        """From now on. What was waited for under the caps before is let off: it was reckoned at another rate,
+        and one that was tiny would hold all up for hours.
+        """
+        self.limits = limits
+        self._free_at = min(self._free_at, now)
+        for line in self._lines.values():
+            line.free_at = min(line.free_at, now)
+
     def turn_bytes(self) -> int:
         """The most to ask for in one turn."""
         limits = self.limits
@@ -190,7 +199,7 @@ class Scheduler:
         if not self._anyone_waits():
             return math.inf
         began = sorted(
-            turn.began for line in self._lines.values() for turn in line.active if turn.began > now - SLOW_S
+            turn.began for line in self._lines.values() for turn in line.active if _is_counted(turn, now)
         )
         return now if len(began) < self.limits.slots else began[0] + SLOW_S
 
@@ -202,12 +211,17 @@ class Scheduler:
                 continue
             if self._is_held(line, now):
                 times.append(line.free_at)
-            times += [turn.began + SLOW_S for turn in line.active if turn.began > now - SLOW_S]
+            times += [turn.began + SLOW_S for turn in line.active if _is_counted(turn, now)]
         return min(times, default=None)
 
 
 def _counted(line: Line, now: float) -> int:
-    return sum(turn.began > now - SLOW_S for turn in line.active)
+    return sum(_is_counted(turn, now) for turn in line.active)
+
+
+def _is_counted(turn: Turn, now: float) -> bool:
+    """The same sum as that of the times to ask again: else it may still count when that time has come."""
+    return turn.began + SLOW_S > now
 
 
 def _is_idle(line: Line, now: float) -> bool:

@@ -52,7 +52,7 @@ class Uploads:
 
     def set_limits(self, limits: UploadLimits) -> None:
         """From now on."""
-        self._scheduler.limits = limits
+        self._scheduler.set_limits(limits, self._clock.now())
         self._go_on()
 
     def states(self) -> tuple[UploadState, ...]:
