@@ -120,7 +120,9 @@ class Fetch:
         skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
         path = Path(await run_out(runtime, staging.finish, name))
         if self.partial is not None:
-            self.partial.on_moved(str(path))
+            # Some file systems have clocks of their own, and some do not keep when a folder changed.
+            named_at_ns = await run_out(runtime, staging.named_at_ns)
+            self.partial.on_moved(str(path), max(named_at_ns, int(runtime.clock.wall() * 1e9)))
             self.partial.complete = wanted.select is None
             self._ledger.moved.set()
         renamed = walk.renamed

@@ -130,8 +130,8 @@ class KnownFile(NamedTuple):
 class Place(NamedTuple):
     """Where a chunk lies: in the file `name` of `folder` below `top`.
 
-    That must still have this size and time to be served. Of a fetch under way `entry` is `GROWING`; then
-    neither says anything.
+    That must still have this size and time to be served. Of a fetch `entry` is `GROWING`; then the size says
+    nothing, and the time is the newest that the file may have, or 0 while it grows.
     """
 
     entry: int

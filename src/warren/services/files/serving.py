@@ -4,7 +4,8 @@ In: places from the index. Out: payloads for the transfer protocol, or what beca
 served only while it still has the size and the time it had when it was hashed, looked at after the read, so
 that a change during it counts. `check` hashes what was read as well: for a fetcher whom it did not fit. A
 chunk that lies in several files is served from whichever still has it. One that a fetch under way stored is
-served from its hidden folder, verified as it was; what is no longer there is just not here.
+served from its hidden folder, verified as it was, and then under its final name as long as nobody writes to
+it; what is no longer there is just not here.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def _read_one(beneath: Beneath, digest: bytes, place: Place, *, check: bool) -> 
         status = file.stat()
     finally:
         file.close()
-    same = (status.size, status.mtime_ns) == (place.size, place.mtime_ns) or place.entry == GROWING
+    if place.entry == GROWING:
+        same = not place.mtime_ns or status.mtime_ns <= place.mtime_ns
+    else:
+        same = (status.size, status.mtime_ns) == (place.size, place.mtime_ns)
     if not same or len(data) != place.length or (check and hashlib.sha256(data).digest() != digest):
         return Status.CHANGED, b""
     return Status.OK, data

@@ -48,6 +48,7 @@ class Verified:
     root: Cid
     nodes: dict[bytes, bytes]
     audience: Audience | None = PUBLIC
+    named_at_ns: int | None = None
 
     def find_node(self, cid: bytes) -> bytes | None:
         return self.nodes.get(cid)
@@ -129,6 +130,23 @@ def test_it_is_had_from_here_and_nothing_is_read_for_that(
             assert (share.replica, share.ready) == (True, True)
             await two.fetch(share.name, tmp_path / "again")
         assert reads == []
+
+    run(main())
+
+
+def test_what_the_user_wrote_before_it_could_become_one_is_shown_to_nobody(tmp_path: Path) -> None:
+    top = write_tree(tmp_path / "docs", TREE)
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            found, verified = await fetched(two, top)
+            named_at_ns = max(path.stat().st_mtime_ns for path in top.rglob("*"))
+            (top / "a.txt").write_bytes(b"mine!")  # as long as what was fetched
+            os.utime(top / "a.txt", ns=(named_at_ns + 1, named_at_ns + 1))
+            keep = Replicas(two.runtime, two.library).keep
+            assert await keep(found, replace(verified, named_at_ns=named_at_ns)) is None
+            os.utime(top / "a.txt", ns=(named_at_ns, named_at_ns))
+            assert await keep(found, replace(verified, named_at_ns=named_at_ns)) is not None
 
     run(main())
 

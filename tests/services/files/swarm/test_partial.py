@@ -123,10 +123,11 @@ def test_a_chunk_is_served_once_it_is_stored() -> None:
         GROWING, FOLDER, "content/docs", "b.bin", 0, 0, start=1, length=7
     )
     assert (list(one.bits), one.find_chunk(digest(b"a"))) == ([3], None)
-    one.on_moved("/down/papers (2)")
+    one.on_moved("/down/papers (2)", 7)
     found = one.find_chunk(digest(b"c"))
     assert found is not None
     assert (found.top, found.folder, found.name) == ("/down", "papers (2)/docs", "b.bin")
+    assert found.mtime_ns == 7
 
 
 def test_a_file_alone_is_the_content_itself() -> None:
@@ -136,7 +137,7 @@ def test_a_file_alone_is_the_content_itself() -> None:
     found = one.find_chunk(digest(b"a"))
     assert found is not None
     assert (found.top, found.folder, found.name) == (FOLDER, "", "content")
-    one.on_moved("/down/a.txt")
+    one.on_moved("/down/a.txt", 7)
     found = one.find_chunk(digest(b"a"))
     assert found is not None
     assert (found.top, found.folder, found.name) == ("/down", "", "a.txt")

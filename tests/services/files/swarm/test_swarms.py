@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,7 +148,7 @@ def test_a_fetch_serves_what_it_has_and_goes_on_until_the_share_is_there() -> No
         disk = b.runtime.disk
         disk.rename_new("/down/.warren-x.partial/content", "/down/papers")
         assert await a.chunks(b, DIGESTS[0]) == [Status.NOT_FOUND]  # for a moment
-        partial.on_moved("/down/papers")
+        partial.on_moved("/down/papers", disk.now_ns())
         disk.remove_tree("/down/.warren-x.partial")
         assert await a.chunks(b, *DIGESTS) == DATA
         assert await a.nodes(b, ROOT.to_bytes()) == [CONTENT.nodes[cid] for cid in _order()]
@@ -156,6 +158,24 @@ def test_a_fetch_serves_what_it_has_and_goes_on_until_the_share_is_there() -> No
         b.swarms.end(partial)
         assert await a.chunks(b, *DIGESTS) == DATA
         assert (await a.exchange(b)).complete
+
+    play(main)
+
+
+def test_what_the_user_writes_to_a_copy_is_served_to_nobody_before_it_is_a_replica() -> None:
+    async def main(town: Town) -> None:
+        a, b = await town.members(2)
+        partial = b.hold(PUBLIC, 0, 2)
+        disk = b.runtime.disk
+        disk.rename_new("/down/.warren-x.partial/content", "/down/papers")
+        partial.on_moved("/down/papers", disk.now_ns())
+        served = partial.find_chunk(DIGESTS[0])
+        assert served is not None
+        await asyncio.sleep(1)
+        path = "/".join(part for part in (served.top, served.folder, served.name) if part)
+        with contextlib.closing(disk.open_write(path, create=False)) as file:
+            file.pwrite(served.start, b"private!"[: served.length])
+        assert (await a.chunks(b, DIGESTS[0], DIGESTS[2]))[0] is Status.NOT_FOUND
 
     play(main)
 

@@ -33,6 +33,9 @@ class Verified(Protocol):
     audience: Audience | None
     """For whom its content is; None: nobody knows."""
 
+    named_at_ns: int | None
+    """When the copy got its final name, as times of files; None: that is not known."""
+
     def find_node(self, cid: bytes) -> bytes | None:
         """A verified node by its binary content id, if it was kept. Blocks."""
         ...
@@ -57,7 +60,8 @@ class Replicas:
             return None
         try:
             top = await self._runtime.offload(self._runtime.disk.real_path, str(fetched.path))
-            rows = Rows(self._runtime.disk, top, verified.root.to_bytes(), verified.find_node)
+            root, newest_ns = verified.root.to_bytes(), verified.named_at_ns
+            rows = Rows(self._runtime.disk, top, root, verified.find_node, newest_ns)
             return await self._library.adopt(top, verified.root, audience, self._pages(rows.pages()))
         except (WarrenError, OSError) as error:
             logger.info("%s is not kept for others: %s", fetched.path, error)

@@ -2,7 +2,7 @@
 
 In:  the nodes that a fetch verified, and its copy on the disk. Out: what the importer would have made of the
 copy, folder by folder. Refuses (`NotTheCopy`) where names, kinds or sizes on the disk are not those of the
-graph, and where a node was not kept.
+graph, where a file was written to since, and where a node was not kept.
 
 All of it blocks; call it in `offload`. Memory: the folders on the way from the top to where the work is.
 """
@@ -60,13 +60,17 @@ class Rows:
     """The rows of one copy, in pages: those of a folder before its own, the top last.
 
     root: binary content id. top: the absolute path of the copy. find_node: a node by its binary content id.
+    newest_ns: a file that was written to later is no copy any more, whatever its size; None: any is.
     """
 
-    def __init__(self, disk: Disk, top: str, root: bytes, find_node: FindNode) -> None:
+    def __init__(
+        self, disk: Disk, top: str, root: bytes, find_node: FindNode, newest_ns: int | None = None
+    ) -> None:
         self._disk = disk
         self._top = top
         self._find_node = find_node
         self._root = root
+        self._newest_ns = newest_ns
         self._open: list[_Folder] = []
 
     def pages(self) -> Iterator[list[EntryRow]]:
@@ -136,6 +140,8 @@ class Rows:
         self._check(above, link, found, "file")
         if found.size != size:
             raise NotTheCopy(f"{join(above, link.name)!r} has {found.size} bytes, not {size}")
+        if self._newest_ns is not None and found.mtime_ns > self._newest_ns:
+            raise NotTheCopy(f"{join(above, link.name)!r} was written to since it was fetched")
         if self._open:
             self._open[-1].size += size
         return EntryRow(

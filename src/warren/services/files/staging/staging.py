@@ -275,6 +275,13 @@ class Staging:
                 return final
         raise StorageError(f"there are {COPIES_MAX} copies of {name!r} already")
 
+    def named_at_ns(self) -> int:
+        """When it got its final name, by the clock of its file system, or 0; ask right after `finish`."""
+        try:
+            return self._disk.stat(self._folder).mtime_ns
+        except OSError:
+            return 0
+
     def find_named(self, name: str) -> list[str]:
         """What already has the final name, or the name with a number, as far as they follow on each other."""
         found: list[str] = []

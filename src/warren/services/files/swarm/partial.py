@@ -61,6 +61,8 @@ class Partial:
         self._decided = resumed or audience is not None
         self.bits = Bits()
         self.complete = False
+        self.named_at_ns: int | None = None
+        """When all had its final name, as times of files: what was written to later is the user's own."""
         self._content = os.path.join(folder, "content")
         self._nodes = NodesKept(disk, os.path.join(folder, "nodes"))
         self._files: list[str] = []
@@ -127,9 +129,9 @@ class Partial:
         if self._lengths[number] != UNKNOWN:
             self.bits.add(number)
 
-    def on_moved(self, path: str) -> None:
-        """All has its final name now, and lies at this absolute path."""
-        self._content = path
+    def on_moved(self, path: str, at_ns: int) -> None:
+        """All has its final name now, and lies at this absolute path. at_ns: see `named_at_ns`."""
+        self._content, self.named_at_ns = path, at_ns
 
     def close(self) -> None:
         """Serve nothing any more."""
@@ -177,4 +179,5 @@ class Partial:
         top, name = os.path.split(self._content)
         path = self._files[self._file_of[number]]
         folder, _, last = f"{name}/{path}".rpartition("/") if path else ("", "", name)
-        return Place(GROWING, top, folder, last, 0, 0, self._offsets[number], self._lengths[number])
+        newest_ns = self.named_at_ns or 0
+        return Place(GROWING, top, folder, last, 0, newest_ns, self._offsets[number], self._lengths[number])
