@@ -188,7 +188,7 @@ async def assemble(
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
     fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
-    folder = home.folder("streams", config.download_dir)
+    folder = home.folder("streams", config.download_dir, network.peer_id)
     streams = await open_streams(runtime, fetcher, library, folder, stack)
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     transfers = await assemble_transfers(config.files, state, network, contacts, peers, fetcher, uploads)

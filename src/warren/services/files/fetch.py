@@ -188,10 +188,11 @@ class Fetch:
             caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),
             only=self._only,
         )
-        self._steering.show(self.swarm.sources)
+        self._steering.show(self.swarm.sources, self.swarm.add)
         if self._partial is not None:
-            self._steering.growing = Growing(runtime, self._partial, ledger, picker)
-        await self.swarm.run(self._peers)
+            self._steering.growing = Growing(runtime, walk, self._partial, ledger, picker)
+            ledger.tell("listing", at_once=True)  # who waits to read looks at it
+        await self.swarm.run([*self._peers, *self._steering.added])
         if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.
             raise IntegrityError(
