@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from warren import Config, Node
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
-from warren.core.peer_id import PeerId
 from warren.core.peer_record import PeerRecord
 from warren.services.peers import store
 from warren.services.peers.book import Book
 from warren.services.peers.model import SORTS, Figure
 from warren.services.peers.notes import Note, Signed
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Awaitable, Callable
+
+    from warren.core.peer_id import PeerId
 
 PEERS = 100_000
 BATCH = 5_000

@@ -284,9 +284,8 @@ def test_when_the_client_goes_away_nothing_more_is_read(film: RunningApi) -> Non
     film.node.holds_at = 2000
     film.call(film.node.hold.clear)
     with socket.create_connection(("127.0.0.1", film.port)) as client:
-        client.sendall(
-            f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{film.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
-        )
+        lines = (f"GET {PATH} HTTP/1.1", f"Host: 127.0.0.1:{film.port}", f"Authorization: Bearer {TOKEN}")
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
         said = b""
         while DATA[:2000] not in said:
             said += client.recv(65536)

@@ -160,7 +160,7 @@ class Fetcher:
         ref, folder = asked.ref, asked.folder
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
             raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
-        found = await self._look_up(ref, asked)
+        found = await self._look_up(ref, asked, steering)
         wanted = replace(
             found,
             name=asked.name or found.name,
@@ -193,7 +193,7 @@ class Fetcher:
             if fetch.swarm is not None and fetch.root == root:
                 fetch.swarm.on_heard(peer, holding)
 
-    async def _look_up(self, ref: Cid | str, asked: Asked) -> Wanted:
+    async def _look_up(self, ref: Cid | str, asked: Asked, steering: Steering) -> Wanted:
         """What `ref` is: a path as the first peer says, a content id as the first to answer does, if any."""
         if not isinstance(ref, Cid):
             return await self._ask_for(asked.peers[0], ref)
@@ -206,7 +206,7 @@ class Fetcher:
             for task in asking:
                 task.cancel()
             await settle(asking)
-        if asking and (asked.only or self._around.holders is None):
+        if asking and not steering.added and (asked.only or self._around.holders is None):
             return asking[0].result()  # nobody else can say: it raises why
         return Wanted(ref, str(ref), None)
 

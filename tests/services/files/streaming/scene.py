@@ -58,11 +58,13 @@ async def sharers(count: int = 1, *, cap: int = CAP) -> AsyncIterator[Nodes]:
 
 async def share(nodes: Nodes, data: bytes, *who: int) -> Cid:
     """Share a file at these nodes; returns its content id."""
+    shares = []
     for number in who:
         put(nodes, number, "/films/film.mkv", data)
-        shared = await nodes[number].share("/films/film.mkv", "public")
-    assert shared.cid is not None
-    return shared.cid
+        shares.append(await nodes[number].share("/films/film.mkv", "public"))
+    cid = shares[0].cid
+    assert cid is not None
+    return cid
 
 
 async def read_all(reading: Reading, start: int = 0) -> bytes:

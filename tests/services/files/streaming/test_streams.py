@@ -147,6 +147,20 @@ def test_who_is_named_later_goes_on_for_the_one_who_died() -> None:
     testing.run(main())
 
 
+def test_two_who_ask_at_once_and_know_different_peers() -> None:
+    async def main() -> None:
+        async with sharers(2) as nodes:
+            cid = await share(nodes, FILM, 2)
+            nodes.partition([0, 2], [1])
+            one, two = await asyncio.gather(
+                *(nodes[READER].open(cid, holders=[nodes[number].peer_id]) for number in (1, 2))
+            )
+            assert len(streams_of(nodes)) == 1
+            assert await read_all(one) == await read_all(two) == FILM
+
+    testing.run(main())
+
+
 @pytest.mark.parametrize("size", [0, 1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB])
 def test_files_of_all_sizes(size: int) -> None:
     """A lone chunk has no node that says its length; from a folder nobody else says it either."""
@@ -352,6 +366,27 @@ def test_it_is_kept_for_a_while_after_the_last_one_and_then_removed() -> None:
             assert streams_of(nodes) == []
             four = await node.open(cid, holders=[peer])
             assert await read_all(four) == FILM
+
+    testing.run(main())
+
+
+def test_when_nobody_reads_it_pauses_and_goes_on_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_S", 1)
+
+    async def main() -> None:
+        async with sharers() as nodes:
+            cid = await share(nodes, FILM, 1)
+            node, peer = nodes[READER], nodes[1].peer_id
+            reading = await node.open(cid, holders=[peer])
+            assert await reading.read(0, 10) == FILM[:10]
+            reading.close()
+            await asyncio.sleep(60)
+            (state,) = nodes[1].uploads.states()
+            assert state.bytes_sent < len(FILM) / 3
+            reading = await node.open(cid, holders=[peer])
+            data, took_s = await timed(read_all(reading))
+            assert data == FILM
+            assert took_s < len(FILM) / CAP + 2
 
     testing.run(main())
 

@@ -2,7 +2,7 @@
 
 In:  a content id of one file, and who has it as far as that is known. Out: a `Reading`, of which verified
 bytes are read. All who read the same share one fetch. It grows in a folder of the node's own, is fetched in
-the order in which it is read, and is removed some time after the last one stopped reading.
+the order in which it is read, pauses when nobody reads, and is removed some time after the last one did.
 
 Refuses folders, and more fetches at once than `STREAMS_MAX`.
 """
@@ -33,6 +33,11 @@ STREAMS_MAX: Final = 16
 """Fault: a program that opens one file after the other and reads none: each takes connections and disk."""
 LINGER_S: Final = 600.0
 """What nobody reads any more is kept for so long: players close and open again when somebody seeks."""
+PAUSE_S: Final = 10.0
+"""What nobody reads any more is fetched on for so long: who seeks comes back at once, who closed the player
+does not want the rest."""
+PAUSED_BYTES_PER_S: Final = 1
+"""And then as good as not."""
 READ_BYTES_MAX: Final = 1024 * 1024
 _Key: TypeAlias = "tuple[Cid, tuple[PeerId, ...] | None]"
 _log = logging.getLogger(__name__)
@@ -253,6 +258,7 @@ class _Play:
         """One more reads it."""
         self.readers += 1
         self._stop_timer()
+        self.transfer.set_cap(0)
 
     def leave(self) -> None:
         """One of them reads no more."""
@@ -260,7 +266,12 @@ class _Play:
         if not (self.readers or self._dropped):
             loop = asyncio.get_running_loop()
             self.idle_since = loop.time()
-            self._timer = loop.call_later(LINGER_S, self._on_idle, self)
+            self._timer = loop.call_later(PAUSE_S, self._pause)
+
+    def _pause(self) -> None:
+        """Nobody came back."""
+        self.transfer.set_cap(PAUSED_BYTES_PER_S)
+        self._timer = asyncio.get_running_loop().call_later(LINGER_S - PAUSE_S, self._on_idle, self)
 
     def drop(self) -> str:
         """It is of use only to those who read it still; returns its folder, which is another's now."""
