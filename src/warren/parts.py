@@ -207,9 +207,10 @@ async def assemble(
         swarms=swarms,
         holders=holding.finder,
         replicas=holding.replicas,
+        gave=uploads.gave,
     )
     streams = await open_streams(
-        runtime, fetcher, library, home.folder("streams", config.download_dir), stack
+        runtime, fetcher, library, home.folder("streams", config.download_dir, network.peer_id), stack
     )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
     sends = assemble_sending(

@@ -117,8 +117,9 @@ def test_get_streams_progress_and_ends_with_the_path(api: RunningApi, tmp_path: 
     assert found[-1]["path"] == str(tmp_path / "a")
 
 
-def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> None:
-    status, found = api.json("POST", "/v1/transfers", {"ref": "anna/bad", "queued": False})
+def test_an_error_before_the_first_byte_has_its_own_status(api: RunningApi) -> None:
+    api.node.without_content = {str(ANNA): BadContent(ANNA, CID)}
+    status, found = api.json("GET", f"/v1/files/{CID}?holder=anna")
     assert status == BadContent.http_status
     assert found["error"] == "BadContent"
     assert found["code"] == 7

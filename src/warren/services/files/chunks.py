@@ -15,6 +15,7 @@ from warren.services.files.walk import LEAF_UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from warren.core.peer_id import PeerId
     from warren.protocols.transfer.client import TransferClient
     from warren.protocols.transfer.decoder import Answer
     from warren.runtime.seam import Runtime
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 
 class ChunkKeeper:
-    """One for all sources of a fetch. words: of what others are served of it; None: nothing.
+    """One for all sources of a fetch. words: of what others are served of it; None: nothing. gave: told who
+    gave how much that was right.
 
     failure: what a thread met. Nothing that another source could mend, so it stays. commits: close them when
     no source is at work any more.
@@ -41,12 +43,14 @@ class ChunkKeeper:
         picker: Picker,
         ledger: Ledger,
         words: Words | None = None,
+        gave: Callable[[PeerId, int], None] = lambda _peer, _size: None,
     ) -> None:
         self._runtime = runtime
         self._staging = staging
         self._picker = picker
         self._ledger = ledger
         self._words = words
+        self._gave = gave
         self._partial = words.partial if words is not None else None
         self.failure: Exception | None = None
         self.commits = Commits(runtime, staging, self._fail)
@@ -91,6 +95,7 @@ class ChunkKeeper:
                     blame(chunk.piece)
                     continue
                 source.bytes_fetched += chunk.end - chunk.start
+                self._gave(source.peer, chunk.end - chunk.start)
                 for file in self._on_stored(chunk):
                     if file.size > chunk.end - chunk.start:  # of many chunks: it may have stayed open
                         await self._runtime.offload(self._staging.close_file, file)

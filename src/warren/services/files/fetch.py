@@ -51,7 +51,7 @@ class Surroundings(NamedTuple):
     """What all fetches of a node share. places: see `staging.make_places`. cap: of all of them together.
 
     swarms: where others learn what is fetched here; None: nobody is asked what it has, nor served. holders:
-    who finds further sources.
+    who finds further sources. gave: told which peer gave how much that was right.
     """
 
     runtime: Runtime
@@ -61,6 +61,7 @@ class Surroundings(NamedTuple):
     cap: Cap
     swarms: Swarms | None = None
     holders: Holders | None = None
+    gave: Callable[[PeerId, int], None] = lambda _peer, _size: None
 
 
 class Fetch:
@@ -184,7 +185,7 @@ class Fetch:
         seed = int.from_bytes(runtime.entropy.bytes(4))
         picker = Picker(sequential=self._wanted.sequential, seed=seed)
         nodes = NodePuller(runtime, staging, walk, picker, ledger, self.partial)
-        keeper = ChunkKeeper(runtime, staging, picker, ledger, words)
+        keeper = ChunkKeeper(runtime, staging, picker, ledger, words, around.gave)
         self.swarm = Swarm(
             around.network,
             around.config,
@@ -194,11 +195,12 @@ class Fetch:
             caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),
             only=self._only,
         )
-        self._steering.show(self.swarm.sources)
+        self._steering.show(self.swarm.sources, self.swarm.add)
         if self.partial is not None:
-            self._steering.growing = Growing(runtime, self.partial, ledger, picker)
+            self._steering.growing = Growing(runtime, walk, self.partial, ledger, picker)
+            ledger.tell("listing", at_once=True)  # who waits to read looks at it
         try:
-            await self.swarm.run(self._peers)
+            await self.swarm.run([*self._peers, *self._steering.added])
             await keeper.commits.close(keep=False)  # it will have its final name in a moment
         except BaseException:
             with contextlib.suppress(StorageError):  # there is a failure to report already

@@ -83,9 +83,11 @@ class Fetcher:
         swarms: Swarms | None = None,
         holders: Holders | None = None,
         replicas: Keeping | None = None,
+        gave: Callable[[PeerId, int], None] = lambda _peer, _size: None,
     ) -> None:
         """on_fetched: told of each fetch that came to its end. swarms: where others learn what is fetched
-        here. holders: who finds further sources. replicas: who shares on what was fetched.
+        here. holders: who finds further sources. replicas: who shares on what was fetched. gave: told which
+        peer gave how much that was right.
         """
         self._runtime = runtime
         self._network = network
@@ -95,7 +97,7 @@ class Fetcher:
         self._keeping: set[asyncio.Task[None]] = set()
         self._down_bytes_per_s = config.down_bytes_per_s
         cap = Cap(runtime.clock.now, lambda: self._down_bytes_per_s)
-        self._around = Surroundings(runtime, network, config, make_places(), cap, swarms, holders)
+        self._around = Surroundings(runtime, network, config, make_places(), cap, swarms, holders, gave)
         if swarms is not None:
             swarms.on_heard(self._on_heard)
         self._fetches: set[Fetch] = set()
@@ -172,7 +174,7 @@ class Fetcher:
         ref, folder = asked.ref, asked.folder
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
             raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
-        found = await self._look_up(ref, asked)
+        found = await self._look_up(ref, asked, steering)
         wanted = replace(
             found,
             name=asked.name or found.name,
@@ -220,7 +222,7 @@ class Fetcher:
             if fetch.swarm is not None and fetch.root == root:
                 fetch.swarm.on_heard(peer, holding)
 
-    async def _look_up(self, ref: Cid | str, asked: Asked) -> Wanted:
+    async def _look_up(self, ref: Cid | str, asked: Asked, steering: Steering) -> Wanted:
         """What `ref` is: a path as the first peer says, a content id as the first to answer does, if any."""
         if not isinstance(ref, Cid):
             return await self._ask_for(asked.peers[0], ref)
@@ -233,7 +235,7 @@ class Fetcher:
             for task in asking:
                 task.cancel()
             await settle(asking)
-        if asking and (asked.only or self._around.holders is None):
+        if asking and not steering.added and (asked.only or self._around.holders is None):
             return asking[0].result()  # nobody else can say: it raises why
         return Wanted(ref, str(ref), None)
 

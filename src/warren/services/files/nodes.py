@@ -130,8 +130,11 @@ class NodePuller:
 
     @property
     def _is_full(self) -> bool:
-        """Whether enough is planned; where nobody has any of it, what follows may be had."""
-        most = BACKLOG_HUNGRY_MAX if self._picker.hungry else BACKLOG_MAX
+        """Whether enough is planned; where nobody has any of it, or somebody waits for what follows, that may
+        be had.
+        """
+        picker = self._picker
+        most = BACKLOG_HUNGRY_MAX if picker.hungry or picker.seeks_beyond else BACKLOG_MAX
         return self._picker.backlog >= most
 
     def _check_selection(self) -> None:

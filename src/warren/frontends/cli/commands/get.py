@@ -323,9 +323,13 @@ def _to_stdout(session: Session, way: Way) -> None:
         query.append(("holder", str(way["ref"]).partition("/")[0]))
     if peer is not None:
         query.append(("peer", str(peer)))
-    out = sys.stdout.buffer
-    follow_bytes(session.client.read("files", cid, query=query), out.write)
-    out.flush()
+    follow_bytes(session.client.read("files", cid, query=query), _write_out)
+
+
+def _write_out(block: bytes) -> None:
+    """At once, however little it is: somebody may wait for it."""
+    sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
 
 
 def _cid_of_file(session: Session, way: Way) -> str:

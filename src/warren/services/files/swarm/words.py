@@ -41,7 +41,7 @@ class Words:
         self.partial = Partial(root, runtime.disk, folder, audience=before, resumed=resumed)
 
     async def use(self, word: Audience | None) -> None:
-        """What comes next is of a source that says so. Raises `DiskFull`, `StorageError`."""
+        """What comes next is of a source that says so. Raises `StorageError`."""
         self.partial.use(word)
         if self._text() == self._kept:
             return
@@ -56,18 +56,15 @@ class Words:
         return NOBODY if audience is None else str(audience)
 
     def _write(self, data: bytes) -> None:
-        with named_errors(self._path):
-            self._replace(data)
-
-    def _replace(self, data: bytes) -> None:
-        disk = self._runtime.disk
-        if self._kept:  # for fewer than before: that must not be lost, whatever happens
-            disk.write_whole(self._path, data)
-            return
-        with contextlib.suppress(FileNotFoundError):
-            disk.remove(self._path)
-        with contextlib.closing(disk.open_write(self._path, create=True)) as file:
-            file.pwrite(0, data)
+        with named_errors("what is fetched"):
+            disk = self._runtime.disk
+            if self._kept:  # for fewer than before: that must not be lost, whatever happens
+                disk.write_whole(self._path, data)
+                return
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(self._path)
+            with contextlib.closing(disk.open_write(self._path, create=True)) as file:
+                file.pwrite(0, data)
 
 
 def read(disk: Disk, path: str) -> Audience | None:
