@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -156,6 +156,22 @@ def test_an_outcome_that_cannot_be_kept_is_an_outcome_all_the_same() -> None:
         await scene.until(number, "done")
 
     play(main)
+
+
+def test_old_ones_that_cannot_be_removed_hold_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENDED_MAX", 1)
+
+    async def main(scene: Scene) -> None:
+        for number in (1, 2, 3):
+            await scene.transfers.add(want(number))
+        (await scene.attempt(0)).end.set_result(None)
+        await scene.until(1, "done")
+        scene.runtime.disk.fail_next("database", errno.ENOSPC, times=2)  # the outcome, and what is old
+        (await scene.attempt(1)).end.set_result(None)
+        (await scene.attempt(2)).end.set_result(None)
+        await scene.until(3, "done")
+
+    play(main, active_max=1)
 
 
 def test_without_holders_it_waits_until_one_comes() -> None:

@@ -54,7 +54,7 @@ def test_what_gets_its_final_name_in_this_moment_is_read_there() -> None:
         reading = asyncio.create_task(scene.growing.read(3, 2))
         await asyncio.sleep(1)
         assert not reading.done()
-        scene.partial.on_moved("/down/film")
+        scene.partial.on_moved("/down/film", 7)
         scene.growing.wake()
         assert await reading == DATA[3:5]
 

@@ -435,16 +435,21 @@ class Transfers:
         self._emit(TransferRemoved(number))
 
     async def _forget_old(self) -> None:
-        """Ended ones stay for some days, and only so many."""
+        """Ended ones stay for some days, and only so many. Where they cannot be removed they stay for now."""
         ended = [item.one for item in self._items.values() if item.one.state in ENDED]
         ended.sort(key=lambda one: (one.ended_at or 0.0, one.number))
         too_old = self._runtime.clock.wall() - ENDED_KEPT_S
         old = [one.number for one in ended[:-ENDED_MAX]]
         old += [one.number for one in ended[-ENDED_MAX:] if (one.ended_at or 0.0) < too_old]
-        if old:
+        if not old:
+            return
+        try:
             await self._state.run(partial(store.remove, numbers=old))
-            for number in old:
-                self._let_go(number)
+        except StorageError as error:
+            _log.warning("transfers that ended long ago stay in the list: %s", error)
+            return
+        for number in old:
+            self._let_go(number)
 
     async def _discard(self, item: Item, root: Cid | None = None) -> int:
         """Remove what it has so far, unless another transfer goes on with that; how many bytes it was."""
