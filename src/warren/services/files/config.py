@@ -68,7 +68,7 @@ class FilesConfig:
     rescan_s: float = 3600.0
     outstanding_bytes: int = 16 * 1024 * 1024
     in_flight_bytes: int = 8 * 1024 * 1024
-    sources_max: int = 8
+    sources_max: int = 24
     no_source_s: float = 60.0
     serve_streams_max: int = 64
     serve_streams_per_peer: int = 8

@@ -277,6 +277,19 @@ class Picker:
         self.hungry = self.hungry or not offer.asked
         return Wait()
 
+    def has_use_of(self, offer: Offer) -> bool:
+        """Whether there is something to ask of it, now or when it gets round to us."""
+        if offer.rechecks:
+            return True
+        if not offer.live or offer.is_suspect:
+            return False
+        shelf = self._common if offer.bits is None else offer.shelf
+        piece, last = shelf.first(offer), self._last_position()
+        if piece is not None and (last is None or self._place(piece) <= last):
+            return True
+        self.hungry = self.hungry or not offer.asked
+        return bool(self._help(offer, CHUNK_BYTES))
+
     def _take(self, offer: Offer, room: int) -> list[Piece]:
         """The next pieces that nobody was asked for."""
         shelf = self._common if offer.bits is None else offer.shelf

@@ -378,6 +378,8 @@ class Swarm:
         self._picker.leave(source.offer)
 
     def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
+        if first and (holding.fellows or not holding.complete):
+            source.by_turns = True  # others will want of it as well
         if holding.complete:
             self._picker.has_all(source.offer)
         elif source.complete is not False:
