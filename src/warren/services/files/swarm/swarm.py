@@ -53,10 +53,10 @@ MEET_S: Final = 10.0
 """A source is to say what it has within this time; else it is taken to have everything."""
 LOOK_S: Final = 0.5
 """How often it is looked whether sources stall."""
-POLL_S: Final = 1.0
-"""How often one that has a part is asked what it has by now."""
-POLL_IDLE_S: Final = 0.5
-"""The same while there is nothing to ask of it."""
+POLL_S: Final = 2.0
+"""How often one that has a part is asked what it has by now, and told what is here."""
+TELL_S: Final = 0.25
+"""So soon after the last time the same is done when there is more here: it may be just what it lacks."""
 POLL_WHOLE_S: Final = 15.0
 """How often one that has everything is asked who else wants it."""
 REPLACE_S: Final = 10.0
@@ -407,13 +407,21 @@ class Swarm:
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
         while self._exchange is not None and source.complete is not None:
-            idle = not source.offer.asked
-            every_s = POLL_WHOLE_S if source.complete else POLL_IDLE_S if idle else POLL_S
-            await asyncio.sleep(every_s)
+            told = self._version()
+            waited_s = 0.0
+            while waited_s < (POLL_WHOLE_S if source.complete else POLL_S):
+                await asyncio.sleep(TELL_S)
+                waited_s += TELL_S
+                if not source.complete and self._version() != told:
+                    break
             try:
                 self._learn(source, await self._exchange.exchange(source.peer, self._root))
             except WarrenError as error:
                 _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
+
+
+    def _version(self) -> int:
+        return self._partial.bits.version if self._partial is not None else 0
 
 
 def _number(peer: PeerId) -> int:
