@@ -83,6 +83,11 @@ class TransferClient:
         """All that came so far, answers that are not whole yet included."""
         stream.set_receiver(self._on_data, self._on_end)
 
+    @property
+    def arriving_bytes(self) -> int:
+        """What came of an answer that is not whole yet."""
+        return self._decoder.filled_bytes
+
     # --- asking -------------------------------------------------------------------------------------------
 
     async def ask_tree(self, cids: Sequence[bytes]) -> int:

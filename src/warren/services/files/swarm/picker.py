@@ -271,6 +271,8 @@ class Picker:
         # Small requests while much is under way would only cost headers: wait for room that is worth it.
         if offer.asked and room < min(REQUEST_BYTES_MAX, limit_bytes) // 2:
             return Wait()
+        if offer.asked and self._closed and self._wanted < len(self._offers):
+            return Wait()  # each of the last ones for another source
         pieces = self._take(offer, room) or self._help(offer, room)
         if pieces:
             return self._ask(offer, pieces)

@@ -13,7 +13,7 @@ from typing import Final
 
 from warren.services.files.swarm.pieces import CHUNK_BYTES
 
-FIRST_BYTES: Final = 4 * CHUNK_BYTES
+FIRST_BYTES: Final = 2 * CHUNK_BYTES
 """Until anything is known of the rate."""
 LEAST_BYTES: Final = 2 * CHUNK_BYTES
 """Two pieces of full size: while one arrives the next is on its way."""

@@ -140,6 +140,7 @@ class Source:
             self.pipeline.on_bytes(received - self._received, self._clock.now())
             self._received = received
             self.offer.bytes_per_s = self.pipeline.bytes_per_s
+            self.offer.arrived_bytes = self._client.arriving_bytes
 
     # --- pulling ------------------------------------------------------------------------------------------
 
