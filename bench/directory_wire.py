@@ -103,7 +103,8 @@ class Weak:
     def snapshot(self, entries: Sequence[Registered]) -> list[bytes]:
         """The messages that register all of it."""
         self.seq = 1
-        sealed, rest = [], list(entries)
+        sealed: list[bytes] = []
+        rest = list(entries)
         while rest or not sealed:
             count = fit(rest)
             part, rest = rest[:count], rest[count:]

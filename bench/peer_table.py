@@ -14,7 +14,9 @@ import random
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from warren import Config, Node
 from warren.core.keys import PrivateKey
@@ -24,6 +26,12 @@ from warren.services.peers import store
 from warren.services.peers.book import Book
 from warren.services.peers.model import SORTS, Figure
 from warren.services.peers.notes import Note, Signed
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from warren.core.peer_id import PeerId
 
 PEERS = 100_000
 BATCH = 5_000
@@ -58,10 +66,14 @@ async def fill(home: Path, count: int) -> None:
                 PrivateKey.from_seed(number.to_bytes(32)).peer_id: note(rng, number, record)
                 for number in range(start, min(start + BATCH, count))
             }
-            await node.peers.transact(lambda db, room, notes=notes: store.apply(db, notes, room))
+            await node.peers.transact(partial(_apply, notes))
 
 
-async def timed(label: str, work, times: int = 5) -> None:
+def _apply(notes: Mapping[PeerId, Note], db: sqlite3.Connection, room: store.Room) -> None:
+    store.apply(db, notes, room)
+
+
+async def timed(label: str, work: Callable[[], Awaitable[object]], times: int = 5) -> None:
     """The median of some runs."""
     took = []
     for _ in range(times):
@@ -82,8 +94,8 @@ async def measure(home: Path, count: int) -> None:
     print(f"{'very first page, by latency':<42}{(time.perf_counter() - begun) * 1000:9.1f} ms", flush=True)
     table = node.peers
     for sort in (None, *SORTS):
-        await timed(f"first {PAGE} by {sort or 'default'}", lambda sort=sort: table.page(sort, 0, PAGE))
-        await timed(f"  {PAGE} from the middle", lambda sort=sort: table.page(sort, count // 2, PAGE))
+        await timed(f"first {PAGE} by {sort or 'default'}", partial(table.page, sort, 0, PAGE))
+        await timed(f"  {PAGE} from the middle", partial(table.page, sort, count // 2, PAGE))
     await timed("count", table.count)
     await timed("ids that begin with 8 characters", lambda: table.starting_with("12D3KooWQdTf"))
     await timed("20 candidates", lambda: table.candidates(20))

@@ -1,4 +1,4 @@
-"""When the receivers of a swarm were done, as an SVG: the share of them that had it, against time / optimum."""
+"""When the receivers of a swarm were done, as an SVG: the share that had it, against time / optimum."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def svg(curves: Mapping[str, tuple[Plan, Outcome]]) -> str:
     x: float = WIDTH - RIGHT
     for (name, (plan, outcome)), (colour, dashes) in zip(curves.items(), STYLES, strict=False):
         x -= len(name) * LETTER_WIDTH + 48
-        parts.append(_legend(Line(name, name, colour, dashes), x, TOP - 12))
+        parts += _legend(Line(name, name, colour, dashes), x, TOP - 12)
         corners = [f"M{LEFT} {up(0):.1f}"]
         for number, took in enumerate(outcome.took_s, 1):
             corners.append(f"H{across(took / plan.optimum_s):.1f}V{up(number / len(outcome.took_s)):.1f}")

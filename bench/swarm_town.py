@@ -1,17 +1,17 @@
-"""A town of simulated nodes that all fetch one file at the same time, from one who has it and from each other.
+"""A town of simulated nodes that all fetch one file at the same time, from one who has it and each other.
 
-In:  how many, how fast their lines are, who leaves, who lies, a seed. Out: when each had all of it, and what the
-best possible scheme could have done. Everything follows from the seed; whole nodes, in virtual time.
+In:  how many, how fast their lines are, who leaves, who lies, a seed. Out: when each had all of it, and what
+the best possible scheme could have done. Everything follows from the seed; whole nodes, in virtual time.
 
 The file is shared with everybody by node 0. Each receiver is connected to it and to nobody else; who else
 fetches it tells it. Each line carries `up_bytes_per_s` out and `down_bytes_per_s` in, shared by all its
 connections.
 
-Churn: a receiver that is to leave does so at a random moment of the ideal time, for good. A liar has the file
-and changes every chunk that it sends; it is told to everybody as a holder.
+Churn: a receiver that is to leave does so at a random moment of the ideal time, for good. A liar has the
+file and changes every chunk that it sends; it is told to everybody as a holder.
 
-The optimum is that of a fluid that is cut as finely as one likes (Kumar, Ross: Peer-Assisted File Distribution:
-The Minimum Distribution Time, 2006): max(F / source's up, F / down, N F / all that go up together).
+The optimum is that of a fluid that is cut as finely as one likes (Kumar, Ross: Peer-Assisted File
+Distribution: The Minimum Distribution Time, 2006): max(F / source's up, F / down, N F / all that goes up).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from warren.protocols.transfer.server import Part
     from warren.runtime.seam import Disk
     from warren.services.files.serving import ReadChunks
+    from warren.services.files.types import Share
 
 CHUNK_BYTES: Final = 1 << 20
 LATENCY_S: Final = 0.02
@@ -123,7 +124,7 @@ def _shape(nodes: testing.Nodes, plan: Plan) -> None:
 async def _share(nodes: testing.Nodes, plan: Plan, chance: random.Random) -> Cid:
     """The same file at node 0 and at those who lie about it."""
     data = chance.randbytes(plan.file_bytes)
-    shared = None
+    shared: Share | None = None
     for number in (0, *range(1 + plan.receivers, len(nodes))):
         disk = nodes.runtime(number).disk
         disk.make_dirs("/films")

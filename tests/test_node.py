@@ -718,10 +718,10 @@ def test_what_does_not_say_whom_to_ask_is_refused() -> None:
 
 def test_closing_the_node_ends_a_transfer(tmp_path: Path) -> None:
     async def main() -> None:
-        (tmp_path / "big").write_bytes(bytes(50_000_000))
+        (tmp_path / "big").write_bytes(os.urandom(10_000_000))
         async with friends() as (anna, bob):
             await anna.share(tmp_path / "big")
-            transfer = bob.get("anna/big", output=tmp_path / "got")
+            transfer = bob.get("anna/big", output=tmp_path / "got", cap_bytes_per_s=1_000_000)
             await anext(aiter(transfer))
             await bob.close()
             with pytest.raises((asyncio.CancelledError, WarrenError)):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
 GROUPS = ("run", "test", "dev")  # each lock file holds all of the one before
+# How many processes "auto" is: tests/conftest.py. Files are taken as they stand in the order made there.
+IN_SEVERAL = ("--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder")
 PIP_OLDEST = (22, 3)  # the first with --python, which installs into an environment that has no pip
 
 HELP = """\
@@ -39,7 +41,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
 
   demo [FOLDER]   two nodes on this machine share a folder; the main job, start to end
   up              start a node (then, in another terminal: python3 run.py status)
-  test [ARGS]     run the tests; ARGS go to pytest
+  test [ARGS]     run the tests, all of them on all cores; ARGS go to pytest
   check           what CI checks beside the tests: format, lint, types, floors
   bench [ARGS]    measure, and print the table of the README for this machine
   setup [GROUP]   only make the environment: for run (default), test or dev
@@ -328,7 +330,7 @@ def plan(arguments: Sequence[str], environment: Environment) -> tuple[str, list[
     """(group to install, what to run with the environment's Python, whether to run it in the checkout)."""
     command, rest = arguments[0], list(arguments[1:])
     if command == "test":
-        return "test", ["-P", "-m", "pytest", *rest], True
+        return "test", ["-P", "-m", "pytest", *IN_SEVERAL, *rest], True
     if command == "check":
         return "dev", ["-P", str(environment.root / "tools" / "check.py"), *rest], True
     if command == "bench":

@@ -46,6 +46,8 @@ SETTINGS = (
     ("Probes of peers", "services.peers.probe_policy.", "services/peers/probe_policy.py", "ProbePolicy"),
     ("Presence", "presence.", "services/presence/config.py", "PresenceConfig"),
     ("Votes at a super-peer", "services.presence.votes.", "services/presence/votes.py", "VotePolicy"),
+    ("Guesses at the code of a send", "protocols.send.guesses.", "protocols/send/guesses.py", "GuessLimits"),
+    ("Senders told of", "protocols.send.channels.", "protocols/send/channels.py", "ChannelLimits"),
     ("The local API", "api.", "config.py", "ApiConfig"),
     ("The status listener", "status.", "config.py", "StatusConfig"),
 )

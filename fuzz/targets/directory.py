@@ -46,6 +46,7 @@ _REGISTRATION = Registration(
 DOCUMENTED = (ProtocolViolation,)
 SEEDS = (
     b"\x00" + call_to_bytes(QueryCall(Query(terms_of('old "map"'), ("pdf",), author="ada"), 3)),
+    b"\x00" + call_to_bytes(QueryCall(Query(cid=_ENTRY.cid))),
     b"\x00" + call_to_bytes(RegistrationCall(_REGISTRATION.seal(_KEY))),
     b"\x00" + call_to_bytes(PresenceCall((_KEY.peer_id,))),
     b"\x01" + answer_to_bytes(HitsAnswer((Found(_KEY.peer_id, _ENTRY, 1.5, online=True),))),

@@ -31,6 +31,7 @@ from warren.core.peer_id import PeerId
 from warren.core.query import Query, terms_of
 from warren.parts import assemble, supervised
 from warren.protocols.identify import IdentifyInfo
+from warren.protocols.send.code import WORDS_MIN
 from warren.services.contacts.join import join
 from warren.services.contacts.resolve import check_unambiguous
 from warren.services.directory.directory import SEARCH_S
@@ -39,6 +40,7 @@ from warren.services.files.queue.wanted import wanted
 from warren.services.files.types import Audience
 from warren.services.peers.speedtest import SECONDS_DEFAULT
 from warren.services.resources.said import Said
+from warren.services.sending.looking import LOOK_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
     from warren.services.presence.presence import Presence
     from warren.services.resources.resources import Described, Resources
     from warren.services.searches.searches import Searches
+    from warren.services.sending.receiving import Receiving
+    from warren.services.sending.sending import Sending
     from warren.services.status.board import StatusBoard
 
     Answer = bytes | None
@@ -536,6 +540,50 @@ class Node:
         peers = [self._peer(one) for one in named]
         wanted = cid if isinstance(cid, Cid) else Cid.parse(cid)
         return await self._running.streams.open(wanted, peers, only=from_peer is not None)
+
+    async def send_files(
+        self,
+        *paths: str | Path,
+        words: int = WORDS_MIN,
+        once: bool = False,
+        for_s: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Sending:
+        """Give files and folders to whoever proves a short code: `sending.code` is to be told to them.
+
+        Use it as `async with await node.send_files(path) as sending: async for state in sending: ...`; it
+        ends when that is left, or with the node. Who receives need be no contact and does not become one.
+        words: of the code, 2 to 6. once: until the first receiver has it. for_s: seconds at most. Raises
+        InputError, LimitReached, NotFound, StorageError.
+        """
+        for path in paths:
+            _check_path(path)
+        return await self._running.sends.sender.send(
+            [Path(path) for path in paths], words=words, once=once, for_s=for_s, progress=progress
+        )
+
+    async def receive(
+        self,
+        code: str,
+        *,
+        from_peer: PeerId | str | Multiaddr | None = None,
+        timeout_s: float = LOOK_S,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> Receiving:
+        """Find who sends under a code, and prove it: `receiving.offer` is what is sent, and
+        `await receiving.fetch(folder)` fetches it.
+
+        from_peer: who sends, where that is known, by name or address. note: called with what is worth
+        telling. Raises InvalidCode, Refused, NotFound, and what connecting to `from_peer` raises.
+        """
+        senders = () if from_peer is None else ((await self.connect(from_peer)).peer_id,)
+        return await self._running.sends.receiver.receive(
+            code, senders=senders, timeout_s=timeout_s, note=note
+        )
+
+    def receiving(self, number: str) -> Receiving:
+        """An offer that waits for its answer, by its `id`. Raises NotFound."""
+        return self._running.sends.receiver.get(number)
 
     # --- searching ----------------------------------------------------------------------------------------
 

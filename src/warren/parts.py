@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.parts_directory import Ties, assemble_directory, covers, open_catalog, tie_presence
+from warren.parts_files import HolderTies, assemble_holders
 from warren.parts_overlay import assemble_overlay
 from warren.parts_searches import assemble_searches
+from warren.parts_sending import SendingTies, assemble_sending
 from warren.parts_swarm import make_swarms
 from warren.parts_transfers import assemble_transfers, make_uploads, open_streams
 from warren.protocols.exchange.entry import Entry
@@ -63,11 +65,13 @@ if TYPE_CHECKING:
     from warren.core.keys import PrivateKey
     from warren.core.peer_id import PeerId
     from warren.network.stack import Stack
+    from warren.parts_sending import Sends
     from warren.runtime.seam import Database, Runtime
     from warren.services.contacts.model import Contact
     from warren.services.dht.dht import Dht
     from warren.services.directory.directory import Directory
     from warren.services.discovery.discovery import Discovery
+    from warren.services.files.holders.finder import Finder
     from warren.services.files.queue.transfers import Transfers
     from warren.services.files.streaming.streams import Streams
     from warren.services.files.swarm.swarms import Swarms
@@ -117,6 +121,8 @@ class Parts:
     resource_protocol: ResourceProtocol
     fetcher: Fetcher
     streams: Streams
+    sends: Sends
+    holders: Finder
     transfers: Transfers
     discovery: Discovery
     directory: Directory
@@ -187,10 +193,29 @@ async def assemble(
     overlay = assemble_overlay(network, config, directory, kad, peers)
     tie_presence(presence, directory, network)
     presence.fellows = lambda: overlay.neighbours
-    fetcher = Fetcher(runtime, network, config.files, measuring.fetched, swarms=swarms)
-    folder = home.folder("streams", config.download_dir)
-    streams = await open_streams(runtime, fetcher, library, folder, stack)
+    holding = await assemble_holders(
+        config,
+        HolderTies(network, state, library, directory, dht, swarms, contacts, peers),
+        measuring.fetched,
+        stack,
+    )
+    fetcher = Fetcher(
+        runtime,
+        network,
+        config.files,
+        holding.fetched,
+        swarms=swarms,
+        holders=holding.finder,
+        replicas=holding.replicas,
+        gave=uploads.gave,
+    )
+    streams = await open_streams(
+        runtime, fetcher, library, home.folder("streams", config.download_dir, network.peer_id), stack
+    )
     searches = await assemble_searches(network, state, directory, fetcher, config.download_dir)
+    sends = assemble_sending(
+        SendingTies(network, discovery, library, fetcher, swarms.tickets, whereabouts.reachable), config.name
+    )
     transfers = await assemble_transfers(config.files, state, network, contacts, peers, fetcher, uploads)
     started_at = runtime.clock.now()
     status_sources = Sources(
@@ -222,6 +247,8 @@ async def assemble(
         resource_protocol=ResourceProtocol(network, resources),
         fetcher=fetcher,
         streams=streams,
+        sends=sends,
+        holders=holding.finder,
         transfers=transfers,
         discovery=discovery,
         directory=directory,
@@ -247,13 +274,12 @@ async def assemble(
             *directory_work,
             ("asking other super-peers", overlay.run),
             ("looking at saved searches", searches.run),
+            *holding.background,
             ("running transfers", transfers.run),
         ],
     )
-    stack.push_async_callback(network.stop)
-    stack.push_async_callback(parts.fetcher.close)
-    stack.push_async_callback(transfers.close)
-    stack.push_async_callback(directory.close)
+    for end in (network.stop, fetcher.close, transfers.close, directory.close, sends.close):
+        stack.push_async_callback(end)
     await whereabouts.listen([Multiaddr.parse(text) for text in config.listen])
     await own_record.start()
     keep_alive = KeepAlive(network)

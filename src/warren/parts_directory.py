@@ -80,6 +80,8 @@ class ShareCircles:
         parsed = _parsed(audience)
         if parsed.kind == "peers":
             return list(parsed.peers)
+        if parsed.kind == "origin":
+            return []  # those whom another one gave tickets; it tells them itself
         if parsed.kind == "group":
             with contextlib.suppress(NotFound):  # of a group that is gone nobody is a member
                 return list(self._groups.get(parsed.group).members)

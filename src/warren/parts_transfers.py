@@ -66,27 +66,31 @@ async def assemble_transfers(
         uploads.set_limits(replace(uploads.limits, bytes_per_s=limits.up_bytes_per_s))
 
     async def reach(wanted: Sequence[PeerId]) -> None:
-        """Dial all at once, until one is there."""
+        """Dial all at once, until one is there. Raises why the last one is not."""
         dials = [asyncio.create_task(dial(peer)) for peer in wanted]
+        failure: WarrenError | None = None
         try:
             for done in asyncio.as_completed(dials):
-                if await done:
+                failure = await done
+                if failure is None:
                     return
         finally:
             for one in dials:
                 one.cancel()
+        if failure is not None:
+            raise failure
 
-    async def dial(peer: PeerId) -> bool:
-        """Whether it is there. Its addresses are those of the peer table and of the contacts."""
+    async def dial(peer: PeerId) -> WarrenError | None:
+        """Why it is not there. Its addresses are those of the peer table and of the contacts."""
         try:
             if not network.is_connected(peer):
                 known, contact = await peers.get(peer), contacts.get(peer)
                 network.add_addresses(peer, known.addresses if known is not None else ())
                 network.add_addresses(peer, contact.addresses if contact is not None else ())
                 await network.connect(peer, forced=True)
-        except WarrenError:
-            return False
-        return True
+        except WarrenError as error:
+            return error
+        return None
 
     transfers = Transfers(
         state,

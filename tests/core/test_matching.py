@@ -44,6 +44,13 @@ def test_words_and_filters(words: str, filters: dict[str, Any], found: bool) -> 
     assert matches(Query(terms_of(words), **filters), FILE) == found
 
 
+def test_one_content_is_asked_for_by_its_id() -> None:
+    assert matches(Query(cid=FILE.cid), FILE)
+    assert matches(Query(terms_of("old"), cid=FILE.cid), FILE)
+    assert not matches(Query(terms_of("elsewhere"), cid=FILE.cid), FILE)
+    assert not matches(Query(terms_of("old"), cid=Cid.raw_sha256(b"x" * 32)), FILE)
+
+
 def test_folders_are_asked_for_by_their_kind() -> None:
     assert matches(Query(terms_of("map"), ("dir",)), FOLDER)
     assert not matches(Query(terms_of("map"), ("pdf",)), FOLDER)

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.frontends.fake_files import CONTENT, FakeReading
 from tests.frontends.fake_peers import FakeLists, FakePeers
-from tests.frontends.fake_transfers import FakeFetching, FakeQueue
+from tests.frontends.fake_sending import Sends
+from tests.frontends.fake_transfers import FakeQueue
 from warren.config import Config
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
@@ -345,7 +347,7 @@ class FakeResources:
 
 
 @dataclass
-class FakeNode:
+class FakeNode(Sends):
     """`hold` keeps a transfer waiting until it is set; `cancelled` names those that were cancelled."""
 
     config: Config = field(default_factory=lambda: Config(name="me"))
@@ -372,6 +374,10 @@ class FakeNode:
         self._transfers = None
         self.asked_for: list[Any] = []
         self.without_content: dict[str, Exception] = {}
+        self.content, self.step = CONTENT, 1 << 20
+        self.holds_at = self.breaks_at = 1 << 60
+        self.opened: list[Any] = []
+        self.readings: list[FakeReading] = []
         self.search_ended = threading.Event()
         self.merges = False
         """Whether a search is one that merges what it is told, else one that says what it likes."""
@@ -522,10 +528,14 @@ class FakeNode:
         self.asked_to_get.append((str(ref), output, how))
         return wanted(ref, str(output or self.config.download_dir), self._peer, **how)
 
-    def fetch(self, want: Any) -> Any:
-        return FakeFetching(self).get(
-            want.cid or want.path, want.folder, peers=want.peers, name=want.name, cap_bytes_per_s=0
-        )
+    async def open(self, cid: Any, *, from_peer: Any = None, holders: Any = ()) -> Any:
+        self.opened.append((cid, from_peer, list(holders)))
+        for peer in holders:
+            if str(peer) in self.without_content:
+                raise self.without_content[str(peer)]
+        reading = FakeReading(self, self.content)
+        self.readings.append(reading)
+        return reading
 
     def _peer(self, peer: Any) -> Any:
         return self.resolve_peer(str(peer))

@@ -656,7 +656,7 @@ ATTACKS: tuple[Callable[[Target], None], ...] = (
 )
 
 
-def main() -> None:
+def run() -> None:
     """Run the attack that the command line names."""
     attack = next(attack for attack in ATTACKS if attack.__name__ == sys.argv[1])
     address = Multiaddr.parse(sys.argv[2])
@@ -671,4 +671,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

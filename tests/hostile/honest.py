@@ -56,5 +56,9 @@ async def main() -> None:
         print(json.dumps({"MBps": rate / 1e6, "ping_s": await ping.ping(socket)}), flush=True)
 
 
-if __name__ == "__main__":
+def run() -> None:
     asyncio.run(main())
+
+
+if __name__ == "__main__":
+    run()

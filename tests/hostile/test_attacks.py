@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +25,7 @@ from tests.hostile.attacker import ATTACKS, half_open, half_shaken, slow_handsha
 from tests.support import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.hostile.attacker import Target
 
@@ -47,46 +50,71 @@ class Party:
     costs it, and not what the attacker's program takes from the others.
     """
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        )
+    def __init__(self, control: socket.socket, name: str, *arguments: str) -> None:
+        self.name = name
+        with ExitStack() as stack:
+            its_in, our_out = os.pipe()
+            self._out = stack.enter_context(open(our_out, "w"))
+            our_in, its_out = os.pipe()
+            self._in = stack.enter_context(open(our_in))
+            socket.send_fds(control, [json.dumps([name, *arguments]).encode()], [its_in, its_out])
+            os.close(its_in)
+            os.close(its_out)
+            self.pid = int(control.recv(32))
+            self._handle = os.pidfd_open(self.pid)
+            stack.callback(os.close, self._handle)
+            self._stack = stack.pop_all()
         first, *others = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(self.process.pid, {first} if module.endswith("victim") else others or {first})
+        os.sched_setaffinity(self.pid, {first} if name == "victim" else others or {first})
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+        self.signal(signal.SIGKILL)
+        select.select([self._handle], [], [])
+        self._stack.close()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
+
+    def has_ended(self) -> bool:
+        return bool(select.select([self._handle], [], [], 0)[0])
 
     def hear(self) -> dict[str, Any]:
         """The next line; a party that is silent for too long is killed, and the test fails."""
-        assert self.process.stdout is not None
-        watchdog = threading.Timer(SILENCE_MAX_S, self.process.kill)
+        watchdog = threading.Timer(SILENCE_MAX_S, self.signal, [signal.SIGKILL])
         watchdog.start()
-        line = self.process.stdout.readline()
+        line = self._in.readline()
         watchdog.cancel()
-        assert line, f"{self.process.args!r} ended with {self.process.wait()}"
+        assert line, f"{self.name} ended, or was silent for {SILENCE_MAX_S} s"
         result: dict[str, Any] = json.loads(line)
         return result
 
     def ask(self, line: object = "") -> dict[str, Any]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
+        self._out.write(f"{line}\n")
+        self._out.flush()
         return self.hear()
 
     def peak_bytes(self) -> int:
         """The most memory that it ever had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
+
+
+@pytest.fixture(scope="module")
+def party() -> Iterator[Callable[..., Party]]:
+    """Starts a party: its name, then its command line."""
+    require(sys.platform == "linux", "Linux (127.0.0.0/8 for the attackers, VmHWM for the memory)")
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "tests.hostile.starter", str(its.fileno())]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(command, cwd=ROOT, env=env, pass_fds=[its.fileno()]):
+        its.close()
+        with ours:
+            yield partial(Party, ours)
 
 
 def best_share(honest: Party, attacker: Party, undisturbed: float) -> tuple[float, float]:
@@ -98,9 +126,9 @@ def best_share(honest: Party, attacker: Party, undisturbed: float) -> tuple[floa
     best = (0.0, undisturbed)
     for attempt in range(TRIES):
         if attempt:
-            attacker.process.send_signal(signal.SIGSTOP)
+            attacker.signal(signal.SIGSTOP)
             undisturbed = honest.ask(TRANSFER_BYTES)["MBps"]
-            attacker.process.send_signal(signal.SIGCONT)
+            attacker.signal(signal.SIGCONT)
         result = honest.ask(TRANSFER_BYTES)
         assert result["ping_s"] < PING_MAX_S
         best = max(best, (result["MBps"] / undisturbed, undisturbed))
@@ -111,24 +139,24 @@ def best_share(honest: Party, attacker: Party, undisturbed: float) -> tuple[floa
 
 def sent_by(attacker: Party) -> int:
     """How much of its attack got out; fails when that is next to nothing, or when the attack is over."""
-    assert attacker.process.poll() is None, "the attack ended by itself"
+    assert not attacker.has_ended(), "the attack ended by itself"
     sent: int = attacker.ask()["sent"]
     assert sent >= SENT_MIN, "the attack did not get through"
     return sent
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_honest_traffic_goes_on(attack: Callable[[Target], None]) -> None:
-    require(sys.platform == "linux", "Linux (127.0.0.0/8 for the attackers, VmHWM for the memory)")
+def test_honest_traffic_goes_on(attack: Callable[[Target], None], party: Callable[..., Party]) -> None:
     with ExitStack() as stack:
-        victim = stack.enter_context(Party("tests.hostile.victim"))
+        victim = stack.enter_context(party("victim"))
         address = victim.hear()["addr"]
-        honest = stack.enter_context(Party("tests.hostile.honest", address))
+        honest = stack.enter_context(party("honest", address))
         honest.hear()
-        honest.ask(TRANSFER_BYTES)  # buffers and windows have grown
+        honest.ask(TRANSFER_BYTES // 4)  # buffers and windows have grown
         undisturbed = max(honest.ask(TRANSFER_BYTES)["MBps"] for _ in range(2))
-        with Party("tests.hostile.attacker", attack.__name__, address) as attacker:
+        with party("attacker", attack.__name__, address) as attacker:
             attacker.hear()
             share, undisturbed = best_share(honest, attacker, undisturbed)
             sent = sent_by(attacker)
@@ -138,22 +166,22 @@ def test_honest_traffic_goes_on(attack: Callable[[Target], None]) -> None:
         )
         assert peak < PEAK_BYTES_MAX
         assert share >= SHARE_MIN
-        newcomer = stack.enter_context(Party("tests.hostile.honest", address))
+        newcomer = stack.enter_context(party("honest", address))
         newcomer.hear()
         assert newcomer.ask(1000)["ping_s"] < PING_MAX_S
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", CROWDS, ids=lambda attack: attack.__name__)
-def test_newcomers_get_in(attack: Callable[[Target], None]) -> None:
+def test_newcomers_get_in(attack: Callable[[Target], None], party: Callable[..., Party]) -> None:
     """Who finishes the handshake at once finds a place, however many others stand in the door."""
-    require(sys.platform == "linux", "Linux (127.0.0.0/8 for the attackers)")
-    with Party("tests.hostile.victim") as victim:
+    with party("victim") as victim:
         address = victim.hear()["addr"]
-        with Party("tests.hostile.attacker", attack.__name__, address) as attacker:
+        with party("attacker", attack.__name__, address) as attacker:
             attacker.hear()
             for _ in range(3):
-                with Party("tests.hostile.honest", address) as newcomer:
+                with party("honest", address) as newcomer:
                     newcomer.hear()
                     assert newcomer.ask(1000)["ping_s"] < PING_MAX_S
             sent_by(attacker)

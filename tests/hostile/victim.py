@@ -85,7 +85,11 @@ async def main() -> None:
             print(json.dumps(describe(node)), flush=True)
 
 
-if __name__ == "__main__":
+def run() -> None:
     # A build that breaks the promise must fail its test, not take the machine with it.
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     asyncio.run(main())
+
+
+if __name__ == "__main__":
+    run()

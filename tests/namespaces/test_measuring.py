@@ -18,6 +18,7 @@ SAMPLES = 20
 """So many round trips of an idle link are enough for the figure, whatever came before them."""
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("link", [0.02], indirect=True)
 @pytest.mark.parametrize(("up", "down"), [(1_000_000, 2_500_000), (2_500_000, 500_000)])
 def test_latency_and_speeds_are_shown_within_a_fifth_of_the_truth(

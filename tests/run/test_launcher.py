@@ -210,7 +210,8 @@ def test_plan() -> None:
     assert launcher.plan(["demo", "a b"], environment) == ("run", ["-P", warren, "demo", "a b"], False)
     assert launcher.plan(["peer", "list"], environment) == ("run", ["-P", warren, "peer", "list"], False)
     assert launcher.plan(["--commands"], environment) == ("run", ["-P", warren, "--help"], False)
-    assert launcher.plan(["test", "-q"], environment) == ("test", ["-P", "-m", "pytest", "-q"], True)
+    pytest_command = ["-P", "-m", "pytest", *launcher.IN_SEVERAL, "-q"]
+    assert launcher.plan(["test", "-q"], environment) == ("test", pytest_command, True)
     assert launcher.plan(["bench"], environment)[1][1] == str(ROOT / "bench" / "run.py")
 
 

@@ -59,6 +59,57 @@ def test_a_tree_is_synced_whole(setting: Setting) -> None:
         disk.sync_tree(f"{path}/not there")
 
 
+def test_files_are_synced_one_by_one_or_many_at_once(setting: Setting) -> None:
+    disk = setting.server.disk
+    paths = [setting.path(f"{number}") for number in range(20)]
+    for path in paths:
+        put(disk, path, b"x")
+    disk.make_symlink("nowhere", setting.path("link"))
+    disk.sync_files([])
+    disk.sync_files([*paths[:2], setting.path("not there"), setting.path("link")])
+    disk.sync_files(paths)
+
+
+def test_room_is_set_aside_and_counts_as_taken(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("folder/file")
+    disk.make_dirs(setting.path("folder/below"))
+    empty = disk.taken_bytes(setting.path("folder"))
+    file = disk.open_write(path, create=True)
+    file.pwrite(0, b"begun")
+    file.reserve(0)
+    file.reserve(1 << 20)
+    assert disk.stat(path).size == 5
+    assert disk.taken_bytes(path) in range(1 << 20, 1 << 21)
+    assert disk.taken_bytes(setting.path("folder")) - empty in range(1 << 20, 1 << 21)
+    file.pwrite(1000, b"goes on")
+    file.close()
+    assert get(disk, path) == b"begun" + bytes(995) + b"goes on"
+    with pytest.raises(FileNotFoundError):
+        disk.taken_bytes(setting.path("nothing"))
+
+
+def test_new_files_are_made_in_an_open_folder(setting: Setting) -> None:
+    disk = setting.server.disk
+    disk.make_dirs(setting.path("top/a"))
+    put(disk, setting.path("top/a/taken"), b"mine")
+    disk.make_symlink("elsewhere", setting.path("top/a/link"))
+    folder = disk.open_folder(setting.path("top"), "a")
+    folder.write_new("file", memoryview(b"data" * 100_000))
+    folder.write_new("empty", b"")
+    for name in ("taken", "link"):
+        with pytest.raises(FileExistsError):
+            folder.write_new(name, b"yours")
+    for name in ("", "..", "../file"):
+        with pytest.raises(OSError):
+            folder.write_new(name, b"")
+    assert get(disk, setting.path("top/a/file")) == b"data" * 100_000
+    assert get(disk, setting.path("top/a/taken")) == b"mine"
+    assert [entry.name for entry in folder.scan()] == ["empty", "file", "link", "taken"]
+    folder.close()
+    with pytest.raises(OSError):
+        folder.write_new("late", b"")
+
+
 def test_gaps_and_growth_read_as_zeros(setting: Setting) -> None:
     disk, path = setting.server.disk, setting.path("file")
     file = disk.open_write(path, create=True)

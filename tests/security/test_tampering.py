@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,12 +29,18 @@ HASTY = NetworkConfig(
     handshakes_per_ip_max=4096,
     per_peer_max=4096,
 )
+# For those whose handshakes nobody meddles with: a busy machine may take a second for one.
+PATIENT = replace(HASTY, handshake_timeout_s=10.0, dial_timeout_s=15.0)
 AT_ONCE = 40
 
 
-async def handshake_bytes(dialler: Node, address: Multiaddr) -> dict[str, int]:
+async def handshake_bytes() -> dict[str, int]:
     """How many bytes of a connection are handshake, in each direction, before the first sealed message."""
-    async with Middle(address).open() as middle:
+    async with (
+        Node(PATIENT) as listener,
+        Node(PATIENT) as dialler,
+        Middle(listener.address).open() as middle,
+    ):
         socket = await dialler.dial(middle.address)
         sizes = {way: _handshake_size(bytes(data)) for way, data in middle.passed.items()}
         await socket.close()
@@ -77,8 +84,8 @@ async def not_refused(listener: Node, tampers: dict[str, Tamper]) -> list[str]:
 @pytest.mark.parametrize("way", [TO_LISTENER, TO_DIALLER])
 def test_a_flipped_bit_anywhere_in_the_handshake_is_noticed(way: str) -> None:
     async def main() -> None:
-        async with Node(HASTY) as listener, Node(HASTY) as dialler:
-            size = (await handshake_bytes(dialler, listener.address))[way]
+        async with Node(HASTY) as listener:
+            size = (await handshake_bytes())[way]
             assert 150 < size < 500
             tampers = {
                 f"bit {bit:#04x} of byte {at}": flip(way, at, bit=bit) for at in range(size) for bit in (1,)
@@ -91,8 +98,8 @@ def test_a_flipped_bit_anywhere_in_the_handshake_is_noticed(way: str) -> None:
 @pytest.mark.parametrize("way", [TO_LISTENER, TO_DIALLER])
 def test_a_handshake_cut_anywhere_fails_at_once(way: str) -> None:
     async def main() -> None:
-        async with Node(HASTY) as listener, Node(HASTY) as dialler:
-            size = (await handshake_bytes(dialler, listener.address))[way]
+        async with Node(HASTY) as listener:
+            size = (await handshake_bytes())[way]
             assert (
                 await not_refused(listener, {f"after byte {at}": cut(way, at) for at in range(0, size, 3)})
                 == []
@@ -155,8 +162,8 @@ def test_sealed_messages_that_were_meddled_with_end_the_socket(way: str, act: st
     """No changed byte reaches a reader, both sides close, and a socket beside it does not notice."""
 
     async def main() -> None:
-        async with Node(HASTY) as listener, Node(HASTY) as dialler, Node(HASTY) as bystander:
-            size = (await handshake_bytes(dialler, listener.address))[way]
+        async with Node(PATIENT) as listener, Node(PATIENT) as dialler, Node(PATIENT) as bystander:
+            size = (await handshake_bytes())[way]
             meddler = Sealed(way, size, act)
             undisturbed = await bystander.dial(listener.address)
             async with Middle(listener.address, meddler).open() as middle:
@@ -200,7 +207,7 @@ def test_a_recorded_dialler_cannot_be_played_again() -> None:
     """The whole of a session, sent once more byte for byte, neither proves a key nor reaches a handler."""
 
     async def main() -> None:
-        async with Node(HASTY) as listener, Node(HASTY) as dialler:
+        async with Node(PATIENT) as listener, Node(PATIENT) as dialler:
             reached = 0
 
             async def count(stream: object) -> None:
@@ -235,7 +242,7 @@ def test_a_recorded_dialler_cannot_be_played_again() -> None:
 
 def test_a_recorded_listener_cannot_be_played_again() -> None:
     async def main() -> None:
-        async with Node(HASTY) as listener, Node(HASTY) as dialler:
+        async with Node(PATIENT) as listener, Node(PATIENT) as dialler:
             async with Middle(listener.address).open() as middle:
                 socket = await dialler.dial(middle.address)
                 assert await dialler.echo(socket, b"said in the first session")

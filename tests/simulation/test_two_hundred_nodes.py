@@ -30,6 +30,7 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_an_hour_of_two_hundred_nodes_is_the_same_under_any_hash_seed() -> None:
     processes = [start(hash_seed) for hash_seed in (1, 2)]

@@ -9,7 +9,7 @@ clients read the status. An error says which side is to blame, which limit was m
     |   |-- InvalidPeerId
     |   |-- InvalidMultiaddr
     |   |-- InvalidCid
-    |   |-- InvalidCode                                   an invitation code
+    |   |-- InvalidCode                                   the code of an invitation, or of a send
     |   `-- ConfigError
     |-- MisuseError                        70       500   our own code, or yours on the API, is wrong
     |   |-- IllegalMove                                   a socket state that cannot follow the last
@@ -94,7 +94,7 @@ class InvalidCid(InputError):
 
 
 class InvalidCode(InputError):
-    """An invitation code that is malformed or cut short."""
+    """The code of an invitation, or of a send, that is malformed or cut short."""
 
 
 class ConfigError(InputError):

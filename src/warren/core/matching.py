@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def matches(query: Query, entry: Entry) -> bool:
     """Whether all words are there and the filters hold."""
+    if query.cid is not None and entry.cid != query.cid:
+        return False
     if query.size_min is not None and entry.size < query.size_min:
         return False
     if query.size_max is not None and entry.size > query.size_max:

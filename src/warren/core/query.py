@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import InputError
 from warren.core.words import is_alone, words
+
+if TYPE_CHECKING:
+    from warren.core.cid import Cid
 
 # Attack: a query that takes long to answer.
 QUERY_WORDS_MAX: Final = 12
@@ -37,7 +40,7 @@ class Query:
     suffixes: kinds of files (`pdf`), any of which will do; `dir` finds folders; kept without case, so that
     all who look mean the same. size_min, size_max: bytes.
     author, domain: words of them, each a prefix. online: only what somebody online holds. limit: so many at
-    most; after: skip so many of the best.
+    most; after: skip so many of the best. cid: this content and no other: who holds it.
     """
 
     terms: tuple[Term, ...] = ()
@@ -49,11 +52,12 @@ class Query:
     online: bool = False
     limit: int = 50
     after: int = 0
+    cid: Cid | None = None
 
     def __post_init__(self) -> None:
         suffixes = tuple(suffix.lower() for suffix in self.suffixes if suffix)
         object.__setattr__(self, "suffixes", suffixes)
-        if not (self.terms or self.suffixes or self.author or self.domain):
+        if not (self.terms or self.suffixes or self.author or self.domain or self.cid):
             raise InputError(
                 "the search has no word in it",
                 hint="write at least one word with a letter or digit, or name a type, an author or a domain",

@@ -14,6 +14,7 @@ from warren.frontends.api.names import short
 from warren.frontends.logs import HAPPENINGS
 from warren.network.events import PeerConnected, PeerDisconnected, SocketRefused
 from warren.services.contacts.model import ContactAdded, ContactChanged, ContactRemoved
+from warren.services.files.queue.model import TransferChanged
 from warren.services.files.types import ShareChanged
 from warren.services.searches.model import SearchMatched
 
@@ -43,11 +44,23 @@ async def tell(node: Node) -> None:
                 _LOG.info("%s is no longer a contact", str(peer) if name is None else short(name, peer))
             case ShareChanged(share):
                 _LOG.debug("%s: %s files, %s bytes, %s", share.name, share.files, share.bytes, share.state)
+            case TransferChanged():
+                _tell_transfer(event)
             case SearchMatched(search, match):
                 who = ", ".join(_called(node, peer) for peer in match.holders[:3])
                 _LOG.info("saved search %s: found %s at %s", search, match.name, who)
             case SocketRefused(limit, remote):
                 _LOG.debug("turned %s away: %s", remote, limit)
+
+
+def _tell_transfer(one: TransferChanged) -> None:
+    match one.state:
+        case "done":
+            _LOG.info("transfer %d is done: %s", one.number, one.name)
+        case "failed":
+            _LOG.info("transfer %d (%s) failed: %s", one.number, one.name, one.reason)
+        case state:
+            _LOG.debug("transfer %d (%s) is %s: %s", one.number, one.name, state, one.cause or one.reason)
 
 
 def _level(node: Node, peer: PeerId) -> int:

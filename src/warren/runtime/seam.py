@@ -265,6 +265,10 @@ class Folder(Protocol):
 
     def read_link(self, name: str) -> str: ...
 
+    def write_new(self, name: str, data: BytesLike, mode: int = 0o600) -> None:
+        """Make a file in it that must not exist, else `FileExistsError`, and write all of `data`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -278,6 +282,12 @@ class WriteFile(Protocol):
     def pread(self, offset: int, length: int) -> bytes: ...
 
     def truncate(self, size: int) -> None: ...
+
+    def reserve(self, size: int) -> None:
+        """Set room aside for the first `size` bytes, where the file system does so without writing them; what
+        the file holds and where it ends stays. ENOSPC where there is too little.
+        """
+        ...
 
     def sync(self) -> None:
         """Return once what was written survives a loss of power."""
@@ -369,7 +379,20 @@ class Disk(Protocol):
         """
         ...
 
+    def sync_files(self, paths: Sequence[StrPath]) -> None:
+        """Return once what was written to these files survives a loss of power. Many are synced at once where
+        this can be asked, which may take time for what others wrote to the same file system. One that is gone
+        needs no syncing.
+        """
+        ...
+
     def free_bytes(self, path: StrPath) -> int: ...
+
+    def taken_bytes(self, path: StrPath) -> int:
+        """Return what this file or folder and all below it take of the disk: with what was set aside, without
+        what was never written.
+        """
+        ...
 
     def real_path(self, path: StrPath) -> str:
         """Return the absolute path with every symlink resolved; the path must exist."""

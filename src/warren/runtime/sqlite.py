@@ -28,6 +28,8 @@ _CHECKPOINT_PAGES = 2000
 """Of a database that need not outlive the power: each checkpoint waits for the disk."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
+_READING_CACHE_KIB = 64_000
+"""The same of one that reads beside a writer, as searches in the index of a super-peer do."""
 
 
 class SqliteFile:
@@ -75,7 +77,7 @@ class SqliteFile:
         """Refuse to write from now on."""
         with self._named_errors():
             self._connection.execute("PRAGMA query_only = ON")
-            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._connection.execute(f"PRAGMA cache_size = -{_READING_CACHE_KIB}")
 
     def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` on what is committed now, beside a writer."""

@@ -98,6 +98,8 @@ def test_share_list_and_unshare(api: RunningApi, tmp_path: Path) -> None:
     assert api.json("GET", "/v1/shares")[1]["items"][0]["name"] == "Photos"
     assert api.json("DELETE", f"/v1/shares/{str(folder).replace('/', '%2F')}")[0] == 200
     assert api.json("GET", "/v1/shares")[1] == {"items": []}
+    *_, replica = lines(api, "POST", "/v1/shares", {"path": str(folder), "audience": "origin:anna"})
+    assert replica["audience"] == "origin:anna"
 
 
 def test_a_long_listing_comes_whole(api: RunningApi) -> None:
@@ -115,8 +117,9 @@ def test_get_streams_progress_and_ends_with_the_path(api: RunningApi, tmp_path: 
     assert found[-1]["path"] == str(tmp_path / "a")
 
 
-def test_an_error_before_the_first_line_has_its_own_status(api: RunningApi) -> None:
-    status, found = api.json("POST", "/v1/transfers", {"ref": "anna/bad", "queued": False})
+def test_an_error_before_the_first_byte_has_its_own_status(api: RunningApi) -> None:
+    api.node.without_content = {str(ANNA): BadContent(ANNA, CID)}
+    status, found = api.json("GET", f"/v1/files/{CID}?holder=anna")
     assert status == BadContent.http_status
     assert found["error"] == "BadContent"
     assert found["code"] == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.frontends.fake_node import CID
 from tests.frontends.support import HANGS_S, TOKEN, running_api
 from warren.config import ApiConfig
 from warren.frontends.api import guard as guard_module
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.frontends.support import RunningApi
+
+FILE = f"/v1/files/{CID}"
 
 
 def refused(api: RunningApi, status: int, error: Any, **headers: Any) -> Any:
@@ -178,3 +182,105 @@ def raw(api: RunningApi, data: Any) -> Any:
         except ConnectionResetError:
             pass
         return said
+
+
+# --- a password in the address, for players ----------------------------------------------------------------
+
+
+def basic(password: str = TOKEN, user: str = "warren") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def asked(api: RunningApi, method: str, path: str, given: str | None, **more: str) -> Any:
+    sent = {name.replace("_", "-"): value for name, value in more.items()}
+    return api.request(method, path, headers={"Authorization": given, **sent})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("user", ["warren", "", "any"])
+def test_a_file_is_read_with_the_token_as_password(api: RunningApi, method: str, user: str) -> None:
+    response, raw = asked(api, method, FILE, basic(user=user))
+    assert (response.status, raw) == (200, b"content\n" if method == "GET" else b"")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        basic("wrong"),
+        basic(""),
+        basic(TOKEN + "x"),
+        basic(TOKEN, "warren:x"),
+        "Basic " + base64.b64encode(TOKEN.encode()).decode(),
+        basic().replace("Basic ", "Basic !"),
+        "Basic \xe9",
+        "Basic",
+        f"Basic {TOKEN}",
+        "Digest " + basic()[6:],
+    ],
+)
+def test_a_wrong_password_says_what_a_player_may_send(api: RunningApi, given: str | None) -> None:
+    response, raw = asked(api, "GET", FILE, given)
+    assert (response.status, json.loads(raw)["error"]) == (401, "TokenNeeded")
+    assert response.headers["www-authenticate"] == 'Basic realm="warren", charset="UTF-8"'
+    assert api.node.opened == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/status"),
+        ("GET", "/v1/files"),
+        ("GET", "/v1/files/"),
+        ("GET", "/v1/files?peer=anna"),
+        ("GET", f"{FILE}/"),
+        ("GET", "/v1/files/../status"),
+        ("GET", "/v1/files/%2e%2e/status"),
+        ("GET", "/v1/files/..%2fstatus"),
+        ("GET", "/v1/files/%2e%2e%2fstatus"),
+        ("GET", "/v1/files%2F..%2Fstatus"),
+        ("GET", "/v1//files/x"),
+        ("GET", "//v1/files/x"),
+        ("GET", "/V1/files/x"),
+        ("GET", "/v1/status#/v1/files/x"),
+        ("GET", "/v1/status?/v1/files/x"),
+        ("GET", "/v1/filesx/x"),
+        ("GET", "/openapi.json"),
+        ("POST", FILE),
+        ("DELETE", FILE),
+        ("PATCH", FILE),
+        ("OPTIONS", FILE),
+        ("POST", "/v1/join"),
+        ("DELETE", "/v1/shares/x"),
+    ],
+)
+def test_a_password_opens_nothing_else(api: RunningApi, method: str, path: str) -> None:
+    response, raw = asked(api, method, path, basic())
+    assert (response.status, json.loads(raw)["error"]) == (401, "TokenNeeded")
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_an_encoded_dot_is_a_content_id_and_no_path(api: RunningApi) -> None:
+    for path in ("/v1/files/%2e%2e", "/v1/files/.."):
+        response, raw = asked(api, "GET", path, basic())
+        assert (response.status, json.loads(raw)["error"]) == (400, "InvalidCid")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "elsewhere"])
+def test_no_page_of_others_embeds_a_file_by_the_password_that_a_browser_kept(
+    api: RunningApi, site: str
+) -> None:
+    response, _ = asked(api, "GET", FILE, basic(), Sec_Fetch_Site=site)
+    assert response.status == 401
+    assert response.headers["www-authenticate"] == "Bearer", "no browser asks its user for it"
+    assert api.node.opened == []
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_a_browser_reads_a_file_where_its_user_typed_the_address(api: RunningApi, site: str) -> None:
+    assert asked(api, "GET", FILE, basic(), Sec_Fetch_Site=site)[0].status == 200
+
+
+def test_a_password_helps_no_foreign_host_nor_origin(api: RunningApi) -> None:
+    assert asked(api, "GET", FILE, basic(), Host="evil.example")[0].status == 421
+    assert asked(api, "GET", FILE, basic(), Origin="http://evil.example")[0].status == 403

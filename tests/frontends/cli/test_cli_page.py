@@ -53,5 +53,5 @@ def test_the_first_examples(two: tuple[Machine, Machine], tmp_path: Path) -> Non
         if words[0] == "get":
             assert (anna.downloads / "field guide.pdf").read_text() == "this is field guide.pdf"
         if words[0] == "search":
-            assert "field guide.pdf  [ben]" in said
+            assert "field guide.pdf  [ben" in said
     assert anna.pid is None

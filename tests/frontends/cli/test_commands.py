@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.frontends.fake_node import ANNA, BEN, CID, ME
 from tests.frontends.support import hold_until_progress_is_shown, warren
 from warren.core.errors import SourceVanished
+from warren.services.files.types import Audience, Share
 from warren.services.presence.model import Tally
 
 if TYPE_CHECKING:
@@ -126,6 +128,18 @@ def test_ping(run: Any) -> None:
     assert [one["event"] for one in documents] == ["progress", "progress", "result"]
 
 
+def test_ls_tells_copies_from_shares_of_ones_own(run: Any, api: RunningApi, tmp_path: Path) -> None:
+    kept = api.node.kept
+    copy = Share("map", tmp_path / "my map", CID, Audience("origin", (ANNA,)), "file", 1, 10, replica=True)
+    kept += [copy, replace(copy, name="changed", audience=Audience("public"), state="changed")]
+    _, first, second = run("ls").out.splitlines()
+    assert "those anna lets" in first
+    assert "a copy, up to date" in first
+    assert "a copy that changed, for nobody now; to share it: warren share" in second
+    assert f"'{tmp_path / 'my map'}'" in second
+    assert [one["replica"] for one in run("ls", "--json").json["items"]] == [True, True]
+
+
 def test_speedtest(run: Any) -> None:
     said = run("speedtest", "anna", "--seconds", "1")
     assert said.out.splitlines() == [
@@ -222,11 +236,20 @@ def test_ones_own_entries_have_numbers_too(
     assert "it is on this disk already" in run("get", "1").err
 
 
-def test_get_to_stdout_leaves_nothing_behind(run: Any, api: RunningApi, tmp_path: Path) -> None:
-    before = sorted(one.name for one in api.home.path.iterdir())
+def test_get_to_stdout_reads_the_file_as_it_comes(run: Any, api: RunningApi) -> None:
     said = run("get", "anna/notes.txt", "-o", "-")
-    assert said.out == "content\n"
-    assert sorted(one.name for one in api.home.path.iterdir()) == before
+    assert (said.out, said.err) == ("content\n", "")
+    assert run("get", "notes.txt", "--from", "anna", "-o", "-").out == "content\n"
+    assert run("get", str(CID), "-o", "-").out == "content\n"
+    assert run("get", str(CID), "--from", "anna", "-o", "-").out == "content\n"
+    assert api.node.opened == [
+        (CID, None, [ANNA]),
+        (CID, ANNA, [ANNA]),
+        (CID, None, []),
+        (CID, ANNA, [ANNA]),
+    ]
+    api.wait(lambda: not any(reading.is_open for reading in api.node.readings))
+    assert run("transfer", "list", "--json").json["items"] == []
     assert run("get", "anna/notes.txt", "-o", "-", "--json").code == 2
 
 
@@ -314,19 +337,20 @@ def test_a_folder_is_not_written_to_stdout_nor_fetched_for_it(run: Any, api: Run
         said = run("get", *words, "-o", "-")
         assert said.code == 2
         assert "only a file can be written to stdout" in said.err
-    assert api.node.fetched == []
+    assert api.node.fetched == api.node.opened == []
 
 
-def test_what_was_fetched_for_stdout_before_an_interruption_is_found_again(run: Any, api: RunningApi) -> None:
-    """Both attempts go into a folder that is called by the content id; the end removes it."""
+def test_what_cannot_be_read_for_stdout(run: Any, api: RunningApi) -> None:
     api.node.without_content = {str(ANNA): SourceVanished("it is gone")}
-    assert run("get", "anna/notes.txt", "-o", "-").code == 8
+    said = run("get", "anna/notes.txt", "-o", "-")
+    assert (said.code, said.out) == (8, "")
+    assert "it is gone" in said.err
     api.node.without_content = {}
-    assert run("get", "anna/notes.txt", "-o", "-").out == "content\n"
-    place = api.home.path / f".stdout-{CID}"
-    assert [folder for _, folder, _ in api.node.fetched] == [str(place)] * 2
-    assert not place.exists()
-    assert run("transfer", "list", "--json").json["items"] == []
+    api.node.step, api.node.breaks_at = 4, 4
+    said = run("get", "anna/notes.txt", "-o", "-")
+    assert (said.code, said.out) == (6, "cont")
+    assert "the file broke off" in said.err
+    assert "warren logs" in said.err
 
 
 def test_output_that_is_a_file(run: Any, tmp_path: Path) -> None:

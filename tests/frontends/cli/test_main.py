@@ -137,9 +137,15 @@ def commands_that_need_a_node() -> list[Any]:
     for words, command in [case.values for case in every_command()]:
         if EXIT_NO_NODE in command.exits and words != ["shell"]:  # that one starts a node
             needed = [one for one in command.params if isinstance(one, click.Argument) and one.required]
-            typed = [__file__ if isinstance(one.type, click.Path) else "x" for one in needed]
+            typed = [_typed_for(one) for one in needed]
             found.append(pytest.param([*words, *typed], id=" ".join(words)))
     return found
+
+
+def _typed_for(argument: click.Argument) -> str:
+    if isinstance(argument.type, click.Path):
+        return __file__
+    return "1" if isinstance(argument.type, click.IntRange) else "x"
 
 
 @pytest.mark.parametrize("words", commands_that_need_a_node())

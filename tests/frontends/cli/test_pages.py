@@ -67,7 +67,7 @@ def test_the_api_page_has_every_route(api: RunningApi) -> None:
     for path, operations in described["paths"].items():
         for method in operations:
             shown = path.replace("{peer}", "PEER").replace("{ref}", "REF").replace("{key}", "KEY")
-            shown = shown.replace("{group}", "GROUP")
+            shown = shown.replace("{group}", "GROUP").replace("{number}", "N").replace("{cid}", "CID")
             assert f"`{method.upper()} {shown}" in text, (method, path)
 
 

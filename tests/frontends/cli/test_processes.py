@@ -399,6 +399,55 @@ def test_ctrl_c_during_get_leaves_nothing_half_named(anna: Machine, ben: Machine
     assert (ben.downloads / "large.bin").stat().st_size == done["bytes"] == 512 << 20
 
 
+def test_a_transfer_outlives_pause_restart_and_kill_9(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(24 << 20))
+    joined(anna, ben)
+    anna.ok("share", large)
+
+    def until(state: str, done_bytes: int = 0) -> dict[str, object]:
+        begun = time.monotonic()
+        while True:
+            one: dict[str, object] = ben.json("transfer", "show", number)
+            done = one["done_bytes"]
+            assert isinstance(done, int)
+            if one["state"] == state and done >= done_bytes:
+                return one
+            assert time.monotonic() < begun + HANGS_S, one
+
+    number = ben.ok("get", "anna/large.bin", "-d", "--cap", "3M").strip()
+    until("running", 2 << 20)
+    paused = ben.json("transfer", "pause", number)
+    assert (paused["state"], paused["cause"]) == ("paused", "user")
+    ben.ok("down")
+    child = ben.start()
+    assert until("paused")["number"] == int(number)
+    ben.ok("transfer", "resume", number)
+    until("running", 4 << 20)
+    child.kill()
+    end(child)
+    ben.start()
+    ben.ok("transfer", "limit", number, "--down", "none")
+    done = until("done")
+    assert done["path"] == str(ben.downloads / "large.bin")
+    assert (ben.downloads / "large.bin").read_bytes() == large.read_bytes()
+    assert f"{number}  large.bin  done" in ben.ok("transfer", "list")
+    assert f"transfer {number} is done: large.bin" in ben.ok("logs")
+
+
+def test_parts_of_a_folder_by_pattern(anna: Machine, ben: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "Photos"
+    (folder / "raw").mkdir(parents=True)
+    for name in ("a.jpg", "notes.txt", "raw/b.jpg"):
+        (folder / name).write_text(name)
+    joined(anna, ben)
+    cid = anna.ok("share", folder).strip()
+    got = Path(ben.ok("get", "anna/Photos", "--only", "*.jpg", "--only", "!raw/").strip())
+    assert sorted(one.name for one in got.rglob("*")) == ["a.jpg"]
+    whole = Path(ben.ok("get", cid, "-o", tmp_path / "whole").strip())
+    assert len(list(whole.rglob("*.*"))) == 3, "a content id needs no peer"
+
+
 def test_a_shared_data_folder_is_still_held(anna: Machine) -> None:
     """Command line and library hold one lock, which reading its file does not free."""
     child = anna.start()

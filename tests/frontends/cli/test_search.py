@@ -222,6 +222,7 @@ def test_search_and_get_between_processes(tmp_path: Path) -> None:
         anna, ben = machines = [Machine(tmp_path, name) for name in ("anna", "ben")]
         for one in machines:
             stack.callback(one.clear_up)
+            one.environment["WARREN_FILES_NO_SOURCE_S"] = "1"
             one.ok("up", "-d", "--name", one.name, *LOOPBACK)
         ben.ok("join", anna.ok("invite").strip())
         anna.ok("share", folder)

@@ -67,7 +67,7 @@ def test_what_is_wrong_is_said_and_the_next_line_is_read(typed: Any) -> None:
     assert (said.code, said.out) == (0, f"{ME}\n")
     for text in (
         "no command 'statsu'; did you mean 'status'?\nhint: HELP lists the commands",
-        "Missing argument 'REF'",
+        "Missing argument 'REF...'",
         "the line has a quotation mark that is not closed",
         "the last listing has no line 999",
         "this is the shell already",

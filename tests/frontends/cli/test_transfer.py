@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +14,7 @@ from tests.frontends.cli.test_shell import at_terminal
 from tests.frontends.fake_node import ANNA, BEN, CID
 from tests.frontends.support import HANGS_S, warren
 from warren.core.errors import ConnectionFailed, ContentUnknown, DiskFull
-from warren.services.files.uploads.uploads import UploadState
+from warren.frontends.cli.client import Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,14 +120,14 @@ def test_detached_it_returns_at_once(run: Any, api: RunningApi) -> None:
 
 
 def test_list_shows_both_directions(held: Any, api: RunningApi) -> None:
-    up = UploadState(BEN, "Films", 3_000_000, 2e6, "sending")
-    late = UploadState(ANNA, "Films", 0, 0.0, "waiting")
+    up = SimpleNamespace(peer=BEN, name="sea.mkv", bytes_sent=3_000_000, bytes_per_s=2e6, state="sending")
+    late = SimpleNamespace(peer=ANNA, name="sea.mkv", bytes_sent=0, bytes_per_s=0.0, state="waiting")
     api.node.transfers.uploads = lambda: (up, late)
     rows = [line.split("  ") for line in held("transfer", "list").out.splitlines()]
     rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert rows[0] == ["#", "WHAT", "STATE", "DONE", "SIZE", "SPEED", "LEFT", "FROM"]
     assert rows[1] == ["1", "a", "fetching", "10 %", "10 B", "5 B/s", "1.8 s", NAMED]
-    assert rows[3][:5] == ["-", "Films", "giving", "-", "3.0 MB"]
+    assert rows[3][:5] == ["-", "sea.mkv", "sending", "-", "3.0 MB"]
     assert rows[3][-1] == f"to {BEN}"
     assert rows[4][2] == "waits for its turn"
     document = held("transfer", "list", "--json").json
@@ -245,14 +245,40 @@ def state_of(api: RunningApi) -> str:
     return f"{one['state']}/{one['cause']}"
 
 
-def test_ctrl_c_pauses_it_and_says_how_to_go_on(api: RunningApi) -> None:
-    with getting(api) as child:
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=HANGS_S)
-    assert (child.returncode, out) == (130, "")
+def pressed_at(event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is pressed when such a line was read."""
+    real = Client.stream
+
+    def stream(self: Client, *words: Any, **query: Any) -> Any:
+        for line in real(self, *words, **query):
+            if line["event"] == event and (event != "progress" or line["done_bytes"]):
+                raise KeyboardInterrupt
+            yield line
+
+    monkeypatch.setattr(Client, "stream", stream)
+
+
+def test_ctrl_c_pauses_it_and_says_how_to_go_on(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.call(api.node.hold.clear)
+    pressed_at("progress", monkeypatch)
+    said = run("get", "anna/a")
     how = f"warren transfer resume --home {api.home.path} 1"
-    assert err.splitlines() == [f"paused a at 10 %; go on with: {how}", "", "interrupted"]
+    assert (said.code, said.out) == (130, "")
+    assert said.err == f"paused a at 10 %; go on with: {how}\n\ninterrupted\n"
     assert state_of(api) == "paused/user"
+
+
+def test_ctrl_c_at_the_very_beginning_pauses_it_too(
+    run: Any, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.call(api.node.hold.clear)
+    pressed_at("added", monkeypatch)
+    said = run("get", "anna/a")
+    assert (said.code, said.out) == (130, "")
+    assert f"is paused; see: warren transfer list --home {api.home.path}\n" in said.err
+    api.wait(lambda: state_of(api) == "paused/user")
 
 
 def test_a_terminal_that_is_closed_pauses_it_too(api: RunningApi) -> None:

@@ -55,4 +55,5 @@ queries = st.builds(
     online=st.booleans(),
     limit=st.integers(1, 500),
     after=st.integers(0, 1000),
+    cid=st.none() | st.binary(min_size=32, max_size=32).map(Cid.raw_sha256),
 )

@@ -147,6 +147,8 @@ def _hit(**changed: object) -> bytes:
         _call(query=pb.Query(terms=[pb.Term(word="m" * 41)], limit=5)),
         _call(query=pb.Query(terms=TERMS, limit=5, suffixes=["a"] * 33)),
         _call(query=pb.Query(terms=TERMS, limit=5, size_min=1 << 63)),
+        _call(query=pb.Query(limit=5, cid=b"no content id")),
+        _call(query=pb.Query(limit=5, cid=b"\x01\x55\x00\x40" + bytes(64))),
         _call(query=pb.Query(terms=TERMS, limit=5, size_min=2, size_max=1)),
         _call(query=pb.Query(terms=TERMS, limit=5, author="a" * QUERY_BYTES_MAX)),
         _call(lease=b"x" * 10_000),

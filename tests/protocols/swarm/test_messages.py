@@ -38,7 +38,11 @@ NUMBERS = st.integers(0, LONGEST)
 VERSIONS = st.builds(Version, NUMBERS, NUMBERS)
 SEGMENTS = st.builds(Segment, st.integers(0, LAST), st.binary(min_size=SEGMENT_BYTES, max_size=SEGMENT_BYTES))
 HOLDINGS = st.just(Holding(complete=True)) | st.builds(
-    Holding, st.just(value=False), VERSIONS, NUMBERS, st.lists(SEGMENTS, max_size=5).map(tuple)
+    Holding,
+    st.just(value=False),
+    VERSIONS,
+    NUMBERS,
+    st.lists(SEGMENTS, max_size=5, unique_by=lambda one: one.at).map(tuple),
 )
 ENVELOPES = st.binary(max_size=50)
 ASKS = st.builds(
@@ -123,6 +127,7 @@ def holding_of(*segments: pb.Segment) -> bytes:
         (ask_of(tickets=[b""] * (TICKETS_MAX + 1)), "tickets"),
         (ask_of(tickets=[bytes(TICKET_BYTES_MAX + 1)]), "ticket of"),
         (holding_of(*[pb.Segment(leaves=FULL)] * (SEGMENTS_MAX + 1)), "segments"),
+        (holding_of(*[pb.Segment(at=1, leaves=FULL)] * 2), "twice"),
         (holding_of(pb.Segment(at=LAST + 1, leaves=FULL)), "segment"),
         (holding_of(pb.Segment(leaves=FULL[1:])), "segment"),
     ],

@@ -71,6 +71,67 @@ def test_a_small_disk_fills_up() -> None:
     assert disk.free_bytes("/") == 1000
 
 
+def test_room_that_is_set_aside_is_not_there_for_others() -> None:
+    disk = World().runtime("a").disk
+    disk.capacity_bytes = 1000
+    file = disk.open_write("/a", create=True)
+    file.reserve(600)
+    assert disk.free_bytes("/") == 400
+    with pytest.raises(OSError) as caught:
+        file.reserve(1001)
+    assert caught.value.errno == errno.ENOSPC
+    file.pwrite(500, bytes(100))
+    assert disk.free_bytes("/") == 400
+    file.pwrite(600, bytes(200))
+    assert disk.free_bytes("/") == 200
+    file.truncate(0)
+    assert disk.free_bytes("/") == 400
+    disk.remove("/a")
+    assert disk.free_bytes("/") == 1000
+
+
+def test_a_read_only_disk_is_read_alone() -> None:
+    disk = World().runtime("a").disk
+    disk.make_dirs("/folder")
+    disk.write_whole("/folder/file", b"x")
+    file, folder = disk.open_write("/folder/file", create=False), disk.open_folder("/folder")
+    disk.read_only = True
+    for write in (
+        lambda: file.pwrite(0, b"y"),
+        lambda: folder.write_new("new", b""),
+        lambda: disk.write_whole("/folder/file", b"y"),
+        lambda: disk.open_write("/new", create=True),
+        lambda: disk.make_dirs("/folder/below"),
+        lambda: disk.make_symlink("file", "/link"),
+        lambda: disk.rename_new("/folder", "/other"),
+        lambda: disk.remove("/folder/file"),
+        lambda: disk.remove_tree("/folder"),
+    ):
+        with pytest.raises(OSError) as caught:
+            write()
+        assert caught.value.errno == errno.EROFS
+    assert file.pread(0, 9) == b"x"
+
+
+def test_a_drive_that_is_pulled_takes_its_open_files_along() -> None:
+    disk = World().runtime("a").disk
+    disk.make_dirs("/drive")
+    disk.mount("/drive")
+    disk.make_dirs("/drive/folder")
+    file = disk.open_write("/drive/folder/file", create=True)
+    file.pwrite(0, b"x")
+    disk.pull("/drive")
+    with pytest.raises(OSError) as caught:
+        file.pwrite(1, b"y")
+    assert caught.value.errno == errno.EIO
+    assert disk.scan("/drive") == []
+    disk.mount("/drive")
+    again = disk.open_write("/drive/folder/file", create=False)
+    assert again.pread(0, 9) == b"x"
+    with pytest.raises(OSError):
+        file.pread(0, 9)
+
+
 def test_ordered_faults_come_once_each() -> None:
     disk = World().runtime("a").disk
     disk.fail_next("pwrite", errno.EIO)

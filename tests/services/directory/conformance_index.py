@@ -204,6 +204,21 @@ class IndexConformance:
 
         self.run(main, tmp_path)
 
+    def test_entries_come_back_whole_however_many_stand_before_them(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            said = Metadata(title="Cats of the lighthouse", authors=("Ada",))
+            many = [
+                listed(f"S/report {n}.txt", f"{n // 2}", size=n, metadata=said if n % 3 else Metadata())
+                for n in range(2 * COUNTED_MIN + 100)
+            ]
+            await index.replace(ALICE, 1, 1, many)
+            results = await index.search(Query(REPORT.terms, limit=500), None)
+            assert (results.total, results.exact) == (COUNTED_MIN + 50, True)
+            by_path = {one.entry.path: one.entry for one in many}
+            assert {hit.entry.path: hit.entry for hit in results.hits} == by_path
+
+        self.run(main, tmp_path)
+
     # --- holders ------------------------------------------------------------------------------------------
 
     def test_many_holders_of_one_content_leave_room_for_others(self, tmp_path: Path) -> None:
@@ -280,6 +295,27 @@ class IndexConformance:
                 await index.apply(ALICE, 2, 5, 4, [], [])
             assert index.position(ALICE) == (2, 5)
             assert await find(index, "report") == []
+
+        self.run(main, tmp_path)
+
+    def test_who_holds_one_content(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            content = listed("S/report.txt", "same").entry.cid
+            query = Query(cid=content)
+            await index.replace(ALICE, 1, 1, [listed("S/report.txt", "same"), listed("S/map.txt")])
+            await index.replace(BOB, 1, 1, [listed("T/other.txt", "same", audience=FRIENDS)])
+            await index.replace(CAROL, 1, 1, [listed("T/hers.txt", "same")])
+            index.set_online(CAROL, True)
+            found = await index.search(query, None)
+            assert [(hit.owner, hit.entry.path, hit.online) for hit in found.hits] == [
+                (CAROL, "T/hers.txt", True),
+                (ALICE, "S/report.txt", False),
+            ]
+            assert paths(await index.search(Query(terms_of("hers"), cid=content), None)) == ["T/hers.txt"]
+            assert paths(await index.search(Query(terms_of("map"), cid=content), None)) == []
+            await index.apply(ALICE, 1, 1, 2, [], ["S/report.txt"])
+            await index.forget(CAROL)
+            assert paths(await index.search(query, None)) == []
 
         self.run(main, tmp_path)
 

@@ -115,6 +115,8 @@ def words_of(entry: Entry) -> set[str]:
 
 
 def fits(entry: Entry, query: Query) -> bool:
+    if query.cid is not None and entry.cid != query.cid:
+        return False
     if query.size_min is not None and entry.size < query.size_min:
         return False
     if query.size_max is not None and entry.size > query.size_max:

@@ -4,8 +4,10 @@
     python -m tests.services.files.node fetch ADDRESS REF FOLDER  prints progress and the outcome
 
 Every line of output is a JSON document. Options before the verb: `--port N` listens there; `--die-after N`
-kills the process with SIGKILL once N answers are read (share) or stored (fetch); `--file-max N` lets no file
-grow over N bytes; `--nobody` gives up root.
+kills the process with SIGKILL once N answers are read (share) or stored (fetch); `--hold-after N` says
+{"held": 1} once N are stored and stores no more before a line came in; `--commit-bytes N` commits after so
+many; `--file-max N` lets no file grow over N bytes; `--nobody` gives up root. The last line of `share` also
+says which chunks were served, by digest.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +35,7 @@ from warren.services.files import serving
 from warren.services.files.config import FilesConfig
 from warren.services.files.fetcher import Fetcher
 from warren.services.files.library import Library
-from warren.services.files.staging import Staging
+from warren.services.files.staging import Staging, commits
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
@@ -70,9 +73,35 @@ def die_after(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
     return counting
 
 
+def hold_after(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    calls, gate = itertools.count(1), threading.Event()
+
+    def holding(*arguments: Any) -> Any:
+        call = next(calls)
+        if call == count:
+            tell(held=1)
+            sys.stdin.readline()
+            gate.set()
+        elif call > count:
+            gate.wait()
+        return function(*arguments)
+
+    return holding
+
+
+def note_served(served: list[str], function: Callable[..., Any]) -> Callable[..., Any]:
+    def noting(disk: Any, job: serving.ReadChunks) -> Any:
+        served.extend(digest.hex() for digest, _ in job.wanted)
+        return function(disk, job)
+
+    return noting
+
+
 async def share(options: argparse.Namespace) -> None:
     if options.die_after:
         serving.read = die_after(options.die_after, serving.read)
+    served: list[str] = []
+    serving.read = note_served(served, serving.read)
     runtime = RealRuntime()
     network = Network(runtime, SHARER)
     await network.listen([Multiaddr.tcp("127.0.0.1", options.port)])
@@ -84,7 +113,7 @@ async def share(options: argparse.Namespace) -> None:
     hash_seconds = [(await library.share(path, Audience("public"))).hash_seconds for path in paths]
     tell(address=str(network.listen_addrs[0]), hash_seconds=hash_seconds)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    tell(**facts_of_process())
+    tell(served=served, **facts_of_process())
     await library.close()
     await state.close()
     await network.stop()
@@ -94,6 +123,11 @@ async def share(options: argparse.Namespace) -> None:
 async def fetch(options: argparse.Namespace) -> None:
     if options.die_after:
         Staging.store = die_after(options.die_after, Staging.store)  # type: ignore[method-assign]
+    if options.hold_after:
+        Staging.store = hold_after(options.hold_after, Staging.store)  # type: ignore[method-assign]
+    if options.commit_bytes:
+        commits.COMMIT_BYTES = options.commit_bytes  # type: ignore[misc]
+        commits.COMMIT_GAP_S = 0.0  # type: ignore[misc]
     address, ref, folder = options.rest
     runtime = RealRuntime()
     network = Network(runtime, FETCHER)
@@ -127,6 +161,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--die-after", type=int, default=0)
+    parser.add_argument("--hold-after", type=int, default=0)
+    parser.add_argument("--commit-bytes", type=int, default=0)
     parser.add_argument("--file-max", type=int, default=0)
     parser.add_argument("--nobody", action="store_true")
     parser.add_argument("verb", choices=["share", "fetch"])

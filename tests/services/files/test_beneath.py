@@ -34,7 +34,7 @@ class CountingDisk(SimulatedDisk):
         folder = super().open_folder(top, path)
         self.opened.append((top, path))
         self.still_open += 1
-        return CountedFolder(self, folder._folder)
+        return CountedFolder(self, folder._folder, folder._path)
 
 
 def test_files_of_one_folder_open_it_once_and_one_folder_is_open_at_a_time() -> None:

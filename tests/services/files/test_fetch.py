@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from typing import TYPE_CHECKING
+from functools import partialmethod
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.services.files.pair import FETCHER, pair, read_tree, write_tree
+from tests.services.files.parts import Held
 from tests.support import run
 from warren.core.cid import Cid
 from warren.core.errors import (
@@ -21,6 +23,8 @@ from warren.core.errors import (
     SourceVanished,
 )
 from warren.services.files.nodes import NodePuller
+from warren.services.files.staging import Staging
+from warren.services.files.staging import staging as staging_module
 from warren.services.files.swarm.source import Source
 from warren.services.files.types import Audience, Skipped
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from warren.core.errors import (
         WarrenError,
     )
+    from warren.services.files.transfer import Transfer
     from warren.services.files.types import Fetched
 
 MIB = 1024 * 1024
@@ -406,3 +411,104 @@ def test_a_cancel_counts_also_while_a_failed_attempt_is_ending(
             assert os.listdir(tmp_path / "target") == []
 
     run(main())
+
+
+def test_what_is_selected_comes_and_nothing_else(tmp_path: Path) -> None:
+    source = write_tree(tmp_path / "shared", tree())
+    (source / "sub" / "up").symlink_to("../a.txt")
+    (source / "to-big").symlink_to("sub/big.bin")
+    target = tmp_path / "target"
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            share = await two.library.share(source)
+
+            def get(**options: Any) -> Transfer:
+                return two.fetcher.get(share.cid, target, peers=[two.sharer], **options)
+
+            async with get(select=lambda path: path.startswith("sub/deep") or path == "sub/up") as transfer:
+                path = await transfer.result()
+                assert transfer.outcome is not None
+                assert (transfer.outcome.partial, transfer.outcome.files) == (True, 1)
+                assert transfer.outcome.bytes == 2
+                assert transfer.outcome.skipped == ()  # made though it leads to what was not wanted
+            name = "sub/deep/日本 ü 😀.txt"
+            assert read_tree(path) == {
+                "sub": None, "sub/deep": None, name: "ü".encode(), "sub/up": "../a.txt"
+            }  # fmt: skip
+            async with get(select=lambda path: path == "nothing") as transfer:
+                with pytest.raises(InputError, match="nothing in shared is selected"):
+                    await transfer.result()
+            async with get(select=lambda path: path == "sub/big.bin", sequential=True) as transfer:
+                path = await transfer.result()
+            assert path == target / "shared (2)"
+            assert sorted(read_tree(path)) == ["sub", "sub/big.bin"]
+            async with get() as transfer:
+                path = await transfer.result()
+                assert transfer.outcome is not None
+                assert not transfer.outcome.partial
+            assert read_tree(path) == read_tree(source)
+
+    run(main())
+
+
+def test_room_is_needed_for_what_is_selected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_tree(tmp_path / "shared", tree())
+    monkeypatch.setattr("warren.runtime.real.disk.RealDisk.free_bytes", lambda *_: 1000)
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            share = await two.library.share(source)
+            for path, fits in (("a.txt", True), ("sub/big.bin", False)):
+                ask = two.fetcher.get(share.cid, tmp_path / "to", peers=[two.sharer], select=path.__eq__)
+                async with ask as transfer:
+                    if fits:
+                        await transfer.result()
+                    else:
+                        with pytest.raises(DiskFull):
+                            await transfer.result()
+
+    run(main())
+
+
+def test_a_cap_that_is_none_and_nobody_to_ask(tmp_path: Path) -> None:
+    cid = Cid.raw_sha256(bytes(32))
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            with pytest.raises(InputError, match="a cap of -1"):
+                two.fetcher.get(cid, tmp_path, peers=[two.sharer], cap_bytes_per_s=-1)
+            with pytest.raises(InputError, match="a cap of -1"):
+                two.fetcher.set_cap(-1)
+            with pytest.raises(InputError, match="nobody is named"):
+                two.fetcher.get(cid, tmp_path)
+
+    run(main())
+
+
+def test_a_fetch_that_was_stopped_goes_on_without_hashing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_tree(tmp_path / "shared", {f"{i}": RANDOM.randbytes(3 * MIB + 1) for i in range(4)})
+    held = Held(Staging.store)
+    looked_at: list[int] = []
+
+    async def main() -> Fetched:
+        async with pair(tmp_path) as two:
+            await two.library.share(source, Audience("public"))
+            with monkeypatch.context() as patch:
+                patch.setattr(Staging, "store", partialmethod(held))
+                fetching = asyncio.create_task(two.fetch("shared", tmp_path / "to"))
+                await held.begun()
+                fetching.cancel()
+                held.let_go()
+                await asyncio.wait([fetching])
+            assert fetching.cancelled()
+            monkeypatch.setattr(staging_module, "_fits", lambda *_: looked_at.append(1))
+            return await two.fetch("shared", tmp_path / "to")
+
+    outcome = run(main())
+    assert outcome.chunks_reused > 0
+    assert outcome.chunks_fetched + outcome.chunks_reused == 16
+    assert looked_at == []
+    assert read_tree(tmp_path / "to" / "shared") == read_tree(source)

@@ -15,12 +15,12 @@ from tests.support import run
 from warren.core.errors import BadContent, IntegrityError, LimitReached, ProtocolViolation
 from warren.protocols.transfer.messages import Kind, Status
 from warren.protocols.transfer.server import Part, ServerLimits
-from warren.services.files import staging
 from warren.services.files.dag import pb, unixfs
 from warren.services.files.dag.build import build_symlink
 from warren.services.files.links import LEADS_OUT
 from warren.services.files.names import NOT_ALLOWED, TAKEN, TOO_LONG, NameRules
 from warren.services.files.nodes import NodePuller
+from warren.services.files.staging import staging
 from warren.services.files.swarm import swarm, tree
 from warren.services.files.walk import EMPTY_DIGEST
 

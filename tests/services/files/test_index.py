@@ -35,13 +35,16 @@ def folder(name: str, names: list[str]) -> EntryRow:
     return EntryRow("", name, "dir", 5, 1, root.cid, root.size, trusted=True, blocks=blocks)
 
 
-@pytest.mark.parametrize("function", ["find_chunks", "read_nodes"])
+@pytest.mark.parametrize("function", ["find_chunks", "read_nodes", "find_root", "find_raw_root"])
 def test_looking_something_up_begins_with_its_digest(db: sqlite3.Connection, function: str) -> None:
     """However large the share: any other order reads all of it for each chunk or node."""
     asked: list[str] = []
     db.set_trace_callback(asked.append)
     if function == "find_chunks":
         index.find_chunks(db, {1, 2}, [LEAF])
+    elif function.endswith("root"):
+        prefix = b"\1\x55\x12\x20" if function == "find_raw_root" else b"\1\x70\x12\x20"
+        index.find_root(db, {1, 2}, prefix + LEAF)
     else:
         index.read_nodes(db, {1, 2}, [b"\1\x70\x12\x20" + LEAF], 1)
     db.set_trace_callback(None)
@@ -62,6 +65,18 @@ def test_only_what_is_visible_is_found(db: sqlite3.Connection) -> None:
     assert index.read_nodes(db, {mine}, [node.cid], 1) == [None]
     assert index.read_nodes(db, {theirs}, [node.cid], 1) == [node.blocks[0].data]
     assert index.find_chunks(db, set(), [LEAF]) == [()]
+
+
+def test_the_shares_that_hold_all_of_a_root_are_found(db: sqlite3.Connection) -> None:
+    one, two = index.begin(db, "/one"), index.begin(db, "/two")
+    index.add(db, one, [file("a"), file("again"), folder("sub", ["x"])])
+    index.add(db, two, [file("b"), folder("sub", ["y"])])
+    raw = b"\1\x55\x12\x20" + LEAF
+    assert sorted(index.find_root(db, {one, two}, raw)) == [one, two]
+    assert index.find_root(db, {two}, raw) == [two]
+    assert index.find_root(db, {one, two}, folder("sub", ["x"]).cid) == [one]
+    assert index.find_root(db, {two}, folder("sub", ["x"]).cid) == []
+    assert index.find_root(db, set(), raw) == []
 
 
 def test_a_chunk_is_read_where_it_can_be_trusted(db: sqlite3.Connection) -> None:

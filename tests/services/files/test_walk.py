@@ -131,6 +131,7 @@ def test_a_large_file_with_levels() -> None:
         Link(root.cid, "", root.total), {block.cid: block.data for block in [root, *inner]}
     )
     assert walk.total_bytes == 1025 * CHUNK_BYTES
+    assert walk.top is steps[0].file
     assert [len(step.leaves) for step in steps] == [1024, 1]
     assert [step.first for step in steps] == [0, 1024]
     assert steps[0].file is steps[1].file
@@ -169,6 +170,31 @@ def test_totals_are_there_from_the_root_on() -> None:
     file, file_blocks = blocks_of({"bytes": 3 * CHUNK_BYTES, "seed": 1})
     walk, _ = walk_all(file, file_blocks)
     assert walk.total_bytes == 3 * CHUNK_BYTES
+
+
+def test_what_the_root_is_and_how_large_is_known_from_its_node_alone() -> None:
+    inner = file_node([Link(RAW_CID_PREFIX + bytes(32), "", CHUNK_BYTES)] * 9, [CHUNK_BYTES] * 9)
+    root = file_node([Link(inner.cid, "", inner.total)] * 2, [9 * CHUNK_BYTES] * 2)
+    walk = Walk(root.cid, POSIX)
+    assert (walk.top, walk.is_folder) == (None, False)
+    walk.receive(root.data)
+    assert walk.top is not None
+    assert (walk.top.size, walk.is_folder) == (18 * CHUNK_BYTES, False)
+    top = walk.top
+    walk.receive(inner.data)
+    assert walk.top is top
+
+    tree, blocks = blocks_of({"folder": {"a": {"folder": {"b": {"bytes": 3 * CHUNK_BYTES, "seed": 1}}}}})
+    walk = Walk(tree.cid, POSIX)
+    walk.receive(blocks[tree.cid])
+    assert (walk.top, walk.is_folder) == (None, True)
+    assert walk_all(tree, blocks)[0].top is None
+
+    alone = Walk(RAW_CID_PREFIX + bytes(32), POSIX)
+    assert alone.top is not None
+    assert (alone.top.size, alone.is_folder) == (module.LEAF_UNKNOWN, False)
+    link, blocks = blocks_of({"link": "x"})
+    assert (walk_all(link, blocks)[0].top, walk_all(link, blocks)[0].is_folder) == (None, False)
 
 
 def test_what_is_wanted_next_stands_for_all_that_is_missing() -> None:

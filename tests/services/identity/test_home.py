@@ -158,3 +158,17 @@ def test_reading_the_lock_file_does_not_free_the_folder(tmp_path: Path) -> None:
         await runtime.close()
 
     run(main())
+
+
+def test_folders_lie_in_the_data_folder_or_hidden_where_two_nodes_do_not_share_them(tmp_path: Path) -> None:
+    async def main() -> None:
+        runtime = RealRuntime()
+        peers = [(await Home(None, runtime).open()).peer_id for _ in range(2)]
+        assert Home(tmp_path, runtime).folder("streams", Path("/x"), peers[0]) == tmp_path / "streams"
+        one, two = (Home(None, runtime).folder("streams", tmp_path, peer) for peer in peers)
+        assert one != two
+        assert {one.parent, two.parent} == {tmp_path}
+        assert all(folder.name.startswith(".warren-streams-") for folder in (one, two))
+        await runtime.close()
+
+    run(main())

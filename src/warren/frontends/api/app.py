@@ -38,6 +38,7 @@ from warren.frontends.api.routes import (
     resources,
     search,
     searches,
+    sending,
     status,
     transfers,
 )
@@ -79,6 +80,7 @@ def create(
         groups,
         files,
         transfers,
+        sending,
         resources,
         search,
         searches,

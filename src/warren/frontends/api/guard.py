@@ -13,6 +13,10 @@ port. In this order, each refused with a JSON error:
     408  a body that does not come      a program holding requests open
 
 There are no CORS headers: no web page of another origin can read an answer. WebSockets are refused.
+
+Players know no other way to be let in than a password in the address. So where a file is read, and nowhere
+else, the token may be that (`Authorization: Basic`). Browsers send such a password again by themselves, also
+for what pages of others embed; so no request that a browser says comes from elsewhere is let in by it.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -31,14 +36,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_BASIC = b'Basic realm="warren", charset="UTF-8"'
+_FILE = re.compile(r"/v1/files/[^/]+")
 # The body of any request is a small JSON document from the same machine.
 BODY_TIMEOUT_S = 10.0
 
 
 class _Refusal(Exception):
-    def __init__(self, status: int, error: str, message: str, hint: str = "", code: int = 2) -> None:
+    """challenge: how a client may show who it is, for status 401."""
+
+    def __init__(
+        self, status: int, error: str, message: str, hint: str = "", code: int = 2, challenge: bytes = b""
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.challenge = challenge
         self.body = encode(document(error, message, hint, code))
 
 
@@ -115,12 +127,14 @@ class Guard:
             raise _Refusal(421, "WrongHost", "this API answers only to its own address")
         if b"origin" in values and not _one_of(values[b"origin"], self._origins):
             raise _Refusal(403, "ForeignOrigin", "web pages of other origins may not use this API")
-        if not self._authorized(values.get(b"authorization", []), is_file=is_file):
+        may_be_basic = is_file and not _is_from_elsewhere(values.get(b"sec-fetch-site", []))
+        if not self._authorized(values.get(b"authorization", []), may_be_basic=may_be_basic):
             raise _Refusal(
                 401,
                 "TokenNeeded",
                 "the token is missing or wrong",
                 'send "Authorization: Bearer TOKEN" with the content of api.token in the data folder',
+                challenge=_BASIC if may_be_basic else b"Bearer",
             )
         if self._requests >= self._requests_max:
             raise _Refusal(429, "LimitReached", "too many requests at once", "wait for others to end", 6)
@@ -128,12 +142,12 @@ class Guard:
         if not length.isdigit() or int(length) > self._body_bytes_max:
             raise _too_large(self._body_bytes_max)
 
-    def _authorized(self, given: list[bytes], *, is_file: bool) -> bool:
+    def _authorized(self, given: list[bytes], *, may_be_basic: bool) -> bool:
         """Compares in constant time: how long it takes says nothing about the token."""
         if len(given) != 1:
             return False
         scheme, _, token = given[0].partition(b" ")
-        if is_file and scheme.lower() == b"basic":
+        if may_be_basic and scheme.lower() == b"basic":
             return hmac.compare_digest(_password(token), self._token)
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
@@ -155,10 +169,13 @@ class _Replay:
 
 
 def _reads_file(scope: Scope) -> bool:
-    """Whether a file is read, and nothing else is done: players take the token in the address alone, as
-    http://:TOKEN@127.0.0.1:PORT/v1/files/CID.
-    """
-    return scope["method"] in {"GET", "HEAD"} and str(scope["path"]).startswith("/v1/files/")
+    """Whether a file is read, and nothing else is done, as in http://warren:TOKEN@HOST:PORT/v1/files/CID."""
+    return scope["method"] in {"GET", "HEAD"} and _FILE.fullmatch(scope["path"]) is not None
+
+
+def _is_from_elsewhere(given: list[bytes]) -> bool:
+    """Whether a browser says that this is not what its user typed, nor a page of our own."""
+    return any(one not in {b"none", b"same-origin"} for one in given)
 
 
 def _password(basic: bytes) -> bytes:
@@ -182,7 +199,7 @@ async def _refuse(refusal: _Refusal, send: Send) -> None:
         (b"content-length", str(len(refusal.body)).encode()),
         (b"connection", b"close"),
     ]
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+    if refusal.challenge:
+        headers.append((b"www-authenticate", refusal.challenge))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": refusal.body})

@@ -163,7 +163,8 @@ class HashingProgress(BaseModel):
 class Share(BaseModel):
     """A shared file or folder. One that is not `ready` is hashed again; until then nobody else sees it.
 
-    state: whether it follows what changes in its folder; nobody else sees one that is `missing`.
+    state: whether it follows what changes in its folder; nobody else sees one that is `missing`, nor a
+    replica that was `changed`.
     """
 
     name: str
@@ -177,8 +178,9 @@ class Share(BaseModel):
     skipped_count: int
     hash_s: float
     ready: bool
-    state: Literal["watched", "polled", "hashing", "paused", "missing"]
-    note: str = Field(description="Why it is missing, or polled")
+    state: Literal["watched", "polled", "hashing", "paused", "missing", "changed"]
+    note: str = Field(description="Why it is missing, polled or changed")
+    replica: bool = Field(description="A copy of what somebody else shares, kept as it was fetched")
     progress: HashingProgress | None
 
 

@@ -11,6 +11,7 @@ from warren.services.files.queue.machine import PRIORITY_DEFAULT, PRIORITY_MAX
 from warren.services.files.queue.model import PEERS_MAX, REF_CHARS_MAX
 from warren.services.files.queue.selection import PATHS_MAX, PATTERNS_MAX
 
+SEVERAL_MAX = 1000
 # Of an option to say that a limit is that of the settings.
 AS_SET = -1
 
@@ -49,11 +50,17 @@ class TransferRequest(_Request):
     )
 
 
+class SeveralRequest(_Request):
+    """Several to fetch. What each says of `detach` and `queued` counts for nothing."""
+
+    items: list[TransferRequest] = Field(min_length=1, max_length=SEVERAL_MAX)
+    detach: bool = Field(default=False, description="Answer once they are in the queue")
+
+
 class FollowRequest(_Request):
     """Transfers to watch."""
 
-    numbers: list[int] = Field(min_length=1, max_length=1000)
-    pause: bool = Field(default=False, description="Whether going away pauses what is not ended")
+    numbers: list[int] = Field(min_length=1, max_length=SEVERAL_MAX)
 
 
 class ChangeRequest(_Request):

@@ -101,6 +101,7 @@ def share(node: Node, one: Share) -> Document:
         "ready": one.ready,
         "state": one.state,
         "note": one.note,
+        "replica": one.replica,
         "progress": progress(one.progress) if one.progress is not None else None,
     }
 
@@ -144,10 +145,11 @@ def _skipped(entries: Iterable[Skipped]) -> list[Document]:
 
 def _audience(node: Node, audience: Audience) -> str:
     """As people would write it: with petnames where there are some."""
-    if audience.kind != "peers":
+    if not audience.peers:
         return str(audience)
     contacts = ((node.contacts.get(peer), peer) for peer in audience.peers)
-    return ",".join(contact.petname if contact else str(peer) for contact, peer in contacts)
+    names = ",".join(contact.petname if contact else str(peer) for contact, peer in contacts)
+    return f"origin:{names}" if audience.kind == "origin" else names
 
 
 def file(one: FileEntry, prefix: str) -> Document:

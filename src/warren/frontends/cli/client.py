@@ -23,6 +23,8 @@ from warren.frontends.home import Door
 # The API says something at least every five seconds while it works on a stream; plain answers can take as
 # long as a dial with several addresses.
 TIMEOUT_S = 60.0
+# A file that is read while it comes may wait for somebody who has it (`files.no_source_s`, and the dials).
+READ_TIMEOUT_S = 300.0
 _LINE_BYTES_MAX = 1 << 20
 _BLOCK_BYTES = 1 << 18
 # What the API calls a fault of its own (frontends/api/errors.py).
@@ -81,7 +83,7 @@ class Client:
 
         Raises ConnectionClosed if it breaks off before its end.
         """
-        with self._sent("GET", parts, query) as response:
+        with self._sent("GET", parts, query, timeout_s=READ_TIMEOUT_S) as response:
             total = int(response.headers["content-length"])
             left = total
             while left:
@@ -105,6 +107,8 @@ class Client:
         parts: tuple[str, ...],
         query: Mapping[str, str] | Sequence[tuple[str, str]] | None,
         body: Any = None,
+        *,
+        timeout_s: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; yield its answer if it went well, and close the connection afterwards."""
         path = "/v1/" + "/".join(quote(part, safe="") for part in parts)
@@ -114,13 +118,14 @@ class Client:
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection(self._door.host, self._door.port, timeout=self._timeout_s)
+        timeout_s = timeout_s or self._timeout_s
+        connection = http.client.HTTPConnection(self._door.host, self._door.port, timeout=timeout_s)
         with contextlib.closing(connection):
             try:
                 connection.request(method, path, data, headers)
                 response = connection.getresponse()
             except TimeoutError as error:
-                raise self._slow() from error
+                raise _slow() from error
             except (OSError, http.client.HTTPException) as error:
                 raise NodeNotRunning(
                     f"the node (process {self._door.pid}) does not answer: {str(error) or 'it hung up'}",
@@ -147,14 +152,15 @@ class Client:
         try:
             yield
         except TimeoutError as error:
-            raise self._slow() from error
+            raise _slow() from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise ConnectionClosed(
                 f"the node's answer broke off: {error}", hint="see: warren logs"
             ) from error
 
-    def _slow(self) -> RequestTimeout:
-        return RequestTimeout(f"the node did not answer in {self._timeout_s:g} s", hint="see: warren logs")
+
+def _slow() -> RequestTimeout:
+    return RequestTimeout("the node did not answer in time", hint="see: warren logs")
 
 
 def rebuilt(document: dict[str, Any]) -> WarrenError:

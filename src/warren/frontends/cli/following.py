@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 Document = dict[str, Any]
-_NAME_CHARS_MAX = 30
+_NAME_CHARS_MAX = 20
+_GIVING = ("active", "stalled")
 # A log that collects stderr should not fill with progress.
 PLAIN_EVERY_S = 2.0
 
@@ -54,8 +55,8 @@ def _described(one: Document) -> str:
         return transfer_lines.state(one)
     text = progress.describe(one, 0.0)
     speed = transfer_lines.speed(one)
-    count = sum(source["state"] == "active" for source in one["sources"])
-    return text + (f", {speed} from {units.count(count, 'peer')}" if speed else "")
+    count = sum(source["state"] in _GIVING for source in one["sources"])
+    return text + (f", {speed} from {units.count(count, 'source')}" if speed else "")
 
 
 def _with_bars(lines: Iterator[Document]) -> list[Document]:
@@ -75,13 +76,14 @@ def _with_bars(lines: Iterator[Document]) -> list[Document]:
 
 
 def _show(bars: Progress, task: TaskID, one: Document) -> None:
-    files = f"{one['done_files']:,}/{one['total_files']:,}" if one["total_files"] > 1 else ""
+    state = transfer_lines.state(one)
+    count = sum(source["state"] in _GIVING for source in one["sources"])
     parts = [
-        transfer_lines.state(one),
+        state if state != "fetching" else "",
         transfer_lines.speed(one),
         f"{transfer_lines.left(one)} left" if one["left_s"] is not None else "",
-        files,
-        f"from {transfer_lines.sources(one)}" if one["sources"] else "",
+        f"{one['done_files']:,}/{one['total_files']:,}" if one["total_files"] > 1 else "",
+        units.count(count, "source") if one["state"] == "running" and count else "",
     ]
     bars.update(
         task,
@@ -109,7 +111,7 @@ def _bars() -> Progress:
 
     return Progress(
         Plain("name"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=14),
         DownloadColumn(),
         Plain("facts"),
         console=Console(stderr=True),

@@ -56,6 +56,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("search:search", "Search what is shared, wherever it is."),
         "get": ("get:get", "Fetch files and folders, verified."),
         "transfer": ("transfer:transfer", "List, pause and cancel what is fetched; see what goes out."),
+        "send": ("send:send", "Send files and folders to whoever has a short code."),
+        "receive": ("receive:receive", "Receive what somebody sends, by the code that they told you."),
     },
     "The network": {
         "discover": ("discover:discover", "Print who is found under the name of a service."),

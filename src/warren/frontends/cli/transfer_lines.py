@@ -15,6 +15,7 @@ from warren.frontends.cli.peer_lines import age
 Document = dict[str, Any]
 HEAD = ("#", "WHAT", "STATE", "DONE", "SIZE", "SPEED", "LEFT", "FROM")
 ENDED = ("failed", "done")
+_LET_GO = ("dropped", "gone")
 _USED = ("active", "stalled")
 _NAME_CHARS_MAX = 60
 _SOURCES_NAMED = 2
@@ -68,7 +69,8 @@ def details(one: Document, now: float) -> list[str]:
 def state(one: Document) -> str:
     """What a transfer is doing, in a word or two."""
     if one["state"] == "running":
-        return str(one["phase"] or "starting")
+        is_left = one["sources"] and all(source["state"] in _LET_GO for source in one["sources"])
+        return "looking for holders" if is_left else str(one["phase"] or "starting")
     if one["state"] == "waiting":
         return "waiting for holders"
     if one["state"] == "paused":
@@ -130,7 +132,7 @@ def _upload_row(one: Document) -> tuple[str, ...]:
     return (
         "-",
         one["name"],
-        UPLOAD_STATES[one["state"]],
+        {"sending": "sending", "waiting": "waits for its turn"}.get(one["state"], "sent"),
         "-",
         units.size(one["bytes_sent"]),
         speed(one) or "-",

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from google.protobuf.message import DecodeError
 
+from warren.core.cid import Cid
+from warren.core.entry import CID_BYTES_MAX
 from warren.core.envelope import ENVELOPE_BYTES_MAX
 from warren.core.errors import InputError, InvalidPeerId, LimitReached, ProtocolViolation, Refused
 from warren.core.found import Counts, Found
@@ -341,6 +343,7 @@ def _query_message(call: QueryCall) -> pb.Query:
         limit=query.limit,
         after=query.after,
         ttl=call.ttl,
+        cid=query.cid.to_bytes() if query.cid is not None else b"",
     )
 
 
@@ -351,6 +354,8 @@ def _query(message: pb.Query) -> QueryCall:
         raise ProtocolViolation("directory: a query with a word that is none")
     if max(message.size_min, message.size_max) >= _NUMBER_MAX:
         raise ProtocolViolation("directory: a query for a size that nothing has")
+    if len(message.cid) > CID_BYTES_MAX:
+        raise ProtocolViolation("directory: a query for a content id that is too long")
     try:
         query = Query(
             terms=tuple(Term(one.word, one.whole) for one in message.terms),
@@ -362,6 +367,7 @@ def _query(message: pb.Query) -> QueryCall:
             online=message.online,
             limit=message.limit,
             after=message.after,
+            cid=Cid.from_bytes(message.cid) if message.cid else None,
         )
     except InputError as error:
         raise ProtocolViolation(f"directory: {error}") from error

@@ -3,8 +3,9 @@
 In:  bytes of a request or an answer, as a stranger sent them; or what we want to say. Out: the other form.
 Spec: docs/protocols/swarm.md; the wire form is proto/swarm.proto. Pure.
 
-Refuses, with `ProtocolViolation`, bytes that are not the message, roots and peer ids that are none, and more
-tickets, segments or fellows, or larger ones, than a message may hold. Signatures are looked at later.
+Refuses, with `ProtocolViolation`, bytes that are not the message, roots and peer ids that are none, segments
+that come twice, and more tickets, segments or fellows, or larger ones, than a message may hold. Signatures
+are looked at later.
 """
 
 from __future__ import annotations
@@ -198,6 +199,8 @@ def _holding(message: pb.Holding) -> Holding:
     if len(message.segments) > SEGMENTS_MAX:
         raise ProtocolViolation(f"swarm: {len(message.segments)} segments (at most {SEGMENTS_MAX})")
     segments = tuple(_segment(one) for one in message.segments)
+    if len({one.at for one in segments}) < len(segments):
+        raise ProtocolViolation("swarm: a segment that comes twice")
     return Holding(False, _version(message.version), message.since, segments)
 
 

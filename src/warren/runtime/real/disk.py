@@ -18,22 +18,26 @@ import threading
 from typing import TYPE_CHECKING
 
 from warren.runtime.locks import FileLock, holder
-from warren.runtime.real import syncing
+from warren.runtime.real import room, syncing
 from warren.runtime.seam import DirEntry, Stat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from warren.runtime.seam import BytesLike, Kind, StrPath
 
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a FIFO or a device must not hang the thread; on regular files the flag means nothing.
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_NO_NAMES = frozenset({"", ".", ".."})
 _DRAFT_BYTES = 4
 _DRAFT_END = ".new"
 _HAS_PREAD = hasattr(os, "pread")
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 # Going through a folder takes no permission to list it.
 _PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
+_NEW: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NOFOLLOW
 WRITE_BYTES = 128 * 1024
 """Written at a time. For a larger write Linux looks for as large a piece of free memory, which in a virtual
 machine is memory that the host has to give first: a file of 1 GiB cost twice the time in the kernel."""
@@ -69,6 +73,9 @@ class RealFile:
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._fd, size)
+
+    def reserve(self, size: int) -> None:
+        room.reserve(self._fd, size)
 
     def sync(self) -> None:
         os.fsync(self._fd)
@@ -132,6 +139,10 @@ class RealFolder:
         _check_name(name)
         return os.fsdecode(os.readlink(name, dir_fd=self._fd))
 
+    def write_new(self, name: str, data: BytesLike, mode: int = 0o600) -> None:
+        _check_name(name)
+        _fill(os.open(name, _NEW, mode, dir_fd=self._fd), data)
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
@@ -166,6 +177,10 @@ class PathFolder:
     def read_link(self, name: str) -> str:
         _check_name(name)
         return os.fsdecode(os.readlink(os.path.join(self._path(), name)))
+
+    def write_new(self, name: str, data: BytesLike, mode: int = 0o600) -> None:
+        _check_name(name)
+        _fill(os.open(os.path.join(self._path(), name), _NEW, mode), data)
 
     def close(self) -> None:
         self._is_open = False
@@ -273,8 +288,14 @@ class RealDisk:
     def sync_tree(self, path: StrPath) -> None:
         syncing.sync_tree(os.fspath(path))
 
+    def sync_files(self, paths: Sequence[StrPath]) -> None:
+        syncing.sync_files([os.fspath(path) for path in paths])
+
     def free_bytes(self, path: StrPath) -> int:
         return shutil.disk_usage(path).free
+
+    def taken_bytes(self, path: StrPath) -> int:
+        return room.taken_bytes(os.fspath(path))
 
     def real_path(self, path: StrPath) -> str:
         return os.path.realpath(os.fspath(path), strict=True)
@@ -284,6 +305,16 @@ class RealDisk:
 
     def lock_holder(self, path: StrPath) -> int | None:
         return holder(path)
+
+
+def _fill(fd: int, data: BytesLike) -> None:
+    """Write a new file and close it. It is a regular one: nothing else is made by opening."""
+    try:
+        written = os.write(fd, data) if len(data) <= WRITE_BYTES else 0
+        if written < len(data):
+            RealFile(fd).pwrite(written, memoryview(data)[written:])
+    finally:
+        os.close(fd)
 
 
 def _open(path: StrPath, flags: int, mode: int = 0o600, *, follow_link: bool) -> RealFile:
@@ -325,7 +356,7 @@ def _dir_entry(name: str, status: os.stat_result) -> DirEntry:
 
 
 def _check_name(name: str) -> None:
-    if name in {"", ".", ".."} or os.path.basename(name) != name:
+    if name in _NO_NAMES or "/" in name or (os.name == "nt" and os.path.basename(name) != name):
         raise OSError(errno.EINVAL, "this is no name of its own", name)
 
 

@@ -3,7 +3,8 @@
 In:  paths and bytes, as in `seam.Disk`; faults that a test orders. Out: bytes, listings, or the `OSError`
 of a real disk. It belongs to the host, not to the runtime, so it is still there when a node starts again.
 Paths are POSIX paths and "/" is there from the start; times are those of the virtual clock. One test may
-order a failure (`fail_next`), make the disk small (`capacity_bytes`), or mount another drive (`mount`).
+order a failure (`fail_next`), make the disk small (`capacity_bytes`) or `read_only`, mount another drive
+(`mount`), or pull it out under who writes to it (`pull`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from warren.runtime.seam import DirEntry, Stat
 from warren.runtime.simulated.watching import SimulatedWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warren.runtime.seam import BytesLike, Kind, StrPath
 
@@ -42,12 +43,16 @@ class _Entry:
 
 
 class _File(_Entry):
-    __slots__ = ("data",)
+    __slots__ = ("data", "reserved")
     kind: Kind = "file"
 
     def __init__(self, inode: int, mtime_ns: int) -> None:
         super().__init__(inode, mtime_ns)
         self.data = bytearray()
+        self.reserved = 0  # bytes set aside from the start on, also where they are written
+
+    def taken(self) -> int:
+        return max(len(self.data), self.reserved)
 
     def size(self) -> int:
         return len(self.data)
@@ -95,12 +100,18 @@ class _Opened:
 class SimulatedFile(_Opened):
     """An open file; it stays readable after its name is gone, as on POSIX."""
 
-    __slots__ = ("_file", "_path")
+    __slots__ = ("_device", "_file", "_path")
 
     def __init__(self, disk: SimulatedDisk, file: _File, path: StrPath) -> None:
         super().__init__(disk)
         self._file = file
+        self._device = file.device
         self._path = path
+
+    def _begin(self, op: str) -> None:
+        super()._begin(op)
+        if self._device in self._disk.pulled:
+            raise _error(errno.EIO)
 
     def pread(self, offset: int, length: int) -> bytes:
         self._begin("pread")
@@ -117,6 +128,12 @@ class SimulatedFile(_Opened):
         self._resize(size)
         del self._file.data[size:]
 
+    def reserve(self, size: int) -> None:
+        self._begin("reserve")
+        before = self._file.taken()
+        self._disk.take(max(size, before) - before)
+        self._file.reserved = max(size, self._file.reserved)
+
     def sync(self) -> None:
         self._begin("sync")
 
@@ -125,8 +142,9 @@ class SimulatedFile(_Opened):
         return _stat(self._file)
 
     def _resize(self, size: int) -> None:
+        self._disk.check_writable()
         grown = size - len(self._file.data)
-        self._disk.take(grown)
+        self._disk.take(max(size, self._file.reserved) - self._file.taken())
         self._file.mtime_ns = self._disk.now_ns()
         if grown > 0:
             self._file.data.extend(bytes(grown))
@@ -152,7 +170,10 @@ class SimulatedDisk:
 
     def __init__(self, wall: Callable[[], float], *, capacity_bytes: int = 1 << 40) -> None:
         self.capacity_bytes = capacity_bytes
+        self.read_only = False
         self.used_bytes = 0
+        self.pulled: set[int] = set()
+        """Devices that are gone while files on them may be open."""
         self._wall = wall
         self._inodes = itertools.count(2)
         self._devices = itertools.count(2)
@@ -182,6 +203,11 @@ class SimulatedDisk:
             raise _error(errno.ENOSPC)
         self.used_bytes += grown
 
+    def check_writable(self) -> None:
+        """Raises EROFS where the disk is read-only."""
+        if self.read_only:
+            raise _error(errno.EROFS)
+
     def now_ns(self) -> int:
         return round(self._wall() * 1e9)
 
@@ -193,7 +219,7 @@ class SimulatedDisk:
         """
         folder, name = self._parent(path)
         drive = self._drives.pop(_plain(path), None) or _Folder(next(self._inodes), self.now_ns())
-        drive.device = next(self._devices)
+        _move(drive, next(self._devices))
         self._covered[_plain(path)] = folder.entries[name]
         folder.entries[name] = drive
 
@@ -203,6 +229,12 @@ class SimulatedDisk:
         self._drives[_plain(path)] = folder.entries[name]
         folder.entries[name] = self._covered.pop(_plain(path))
         self.tell(path, deep=True)
+
+    def pull(self, path: StrPath) -> None:
+        """Unmount the drive at `path` without asking: what is open on it fails from now on."""
+        folder, name = self._parent(path)
+        self.pulled.add(folder.entries[name].device)
+        self.unmount(path)
 
     # ------------------------------------------------------------ changes
 
@@ -247,7 +279,7 @@ class SimulatedDisk:
             entry = _child(entry, _own_name(name), path)
         if not isinstance(entry, _Folder):
             raise _error(errno.ENOTDIR, path or top)
-        return SimulatedFolder(self, entry)
+        return SimulatedFolder(self, entry, os.path.join(top, path))
 
     def open_write(self, path: StrPath, *, create: bool, mode: int = 0o600) -> SimulatedFile:  # noqa: ARG002
         self.meet_faults("open_write")
@@ -257,8 +289,15 @@ class SimulatedDisk:
         self._put_new(path, file)
         return SimulatedFile(self, file, path)
 
+    def put_new(self, folder: _Folder, path: str, data: BytesLike) -> None:
+        """See `seam.Folder.write_new`; `path` is what the folder was opened by, and the name."""
+        file = _File(next(self._inodes), self.now_ns())
+        self._put(folder, os.path.basename(path), file, path)
+        SimulatedFile(self, file, path).pwrite(0, data)
+
     def write_whole(self, path: StrPath, data: BytesLike, mode: int = 0o600) -> None:  # noqa: ARG002
         self.meet_faults("write_whole")
+        self.check_writable()
         folder, name = self._parent(path)
         old = folder.entries.get(name)
         if isinstance(old, _Folder):
@@ -296,6 +335,7 @@ class SimulatedDisk:
 
     def remove(self, path: StrPath) -> None:
         self.meet_faults("remove")
+        self.check_writable()
         folder, name = self._parent(path)
         if isinstance(self._find(path, follow=False), _Folder):
             raise _error(errno.EISDIR, path)
@@ -304,6 +344,7 @@ class SimulatedDisk:
 
     def remove_tree(self, path: StrPath) -> None:
         self.meet_faults("remove_tree")
+        self.check_writable()
         folder, name = self._parent(path)
         if not isinstance(self._find(path, follow=False), _Folder):
             raise _error(errno.ENOTDIR, path)
@@ -327,10 +368,20 @@ class SimulatedDisk:
         self.meet_faults("sync_tree")
         self._find(path, follow=False)
 
+    def sync_files(self, paths: Sequence[StrPath]) -> None:
+        self.meet_faults("sync_files")
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                self._find(path, follow=False)
+
     def free_bytes(self, path: StrPath) -> int:
         self.meet_faults("free_bytes")
         self._find(path)
         return self.capacity_bytes - self.used_bytes
+
+    def taken_bytes(self, path: StrPath) -> int:
+        self.meet_faults("taken_bytes")
+        return _taken(self._find(path, follow=False))
 
     def real_path(self, path: StrPath) -> str:
         self.meet_faults("real_path")
@@ -393,6 +444,10 @@ class SimulatedDisk:
 
     def _put_new(self, path: StrPath, entry: _Entry) -> None:
         folder, name = self._parent(path)
+        self._put(folder, name, entry, path)
+
+    def _put(self, folder: _Folder, name: str, entry: _Entry, path: StrPath) -> None:
+        self.check_writable()
         if name in folder.entries:
             raise _error(errno.EEXIST, path)
         entry.device = folder.device
@@ -416,17 +471,18 @@ class SimulatedDisk:
             for below in entry.entries.values():
                 self._free(below)
         elif isinstance(entry, _File):
-            self.used_bytes -= len(entry.data)
+            self.used_bytes -= entry.taken()
 
 
 class SimulatedFolder(_Opened):
     """An open folder; what is reached through it lies in it, whatever becomes of its name."""
 
-    __slots__ = ("_folder",)
+    __slots__ = ("_folder", "_path")
 
-    def __init__(self, disk: SimulatedDisk, folder: _Folder) -> None:
+    def __init__(self, disk: SimulatedDisk, folder: _Folder, path: str) -> None:
         super().__init__(disk)
         self._folder = folder
+        self._path = path
 
     def scan(self) -> list[DirEntry]:
         self._begin("scan")
@@ -448,8 +504,26 @@ class SimulatedFolder(_Opened):
         self._begin("read_link")
         return _target(name, self._entry(name))
 
+    def write_new(self, name: str, data: BytesLike, mode: int = 0o600) -> None:  # noqa: ARG002
+        self._begin("write_new")
+        self._disk.put_new(self._folder, os.path.join(self._path, _own_name(name)), data)
+
     def _entry(self, name: str) -> _Entry:
         return _child(self._folder, _own_name(name), name)
+
+
+def _move(entry: _Entry, device: int) -> None:
+    """To another device, with all below it."""
+    entry.device = device
+    if isinstance(entry, _Folder):
+        for below in entry.entries.values():
+            _move(below, device)
+
+
+def _taken(entry: _Entry) -> int:
+    if isinstance(entry, _Folder):
+        return sum(map(_taken, entry.entries.values()))
+    return entry.taken() if isinstance(entry, _File) else 0
 
 
 def _parts(path: StrPath) -> list[str]:

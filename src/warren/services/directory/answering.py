@@ -154,7 +154,7 @@ class Conversing:
         for answer in in_messages(hits):
             yield answer
         counts = NOBODY
-        if is_super and call.ttl != 0:
+        if is_super and call.ttl != 0 and call.query.cid is None:
             async with contextlib.aclosing(self._far(call)) as far:
                 async for one in far:
                     if isinstance(one, Counts):

@@ -101,6 +101,8 @@ class Directory:
         self._searches: set[Search] = set()
         self.is_silent: Callable[[PeerId], bool] = lambda _: False
         """Whether a peer does not answer this node, although it is connected."""
+        self.on_found: Callable[[Found], None] = lambda _: None
+        """Called with each entry that another peer answers a search with."""
         self._named: Seldom[PeerId] = Seldom(NAMED_EVERY_S, NAMED_MAX)
         index.set_admits(self._admits)
         network.events.on(PeerDisconnected, lambda event: self.super_peer.disconnected(event.peer))
@@ -141,8 +143,10 @@ class Directory:
     def search(self, query: Query, *, ttl: int | None = None, timeout_s: float = SEARCH_S) -> Search:
         """Look here, at connected peers and at super-peers. Everybody is asked from now on.
 
-        ttl: how often super-peers pass it on; 0: not at all, None: as they see fit.
+        ttl: how often super-peers pass it on; 0: not at all, None: as they see fit. They never do who holds a
+        content: others are found for that in the DHT.
         """
+        ttl = ttl if query.cid is None else 0
         merging = Merging(query.limit, is_here=self._is_here, latency=self.neighbours.rtt_s)
         sources = [Source(self._network.peer_id, lambda: self._ask_self(query))]
         overlay = self._answering.overlay
@@ -222,6 +226,7 @@ class Directory:
                     elif answer.owner == self._network.peer_id:
                         continue
                     elif (is_super or answer.owner == peer) and matches(query, answer.entry):
+                        self.on_found(answer)
                         yield answer
                     else:
                         strays += 1

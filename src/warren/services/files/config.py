@@ -35,6 +35,9 @@ class FilesConfig:
         there are more sources. This is memory.
     sources_max: holders that one fetch asks at the same time. Each costs a connection and two streams.
     no_source_s: a fetch that nobody can serve fails when nobody was found for so long.
+    down_bytes_per_s: fetched at most, of all fetches together; 0: no cap. `warren transfer limit` says
+        otherwise, over restarts.
+    up_bytes_per_s: what is sent to peers at most, of all files together; 0: no cap. As above.
     serve_streams_max: transfer streams served at once; one over the limit is answered BUSY. (Attack: streams
         that each hold a chunk in memory.)
     serve_streams_per_peer: the same for one peer, so that no peer can take all places.
@@ -57,10 +60,12 @@ class FilesConfig:
         needs one.
     answer_s: a fetch fails when nothing arrives for so long while something was asked.
     active_max: transfers of the queue that run at once; the others wait for their turn.
-    down_bytes_per_s, up_bytes_per_s: what all fetches together may take, and all uploads give, in a second;
-        0: as much as there is. `warren transfer limit` says otherwise, over restarts.
     sync: whether a fetch is finished only when it survives a loss of power. It then waits for the disk: for
         1 GiB 0.3 s on a fast one, several on a slow one. Without it a finished fetch survives kill -9 alone.
+    keep_sharing: whether what was fetched whole can be had from here by others: by everybody where it is
+        public, else by those whom its origin admits.
+    ask_dht: whether strangers are asked who has a content of which nobody knows whether it is public, once
+        nobody else has it. They learn that this node wants it.
     """
 
     hash_jobs: int = 3
@@ -71,6 +76,8 @@ class FilesConfig:
     in_flight_bytes: int = 8 * 1024 * 1024
     sources_max: int = 24
     no_source_s: float = 60.0
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
     serve_streams_max: int = 64
     serve_streams_per_peer: int = 8
     serve_ahead_bytes: int = 16 * 1024 * 1024
@@ -86,9 +93,9 @@ class FilesConfig:
     idle_s: float = 300.0
     answer_s: float = 60.0
     active_max: int = 3
-    down_bytes_per_s: int = 0
-    up_bytes_per_s: int = 0
     sync: bool = False
+    keep_sharing: bool = True
+    ask_dht: bool = True
 
     def __post_init__(self) -> None:
         check_settings(self, "files.", zero=ZERO_IS_NO_CAP, most=MOST)

@@ -22,9 +22,9 @@ from warren.services.files.nodes import NodePuller
 from warren.services.files.staging import Staging
 from warren.services.files.streaming.growing import Growing
 from warren.services.files.swarm.caps import Cap
-from warren.services.files.swarm.partial import Partial
 from warren.services.files.swarm.picker import Picker
 from warren.services.files.swarm.swarm import Swarm, Work
+from warren.services.files.swarm.words import Words
 from warren.services.files.types import Fetched, Renamed
 from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from warren.services.files.importer import Imported
     from warren.services.files.ledger import Wanted
     from warren.services.files.swarm.interfaces import Holders
+    from warren.services.files.swarm.partial import Partial
     from warren.services.files.swarm.steering import Steering
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Progress
@@ -50,7 +51,7 @@ class Surroundings(NamedTuple):
     """What all fetches of a node share. places: see `staging.make_places`. cap: of all of them together.
 
     swarms: where others learn what is fetched here; None: nobody is asked what it has, nor served. holders:
-    who finds further sources.
+    who finds further sources. gave: told which peer gave how much that was right.
     """
 
     runtime: Runtime
@@ -60,6 +61,7 @@ class Surroundings(NamedTuple):
     cap: Cap
     swarms: Swarms | None = None
     holders: Holders | None = None
+    gave: Callable[[PeerId, int], None] = lambda _peer, _size: None
 
 
 class Fetch:
@@ -87,7 +89,8 @@ class Fetch:
         self._steering = steering
         self._staging = Staging(runtime.disk, folder, str(wanted.cid), around.places, sync=around.config.sync)
         self._ledger = Ledger(wanted, runtime.clock, report)
-        self._partial: Partial | None = None
+        self.partial: Partial | None = None
+        """What others are served of it meanwhile."""
         self.root = wanted.cid
         self.swarm: Swarm | None = None
 
@@ -117,9 +120,9 @@ class Fetch:
         self._ledger.tell("finishing", at_once=True)
         skipped, skipped_count = await run_out(runtime, staging.make_symlinks, symlinks)
         path = Path(await run_out(runtime, staging.finish, name))
-        if self._partial is not None:
-            self._partial.on_moved(str(path))
-            self._partial.complete = wanted.select is None
+        if self.partial is not None:
+            self.partial.on_moved(str(path))
+            self.partial.complete = wanted.select is None
             self._ledger.moved.set()
         renamed = walk.renamed
         if reason:
@@ -143,8 +146,8 @@ class Fetch:
 
     def close(self) -> None:
         """Serve others nothing of it any more: it is over, or they are served the copy."""
-        if self._partial is not None and self._around.swarms is not None:
-            self._around.swarms.end(self._partial)
+        if self.partial is not None and self._around.swarms is not None:
+            self._around.swarms.end(self.partial)
 
     def _begin_walk(self) -> Walk:
         wanted = self._wanted
@@ -172,26 +175,36 @@ class Fetch:
     async def _fetch_all(self, walk: Walk) -> list[MakeSymlink]:
         """Fill the staging folder; returns the symlinks that are still to be made."""
         runtime, staging, ledger, around = self._runtime, self._staging, self._ledger, self._around
+        words: Words | None = None
         if around.swarms is not None:
-            self._partial = Partial(self._wanted.cid, runtime.disk, staging.hidden, resumed=staging.resumed)
-            around.swarms.begin(self._partial)
+            words = Words(runtime, self._wanted.cid, staging.hidden, resumed=staging.resumed)
+            self.partial = words.partial
+            around.swarms.begin(self.partial)
         seed = int.from_bytes(runtime.entropy.bytes(4))
         picker = Picker(sequential=self._wanted.sequential, seed=seed)
-        nodes = NodePuller(runtime, staging, walk, picker, ledger, self._partial)
-        keeper = ChunkKeeper(runtime, staging, picker, ledger, self._partial)
+        nodes = NodePuller(runtime, staging, walk, picker, ledger, self.partial)
+        keeper = ChunkKeeper(runtime, staging, picker, ledger, words, around.gave)
         self.swarm = Swarm(
             around.network,
             around.config,
-            Work(ledger, picker, nodes, keeper, self._partial),
+            Work(ledger, picker, nodes, keeper, self.partial),
             exchange=around.swarms,
             holders=around.holders,
             caps=(Cap(runtime.clock.now, lambda: self._steering.cap_bytes_per_s), around.cap),
             only=self._only,
         )
-        self._steering.show(self.swarm.sources)
-        if self._partial is not None:
-            self._steering.growing = Growing(runtime, self._partial, ledger, picker)
-        await self.swarm.run(self._peers)
+        self._steering.show(self.swarm.sources, self.swarm.add)
+        if self.partial is not None:
+            self._steering.growing = Growing(runtime, walk, self.partial, ledger, picker)
+            ledger.tell("listing", at_once=True)  # who waits to read looks at it
+        try:
+            await self.swarm.run([*self._peers, *self._steering.added])
+            await keeper.commits.close(keep=False)  # it will have its final name in a moment
+        except BaseException:
+            with contextlib.suppress(StorageError):  # there is a failure to report already
+                await run_out(runtime, staging.close)
+                await keeper.commits.close(keep=True)
+            raise
         if not nodes.done or ledger.done_files != nodes.files:
             # Never met; but what is incomplete must not get its final name, whatever fault led here.
             raise IntegrityError(

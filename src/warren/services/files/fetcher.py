@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
     from warren.protocols.transfer.messages import Listing
     from warren.runtime.seam import Runtime, StrPath
     from warren.services.files.config import FilesConfig
-    from warren.services.files.swarm.interfaces import Holders, Holding
+    from warren.services.files.swarm.interfaces import Holders, Holding, Keeping
     from warren.services.files.swarm.swarms import Swarms
     from warren.services.files.types import Fetched, FileEntry, Progress
 
 LOOK_UP_MAX: Final = 8
 """Peers that are asked at the same time what a content id is called."""
+logger = logging.getLogger(__name__)
+
 LISTED_MAX: Final = 200_000
 """Entries of one listing. Attack: pages without end, all kept until the last came; this is some 100 MB."""
 
@@ -64,6 +67,7 @@ class Asked(NamedTuple):
     select: Callable[[str], bool] | None
     only: bool
     sequential: bool
+    keep: bool
 
 
 class Fetcher:
@@ -78,17 +82,22 @@ class Fetcher:
         *,
         swarms: Swarms | None = None,
         holders: Holders | None = None,
+        replicas: Keeping | None = None,
+        gave: Callable[[PeerId, int], None] = lambda _peer, _size: None,
     ) -> None:
         """on_fetched: told of each fetch that came to its end. swarms: where others learn what is fetched
-        here. holders: who finds further sources.
+        here. holders: who finds further sources. replicas: who shares on what was fetched. gave: told which
+        peer gave how much that was right.
         """
         self._runtime = runtime
         self._network = network
         self._config = config
         self._on_fetched = on_fetched
+        self._replicas = replicas
+        self._keeping: set[asyncio.Task[None]] = set()
         self._down_bytes_per_s = config.down_bytes_per_s
         cap = Cap(runtime.clock.now, lambda: self._down_bytes_per_s)
-        self._around = Surroundings(runtime, network, config, make_places(), cap, swarms, holders)
+        self._around = Surroundings(runtime, network, config, make_places(), cap, swarms, holders, gave)
         if swarms is not None:
             swarms.on_heard(self._on_heard)
         self._fetches: set[Fetch] = set()
@@ -107,7 +116,7 @@ class Fetcher:
                 found += listing.to_user(page, path)
         return found
 
-    def get(
+    def get(  # noqa: PLR0913  what a user may say of one fetch
         self,
         ref: Cid | str,
         folder: StrPath,
@@ -119,6 +128,7 @@ class Fetcher:
         only: bool = False,
         sequential: bool = False,
         cap_bytes_per_s: int = 0,
+        keep: bool = True,
     ) -> Transfer:
         """Start to fetch `ref`, a content id or a path at the first of `peers`, into `folder`.
 
@@ -126,7 +136,8 @@ class Fetcher:
         What it is called there is `name`, else its name at a peer, made safe; a name that is taken gets a
         number, unless what has it is this very content. size_max: what has more bytes is not fetched; they
         are counted before they come. select: whether the file at a path, relative to the top at its source,
-        is wanted. sequential: in order, for who reads it while it comes. cap_bytes_per_s: 0 for none.
+        is wanted. sequential: in order, for who reads it while it comes. cap_bytes_per_s: 0 for none. keep:
+        others can have it from here afterwards, as far as who shares it lets them.
         Everything else that goes wrong shows in the `Transfer`. Raises `Closed`, `InputError`.
         """
         if self._closed:
@@ -134,7 +145,9 @@ class Fetcher:
         if not peers and (only or self._around.holders is None or not isinstance(ref, Cid)):
             raise InputError("nobody is named who has it", hint="name a peer: --from PEER")
         steering = Steering(cap_bytes_per_s)
-        ask = Asked(ref, os.path.abspath(folder), tuple(peers), name, size_max, select, only, sequential)
+        ask = Asked(
+            ref, os.path.abspath(folder), tuple(peers), name, size_max, select, only, sequential, keep
+        )
         transfer = Transfer(lambda report: self._run(ask, steering, report), steering)
         self._transfers.add(transfer)
         transfer.when_ended(lambda: self._transfers.discard(transfer))
@@ -155,12 +168,13 @@ class Fetcher:
         for transfer in list(self._transfers):
             transfer.cancel()
             await transfer.wait_ended()
+        await settle(self._keeping.copy())
 
     async def _run(self, asked: Asked, steering: Steering, report: Callable[[Progress], None]) -> Fetched:
         ref, folder = asked.ref, asked.folder
         if isinstance(ref, Cid) and not ref.to_bytes().startswith((NODE_PREFIX, RAW_PREFIX)):
             raise InvalidCid(f"nobody shares {ref}", hint="content ids here begin with bafy or bafk")
-        found = await self._look_up(ref, asked)
+        found = await self._look_up(ref, asked, steering)
         wanted = replace(
             found,
             name=asked.name or found.name,
@@ -181,11 +195,26 @@ class Fetcher:
             fetched = await fetch.run()
             if self._on_fetched is not None:
                 await self._on_fetched(fetched)
+        except BaseException:
+            fetch.close()
+            raise
         finally:
             self._under_way.discard(key)
             self._fetches.discard(fetch)
-            fetch.close()
+        task = asyncio.create_task(self._end(fetch, fetched, keep=asked.keep))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
         return fetched
+
+    async def _end(self, fetch: Fetch, fetched: Fetched, *, keep: bool) -> None:
+        """Others are served from the fetch until they are from its replica; whoever fetched need not wait."""
+        try:
+            if keep and self._replicas is not None and fetch.partial is not None:
+                await self._replicas.keep(fetched, fetch.partial)
+        except Exception:  # the boundary of supervision: what was fetched is there all the same
+            logger.exception("%s is not kept for others", fetched.path)
+        finally:
+            fetch.close()
 
     def _on_heard(self, root: Cid, peer: PeerId, holding: Holding) -> None:
         """A peer that asked for something which is fetched here told what it has of that."""
@@ -193,7 +222,7 @@ class Fetcher:
             if fetch.swarm is not None and fetch.root == root:
                 fetch.swarm.on_heard(peer, holding)
 
-    async def _look_up(self, ref: Cid | str, asked: Asked) -> Wanted:
+    async def _look_up(self, ref: Cid | str, asked: Asked, steering: Steering) -> Wanted:
         """What `ref` is: a path as the first peer says, a content id as the first to answer does, if any."""
         if not isinstance(ref, Cid):
             return await self._ask_for(asked.peers[0], ref)
@@ -206,7 +235,7 @@ class Fetcher:
             for task in asking:
                 task.cancel()
             await settle(asking)
-        if asking and (asked.only or self._around.holders is None):
+        if asking and not steering.added and (asked.only or self._around.holders is None):
             return asking[0].result()  # nobody else can say: it raises why
         return Wanted(ref, str(ref), None)
 

@@ -2,7 +2,8 @@
 
 In:  what the system tells of changes; time. Out: a share that is up to date, and its state. Where the system
 cannot tell, or no more, the share is looked at now and then, and the log says how to cure that. A share whose
-folder is gone stays as it was, and nobody else sees it; it comes back with its folder.
+folder is gone stays as it was, and nobody else sees it; it comes back with its folder. A replica that is not
+what it was any more is seen by nobody else from then on, and one that the user removed is none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from warren.core.errors import ContentUnknown, NotFound, StorageError, WarrenErr
 from warren.services.files import comparing, revising
 from warren.services.files.ground import TopGone
 from warren.services.files.hashing import INODE_MASK, is_passing
+from warren.services.files.holders.frozen import NotTheSame
 from warren.services.files.ignoring import FILE_NAME
 from warren.services.files.revising import place_of
 from warren.services.files.updating import Updater
@@ -82,6 +84,10 @@ class Holder(Protocol):
         """The share, or its state, is another one now."""
         ...
 
+    def let_go(self, path: Path) -> None:
+        """A replica was removed: it is to be shared no longer, soon."""
+        ...
+
     def show_progress(self, share: Share, progress: Progress) -> None:
         """Hashing goes on."""
         ...
@@ -111,9 +117,10 @@ class Keeper:
         self._is_file = share.kind == "file"
         self._number = number
         self._machine = Watching()
-        self._updater = Updater(runtime, database, pace, slots, number, self._top, self)
+        self._is_replica = share.replica
+        self._updater = Updater(runtime, database, pace, slots, number, self._top, self, frozen=share.replica)
         self._wake = asyncio.Event()
-        self._inode = 0
+        self._inode = self._device = 0
         self._warned = 0
         self._shown_at = 0.0
         self._is_busy = False
@@ -121,9 +128,13 @@ class Keeper:
         """Why it is not there; empty when it is."""
         self.polled = ""
         """Why it is not watched; empty when it is."""
+        self.changed = ""
+        """Of a replica: what of it is another; empty when all is as it was."""
 
     @property
     def state(self) -> ShareState:
+        if self.changed:
+            return "changed"
         if self.missing:
             return "missing"
         if self._pace.is_paused:
@@ -137,11 +148,15 @@ class Keeper:
         return self._updater.progress
 
     async def run(self) -> None:
-        """Keep the share up to date."""
+        """Keep the share up to date. Of a replica it ends when that is another, or removed."""
         while True:
             try:
                 await self._come_back()
-                await self._follow_or_miss()
+                if not await self._follow_or_miss():
+                    return
+            except NotTheSame as error:
+                await self._give_up(error)
+                return
             except (OSError, WarrenError) as error:
                 logger.warning("%r is not up to date, trying again: %s", self._top, error)
                 await asyncio.sleep(RETRY_S)
@@ -229,6 +244,8 @@ class Keeper:
             status = await self._runtime.offload(self._runtime.disk.stat, self._top)
             is_same = known is not None and (known.size, known.mtime_ns) == (status.size, status.mtime_ns)
             if known is None or not known.sound or not is_same:
+                if self._is_replica:
+                    raise NotTheSame("", "is another")
                 await self._holder.hash_file(share)
         except (OSError, NotFound) as error:
             fault = error if isinstance(error, OSError) else error.__cause__
@@ -319,6 +336,7 @@ class Keeper:
             raise TopGone(error.strerror or str(error)) from error
         if status.kind != ("file" if self._is_file else "dir"):
             raise TopGone("it is something else now")
+        self._device = status.device
         return 0 if self._is_file else status.inode & INODE_MASK
 
     async def _is_elsewhere(self) -> bool:
@@ -327,18 +345,48 @@ class Keeper:
             return True
         return not self._is_file and await self._updater.ground.is_another()
 
-    async def _follow_or_miss(self) -> None:
-        """Follow it; once it is gone nobody sees it."""
+    async def _follow_or_miss(self) -> bool:
+        """Follow it; once it is gone nobody sees it. Returns whether to go on."""
         try:
             await self._follow()
         except TopGone as error:
             why = str(error)
         else:
-            return
+            return True
+        if self._is_replica and await self._is_removed():
+            logger.info("%r was removed, and is no longer shared on as a copy", self._top)
+            self._holder.let_go(self._path)
+            return False
         logger.warning("%r is shared and not there: %s", self._top, why)
         async with self.changing() as share:
             self.missing = why
             await self._holder.listeners.tell(share, removed=[share.name])
+        self._holder.show(self._path)
+        return True
+
+    async def _is_removed(self) -> bool:
+        """Whether it is gone from a folder on the drive where it was: then no drive will bring it back."""
+        stat, offload = self._runtime.disk.stat, self._runtime.offload
+        try:
+            above = await offload(stat, os.path.dirname(self._top))
+        except OSError:
+            return False
+        try:
+            await offload(stat, self._top)
+        except FileNotFoundError:
+            return above.device == self._device
+        except OSError:
+            return False
+        return False
+
+    async def _give_up(self, error: NotTheSame) -> None:
+        """A replica is another: nobody is to see it, nor what it has become."""
+        logger.warning("%r is not shared on as a copy: %s; %s", self._top, error, error.hint)
+        async with self._holder.steady(self._path):
+            self.changed = str(error)
+            held = self._holder.holding(self._path)
+            if held is not None:
+                await self._holder.listeners.tell(held[1], removed=[held[1].name])
         self._holder.show(self._path)
 
     async def _come_back(self) -> None:

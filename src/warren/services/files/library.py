@@ -29,7 +29,9 @@ from warren.runtime.rebuildable import open_rebuildable
 from warren.services.files import comparing, index, listing, shares
 from warren.services.files.changes import PAGE_ENTRIES, Listeners
 from warren.services.files.hashing import find_data_folder, join
+from warren.services.files.holders.frozen import NotTheSame
 from warren.services.files.importer import Importer
+from warren.services.files.lending import Lending
 from warren.services.files.offering import Offering
 from warren.services.files.share_name import choose_name
 from warren.services.files.streaming.shared import SharedFile
@@ -79,8 +81,16 @@ class Library:
         """What the user shares, by path; `_shares` are those of them that the index holds, by number."""
         self._shares: dict[int, Share] = {}
         self._upkeep = Upkeep(runtime, database, config, self)
+        self.lending = Lending(self._build_apart, self._free)
+        """What is held ready for some without being shared."""
         self._offering = Offering(
-            runtime, database, self._shares, swarms, self._upkeep.is_missing, uploads.note
+            runtime,
+            database,
+            self._shares,
+            swarms,
+            self._upkeep.is_missing,
+            self.lending.held,
+            uploads.note,
         )
         swarms.shelf = self._offering
         self.listeners = Listeners()
@@ -89,6 +99,7 @@ class Library:
         self._sharing = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
+        self._letting_go: set[asyncio.Task[None]] = set()
         self._network: Network | None = None
 
     @classmethod
@@ -152,6 +163,8 @@ class Library:
         if network is not None:
             network.remove_handler(PROTOCOL_ID)
         await self._upkeep.close()
+        for task in list(self._letting_go):
+            await _stop(task)
         await _stop(self._restoring)
         await _stop(self._sweeping)  # looked up only now: a restoring that ends begins a sweep
         await self._database.close()
@@ -175,16 +188,44 @@ class Library:
 
         `audience` is all contacts, `name` what the file or folder is called, unless given. Sharing the same
         path again brings the share up to date, keeping both unless given; files whose size and time are the
-        same are not read again. From then on it is kept up to date by itself. Raises `NotFound`,
-        `StorageError`, `InputError` for a name that is taken or malformed.
+        same are not read again. From then on it is kept up to date by itself. A replica becomes a share as
+        others are. Raises `NotFound`, `StorageError`, `InputError` for a name that is taken or malformed.
         """
         async with self._sharing:
             top = await self._find(os.fspath(path))
             old = self._wanted.get(Path(top))
             taken = {share.name for share in self._wanted.values() if share is not old}
             chosen = old.name if old and name is None else choose_name(name, top, taken)
-            kept = old.audience if old else Audience()
+            kept = old.audience if old and not old.replica else Audience()
             return await self._hash(top, chosen, audience or kept, old, progress)
+
+    async def adopt(
+        self, path: StrPath, root: Cid, audience: Audience, pages: AsyncIterator[Sequence[EntryRow]]
+    ) -> Share | None:
+        """Share what was fetched as a replica, from rows of the index, without reading its content.
+
+        pages: all of its entries with their chunks and nodes, those of a folder before its own. None where it
+        lies in something that is shared already. Raises `NotFound`, `StorageError`, `InputError` for what
+        cannot be shared, and what `pages` raises.
+        """
+        async with self._sharing:
+            top = await self._find(os.fspath(path))
+            if any(share.path in {Path(top), *Path(top).parents} for share in self._wanted.values()):
+                return None
+            name = choose_name(None, top, {share.name for share in self._wanted.values()})
+            async with self._new_number(top) as number:
+                files = 0
+                last: EntryRow | None = None
+                async for rows in pages:
+                    await self._database.run(partial(index.add, share=number, rows=rows))
+                    files += sum(row.kind == "file" for row in rows)
+                    last = rows[-1]
+                if last is None or last.cid != root.to_bytes() or last.kind == "symlink":
+                    raise StorageError(f"{top} is not {root}")
+                share = Share(name, Path(top), root, audience, last.kind, files, last.size, replica=True)
+                await finish(self._commit(number, share, None))
+            self._keep(share.path)
+            return share
 
     async def unshare(self, ref: str) -> Share:
         """Stop sharing, by name, path or content id; the files stay.
@@ -343,11 +384,19 @@ class Library:
         audience: Audience,
         old: Share | None,
         progress: Callable[[Progress], None] | None = None,
+        *,
+        replica: bool = False,
     ) -> Share:
-        """Hash what lies at `top` into the index, then share it, unless `old` was unshared meanwhile."""
+        """Hash what lies at `top` into the index, then share it, unless `old` was unshared meanwhile.
+
+        replica: it must be what `old` is; raises `NotTheSame`.
+        """
         try:
             async with self._new_number(top) as number:
                 share = await self._build(number, top, name, audience, progress)
+                if replica and old is not None and share.cid != old.cid:
+                    raise NotTheSame("", "is another")
+                share = replace(share, replica=replica)
                 await self._upkeep.stop(share.path)
                 await finish(self._commit(number, share, old))
         finally:
@@ -405,6 +454,24 @@ class Library:
             hash_seconds=done.seconds,
         )
 
+    async def _build_apart(
+        self, path: StrPath, progress: Callable[[Progress], None] | None
+    ) -> tuple[int, Share]:
+        """Hash what lies at `path` under a number of its own, without sharing it. At the next start the index
+        knows nothing of it.
+        """
+        async with self._sharing:
+            top = await self._find(os.fspath(path))
+            name = choose_name(None, top, ())
+            async with self._new_number(top) as number:
+                share = await self._build(number, top, name, Audience(), progress)
+                await self._database.run(partial(index.finish, number=number, share=share))
+        return number, share
+
+    async def _free(self, number: int) -> None:
+        await self._hide([number])
+        self._sweep()
+
     async def _commit(self, number: int, share: Share, old: Share | None) -> None:
         """Let the share appear, in place of its older self. Not to be cancelled half-way."""
         await self._database.run(partial(index.finish, number=number, share=share))
@@ -422,7 +489,7 @@ class Library:
         """Tell how a share differs from what it was under other numbers."""
         share, old = self._shares[number], None
         for one, before in numbers.items():
-            if (before.name, before.audience) == (share.name, share.audience):
+            if (before.name, before.audience, before.replica) == (share.name, share.audience, False):
                 old = one
                 await self._tell_vanished(share, number, old)
             else:
@@ -461,7 +528,11 @@ class Library:
                     top = await self._find(str(share.path))
                     if Path(top) != share.path:
                         raise NotFound(f"{share.path} is something else now")
-                    await self._hash(top, share.name, share.audience, share)
+                    await self._hash(top, share.name, share.audience, share, replica=share.replica)
+                except NotTheSame as error:
+                    logger.warning("%r is not shared on as a copy: %s; %s", share.name, error, error.hint)
+                    self._wanted[share.path] = replace(share, state="changed", note=str(error))
+                    self.show(share.path)
                 except WarrenError as error:
                     logger.warning("%r is not served until it is shared again: %s", share.name, error)
 
@@ -509,6 +580,18 @@ class Library:
         share = self._wanted.get(path)
         if share is not None:
             self._emit(ShareChanged(self._upkeep.described(share)))
+
+    def let_go(self, path: Path) -> None:
+        """See `Holder`."""
+        task = asyncio.create_task(self._let_go(path))
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
+
+    async def _let_go(self, path: Path) -> None:
+        try:
+            await self.unshare(os.fspath(path))
+        except WarrenError as error:
+            logger.warning("%r is removed, and stays in the list of shares for now: %s", path.name, error)
 
     def show_progress(self, share: Share, progress: Progress) -> None:
         """See `Holder`."""

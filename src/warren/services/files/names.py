@@ -31,6 +31,7 @@ EXTENSION_BYTES_MAX: Final = 16
 _STEERING: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 """What steers a terminal, breaks a line, or turns the direction of text, so that a name reads as another."""
 _UNSAFE: Final = re.compile(f"[{_STEERING}/]")
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 _UNSAFE_ON_WINDOWS: Final = re.compile(rf'[{_STEERING}/\\<>:"|?*]')
 _RESERVED_ON_WINDOWS: Final = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\.|$)", re.IGNORECASE
@@ -92,11 +93,14 @@ def numbered(name: str, number: int) -> str:
 def safe_join(top: str, parts: Sequence[str]) -> str:
     """The path of `parts` below `top`. Raises `MisuseError` for a part that did not come from `safe_name`."""
     for part in parts:
-        if part in {"", ".", ".."} or _UNSAFE.search(part) or (os.altsep and os.altsep in part):
-            raise MisuseError(f"{part!r} is no safe name")
-        if os.sep in part:
-            raise MisuseError(f"{part!r} is no safe name")
+        check_name(part)
     return os.path.join(top, *parts)
+
+
+def check_name(name: str) -> None:
+    """Raise `MisuseError` for a name that did not come from `safe_name`."""
+    if name in _NO_NAMES or _UNSAFE.search(name) or os.sep in name or (os.altsep and os.altsep in name):
+        raise MisuseError(f"{name!r} is no safe name")
 
 
 class FolderNames:

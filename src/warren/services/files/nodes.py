@@ -130,8 +130,11 @@ class NodePuller:
 
     @property
     def _is_full(self) -> bool:
-        """Whether enough is planned; where nobody has any of it, what follows may be had."""
-        most = BACKLOG_HUNGRY_MAX if self._picker.hungry else BACKLOG_MAX
+        """Whether enough is planned; where nobody has any of it, or somebody waits for what follows, that may
+        be had.
+        """
+        picker = self._picker
+        most = BACKLOG_HUNGRY_MAX if picker.hungry or picker.seeks_beyond else BACKLOG_MAX
         return self._picker.backlog >= most
 
     def _check_selection(self) -> None:
@@ -235,7 +238,7 @@ class NodePuller:
             self._staging.make_empty_file(step.file)
             return ()
         if self._staging.resumed:
-            return self._staging.find_present(step.file, step.leaves)
+            return self._staging.find_present(step.file, step.leaves, step.first)
         return [False] * len(step.leaves)
 
     def _hand_over(self, step: Step, present: Sequence[bool]) -> None:

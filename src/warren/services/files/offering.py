@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import ChainMap
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +19,7 @@ from warren.services.files.swarm.admission import Rule
 from warren.services.files.waiting import run_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, MutableMapping, Sequence
 
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
@@ -36,16 +37,17 @@ class Offering:
     """See `protocols.transfer.server.ContentSource`, and `swarm.swarms.Shelf`.
 
     shares: what is served, by number; it stays the library's and changes under this. swarms: has the fetches
-    under way. note: told what file a peer is sent next.
+    under way. lent: as shares, of what stands in no listing. note: told what file a peer is sent next.
     """
 
     def __init__(
         self,
         runtime: Runtime,
         database: Database,
-        shares: Mapping[int, Share],
+        shares: MutableMapping[int, Share],
         swarms: Swarms,
         is_missing: Callable[[Share], bool],
+        lent: MutableMapping[int, Share],
         note: Callable[[PeerId, str], None],
     ) -> None:
         self._runtime = runtime
@@ -54,11 +56,12 @@ class Offering:
         self._admission = swarms.admission
         self._is_missing = is_missing
         self._swarms = swarms
+        self._served = ChainMap(shares, lent)
         self._note = note
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
-        audiences = (one.audience for one in self._shares.values())
+        audiences = (one.audience for one in self._served.values())
         return self._admission.is_known(peer) or any(
             peer in audience.peers for audience in audiences if audience.kind == "peers"
         )
@@ -120,15 +123,17 @@ class Offering:
 
     def visible(self, peer: PeerId) -> set[int]:
         """The numbers of the shares that a peer may have now."""
+        admits = self._admission.of(peer)
         return {
             number
-            for number, share in self._shares.items()
-            if self._admission.admits(Rule(share.audience, share.cid), peer) and not self._is_missing(share)
+            for number, share in self._served.items()
+            if admits(Rule(share.audience, share.cid)) and not self._is_missing(share)
         }
 
     def listed(self, peer: PeerId) -> set[int]:
         """Those of them that it sees in listings."""
-        return {number for number in self.visible(peer) if self._shares[number].audience.kind != "origin"}
+        shares = ((number, self._shares.get(number)) for number in self.visible(peer))
+        return {number for number, share in shares if share and share.audience.kind != "origin"}
 
     async def find_root(self, peer: PeerId, root: Cid) -> list[Rule]:
         """See `Shelf`."""
@@ -136,7 +141,7 @@ class Offering:
         if not visible:
             return []
         found = await self._database.run(partial(index.find_root, visible=visible, cid=root.to_bytes()))
-        shares = [self._shares[number] for number in found if number in self._shares]
+        shares = [self._served[number] for number in found if number in self._served]
         return [Rule(share.audience, share.cid) for share in shares]
 
     def origins(self, root: Cid) -> list[PeerId]:

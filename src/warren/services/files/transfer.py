@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
     from warren.services.files.streaming.growing import Growing
     from warren.services.files.swarm.steering import Steering
     from warren.services.files.types import Fetched, Progress, SourceState
@@ -44,6 +45,11 @@ class Transfer:
     def done(self) -> bool:
         """Whether it ended, well or not."""
         return self._task.done()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ended because it was told to."""
+        return self._task.cancelled()
 
     @property
     def outcome(self) -> Fetched | None:
@@ -101,8 +107,12 @@ class Transfer:
         """
         self._steering.set_cap(bytes_per_s)
 
+    def add_source(self, peer: PeerId) -> None:
+        """This peer may have it, too."""
+        self._steering.add(peer)
+
     async def moved(self) -> None:
-        """Wait until something of it may be there that was not, or it ended."""
+        """Wait until something may be known of it that was not, or it ended."""
         if self.done:
             return
         if self.growing is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AudienceKind: TypeAlias = Literal["contacts", "group", "peers", "public", "origin"]
 EntryKind: TypeAlias = Literal["file", "dir", "symlink"]
-ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing"]
+ShareState: TypeAlias = Literal["watched", "polled", "hashing", "paused", "missing", "changed"]
 Phase: TypeAlias = Literal["listing", "hashing", "verifying", "fetching", "finishing"]
 SourcePhase: TypeAlias = Literal["connecting", "active", "waiting", "stalled", "dropped", "gone"]
 
@@ -127,10 +127,13 @@ class Share:
     that hashing took when it was shared. A share that is not `ready` is hashed again, after the index was
     lost; until then it is shown as it was, and nobody else sees it.
 
+    replica: it is a copy of what somebody else shares, kept as it was fetched. It stays what it is: once
+    something in it is another, nobody else sees it (`changed`), until the user shares it by hand.
+
     state: `watched` (changes are seen as they happen), `polled` (the system tells of none: it is looked at
     now and then), `hashing` (changes are being taken in, as far as `progress` says), `paused`, or `missing`
     (what is shared is not there, for instance as a drive is not mounted: nobody else sees it until it is
-    back). note: why it is missing or polled.
+    back), or `changed`. note: why it is missing, polled or changed.
     """
 
     name: str
@@ -147,6 +150,7 @@ class Share:
     state: ShareState = "watched"
     note: str = ""
     progress: Progress | None = None
+    replica: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from warren.services.files.hashing import (
     rules_above,
     scan_folder,
 )
+from warren.services.files.holders.frozen import Frozen
 from warren.services.files.ignoring import SHARED, BadRules
 from warren.services.files.index import EntryRow
 from warren.services.files.pending import Pending
@@ -74,7 +75,8 @@ class _Scan(NamedTuple):
 class Updater:
     """Updates of one share, one at a time: `run`. number: the share's in the index; top: its folder.
 
-    slots: jobs in threads, shared with other shares.
+    slots: jobs in threads, shared with other shares. frozen: nothing is taken in; `run` raises `NotTheSame`
+    for the first thing that is another (`holders/frozen.py`).
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Updater:
         number: int,
         top: str,
         owner: Owner,
+        *,
+        frozen: bool = False,
     ) -> None:
         self._runtime = runtime
         self._database = database
@@ -93,7 +97,7 @@ class Updater:
         self._top = top
         self._owner = owner
         self.ground = Ground(runtime, database, number, top)
-        self._pending = Pending(runtime, database, number, self.ground, owner)
+        self._pending = (Frozen if frozen else Pending)(runtime, database, number, self.ground, owner)
         self._hashing = Rehashing(runtime, pace, slots, top, owner)
         self._todo: list[Look | _Scan | list[Scanned]] = []
         self._judged: set[str] = set()

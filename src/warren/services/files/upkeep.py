@@ -68,9 +68,9 @@ class Upkeep:
             await self.stop(path)
 
     def is_missing(self, share: Share) -> bool:
-        """Whether what is shared is not there."""
+        """Whether what is shared is not there, or is a replica and no more what it was."""
         found = self._keepers.get(share.path)
-        return found is not None and bool(found[0].missing)
+        return found is not None and bool(found[0].missing or found[0].changed)
 
     def described(self, share: Share) -> Share:
         """The share with its state."""
@@ -79,7 +79,10 @@ class Upkeep:
             return share
         keeper = found[0]
         return replace(
-            share, state=keeper.state, note=keeper.missing or keeper.polled, progress=keeper.progress
+            share,
+            state=keeper.state,
+            note=keeper.changed or keeper.missing or keeper.polled,
+            progress=keeper.progress,
         )
 
 
@@ -87,6 +90,7 @@ async def _supervised(keeper: Keeper, share: Share) -> None:
     while True:
         try:
             await keeper.run()
+            return
         except Exception:
             logger.exception("keeping %r up to date failed; trying again", share.name)
             await asyncio.sleep(RESTART_S)

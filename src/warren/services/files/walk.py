@@ -153,7 +153,8 @@ class Walk:
 
     root: binary content id. size: the bytes of the content, where the root is a lone chunk and they are
     known. files, leaves, content_bytes: what was met so far. renamed, renamed_count: what got another name;
-    the list is cut at `SKIPPED_SHOWN_MAX`.
+    the list is cut at `SKIPPED_SHOWN_MAX`. top: the file that the root is, once that is known; is_folder: it
+    is known to be a folder.
     """
 
     def __init__(self, root: bytes, rules: NameRules, *, size: int = LEAF_UNKNOWN) -> None:
@@ -167,6 +168,8 @@ class Walk:
         self.content_bytes = 0
         self.renamed: list[Renamed] = []
         self.renamed_count = 0
+        self.top: TargetFile | None = None
+        self.is_folder = False
         if root.startswith(RAW_CID_PREFIX):
             self._add_leaf_file("", "", root[4:], size)
         elif root.startswith(NODE_CID_PREFIX):
@@ -220,13 +223,13 @@ class Walk:
     def _on_entry(self, path: str, source: str, node: Node) -> None:
         match node:
             case FolderNode(links) | ShardNode(links):
+                self.is_folder = self.is_folder or not path
                 self._steps.append(MakeFolder(path))
                 self._add_links(_Folder(path, source, self._rules), links, 1)
             case FileNode(size, children):
                 if not path:
                     self._graph_bytes = size
-                self.files += 1
-                self._add_part(TargetFile(path, source, size), 0, children, 1)
+                self._add_part(self._new_file(path, source, size), 0, children, 1)
             case SymlinkNode(target):
                 self._symlinks += 1
                 if self._symlinks > SYMLINKS_MAX:
@@ -277,14 +280,20 @@ class Walk:
 
     def _add_leaf_file(self, path: str, source: str, digest: bytes, size: int) -> None:
         """A file that is one chunk, or empty."""
-        self.files += 1
         leaves = [Leaf(digest, 0, size)]
         if digest == EMPTY_DIGEST and size in {0, LEAF_UNKNOWN}:
             size, leaves = 0, []
         elif size == 0:
             raise ProtocolViolation("a file of no bytes that is not empty")
         self.content_bytes += max(0, size)
-        self._add_leaves(TargetFile(path, source, size), leaves)
+        self._add_leaves(self._new_file(path, source, size), leaves)
+
+    def _new_file(self, path: str, source: str, size: int) -> TargetFile:
+        self.files += 1
+        file = TargetFile(path, source, size)
+        if not path:
+            self.top = file
+        return file
 
     def _add_part(self, file: TargetFile, offset: int, children: list[tuple[Link, int]], level: int) -> None:
         leaves: list[Leaf] = []

@@ -8,6 +8,7 @@ In:  its path, or None for a node that leaves no trace. Out: the identity, and p
     state.db       what must not be lost
     index.db       what is shared and where its chunks lie
     dht.db         what is kept of the DHT for others
+    streams/       files that are read while they come; emptied by every start
 
 Refuses a folder that another node uses: two writers with one identity would confuse every peer.
 """
@@ -23,6 +24,7 @@ from warren.services.identity.keyfile import load_or_make
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from warren.core.peer_id import PeerId
     from warren.runtime.seam import Lock, Runtime
 
 LOCK_NAME = "node.lock"
@@ -59,9 +61,11 @@ class Home:
             await self.close()
             raise
 
-    def folder(self, name: str, instead: Path) -> Path:
-        """Where the folder `name` goes; the hidden one of that name in `instead` without a data folder."""
-        return instead / f".warren-{name}" if self.path is None else self.path / name
+    def folder(self, name: str, instead: Path, peer: PeerId) -> Path:
+        """Where the folder `name` goes. Without a data folder it is a hidden one in `instead`, for this node
+        alone.
+        """
+        return instead / f".warren-{name}-{peer}" if self.path is None else self.path / name
 
     def place(self, name: str) -> Path | str:
         """Where the database `name` goes; ":memory:" without a folder."""

@@ -38,7 +38,9 @@ def load(db: sqlite3.Connection) -> list[SavedSearch]:
 
 def save(db: sqlite3.Connection, one: SavedSearch) -> None:
     """Add one, of a new name."""
-    query = json.dumps(dataclasses.asdict(one.query))
+    fields = dataclasses.asdict(dataclasses.replace(one.query, cid=None))
+    fields["cid"] = str(one.query.cid) if one.query.cid is not None else None
+    query = json.dumps(fields)
     db.execute("INSERT INTO saved_search VALUES (?, ?, ?, ?)", (one.name, query, one.fetch, one.saved_at))
 
 
@@ -97,7 +99,13 @@ def matches(db: sqlite3.Connection, search: str) -> list[Match]:
 def _query(text: str) -> Query:
     fields = json.loads(text)
     terms = tuple(Term(one["word"], one["whole"]) for one in fields.pop("terms"))
-    return Query(terms=terms, suffixes=tuple(fields.pop("suffixes")), **fields)
+    cid = fields.pop("cid", None)
+    return Query(
+        terms=terms,
+        suffixes=tuple(fields.pop("suffixes")),
+        cid=Cid.parse(cid) if cid else None,
+        **fields,
+    )
 
 
 def _holders(raw: bytes) -> tuple[PeerId, ...]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.services.directory.conformance_index import check, tell
-from tests.services.directory.naive_index import FRIENDS, NaiveIndex, listed, peer
+from tests.services.directory.naive_index import FRIENDS, NaiveIndex, cid, listed, peer
 from warren.core.entry import Metadata
 from warren.core.query import Query, Term
 from warren.runtime.real import RealRuntime
@@ -59,8 +59,9 @@ terms = st.builds(
 @st.composite
 def queries(draw: st.DrawFn) -> Query:
     suffixes = tuple(draw(st.lists(st.sampled_from(["txt", "pdf", "dir"]), max_size=2)))
+    content = draw(st.sampled_from([None, None, cid("1"), cid("S/report.txt"), cid("nowhere")]))
     return Query(
-        tuple(draw(st.lists(terms, min_size=0 if suffixes else 1, max_size=3))),
+        tuple(draw(st.lists(terms, min_size=0 if suffixes or content else 1, max_size=3))),
         suffixes,
         size_min=draw(st.sampled_from([None, None, 10])),
         size_max=draw(st.sampled_from([None, None, 10])),
@@ -68,6 +69,7 @@ def queries(draw: st.DrawFn) -> Query:
         domain=draw(st.sampled_from(["", "", "nai"])),
         online=draw(st.booleans()),
         limit=500,
+        cid=content,
     )
 
 

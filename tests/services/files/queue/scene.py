@@ -101,6 +101,7 @@ class Scene:
         self.fakes = Fakes()
         self.told: list[Any] = []
         self.reached: list[Sequence[PeerId]] = []
+        self.unreachable: WarrenError | None = None
         self.applied: list[Limits] = []
         limits = TransferLimits(state, Limits(5, 6), self.applied.append)
         self.transfers = Transfers(
@@ -117,6 +118,8 @@ class Scene:
 
     async def reach(self, peers: Sequence[PeerId]) -> None:
         self.reached.append(peers)
+        if self.unreachable is not None:
+            raise self.unreachable
 
     async def attempt(self, number: int) -> Attempt:
         """The attempt of this number, the first being 0, once it has begun."""

@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +28,8 @@ from warren.services.files.types import Progress
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[4]
 WRITER = """
 import asyncio, sys
 from tests.services.files.queue.test_store import write
@@ -123,10 +124,11 @@ async def write(path: str) -> None:
 
 
 def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     said: list[list[str]] = []
     for lines in (1, 4, 11):
         words = [sys.executable, "-c", WRITER, str(tmp_path / "state.db")]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ) as writer:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as writer:
             assert writer.stdout is not None
             said += [writer.stdout.readline().split() for _ in range(lines)]
             writer.send_signal(signal.SIGKILL)

@@ -178,6 +178,20 @@ def test_without_holders_it_waits_until_one_comes() -> None:
     play(main)
 
 
+def test_whom_alone_it_may_come_from_is_dialled_first() -> None:
+    async def main(scene: Scene) -> None:
+        scene.unreachable = ConnectionFailed("nobody listens there")
+        named = await scene.transfers.add(want(only=True))
+        path = await scene.transfers.add(want(cid=None, path="Photos"))
+        for number in (named, path):
+            assert (await scene.until(number, "waiting")).reason == "nobody listens there"
+        assert scene.fakes.attempts == []
+        await scene.transfers.add(want(2))
+        assert (await scene.attempt(0)).ref == cid(2), "others may have that"
+
+    play(main)
+
+
 def test_a_stranger_that_comes_is_asked_where_nobody_was_named() -> None:
     async def main(scene: Scene) -> None:
         await scene.transfers.add(want(1))
@@ -470,6 +484,26 @@ def test_who_follows_sees_how_it_ends() -> None:
                 await scene.transfers.cancel(number)
         assert scene.transfers.is_closed
 
+    play(main)
+
+
+def test_who_follows_one_that_is_removed_between_two_looks_sees_it_end() -> None:
+    async def main(scene: Scene) -> None:
+        number = await scene.transfers.add(want())
+        attempt = await scene.attempt(0)
+        seen = 0
+        async for one in scene.transfers.follow(number):
+            assert one.state == "running"
+            seen += 1
+            if seen == 1:
+                attempt.progress(1)
+                asyncio.get_running_loop().call_later(0.05, cancel_soon, scene, number)
+        assert seen == 1
+
+    def cancel_soon(scene: Scene, number: int) -> None:
+        cancelling.append(asyncio.ensure_future(scene.transfers.cancel(number)))
+
+    cancelling: list[Any] = []
     play(main)
 
 

@@ -38,7 +38,7 @@ def test_who_had_nothing_is_asked_again_ever_less_often_and_at_once_when_found()
             now += 0.5
             candidates.look(now)
         waits.append(now - begun)
-    assert waits == [LATER_S, 2.0, 4.0, 8.0, 16.0, LATER_MAX_S, LATER_MAX_S]
+    assert waits == [LATER_S, 1.0, 2.0, 4.0, 8.0, 16.0, LATER_MAX_S]
     candidates.waiting.clear()
     candidates.on_nothing(ANNA, now)
     assert candidates.found(ANNA, now + 1)

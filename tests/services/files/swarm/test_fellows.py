@@ -5,7 +5,7 @@ from __future__ import annotations
 from warren.core.cid import Cid
 from warren.core.keys import PrivateKey
 from warren.runtime.simulated import World
-from warren.services.files.swarm.fellows import LATELY_S, PEERS_MAX, ROOTS_MAX, Fellows
+from warren.services.files.swarm.fellows import LATELY_S, PEERS_MAX, ROOTS_EACH_MAX, ROOTS_MAX, Fellows
 
 PEERS = [PrivateKey.from_seed(n.to_bytes(32)).peer_id for n in range(PEERS_MAX + 1)]
 A, B, C = PEERS[:3]
@@ -56,6 +56,19 @@ def test_peers_and_roots_are_bounded() -> None:
         of.asked(ROOT, peer, 0.0)
     assert some(of) == set(PEERS[1:])
     for number in range(1, ROOTS_MAX + 1):
-        of.asked(root_of(number), A, 0.0)
+        of.asked(root_of(number), PEERS[number % PEERS_MAX], 0.0)
     assert some(of) == set()
+    assert some(of, root=root_of(1)) == {B}
+
+
+def test_one_peer_takes_only_so_many_roots() -> None:
+    of = fellows()
+    of.asked(ROOT, B, 0.0)
+    for number in range(ROOTS_EACH_MAX + 1):
+        of.asked(root_of(number), A, 0.0)
+    assert some(of) == {B}
     assert some(of, root=root_of(1)) == {A}
+    of.asked(root_of(1), A, 0.0)
+    of.asked(ROOT, A, 0.0)
+    assert some(of, root=root_of(2)) == set()
+    assert some(of, root=root_of(1)) == some(of) - {B} == {A}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from warren.core.cid import Cid
 from warren.core.keys import PrivateKey
@@ -20,10 +22,14 @@ from warren.services.files.swarm.partial import EQUAL_MAX, LEAVES_MAX, PUBLIC, P
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
+    import random
+
     from warren.runtime.simulated.disk import SimulatedDisk
 
 ROOT = Cid.raw_sha256(bytes(32))
 ONE, TWO = (Audience("origin", (PrivateKey.from_seed(bytes([n]) * 32).peer_id,)) for n in (1, 2))
+NO_DISK: Any = None
+"""Nothing is read or written."""
 FOLDER = "/down/.warren-x.partial"
 
 
@@ -74,6 +80,17 @@ def test_it_is_for_those_for_whom_all_of_it_is(
     for word in words:
         one.use(word)
     assert one.audience == audience
+
+
+@given(st.lists(st.sampled_from([PUBLIC, ONE, TWO, None]), min_size=1, max_size=6), st.booleans())
+def test_no_word_widens_it(words: list[Audience | None], resumed: object) -> None:
+    admitted = {PUBLIC: {"all", "one", "two"}, ONE: {"one"}, TWO: {"two"}, None: set[str]()}
+    one = Partial(ROOT, NO_DISK, FOLDER, resumed=bool(resumed))
+    allowed: set[str] = set() if resumed else {"all", "one", "two"}
+    for word in words:
+        one.use(word)
+        allowed &= admitted[word]
+        assert admitted[one.audience] == allowed
 
 
 def test_a_source_that_would_narrow_it_does_not_fit() -> None:
@@ -233,3 +250,74 @@ def test_a_file_that_was_cut_serves_nothing_wrong(monkeypatch: pytest.MonkeyPatc
     cut.truncate(1)
     cut.close()
     assert one.find_node(node(b"abc")[0]) is None
+
+
+# --- read from a place on ---------------------------------------------------------------------------------
+
+
+def of_one_file(*lengths: int) -> Partial:
+    one, offset = partial(), 0
+    for number, length in enumerate(lengths):
+        one.on_leaf(number, digest(bytes([number])), length, "", offset)
+        offset += length
+    return one
+
+
+def test_what_is_stored_from_a_place_on_ends_at_the_first_gap() -> None:
+    one = of_one_file(10, 10, 10, 5)
+    assert one.stored_from(0, 99) == 0
+    for number in (0, 1, 3):
+        one.on_stored(number)
+    assert [one.stored_from(offset, 99) for offset in (0, 9, 10, 19, 20, 29, 30, 34, 35, 99)] == [
+        *(20, 11, 10, 1, 0, 0, 5, 1, 0, 0)
+    ]
+    assert one.stored_from(5, 7) == 7
+    one.on_stored(2)
+    assert one.stored_from(0, 99) == 35
+    one.close()
+    assert one.stored_from(0, 99) == 0
+
+
+def test_before_anything_is_known_nothing_is_stored() -> None:
+    assert partial().stored_from(0, 1) == 0
+
+
+def test_what_has_no_bytes_or_no_known_length_is_no_obstacle() -> None:
+    one = of_one_file(4, 0, 3)
+    for number in range(3):
+        one.on_stored(number)
+    assert one.stored_from(2, 99) == 5
+    alone = partial()
+    alone.on_leaf(0, digest(b"abc"), module.UNKNOWN, "", 0)
+    assert alone.stored_from(0, 99) == 0
+    alone.on_stored(0, 3)
+    assert alone.stored_from(1, 99) == 2
+
+
+@given(
+    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    stored=st.sets(st.integers(0, 11)),
+    offset=st.integers(0, 70),
+    most=st.integers(1, 70),
+    shuffle=st.randoms(),
+)
+def test_no_byte_is_promised_that_is_not_there(
+    lengths: list[int], stored: set[int], offset: int, most: int, shuffle: random.Random
+) -> None:
+    """In whichever order the leaves are numbered; and in their own, all that is there is found."""
+    places = [sum(lengths[:number]) for number in range(len(lengths))]
+    order = list(range(len(lengths)))
+    shuffle.shuffle(order)
+    for numbered in (range(len(lengths)), order):
+        one, there = partial(), set()
+        for number, place in enumerate(numbered):
+            one.on_leaf(number, digest(bytes([place])), lengths[place], "", places[place])
+            if place in stored:
+                one.on_stored(number)
+                there |= set(range(places[place], places[place] + lengths[place]))
+        run = next(count for count in range(most + 1) if count == most or offset + count not in there)
+        found = one.stored_from(offset, most)
+        assert found <= run
+        if numbered is not order:
+            assert bool(found) == bool(run)
+            assert found == run or 0 in lengths  # a leaf of no bytes that did not come ends a run early

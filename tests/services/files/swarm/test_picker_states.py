@@ -106,6 +106,13 @@ class Swarming(RuleBasedStateMachine):
     def pick(self, which: int) -> Source:
         return self.present[which % len(self.present)]
 
+    @precondition(lambda self: self.picker._sequential)
+    @rule(places=st.lists(st.integers(0, 90), min_size=1, max_size=3))
+    def read(self, places: list[int]) -> None:
+        """Somebody waits for what is missing there; saying so again changes nothing."""
+        self.picker.seek(places)
+        assert not self.picker.seek(places)
+
     @precondition(lambda self: self.present)
     @rule(which=Which, limit=st.integers(1, 16 * CHUNK_BYTES), rate=st.sampled_from([0.0, 1.0, 1e6]))
     def ask(self, which: int, limit: int, rate: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from warren.core.cid import Cid
-from warren.core.errors import ConnectionFailed, InputError
+from warren.core.errors import InputError, WarrenError
 from warren.frontends.api import views
-from warren.frontends.api.content import CONTENT, content
+from warren.frontends.api.content import CONTENT, Content
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
     FileList,
@@ -30,6 +31,7 @@ from warren.services.resources.said import Said
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
     from warren.node import Node
+    from warren.services.files.streaming.streams import Reading
     from warren.services.files.types import Progress
 
 router = APIRouter(tags=["files"])
@@ -89,15 +91,17 @@ async def read_file(
     """Read a file by its content id, all or a range of it, while it comes from those who have it.
 
     peer: from this one alone; holder: peers that are known to have it, repeatable; name: what it is called,
-    which says its media type. Each byte is verified before it is sent. What is asked for is fetched first, so
-    a player may jump.
+    whose ending says its media type. What is asked for is fetched first, so a player may jump. A connection
+    that breaks off before its end is one whose rest could not be had.
     """
-    for one in [peer] if peer else holder:
-        with contextlib.suppress(ConnectionFailed):  # another one may be there
-            await _reach(node, one)
     wanted = Cid.parse(cid)
-    reading = await node.open(wanted, from_peer=peer, holders=holder)
-    return content(reading, wanted, name, request.headers, is_head=request.method == "HEAD")
+    known = [node.resolve_peer(one) for one in ([peer] if peer else holder)]
+
+    async def open_file() -> Reading:
+        await _reach_one(node, known)
+        return await node.open(wanted, from_peer=known[0] if peer else None, holders=known)
+
+    return Content(open_file, wanted, name, request.headers, is_head=request.method == "HEAD")
 
 
 @router.get("/files", responses={200: {"model": FileList}})
@@ -115,6 +119,25 @@ async def _reach(node: Node, text: str) -> PeerId:
     if peer_id != node.peer_id:
         await node.connect(peer_id)
     return peer_id
+
+
+async def _reach_one(node: Node, peers: list[PeerId]) -> None:
+    """Dial all of these at once, until one is there; the fetch says what is wrong if none is."""
+
+    async def reach(peer: PeerId) -> bool:
+        with contextlib.suppress(WarrenError):
+            await node.connect(peer)
+            return True
+        return False
+
+    dials = [asyncio.create_task(reach(peer)) for peer in peers if peer != node.peer_id]
+    try:
+        for done in asyncio.as_completed(dials):
+            if await done:
+                return
+    finally:
+        for one in dials:
+            one.cancel()
 
 
 def absolute(text: str, field: str) -> Path:

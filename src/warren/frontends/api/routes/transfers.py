@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from warren.core.errors import WarrenError
 from warren.frontends.api import views, views_transfers
+from warren.frontends.api.errors import document_of
+from warren.frontends.api.names import with_names
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.routes.files import absolute
 from warren.frontends.api.schemas_transfers import (
@@ -20,12 +23,13 @@ from warren.frontends.api.schemas_transfers import (
     Limits,
     LimitsRequest,
     Queued,
+    SeveralRequest,
     Transfer,
     TransferList,
     TransferRequest,
 )
 from warren.frontends.api.streams import NdjsonResponse
-from warren.services.files.queue.handle import leave, outcome_of
+from warren.services.files.queue.handle import add_surely, leave, outcome_of
 from warren.services.files.queue.window import Window
 
 if TYPE_CHECKING:
@@ -58,18 +62,40 @@ async def fetch(wanted: TransferRequest, node: NodeHere) -> NdjsonResponse:
     return NdjsonResponse(_followed(node, number), on_gone=partial(leave, node.transfers, number))
 
 
+@router.post("/transfers/several", responses=streams(Followed))
+async def fetch_several(wanted: SeveralRequest, node: NodeHere) -> NdjsonResponse:
+    """Put several into the queue, and stream how they go, until none of them runs or is about to.
+
+    A line of `added` or `refused` for each comes first; lines of `progress` have one each. Going away pauses
+    them. With `detach` the result comes as soon as all are in the queue.
+    """
+    numbers: list[int] = []
+
+    async def lines() -> AsyncGenerator[dict[str, Any], None]:
+        for index, one in enumerate(wanted.items):
+            yield await _added(node, one, index, numbers)
+        unique = list(dict.fromkeys(numbers))
+        if wanted.detach:
+            there = [node.transfers.get(number) for number in unique if number in node.transfers]
+            yield {"event": "result", "items": [_ended(node, one) for one in there]}
+            return
+        async for line in _all_followed(node, unique):
+            yield line
+
+    async def gone() -> None:
+        if not wanted.detach:
+            await leave(node.transfers, *numbers)
+
+    return NdjsonResponse(lines(), on_gone=gone)
+
+
 @router.post("/transfers/follow", responses=streams(Followed))
 async def follow(wanted: FollowRequest, node: NodeHere) -> NdjsonResponse:
     """Stream how transfers go, until none of them runs or is about to. Lines of `progress` have one each."""
     numbers = list(dict.fromkeys(wanted.numbers))
     for number in numbers:
         node.transfers.get(number)  # says so where one is not there
-
-    async def gone() -> None:
-        for number in numbers:
-            await leave(node.transfers, number)
-
-    return NdjsonResponse(_all_followed(node, numbers), on_gone=gone if wanted.pause else None)
+    return NdjsonResponse(_all_followed(node, numbers))
 
 
 @router.get("/transfers/{number}", response_model=Transfer)
@@ -139,6 +165,15 @@ def _want(node: Node, wanted: TransferRequest) -> Want:
     )
 
 
+async def _added(node: Node, wanted: TransferRequest, index: int, numbers: list[int]) -> dict[str, Any]:
+    """One of several, put into the queue, or why not."""
+    try:
+        number = await add_surely(node.transfers, _want(node, wanted), numbers)
+    except WarrenError as error:
+        return {"event": "refused", "index": index, **with_names(document_of(error), node)}
+    return {"event": "added", "index": index, **views_transfers.transfer(node, node.transfers.get(number))}
+
+
 async def _once(document: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     yield {"event": "result", **document}
 
@@ -153,7 +188,7 @@ async def _followed(node: Node, number: int) -> AsyncGenerator[dict[str, Any], N
 
 async def _all_followed(node: Node, numbers: list[int]) -> AsyncGenerator[dict[str, Any], None]:
     """Several, each as it changes, and at the end how each stands."""
-    changed: asyncio.Queue[QueuedTransfer | None] = asyncio.Queue(maxsize=len(numbers))
+    changed: asyncio.Queue[QueuedTransfer | None] = asyncio.Queue(maxsize=len(numbers) or 1)
     last: dict[int, QueuedTransfer] = {}
 
     async def watch(number: int) -> None:
@@ -174,7 +209,8 @@ async def _all_followed(node: Node, numbers: list[int]) -> AsyncGenerator[dict[s
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        if tasks:
+            await asyncio.wait(tasks)
     ended = [last[number] for number in numbers if number in last and number in node.transfers]
     yield {"event": "result", "items": [_ended(node, one) for one in ended]}
 

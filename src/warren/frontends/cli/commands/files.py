@@ -252,8 +252,8 @@ def _shares(session: Session, found: Rows, *, long: bool) -> list[str]:
             one["name"],
             units.size(one["bytes"]),
             f"{one['files']:,}",
-            one["audience"],
-            _state(one),
+            _whom(one["audience"]),
+            _state(session, one),
             one["path"],
             one["cid"],
         )
@@ -263,8 +263,17 @@ def _shares(session: Session, found: Rows, *, long: bool) -> list[str]:
     return columns([row[:width] for row in (head, *rows)], right=(0, 2, 3))
 
 
-def _state(one: dict[str, Any]) -> str:
+def _whom(audience: str) -> str:
+    """For whom a share is, in a few words."""
+    kind, _, name = audience.partition(":")
+    return f"those {name} lets" if kind == "origin" else audience
+
+
+def _state(session: Session, one: dict[str, Any]) -> str:
     """What a share is doing, in a few words."""
+    if one["state"] == "changed":
+        again = session.command(f"share {shlex.quote(one['path'])}")
+        return f"a copy that changed, for nobody now; to share it: {again}"
     if not one["ready"]:
         return "hashing again"
     if one["state"] == "missing":
@@ -274,7 +283,8 @@ def _state(one: dict[str, Any]) -> str:
         how_far = f"{units.size(done)} of {units.size(total)}"
         return f"paused at {how_far}" if one["state"] == "paused" else f"hashing {how_far}"
     state = str(one["state"])
-    return {"watched": "up to date", "polled": "looked at now and then"}.get(state, state)
+    told = {"watched": "up to date", "polled": "looked at now and then"}.get(state, state)
+    return f"a copy, {told}" if one["replica"] else told
 
 
 def _entries(found: Rows, *, long: bool) -> list[str]:

@@ -21,6 +21,8 @@ from warren.frontends.cli.progress import follow_bytes
 from warren.frontends.cli.typed import Size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.frontends.cli.client import Client
 
 # The body of a request to fetch; of a hit, with the kind of what it is.
@@ -117,7 +119,7 @@ def _more(
 ) -> Way:
     """What all of them have in common, as the API takes it."""
     more: Way = {
-        "output": str(_folder(output)) if output else None,
+        "output": str(folder_of(output)) if output else None,
         "patterns": list(patterns),
         "priority": priority,
         "cap_bytes_per_s": cap,
@@ -127,7 +129,8 @@ def _more(
     return {name: value for name, value in more.items() if value is not None}
 
 
-def _folder(output: str) -> Path:
+def folder_of(output: str) -> Path:
+    """The folder that -o names. Raises InputError for a file."""
     path = Path(output).expanduser().absolute()
     if path.exists() and not path.is_dir():
         cure = f"-o names the folder to put it into, for instance {path.parent}"
@@ -216,39 +219,38 @@ class _Fetch:
     def run(self, ways: list[Way], *, detach: bool) -> None:
         """All of them. What one fails with is told; the first of it is raised once the others are done."""
         start = time.monotonic()
+        items = [{name: value for name, value in way.items() if name != "kind"} for way in ways]
+        body = {"items": items, "detach": detach}
+        lines = self._session.client.stream("POST", "transfers", "several", body=body)
         try:
-            for way in ways:
-                self._add(way)
-            ended = [] if detach or not self._added else self._watch()
+            ended = following.watch(self._taken(lines), quiet=self._session.as_json)
         except KeyboardInterrupt:
             self._pause()
             raise
         if detach:
             self._tell_detached()
         else:
+            gone = self._added.keys() - {one["number"] for one in ended}
+            self._errors += [WarrenError(f"transfer {number} was cancelled") for number in sorted(gone)]
             done = [one for one in ended if self._tell(one, time.monotonic() - start)]
             self._show([{"number": one["number"], **(one["fetched"] or {})} for one in done], len(ways))
         self._raise_first()
 
-    def _add(self, way: Way) -> None:
-        body = {name: value for name, value in way.items() if name != "kind"} | {"detach": True}
-        try:
-            (one,) = self._session.client.stream("POST", "transfers", body=body)
-        except WarrenError as error:
-            self._errors.append(error)
-        else:
-            self._added[one["number"]] = one
-
-    def _watch(self) -> list[Document]:
-        body = {"numbers": list(self._added), "pause": True}
-        lines = self._session.client.stream("POST", "transfers", "follow", body=body)
-        ended = following.watch(lines, quiet=self._session.as_json)
-        gone = self._added.keys() - {one["number"] for one in ended}
-        self._errors += [WarrenError(f"transfer {number} was cancelled") for number in sorted(gone)]
-        return ended
+    def _taken(self, lines: Iterator[Document]) -> Iterator[Document]:
+        """The lines, but for those that say what is in the queue now, and what cannot be."""
+        for line in lines:
+            if line["event"] == "added":
+                self._added[line["number"]] = line
+            elif line["event"] == "refused":
+                self._errors.append(rebuilt(line))
+            else:
+                yield line
 
     def _pause(self) -> None:
         """Somebody pressed Ctrl-C: say what became of it, and how to go on."""
+        if not self._added:
+            how = self._session.command("transfer list")
+            self._session.note(f"what is in the queue already is paused; see: {how}")
         for number in self._added:
             with contextlib.suppress(WarrenError):  # it is done, or gone, or the node is
                 one = self._session.client.post("transfers", str(number), "pause")
@@ -321,9 +323,13 @@ def _to_stdout(session: Session, way: Way) -> None:
         query.append(("holder", str(way["ref"]).partition("/")[0]))
     if peer is not None:
         query.append(("peer", str(peer)))
-    out = sys.stdout.buffer
-    follow_bytes(session.client.read("files", cid, query=query), out.write)
-    out.flush()
+    follow_bytes(session.client.read("files", cid, query=query), _write_out)
+
+
+def _write_out(block: bytes) -> None:
+    """At once, however little it is: somebody may wait for it."""
+    sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
 
 
 def _cid_of_file(session: Session, way: Way) -> str:

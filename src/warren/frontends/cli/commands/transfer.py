@@ -25,7 +25,7 @@ _ALWAYS = "always"
     examples=["warren transfer list", "warren transfer pause 3", "warren transfer limit --down 5M --up 1M"],
 )
 def transfer() -> None:
-    """List, pause, resume and cancel what is fetched; see what goes out.
+    """List, pause and cancel what is fetched; see what goes out.
 
     A transfer keeps its number as long as it is in the list; most commands take several, or all.
     """
@@ -76,7 +76,11 @@ def show(session: Session, number: int, follow: bool) -> None:
 @click.pass_obj
 def pause(session: Session, numbers: tuple[str, ...]) -> None:
     """Let transfers rest until they are resumed. What they have so far is kept."""
-    _each(session, numbers, _is_undone, lambda one: _post(session, one, "pause"), "paused")
+
+    def fits(one: Document) -> bool:
+        return _is_undone(one) and one["cause"] != "user"
+
+    _each(session, numbers, fits, lambda one: _post(session, one, "pause"), "paused")
 
 
 @transfer.command("resume", examples=["warren transfer resume 3", "warren transfer resume all"], exits=(4, 8))
@@ -227,14 +231,15 @@ def _each(
 
 def _named(session: Session, words: tuple[str, ...], fits: Callable[[Document], bool]) -> list[Document]:
     """The transfers meant, each once. Raises UsageError, `NotFound`."""
+    found = session.client.get("transfers")["items"]
     if ALL in words:
         if len(words) > 1:
             raise click.UsageError("all means all of them: name no others beside it")
-        return [one for one in session.client.get("transfers")["items"] if fits(one)]
+        return [one for one in found if fits(one)]
     wrong = [word for word in words if not (word.isascii() and word.isdecimal())]
     if wrong:
         raise click.UsageError(f"{wrong[0]!r} is no number of a transfer; write for instance 3, or all")
-    listed = {one["number"]: one for one in session.client.get("transfers")["items"]}
+    listed = {one["number"]: one for one in found}
     numbers = dict.fromkeys(int(word) for word in words)
     missing = [number for number in numbers if number not in listed]
     if missing:

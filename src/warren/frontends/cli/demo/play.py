@@ -88,7 +88,7 @@ class Play:
     def fetch(self, alice: Actor, bob: Actor, shared: dict[str, Any]) -> Path:
         """Bob fetches it whole; the system copies what he got, for comparison: the very same files."""
         start = time.monotonic()
-        done = self._get(bob, f"{alice.peer_id}/{shared['name']}")
+        done = self._get(bob, alice, shared)
         took = time.monotonic() - start
         program, copied = material.copy_seconds(Path(done["path"]), self._stage.folder / "copied")
         size = done["bytes"]
@@ -137,10 +137,10 @@ class Play:
         """A byte of a shared file changes behind alice's back: what a bad disk or a liar comes to."""
         letter = material.write_letter(self._stage.folder)
         shared = self._share(alice, letter)
-        ref, place = f"{alice.peer_id}/{shared['name']}", bob.downloads / shared["name"]
+        place = bob.downloads / shared["name"]
         damage = material.flip_a_byte(letter)
         try:
-            self._get(bob, ref)
+            self._get(bob, alice, shared)
         except (IntegrityError, SourceChanged) as error:
             refusal = str(error)
         else:
@@ -152,7 +152,7 @@ class Play:
         self._more(f"its chunk {damage.number} of {damage.count} now hashes to {damage.cid}")
         self._more("nothing of it stands under its final name")
         material.flip_a_byte(letter)
-        done = self._get(bob, ref)
+        done = self._get(bob, alice, shared)
         if not filecmp.cmp(letter, place, shallow=False):
             raise WarrenError("bob's letter differs from alice's")
         self._more(
@@ -187,8 +187,10 @@ class Play:
         lines = actor.client.stream("POST", "shares", body={"path": str(path.absolute())})
         return follow(lines, quiet=self._quiet)
 
-    def _get(self, actor: Actor, ref: str) -> dict[str, Any]:
-        lines = actor.client.stream("POST", "transfers", body={"ref": ref})
+    def _get(self, actor: Actor, source: Actor, shared: dict[str, Any]) -> dict[str, Any]:
+        """From the source alone: nobody else is looked for where it fails."""
+        body = {"ref": shared["name"], "from_peer": source.peer_id}
+        lines = actor.client.stream("POST", "transfers", body=body)
         return follow(lines, quiet=self._quiet)
 
     def _say(self, what: str, text: str) -> None:

@@ -93,7 +93,7 @@ class Term(_message.Message):
     def __init__(self, word: _Optional[str] = ..., whole: _Optional[bool] = ...) -> None: ...
 
 class Query(_message.Message):
-    __slots__ = ("terms", "suffixes", "size_min", "size_max", "author", "domain", "online", "limit", "after", "ttl")
+    __slots__ = ("terms", "suffixes", "size_min", "size_max", "author", "domain", "online", "limit", "after", "ttl", "cid")
     TERMS_FIELD_NUMBER: _ClassVar[int]
     SUFFIXES_FIELD_NUMBER: _ClassVar[int]
     SIZE_MIN_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class Query(_message.Message):
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
+    CID_FIELD_NUMBER: _ClassVar[int]
     terms: _containers.RepeatedCompositeFieldContainer[Term]
     suffixes: _containers.RepeatedScalarFieldContainer[str]
     size_min: int
@@ -114,7 +115,8 @@ class Query(_message.Message):
     limit: int
     after: int
     ttl: int
-    def __init__(self, terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., suffixes: _Optional[_Iterable[str]] = ..., size_min: _Optional[int] = ..., size_max: _Optional[int] = ..., author: _Optional[str] = ..., domain: _Optional[str] = ..., online: _Optional[bool] = ..., limit: _Optional[int] = ..., after: _Optional[int] = ..., ttl: _Optional[int] = ...) -> None: ...
+    cid: bytes
+    def __init__(self, terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., suffixes: _Optional[_Iterable[str]] = ..., size_min: _Optional[int] = ..., size_max: _Optional[int] = ..., author: _Optional[str] = ..., domain: _Optional[str] = ..., online: _Optional[bool] = ..., limit: _Optional[int] = ..., after: _Optional[int] = ..., ttl: _Optional[int] = ..., cid: _Optional[bytes] = ...) -> None: ...
 
 class Presence(_message.Message):
     __slots__ = ("peers",)

@@ -5,7 +5,8 @@ bits, text that is not Unicode.
 
 The words of a document stand in one text, parted by spaces, first those of its name and title, then those of
 its folders and metadata: a word is looked for in them as " word", which is quick. What is asked for by
-filters are words that begin as no word can (`AUTHOR`, `DOMAIN`, `FOLDER`).
+filters are words that begin as no word can (`AUTHOR`, `DOMAIN`, `FOLDER`, and `CONTENT`, which stands in the
+full-text index alone).
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 AUTHOR: Final = "_a"
 DOMAIN: Final = "_d"
 FOLDER: Final = "_k"
+CONTENT: Final = "_c"
+CONTENT_BYTES: Final = 8
+"""A content is found by the last bytes of its id. An index of whole ones, which are random, would write a
+page for every entry."""
 
 RANKS: Final = 16
 """Documents are numbered by rank, that is by the number of words of name and title: those that say little

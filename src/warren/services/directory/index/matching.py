@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.words import WORDS_MAX, words
-from warren.services.directory.index.documents import AUTHOR, DOMAIN, FOLDER
+from warren.services.directory.index.documents import AUTHOR, CONTENT, CONTENT_BYTES, DOMAIN, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,16 +38,29 @@ class Wanted:
     """What a query asks for.
 
     expression: for FTS5; empty where nothing can be found. in_name: finds those of the same that have all
-    words in name and title; empty where no word is asked for.
+    words in name and title; empty where no word is asked for. cid: in binary, where one content is asked for;
+    what is found by it may have another.
     """
 
-    __slots__ = ("_needles", "_size_max", "_size_min", "_suffixes", "expression", "in_name", "is_filtered")
+    __slots__ = (
+        "_needles",
+        "_size_max",
+        "_size_min",
+        "_suffixes",
+        "cid",
+        "expression",
+        "in_name",
+        "is_filtered",
+    )
 
     def __init__(self, query: Query) -> None:
         terms = [(word, term.whole or _is_letter(word)) for term in query.terms for word in words(term.word)]
         asked = [_quoted(word, whole=whole) for word, whole in terms]
         filters = [_quoted(AUTHOR + word) for word in words(query.author)]
         filters += [_quoted(DOMAIN + word) for word in words(query.domain)]
+        self.cid = query.cid.to_bytes() if query.cid is not None else None
+        if self.cid is not None:
+            filters.append(_quoted(CONTENT + self.cid[-CONTENT_BYTES:].hex(), whole=True))
         self._suffixes = frozenset(suffix.lower() for suffix in query.suffixes)
         if self._suffixes:
             filters.append(_any_of(sorted(self._suffixes)))
@@ -81,7 +94,7 @@ class Wanted:
             is_named = False
             if begins in rest:
                 in_rest += WHOLE_WEIGHT if whole in rest else 1.0
-        total = in_name * _NAME_NORMS[min(name.count(" "), _NORMS)]
+        total = in_name * _NAME_NORMS[name.count(" ")]
         return (total + in_rest * _REST_NORMS[min(rest.count(" "), _NORMS)] if in_rest else total), is_named
 
     def _is_of_kind(self, kind: EntryKind, path: str) -> bool:
@@ -95,8 +108,8 @@ def _norm(length: int, average: float) -> float:
     return (_SATURATION + 1) / (1 + _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * length / average))
 
 
-_NORMS: Final = 2 * WORDS_MAX
-"""Words from which on one more makes no difference."""
+_NORMS: Final = 2 * WORDS_MAX + 1
+"""Spaces in the longest name with its title. In other texts, one more makes no difference."""
 _NAME_NORMS: Final = [NAME_WEIGHT * _norm(spaces - 1, _NAME_WORDS) for spaces in range(_NORMS + 1)]
 """What a word in a name counts for, by the spaces in it, which are one more than its words."""
 _REST_NORMS: Final = [_norm(spaces - 1, _REST_WORDS) for spaces in range(_NORMS + 1)]

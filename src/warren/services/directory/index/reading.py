@@ -2,7 +2,8 @@
 
 In:  an open transaction, a query, whom to show what. Out: `Results`. FTS5 gives documents in the order of
 their rank and only as many as are taken; what is left out (offline, for others, another size) costs a step,
-and steps are bounded. What is needed to rank them is read first, the rest for those on the page alone.
+and steps are bounded. To look a row up costs more than to read all of it: so an entry comes along with what
+ranks it, and only metadata and further documents of the same content are read for the page alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from warren.core.cid import Cid
+from warren.core.entry import Entry
 from warren.core.found import Found
 from warren.services.directory.index.documents import to_entry
 from warren.services.directory.index.interface import COUNTED_MIN, HOLDERS_MAX, PUBLIC, Results
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
+    from warren.core.entry import EntryKind
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
     from warren.services.directory.index.interface import Admits
@@ -42,9 +46,18 @@ BLOCK: Final = COUNTED_MIN
 """Content ids that are ranked among each other: so many with the fewest words, then the next. So a page comes
 out the same whatever was asked for before it."""
 
-_RANKED: Final = "d.id, d.registration, d.audience, d.shared, d.cid, d.name, d.rest"
-_FILTERED: Final = f"{_RANKED}, d.kind, d.size, d.path"
-_FROM: Final = " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ? AND term.rowid >= ?"
+AT_ONCE: Final = BLOCK // 3 + 1
+"""Rows that are read before any is looked at: SQLite and Python take turns less often at the processor's
+caches. Three times as many are a block and the one that says that there are more."""
+AT_ONCE_LATER: Final = 8
+"""After a skip, which may come again soon. Attack: skips that throw away what was read, each time."""
+
+# Of metadata `typeof` reads no more than whether there are any.
+_FOUND: Final = (
+    "SELECT d.id, d.registration, d.audience, d.shared, d.cid, d.name, d.rest, d.kind, d.size, d.path,"
+    " typeof(d.metadata) = 'null'"
+    " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ? AND term.rowid >= ?"
+)
 _HOLDERS: Final = "SELECT registration, audience FROM holder WHERE document = ? LIMIT ?"
 _ENTRIES: Final = (
     "SELECT d.id, d.cid, d.kind, d.size, d.path, d.metadata"
@@ -84,25 +97,31 @@ class View(NamedTuple):
 
 
 class _Content:
-    """One content id that was found: its documents with their holders, and its best score.
+    """One content id that was found: who holds which documents of it, and its best score.
 
-    block: of the order in which documents were found.
+    block: of the order in which documents were found. number: of the first one. plain: path, kind and size of
+    that, if its entry has nothing else; None: they are to be read.
     """
 
-    __slots__ = ("block", "cid", "holdings", "score")
+    __slots__ = ("block", "cid", "holdings", "is_named", "number", "plain", "score")
 
-    def __init__(self, cid: bytes, block: int) -> None:
+    def __init__(self, cid: bytes, block: int, number: int, plain: tuple[str, EntryKind, int] | None) -> None:
         self.cid = cid
         self.block = block
+        self.number = number
+        self.plain = plain
         self.score = 0.0
-        self.holdings: list[tuple[int, Sequence[Owner]]] = []
+        self.is_named = False
+        """Whether a document of it has all words in name and title."""
+        self.holdings: list[tuple[Owner, int]] = []
 
     def holders(self) -> list[tuple[Owner, int]]:
         """Owners and the documents that they have of it, those who are online first."""
-        pairs = [(owner, number) for number, owners in self.holdings for owner in owners]
-        if len(pairs) > 1:
-            pairs.sort(key=_is_offline)
-        return pairs[:HOLDERS_MAX]
+        holdings = self.holdings
+        if len(holdings) > 1:
+            holdings.sort(key=_is_offline)
+            return holdings[:HOLDERS_MAX]
+        return holdings
 
 
 def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
@@ -121,8 +140,12 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
 
 def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
     held = [(content.score, *pair) for content in contents for pair in content.holders()]
-    rows = db.execute(_ENTRIES, (json.dumps(list({number for _, _, number in held})),))
-    entries = {number: to_entry(*row) for number, *row in rows}
+    read = Cid.from_bytes
+    entries = {one.number: Entry(*one.plain, read(one.cid)) for one in contents if one.plain is not None}
+    others = {number for _, _, number in held if number not in entries}
+    if others:
+        rows = db.execute(_ENTRIES, (json.dumps(list(others)),))
+        entries.update((number, to_entry(*row)) for number, *row in rows)
     return [Found(owner.peer, entries[number], score, owner.online) for score, owner, number in held]
 
 
@@ -133,9 +156,7 @@ class _Gathering:
         "_contents",
         "_db",
         "_holders_left",
-        "_named",
         "_passed",
-        "_seen",
         "_unfit",
         "_view",
         "_wanted",
@@ -145,9 +166,7 @@ class _Gathering:
         self._db = db
         self._wanted = wanted
         self._view = view
-        self._seen: set[int] = set()
         self._contents: dict[bytes, _Content] = {}
-        self._named: set[bytes] = set()
         self._unfit: Counter[int] = Counter()
         """How many documents of each registration were met that may not be shown."""
         self._passed: set[int] = set()
@@ -161,7 +180,7 @@ class _Gathering:
     @property
     def named(self) -> int:
         """How many have all words in name and title. Longer names than theirs would not come before them."""
-        return len(self._named)
+        return sum(one.is_named for one in self._contents.values())
 
     def best(self, count: int) -> list[_Content]:
         """Ties go by content id: the same on every page and every node."""
@@ -171,34 +190,42 @@ class _Gathering:
 
     def gather(self, expression: str, blocks: int) -> bool:
         """Take in what fits, up to the bounds. Returns whether that is all."""
-        contents, seen, named = self._contents, self._seen, self._named
-        wanted, owners_of = self._wanted, self._owners
-        is_filtered = wanted.is_filtered
+        contents, wanted, owner_of = self._contents, self._wanted, self._view.owner_of
+        is_filtered, wanted_cid = wanted.is_filtered, wanted.cid
         before = len(contents)
         most = before + blocks * BLOCK
-        walk = _Walk(self._db, _FILTERED if is_filtered else _RANKED, expression)
+        seen = {number for one in contents.values() for _, number in one.holdings}
+        walk = _Walk(self._db, expression)
         for steps, row in enumerate(walk.rows()):
             if steps >= STEPS_MAX:
                 return False
-            number, registration, audience, shared, cid, name, rest = row[:7]
-            if number in seen or (is_filtered and not wanted.admits(*row[7:])):
+            number, registration, audience, shared, cid, name, rest, kind, size, path, is_plain = row
+            if number in seen or (is_filtered and not wanted.admits(kind, size, path)):
                 continue
-            owners = owners_of(number, registration, audience, shared)
-            if not owners:
+            if wanted_cid is not None and cid != wanted_cid:
+                continue
+            owner = owner_of(registration, audience)
+            others = self._others(number, owner) if shared else ()
+            if owner is None and not others:
                 self._pass_over(registration, number, walk)
                 continue
             content = contents.get(cid)
             if content is None:
-                if len(contents) >= most:
+                count = len(contents)
+                if count >= most:
                     return False
-                content = contents[cid] = _Content(cid, (len(contents) - before) // BLOCK)
-            seen.add(number)
-            content.holdings.append((number, owners))
+                # Attack: a page far behind, and paths of 4 KB on all before it.
+                plain = (path, kind, size) if is_plain and count < BLOCK else None
+                content = contents[cid] = _Content(cid, (count - before) // BLOCK, number, plain)
+            if owner is not None:
+                content.holdings.append((owner, number))
+            if others:
+                content.holdings += [(other, number) for other in others]
             score, is_named = wanted.score(name, rest)
             if score > content.score:  # noqa: PLR1730  max() takes three times as long
                 content.score = score
             if is_named:
-                named.add(cid)
+                content.is_named = True
         return not walk.is_broken_off
 
     def _pass_over(self, registration: int, number: int, walk: _Walk) -> None:
@@ -210,14 +237,11 @@ class _Gathering:
             if later is not None:
                 walk.skip_to((number & ~ORDINALS) + later)
 
-    def _owners(self, document: int, registration: int, audience: int, shared: int) -> Sequence[Owner]:
-        """The holders of a document that may be shown: some of them, if there are many."""
+    def _others(self, document: int, first: Owner | None) -> Sequence[Owner]:
+        """Holders of a document besides the first that may be shown: some of them, if there are many."""
         owner_of = self._view.owner_of
-        first = owner_of(registration, audience)
-        found = [first] if first is not None else []
-        if not shared:
-            return found
-        online = sum(owner.online for owner in found)
+        found = []
+        online = int(first is not None and first.online)
         most = max(self._holders_left, HOLDERS_READ_MIN)
         for holder in self._db.execute(_HOLDERS, (document, most)):
             self._holders_left -= 1
@@ -231,13 +255,12 @@ class _Gathering:
 
 
 class _Walk:
-    """Rows of what FTS5 finds, by number, some of which can be skipped."""
+    """Rows of `_FOUND`, by number, some of which can be skipped."""
 
-    __slots__ = ("_db", "_expression", "_later", "_query", "is_broken_off")
+    __slots__ = ("_db", "_expression", "_later", "is_broken_off")
 
-    def __init__(self, db: sqlite3.Connection, columns: str, expression: str) -> None:
+    def __init__(self, db: sqlite3.Connection, expression: str) -> None:
         self._db = db
-        self._query = f"SELECT {columns}{_FROM}"
         self._expression = expression
         self._later = [0]
         self.is_broken_off = False
@@ -248,15 +271,19 @@ class _Walk:
         self._later.append(number)
 
     def rows(self) -> Iterator[Sequence[Any]]:
-        """One after the other, each with the columns."""
-        later = self._later
+        """One after the other."""
+        later, at_once = self._later, AT_ONCE
         for _ in range(SKIPS_MAX):
             if not later:
                 return
-            for row in self._db.execute(self._query, (self._expression, later.pop())):
-                yield row
-                if later:
-                    break
+            cursor = self._db.execute(_FOUND, (self._expression, later.pop()))
+            while not later and (some := cursor.fetchmany(at_once)):
+                for row in some:
+                    yield row
+                    if later:
+                        break
+            cursor.close()  # the next one takes its statement
+            at_once = AT_ONCE_LATER
         self.is_broken_off = bool(later)
 
 

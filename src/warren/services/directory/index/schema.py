@@ -59,6 +59,15 @@ MIGRATIONS: Final = (
     """,
     # Words and keys are others since: all register again.
     "UPDATE registration SET state = 2;",
+    # Contents are found by their ids since: all register again.
+    """
+    DELETE FROM registration;
+    DELETE FROM document;
+    DELETE FROM holder;
+    DELETE FROM slot;
+    DELETE FROM run;
+    INSERT INTO term (term) VALUES ('delete-all');
+    """,
 )
 
 FILLING: Final = 0

@@ -10,6 +10,7 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from warren.services.directory.index.documents import CONTENT, CONTENT_BYTES
 from warren.services.directory.index.interface import Gap, Position, Stale
 from warren.services.directory.index.runs import Runs
 from warren.services.directory.index.schema import CURRENT, FILLING, ORDINALS, RANK_SHIFT, RETIRED, VACANT
@@ -27,8 +28,10 @@ _INSERT_DOCUMENT: Final = (
     "INSERT INTO document"
     " (id, registration, audience, shared, key, cid, kind, size, path, name, rest, metadata)"
 )
+_REST: Final = f"d.rest || '{CONTENT}' || lower(hex(substr(d.cid, -{CONTENT_BYTES})))"
+"""What is said besides name and title, with the word for its content."""
 _INSERT_TERMS: Final = (
-    "INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, d.rest"
+    f"INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, {_REST}"  # noqa: S608 (fixed)
     " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
 )
 """In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last."""
@@ -310,7 +313,8 @@ class Batch:
 
     def _delete(self, number: int) -> int | None:
         key, name, rest = self._db.execute(
-            "SELECT key, name, rest FROM document WHERE id = ?", (number,)
+            f"SELECT d.key, d.name, {_REST} FROM document d WHERE d.id = ?",  # noqa: S608 (fixed)
+            (number,),
         ).fetchone()
         self._db.execute(
             "INSERT INTO term (term, rowid, name, rest) VALUES ('delete', ?, ?, ?)", (number, name, rest)

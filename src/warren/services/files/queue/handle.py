@@ -62,16 +62,15 @@ class QueuedGet(Transfer):
         return self._transfers.get(number) if number is not None and number in self._transfers else None
 
     async def _run(self, report: Callable[[Progress], None]) -> Fetched:
-        adding = asyncio.create_task(self._transfers.add(self._want))
+        numbers: list[int] = []
         try:
-            await settle([adding])
-            self.number = adding.result()
+            self.number = await add_surely(self._transfers, self._want, numbers)
             async for one in self._transfers.follow(self.number):
                 if one.progress is not None:
                     report(one.progress)
         except asyncio.CancelledError:
-            if not self._transfers.is_closed and not adding.cancelled() and adding.exception() is None:
-                await finish(leave(self._transfers, adding.result()))
+            if numbers and not self._transfers.is_closed:
+                await finish(leave(self._transfers, *numbers))
             raise
         return outcome_of(self._transfers, self.number)
 
@@ -92,7 +91,22 @@ def outcome_of(transfers: Transfers, number: int) -> Fetched:
     )
 
 
-async def leave(transfers: Transfers, number: int) -> None:
-    """Who followed it from its beginning goes: it is paused if there is anything left of it to do."""
-    if number in transfers and transfers.get(number).state in {"queued", "running"}:
-        await transfers.pause(number)
+async def add_surely(transfers: Transfers, want: Want, numbers: list[int]) -> int:
+    """Add it, and its number to `numbers`: also where this is cancelled once it is in the queue.
+
+    Raises what `Transfers.add` does.
+    """
+    adding = asyncio.create_task(transfers.add(want))
+    try:
+        await settle([adding])
+    finally:
+        if not adding.cancelled() and adding.exception() is None:
+            numbers.append(adding.result())
+    return adding.result()
+
+
+async def leave(transfers: Transfers, *numbers: int) -> None:
+    """Who followed these from their beginning goes: they are paused if there is anything left to do."""
+    for number in numbers:
+        if number in transfers and transfers.get(number).state in {"queued", "running"}:
+            await transfers.pause(number)

@@ -27,12 +27,13 @@ class Fetching(Protocol):
         select: Callable[[str], bool] | None = None,
         only: bool = False,
         cap_bytes_per_s: int = 0,
+        keep: bool = True,
     ) -> Transfer: ...
 
 
 class Uploads(Protocol):
     """What goes out."""
 
-    def states(self) -> tuple[UploadState, ...]:
+    def states(self) -> Sequence[UploadState]:
         """Who is given what, now and lately."""
         ...

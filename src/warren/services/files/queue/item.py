@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warren.services.files.queue.machine import Place
     from warren.services.files.queue.model import QueuedTransfer, Want
     from warren.services.files.transfer import Transfer
-    from warren.services.files.types import Fetched, Progress, SourceState
+    from warren.services.files.types import Fetched, Progress
 
 TELL_EVERY_S: Final = 1.0
 DROPPED_MAX: Final = 50
@@ -132,14 +132,13 @@ class Item:
         one, place = self.one, self.place
         if place.state == "waiting" or place.cause == "disk":
             return replace(one, retry_at=self._clock.wall() + max(place.due_at - self._clock.now(), 0.0))
-        sources = self.sources()
-        return replace(one, sources=sources, bytes_per_s=sum(source.bytes_per_s for source in sources))
-
-    def sources(self) -> tuple[SourceState, ...]:
-        """Whom it is fetched from now; once it is done, who gave it."""
         if self.transfer is not None:
-            return self.transfer.sources()
-        return self.one.outcome.sources if self.one.outcome is not None else ()
+            sources = self.transfer.sources()
+            return replace(one, sources=sources, bytes_per_s=sum(source.bytes_per_s for source in sources))
+        if one.outcome is not None:
+            gave = (replace(source, bytes_per_s=0.0, outstanding_bytes=0) for source in one.outcome.sources)
+            return replace(one, sources=tuple(gave))
+        return one
 
     def ring(self) -> None:
         """Wake who follows it."""

@@ -36,7 +36,7 @@ from warren.services.files.queue.window import minute_of_day
 from warren.services.files.waiting import finish, run_out, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
@@ -68,13 +68,13 @@ class Transfers:
         runtime: Runtime,
         fetching: Fetching,
         emit: Callable[[object], None],
-        reach: Callable[[Sequence[PeerId]], Awaitable[None]],
+        reach: Callable[[Sequence[PeerId]], Coroutine[None, None, None]],
         limits: TransferLimits,
         *,
         active_max: int,
         uploads: Uploads | None = None,
     ) -> None:
-        """reach: dials these peers, however lately that failed; returns when one is there, or none is."""
+        """reach: dials these peers, however lately that failed, until one is there; raises why none is."""
         self._state = state
         self._runtime = runtime
         self._fetching = fetching
@@ -138,7 +138,7 @@ class Transfers:
     def __contains__(self, number: object) -> bool:
         return number in self._items
 
-    def uploads(self) -> tuple[UploadState, ...]:
+    def uploads(self) -> Sequence[UploadState]:
         """What goes out."""
         return self._uploads.states() if self._uploads is not None else ()
 
@@ -148,14 +148,12 @@ class Transfers:
         The last is how it ended; there is none if it was removed. Raises `NotFound`.
         """
         item = self._item(number)
-        while True:
+        while self._items.get(number) is item:
             changed = item.changed
             yield item.view()
             if self._closed or item.one.state not in {"queued", "running"}:
                 return
             await changed.wait()
-            if self._items.get(number) is not item:
-                return
             if item.one.state == "running":
                 await asyncio.sleep(FOLLOW_EVERY_S)
 
@@ -332,10 +330,10 @@ class Transfers:
     async def _fetch(self, item: Item) -> Fetched:
         want = item.one.want
         root = None if want.path and item.resolve_again else item.one.root
-        reaching = asyncio.create_task(_reached(self._reach(want.peers)))
+        reaching = asyncio.create_task(self._reach(want.peers))
         try:
             if item.is_named:
-                await asyncio.wait([reaching])
+                await reaching
             transfer = self._fetching.get(
                 root or want.path,
                 want.folder,
@@ -344,6 +342,7 @@ class Transfers:
                 select=want.selection.wants if want.selection else None,
                 only=want.only,
                 cap_bytes_per_s=want.cap_bytes_per_s,
+                keep=want.keep,
             )
             item.begin(transfer)
             async with transfer:
@@ -353,6 +352,8 @@ class Transfers:
         finally:
             reaching.cancel()
             await asyncio.wait([reaching])
+            if not reaching.cancelled():
+                reaching.exception()  # seen: whom nobody reached shows in the fetch
         assert transfer.outcome is not None  # noqa: S101  it is there once there is a result
         return transfer.outcome
 
@@ -473,9 +474,3 @@ class Transfers:
         if item is None:
             raise NotFound(f"there is no transfer {number}", hint="list them: warren transfer list")
         return item
-
-
-async def _reached(reach: Awaitable[None]) -> None:
-    """Dial; what fails shows in the fetch."""
-    with contextlib.suppress(WarrenError):
-        await reach

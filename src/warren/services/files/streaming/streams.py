@@ -2,7 +2,7 @@
 
 In:  a content id of one file, and who has it as far as that is known. Out: a `Reading`, of which verified
 bytes are read. All who read the same share one fetch. It grows in a folder of the node's own, is fetched in
-the order in which it is read, and is removed some time after the last one stopped to read.
+the order in which it is read, pauses when nobody reads, and is removed some time after the last one did.
 
 Refuses folders, and more fetches at once than `STREAMS_MAX`.
 """
@@ -10,21 +10,22 @@ Refuses folders, and more fetches at once than `STREAMS_MAX`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 import logging
 import os
-from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from warren.core.errors import InputError, LimitReached, SourceChanged, StorageError
+from warren.core.errors import Closed, InputError, LimitReached, SourceChanged, SourceVanished, StorageError
+from warren.services.files.streaming.growing import read_piece
 from warren.services.files.waiting import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
-    from warren.runtime.seam import ReadFile, Runtime, StrPath
+    from warren.runtime.seam import Runtime, StrPath
     from warren.services.files.streaming.shared import SharedFile
     from warren.services.files.transfer import Transfer
 
@@ -32,7 +33,13 @@ STREAMS_MAX: Final = 16
 """Fault: a program that opens one file after the other and reads none: each takes connections and disk."""
 LINGER_S: Final = 600.0
 """What nobody reads any more is kept for so long: players close and open again when somebody seeks."""
+PAUSE_S: Final = 10.0
+"""What nobody reads any more is fetched on for so long: who seeks comes back at once, who closed the player
+does not want the rest."""
+PAUSED_BYTES_PER_S: Final = 1
+"""And then as good as not."""
 READ_BYTES_MAX: Final = 1024 * 1024
+_Key: TypeAlias = "tuple[Cid, tuple[PeerId, ...] | None]"
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +54,8 @@ class Reading(Protocol):
     async def read(self, offset: int, length: int) -> bytes:
         """Some bytes from `offset` on, `length` at most, as soon as there are any; b"" at the end.
 
-        Raises what made the fetch fail, `SourceChanged` where the share is no longer what it was.
+        Raises what made the fetch fail, `SourceChanged` and `SourceVanished` where a share is no longer what
+        it was, `Closed`, `InputError`.
         """
         ...
 
@@ -68,6 +76,7 @@ class Fetching(Protocol):
         name: str | None = None,
         only: bool = False,
         sequential: bool = False,
+        keep: bool = True,
     ) -> Transfer: ...
 
 
@@ -87,132 +96,202 @@ class Streams:
         self._fetching = fetching
         self._shared = shared
         self._folder = folder
-        self._plays: dict[Cid, _Play] = {}
+        self._plays: dict[_Key, _Play] = {}
         self._endings: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count()
+        self._closed = False
 
     async def start(self) -> None:
         """Remove what an earlier run left."""
-        with contextlib.suppress(FileNotFoundError):
-            await self._runtime.offload(self._runtime.disk.remove_tree, self._folder)
+        await self._remove(self._folder)
 
     async def close(self) -> None:
-        """Stop all of it."""
-        for cid in list(self._plays):
-            self._end(cid)
+        """Stop all of it, and remove what came."""
+        self._closed = True
+        for play in list(self._plays.values()):
+            self._end(play)
         await settle(self._endings)
+        await self._remove(self._folder)
 
     async def open(self, cid: Cid, peers: Sequence[PeerId] = (), *, only: bool = False) -> Reading:
         """Begin to read the file `cid`. peers: who has it, as far as that is known; only: ask nobody else.
 
-        Raises `InputError` for a folder, `LimitReached`, and what makes a fetch fail.
+        Raises `InputError` for a folder, `LimitReached`, `Closed`, and what makes a fetch fail.
         """
         found = None if only else await self._shared.find_file(cid)
         if found is not None:
             return SharedReading(self._runtime, found)
-        play = self._plays.get(cid)
-        if play is None or play.failed:
-            play = self._begin(cid, peers, only=only)
+        if self._closed:
+            raise Closed("the node stops")
+        play = self._play(cid, tuple(peers), only=only)
         reading = PlayReading(play)
         try:
-            await play.begun()
+            await reading.begin()
         except BaseException:
             reading.close()
+            if play.is_folder and not play.readers:
+                self._end(play)  # of no use to anybody
             raise
         return reading
 
-    def _begin(self, cid: Cid, peers: Sequence[PeerId], *, only: bool) -> _Play:
-        self._end(cid)
-        if len(self._plays) >= STREAMS_MAX:
-            idle = next((one for one, play in self._plays.items() if not play.readers), None)
-            if idle is None:
-                raise LimitReached(
-                    "files.streaming.STREAMS_MAX", f"{STREAMS_MAX} files are read already while they come"
-                )
-            self._end(idle)
-        folder = os.path.join(self._folder, str(cid))
-        transfer = self._fetching.get(cid, folder, peers=peers, name="content", only=only, sequential=True)
-        play = self._plays[cid] = _Play(self._runtime, transfer, folder, partial(self._end, cid))
+    def _play(self, cid: Cid, peers: tuple[PeerId, ...], *, only: bool) -> _Play:
+        """The fetch that is under way, if there is one; else a new one."""
+        key = (cid, peers if only else None)
+        play = self._plays.get(key)
+        if play is None:
+            self._make_room()
+            folder = os.path.join(self._folder, str(next(self._numbers)))
+        elif play.failed:
+            folder = play.drop()  # what was verified is not fetched again
+        else:
+            for peer in peers:
+                play.transfer.add_source(peer)
+            return play
+        transfer = self._fetching.get(
+            cid, folder, peers=peers, name="content", only=only, sequential=True, keep=False
+        )
+        play = self._plays[key] = _Play(self._runtime, transfer, folder, self._end)
         return play
 
-    def _end(self, cid: Cid) -> None:
-        play = self._plays.pop(cid, None)
-        if play is not None:
-            task = asyncio.create_task(self._remove(play))
-            self._endings.add(task)
-            task.add_done_callback(self._endings.discard)
+    def _make_room(self) -> None:
+        """End what nobody reads, where there is too much."""
+        if len(self._plays) < STREAMS_MAX:
+            return
+        idle = [play for play in self._plays.values() if not play.readers]
+        if not idle:
+            raise LimitReached(
+                "files.streaming.STREAMS_MAX",
+                f"{STREAMS_MAX} files are read already while they come",
+                hint="close one of them",
+            )
+        self._end(min(idle, key=lambda play: play.idle_since))
 
-    async def _remove(self, play: _Play) -> None:
+    def _end(self, play: _Play) -> None:
+        for key, one in list(self._plays.items()):
+            if one is play:
+                del self._plays[key]
+                task = asyncio.create_task(self._stop(play))
+                self._endings.add(task)
+                task.add_done_callback(self._endings.discard)
+
+    async def _stop(self, play: _Play) -> None:
         await play.stop()
+        await self._remove(play.folder)
+
+    async def _remove(self, folder: str) -> None:
         try:
-            await self._runtime.offload(self._runtime.disk.remove_tree, play.folder)
+            await self._runtime.offload(self._runtime.disk.remove_tree, folder)
         except FileNotFoundError:
             pass
         except OSError as error:
-            _log.warning("%s cannot be removed: %s", play.folder, error)
+            _log.warning("%s cannot be removed: %s", folder, error)
 
 
 class _Play:
-    """One fetch, for all who read it. on_idle: called when nobody did for `LINGER_S`."""
+    """One fetch, for all who read it. on_idle: called with it when nobody did for `LINGER_S`."""
 
-    def __init__(self, runtime: Runtime, transfer: Transfer, folder: str, on_idle: partial[None]) -> None:
-        self.runtime = runtime
+    def __init__(
+        self, runtime: Runtime, transfer: Transfer, folder: str, on_idle: Callable[[_Play], None]
+    ) -> None:
         self.transfer = transfer
         self.folder = folder
         self.readers = 0
+        self.idle_since = 0.0
+        self._runtime = runtime
         self._on_idle = on_idle
+        self._dropped = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def failed(self) -> bool:
+        """Whether nothing more comes, and not all is there."""
         return self.transfer.done and self.transfer.outcome is None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it turned out to be one."""
+        growing = self.transfer.growing
+        return growing is not None and growing.is_folder
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole file; None before that is known."""
+        if self.transfer.outcome is not None:
+            return self.transfer.outcome.bytes
+        return self.transfer.growing.size if self.transfer.growing is not None else None
 
     async def begun(self) -> None:
         """Wait until its size is known. Raises what makes the fetch fail, `InputError` for a folder."""
-        while not (self.transfer.done or self._size):
+        while not (self.transfer.done or self.is_folder or self.size is not None):
             await self.transfer.moved()
-        if self.transfer.done:
-            await self.transfer.result()
-        growing = self.transfer.growing
-        if growing is not None and not growing.is_file:
+        if self.is_folder:
             raise InputError("a folder cannot be read as one file", hint="name a file in it")
-
-    @property
-    def _size(self) -> int:
-        return self.transfer.growing.size if self.transfer.growing is not None else 0
-
-    @property
-    def size(self) -> int:
-        return self.transfer.outcome.bytes if self.transfer.outcome is not None else self._size
+        if self.transfer.done:
+            await self._path()
 
     async def read(self, offset: int, length: int) -> bytes:
-        while offset < self.size:
-            if self.transfer.done:
-                path = await self.transfer.result()
-                return await self.runtime.offload(_read, self.runtime, os.fspath(path), offset, length)
+        """See `Reading`."""
+        while length > 0 and (self.size is None or offset < self.size):
             growing = self.transfer.growing
-            if growing is not None:
-                if growing.ready(offset):
-                    return await growing.read(offset, length)
-                growing.seek(offset)
-            await self.transfer.moved()
+            if self.transfer.done:
+                return await self._read_whole(offset, length)
+            if growing is None:
+                await self.transfer.moved()
+            elif data := await growing.read(offset, length):
+                return data
+            elif not self.transfer.done:
+                await growing.wait(offset)
         return b""
 
+    async def _read_whole(self, offset: int, length: int) -> bytes:
+        path = os.fspath(await self._path())
+        length = min(length, (self.size or 0) - offset)
+        data = await self._runtime.offload(read_piece, self._runtime.disk, path, offset, length)
+        if data is None:
+            raise StorageError(f"{path} is gone", hint="open it again")
+        return data
+
+    async def _path(self) -> Path:
+        """Where it lies. Raises what made the fetch fail."""
+        if self.transfer.cancelled:
+            raise Closed("reading was ended", hint="open it again")
+        return await self.transfer.result()
+
     def join(self) -> None:
+        """One more reads it."""
         self.readers += 1
+        self._stop_timer()
+        self.transfer.set_cap(0)
+
+    def leave(self) -> None:
+        """One of them reads no more."""
+        self.readers -= 1
+        if not (self.readers or self._dropped):
+            loop = asyncio.get_running_loop()
+            self.idle_since = loop.time()
+            self._timer = loop.call_later(PAUSE_S, self._pause)
+
+    def _pause(self) -> None:
+        """Nobody came back."""
+        self.transfer.set_cap(PAUSED_BYTES_PER_S)
+        self._timer = asyncio.get_running_loop().call_later(LINGER_S - PAUSE_S, self._on_idle, self)
+
+    def drop(self) -> str:
+        """It is of use only to those who read it still; returns its folder, which is another's now."""
+        self._dropped = True
+        self._stop_timer()
+        return self.folder
+
+    async def stop(self) -> None:
+        """End it."""
+        self.drop()
+        self.transfer.cancel()
+        await self.transfer.wait_ended()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def leave(self) -> None:
-        self.readers -= 1
-        if not self.readers:
-            self._timer = asyncio.get_running_loop().call_later(LINGER_S, self._on_idle)
-
-    async def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self.transfer.cancel()
-        await self.transfer.wait_ended()
 
 
 class PlayReading:
@@ -220,18 +299,25 @@ class PlayReading:
 
     def __init__(self, play: _Play) -> None:
         self._play: _Play | None = play
+        self._size = 0
         play.join()
+
+    async def begin(self) -> None:
+        """Wait until its size is known. Raises what makes the fetch fail, `InputError` for a folder."""
+        if self._play is not None:
+            await self._play.begun()
+            self._size = self._play.size or 0
 
     @property
     def size(self) -> int:
         """See `Reading`."""
-        return self._play.size if self._play is not None else 0
+        return self._size
 
     async def read(self, offset: int, length: int) -> bytes:
         """See `Reading`."""
         if self._play is None:
-            return b""
-        return await self._play.read(offset, min(length, READ_BYTES_MAX))
+            raise Closed("this reading is closed")
+        return await self._play.read(*_checked(offset, length))
 
     def close(self) -> None:
         """See `Reading`."""
@@ -254,9 +340,12 @@ class SharedReading:
 
     async def read(self, offset: int, length: int) -> bytes:
         """See `Reading`."""
-        length = min(length, READ_BYTES_MAX, max(0, self.size - offset))
+        offset, length = _checked(offset, length)
+        length = min(length, max(0, self.size - offset))
         try:
             data = await self._runtime.offload(self._file.read, self._runtime.disk, offset, length)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise SourceVanished(f"{self._file.name} is gone", hint="share it again") from error
         except OSError as error:
             raise StorageError(f"cannot read {self._file.name}: {error.strerror}") from error
         if data is None:
@@ -267,10 +356,9 @@ class SharedReading:
         """See `Reading`."""
 
 
-def _read(runtime: Runtime, path: str, offset: int, length: int) -> bytes:
-    try:
-        file: ReadFile = runtime.disk.open_read(path)
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    with contextlib.closing(file):
-        return file.pread(offset, length)
+def _checked(offset: int, length: int) -> tuple[int, int]:
+    if offset < 0 or length < 0:
+        raise InputError(
+            f"there are no {length} bytes at {offset}", hint="places and lengths are not negative"
+        )
+    return offset, min(length, READ_BYTES_MAX)

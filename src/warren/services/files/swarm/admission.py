@@ -40,10 +40,19 @@ class Admission:
 
     def admits(self, rule: Rule, peer: PeerId) -> bool:
         """Whether the rule lets `peer` have what it is of."""
-        audience, root = rule
-        if audience.origin is not None:
-            return self.tickets.admit(peer, root, audience.origin)
-        return audience.admits(peer, is_contact=self._is_contact(peer), groups=self._groups_of(peer))
+        return self.of(peer)(rule)
+
+    def of(self, peer: PeerId) -> Callable[[Rule], bool]:
+        """Which rules let `peer` have what they are of now: for many, and not to be kept."""
+        is_contact, groups = self._is_contact(peer), self._groups_of(peer)
+
+        def admits(rule: Rule) -> bool:
+            audience, root = rule
+            if audience.origin is not None:
+                return self.tickets.admit(peer, root, audience.origin)
+            return audience.admits(peer, is_contact=is_contact, groups=groups)
+
+        return admits
 
     def is_known(self, peer: PeerId) -> bool:
         """Whether there may be something for `peer` that is not for everyone."""

@@ -96,7 +96,9 @@ class Bits:
         return [Segment(index, self._segment(index)) for _, index in changed], reached
 
     def apply(self, segments: Iterable[Segment]) -> Change:
-        """Take in what another one told. Raises `ProtocolViolation`; what came before stays then."""
+        """Take in what another one told, each segment once. Raises `ProtocolViolation`; what came before it
+        stays then.
+        """
         gained: list[int] = []
         lost: list[int] = []
         for index, data in segments:
@@ -104,6 +106,18 @@ class Bits:
                 raise ProtocolViolation("a segment of leaves beyond the limit, or of another size")
             self._put(index, data, gained, lost)
         return Change(gained, lost)
+
+    def replace(self, segments: Sequence[Segment]) -> Change:
+        """As `apply`, where what is in none of the segments is there no more."""
+        told = {at for at, _ in segments}
+        stale = [Segment(at, _EMPTY) for at in range(len(self._versions)) if at not in told]
+        return self.apply([*segments, *stale])
+
+    def clear(self) -> None:
+        """Nothing is there any more; its memory is free. Whoever knew it has to be told anew."""
+        self._data.clear()
+        self._versions = array("Q")
+        self.count = 0
 
     def to_bytes(self) -> bytes:
         """The map alone, without its versions; as long as it needs to be."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AGAIN_S: Final = 30.0
 """Who was dropped without having lied may be used again when it is found again after so long."""
-LATER_S, LATER_MAX_S = 1.0, 30.0
+LATER_S, LATER_MAX_S = 0.5, 32.0
 """Until one that had nothing is asked again; each time twice as long."""
 KNOWN_MAX: Final = 256
 """Peers of one fetch, those included that are no use. Attack: fellows without end."""

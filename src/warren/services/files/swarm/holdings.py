@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from warren.protocols.swarm.messages import Holding, Version
 
 PEERS_MAX: Final = 64
-"""Peers whose holdings of one root are kept. Attack: identities without end that tell theirs. Those that we
-asked stay; of the others the one that was heard of longest ago goes."""
+"""Peers whose holdings of one root are kept. Attack: identities without end that tell theirs. Nobody whom we
+asked goes for them; the one that was heard of longest ago does."""
 BYTES_MAX: Final = 16 * 1024 * 1024
 """Memory for all maps of one root. Attack: maps that claim leaves without end."""
 NOTHING: Final = Change((), ())
@@ -45,15 +45,11 @@ class Holdings:
     def __init__(self) -> None:
         self._heard: dict[PeerId, Heard] = {}
 
-    def of(self, peer: PeerId) -> Heard | None:
-        """What is known of a peer."""
-        return self._heard.get(peer)
-
     def note(self, peer: PeerId, *, asked: bool) -> Heard | None:
-        """A peer that is heard now; None: there is no room for it."""
+        """A peer that is heard now, as it is asked or asks; None: there is no room for it."""
         one = self._heard.pop(peer, None)
         if one is None:
-            if len(self._heard) >= PEERS_MAX and not self._make_room():
+            if len(self._heard) >= PEERS_MAX and not self._make_room(asked=asked):
                 return None
             one = Heard()
         one.asked = one.asked or asked
@@ -64,41 +60,35 @@ class Holdings:
         """Take in what a peer told of itself; what changed. Raises `ProtocolViolation`."""
         if holding.complete:
             one.complete, one.version = True, UNKNOWN
-            one.bits = Bits()
+            one.bits.clear()
             return NOTHING
         one.complete = False
         if holding.since == 0 and holding.version.epoch != one.version.epoch:
-            return self._begin(one, holding)
+            one.version = holding.version
+            return self._within_room(one, one.bits.replace(holding.segments))
         if holding.version.epoch != one.version.epoch or holding.since > one.version.number:
             one.version = UNKNOWN  # some of it is missing: it is asked for as a whole
             return NOTHING
         if holding.version.number <= one.version.number:
             return NOTHING  # older than what came already
-        return self._apply(one, holding)
-
-    def forget(self, peer: PeerId) -> None:
-        """It has nothing any more, or is gone."""
-        self._heard.pop(peer, None)
-
-    def _begin(self, one: Heard, holding: Holding) -> Change:
-        """A map that began anew; what the old one had and this has not is lost."""
-        old, one.bits = one.bits, Bits()
-        change = self._apply(one, holding)
-        now = set(change.gained)
-        return Change([n for n in change.gained if n not in old], [n for n in old if n not in now])
-
-    def _apply(self, one: Heard, holding: Holding) -> Change:
-        change = one.bits.apply(holding.segments)
         one.version = holding.version
-        if sum(each.bits.size for each in self._heard.values()) > BYTES_MAX:
-            lost = list(one.bits)
-            one.bits, one.version = Bits(), UNKNOWN
-            return Change((), lost)
-        return change
+        return self._within_room(one, one.bits.apply(holding.segments))
 
-    def _make_room(self) -> bool:
-        for peer, one in self._heard.items():
-            if not one.asked:
-                del self._heard[peer]
-                return True
-        return False
+    def _within_room(self, one: Heard, change: Change) -> Change:
+        """What changed in a map; or, where there is no room for it, that all it had before is lost."""
+        if sum(each.bits.size for each in self._heard.values()) <= BYTES_MAX:
+            return change
+        new = set(change.gained)
+        lost = [*(number for number in one.bits if number not in new), *change.lost]
+        one.bits.clear()
+        one.version = UNKNOWN
+        return Change((), lost)
+
+    def _make_room(self, *, asked: bool) -> bool:
+        """Let one go; for who was not asked, none of those who were."""
+        others = (peer for peer, one in self._heard.items() if not one.asked)
+        oldest = next(others, next(iter(self._heard)) if asked else None)
+        if oldest is None:
+            return False
+        del self._heard[oldest]
+        return True

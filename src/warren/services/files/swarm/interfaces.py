@@ -1,4 +1,4 @@
-"""What the engine needs of others: who has what is fetched."""
+"""What the engine needs of others: who has what is fetched, and who shares it on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.services.files.swarm.bits import Bits
-    from warren.services.files.types import Audience
+    from warren.services.files.swarm.partial import Partial
+    from warren.services.files.types import Audience, Fetched
 
 
 class Holding(Protocol):
@@ -55,4 +56,14 @@ class Holders(Protocol):
 
     def gone(self, root: Cid, peer: PeerId) -> None:
         """`peer` says that it no longer has `root`."""
+        ...
+
+
+class Keeping(Protocol):
+    """Shares on what was fetched."""
+
+    async def keep(self, fetched: Fetched, verified: Partial, /) -> object:
+        """A fetch came to its end; `verified` has its nodes, and says for whom it is. It fails for no fault
+        of the fetch.
+        """
         ...

@@ -154,19 +154,21 @@ class Partial:
                 return self._place(number)
         return None
 
-    def stored_from(self, offset: int) -> int:
-        """Where the root is one file: how many bytes from `offset` on are there, one behind the other."""
-        number = bisect_right(self._offsets, offset) - 1
-        end = offset
-        while 0 <= number < len(self._offsets) and number in self.bits:
-            end = self._offsets[number] + self._lengths[number]
+    def stored_from(self, offset: int, most: int) -> int:
+        """Where the root is one file: how many bytes from `offset` on are there, one behind the other; `most`
+        at most. Of a graph whose leaves do not come in the order of their places it may miss some.
+        """
+        offsets, lengths = self._offsets, self._lengths
+        number = bisect_right(offsets, offset) - 1
+        if number < 0:
+            return 0
+        begin = end = offsets[number]
+        while end < offset + most and number < len(offsets) and number in self.bits:
+            if offsets[number] != end:
+                break
+            end += lengths[number]
             number += 1
-        return max(0, end - offset)
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the root is one file, as far as its leaves tell."""
-        return self._files[:1] in ([], [""])
+        return min(most, max(0, end - offset)) if begin <= offset else 0
 
     @property
     def path(self) -> str:

@@ -9,8 +9,8 @@ source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the s
   own part, so that who has everything sends each piece about once, and they soon have something for each
   other.
 - `sequential`: always in the order of the files, and no more than `WINDOW_BYTES` ahead of the first piece
-  that is missing: who has nothing else to do helps with that one. `seek` puts another place first, and what
-  lies before it last.
+  that is missing: who has nothing else to do helps with that one. `seek` puts other places first: what lies
+  nearest after one of them, then what lies before them all.
 - In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
   longest. Only there, and where a source stalls, is a piece on its way twice. The first that fits counts.
 - A piece that does not fit is asked once more of who sent it, checked: an honest source then says that its
@@ -19,8 +19,8 @@ source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the s
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from warren.services.files.swarm.pieces import (
@@ -36,7 +36,7 @@ from warren.services.files.swarm.pieces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from warren.services.files.swarm.pieces import Leaves
     from warren.services.files.walk import TargetFile
@@ -50,9 +50,13 @@ ASKED_BYTES_MAX: Final = 32 * CHUNK_BYTES
 """Asked and not arrived, of all sources: so much is fetched again after a crash, at most."""
 WINDOW_BYTES: Final = 32 * CHUNK_BYTES
 """How far a sequential fetch runs ahead of its first gap: more would take from those who fill the gap."""
+NEAR_BYTES: Final = 4 * CHUNK_BYTES
+"""A place that is sought is left where it is in the order if no more than so much comes before it."""
 _BEHIND: Final = 1 << 60
-"""Added to the places of what lies before the one that was sought: beyond all that lies after it."""
+"""Added to the places of what lies before all that were sought: beyond all that lies after one."""
 SCORE_MASK: Final = (1 << 64) - 1
+LAST_MASK: Final = 0xC000_0000
+"""Quarters of what others begin with: the last one first."""
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -113,7 +117,7 @@ class Picker:
         self._asked_bytes_max = asked_bytes_max
         self._asked_bytes = 0
         self._sequential = sequential
-        self._sought = 0
+        self._sought: tuple[int, ...] = ()
         self._seed = seed & 0xFFFFFFFF
         self._spread = False
         self._shares: tuple[int, list[int]] = (0, [])
@@ -124,7 +128,7 @@ class Picker:
         self._by_number: dict[int, Piece] = {}
         self._wanted = self._orders = self._position = 0
         self._parts = 0  # how many sources have a part only
-        self._line: deque[Piece] = deque()  # of a sequential fetch, from the first piece that is missing on
+        self._line: list[tuple[int, int, Piece]] = []  # what a sequential fetch misses; a heap by place
         self._closed = False
         self.hungry = False
         """Whether a source had nothing of what is known to be wanted, since more became known."""
@@ -148,6 +152,8 @@ class Picker:
         if known is not None and known.length == length:
             known.targets.append((file, offset))
             self._add_number(known, number)
+            if self._sought:
+                self._advance(known)
             return
         piece = Piece(digest, length, file, offset, number)
         piece.order, piece.position = self._orders, self._position
@@ -160,28 +166,43 @@ class Picker:
         self._wanted += 1
         self._shelve(piece)
         if self._sequential:
-            self._line.append(piece)
+            heappush(self._line, (self._place(piece), piece.order, piece))
 
-    def seek(self, offset: int) -> None:
-        """Of a sequential fetch of one file, what lies from `offset` on is wanted first."""
-        self._last_position()  # lets go of what is kept
-        first = self._line[0] if self._line else None
-        if first is None or any(at <= offset < at + first.weight for _, at in first.targets):
-            return  # it is the next as it is
-        self._sought = offset
+    def seek(self, places: Collection[int]) -> bool:
+        """Of a sequential fetch of one file: at these places, in bytes, somebody waits for what is missing.
+        What follows on each comes first; returns whether that changes anything.
+        """
+        first = self._first_place()
+        if first is None:
+            return False
+        if all(_behind(place, 1, self._sought) <= first + NEAR_BYTES for place in places):
+            return False
+        self._sought = tuple(sorted(set(places)))
         for shelf in (self._common, *(offer.shelf for offer in self._offers)):
             shelf.clear()
-        self._line = deque(sorted(self._open, key=self._place))
-        for piece in self._line:
-            if piece.state is State.WANTED:
+        self._line = [(self._place(piece), piece.order, piece) for piece in self._open]
+        heapify(self._line)
+        for piece in self._open:
+            if piece.state is WANTED:
                 self._shelve(piece)
+        return True
+
+    @property
+    def seeks_beyond(self) -> bool:
+        """Whether somebody waits for what is not known yet."""
+        return bool(self._sought) and self._sought[-1] >= self._position
 
     def _place(self, piece: Piece) -> int:
-        """Where a piece of a sequential fetch comes: its nearest place from the one that was sought on."""
+        """Where a piece of a sequential fetch comes."""
         if not self._sought:
             return piece.position
-        ends = self._sought - piece.weight
-        return min(offset if offset > ends else offset + _BEHIND for _, offset in piece.targets)
+        return min(_behind(offset, piece.weight, self._sought) for _, offset in piece.targets)
+
+    def _advance(self, piece: Piece) -> None:
+        """It has one more place, which may come sooner than the others."""
+        heappush(self._line, (self._place(piece), piece.order, piece))
+        if piece.state is WANTED:
+            self._shelve(piece)
 
     def close(self) -> None:
         """Nothing more will be wanted."""
@@ -309,9 +330,14 @@ class Picker:
 
     def _last_position(self) -> int | None:
         """Where the window of a sequential fetch ends."""
-        while self._line and self._line[0].state is KEPT:
-            self._line.popleft()
-        return self._place(self._line[0]) + WINDOW_BYTES if self._line else None
+        first = self._first_place()
+        return None if first is None else first + WINDOW_BYTES
+
+    def _first_place(self) -> int | None:
+        """Where the first piece that is missing of a sequential fetch comes."""
+        while self._line and self._line[0][2].state is KEPT:
+            heappop(self._line)
+        return self._line[0][0] if self._line else None
 
     def _help(self, offer: Offer, room: int) -> list[Piece]:
         """What others were asked for and this one would have sooner: nothing else is left for it."""
@@ -327,7 +353,8 @@ class Picker:
         pieces: list[Piece] = []
         takes_s, later_s = 0.0, other.eta_s
         # What comes last of it; for who reads along, what is missing first.
-        for piece in iter(other.asked) if self._sequential else reversed(other.asked):
+        asked = sorted(other.asked, key=self._place) if self._sequential else reversed(other.asked)
+        for piece in asked:
             if piece.copies >= COPIES_MAX or piece.state is not ASKED or not offer.has(piece):
                 continue
             takes_s += piece.weight / offer.bytes_per_s if offer.bytes_per_s else 0.0
@@ -436,9 +463,7 @@ class Picker:
     def _shelve(self, piece: Piece) -> None:
         key = piece.order
         if self._spread:
-            key |= (int.from_bytes(piece.digest[:4]) ^ self._seed) << 40
-            if not self._is_ours(piece):
-                key |= 1 << 72
+            key |= self._spread_key(piece) << 40
         elif self._sequential:
             piece.rarity = 0
             key |= self._place(piece) << 40 if self._sought else 0
@@ -447,6 +472,15 @@ class Picker:
             for offer in self._offers:
                 if offer.bits is not None and offer.has(piece):
                     offer.shelf.put(piece, key)
+
+    def _spread_key(self, piece: Piece) -> int:
+        number = int.from_bytes(piece.digest[:4])
+        if not self._shares[1]:
+            return number ^ self._seed
+        if self._is_ours(piece):
+            return number
+        # Of what others begin with, what they come to last, and each who helps them takes another order.
+        return 1 << 32 | (~number & LAST_MASK) | ((number ^ self._seed) & ~LAST_MASK)
 
     def _is_ours(self, piece: Piece) -> bool:
         """Whether it is in our part. All come to the same result by themselves (rendezvous hashing)."""
@@ -477,3 +511,12 @@ class Picker:
         self._by_number[number] = piece
         if self._spread:
             self._rank(piece)
+
+
+def _behind(offset: int, length: int, sought: Collection[int]) -> int:
+    """How far so many bytes at `offset` lie behind the nearest of the places that were sought."""
+    if not sought:
+        return offset
+    return min(
+        (max(0, offset - place) for place in sought if offset + length > place), default=offset + _BEHIND
+    )

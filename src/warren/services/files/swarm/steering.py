@@ -1,7 +1,7 @@
-"""Between a fetch and its user: what is seen of the sources, and what is said of the speed.
+"""Between a fetch and its user: what is seen of the sources, and what is said of them and of the speed.
 
-In: a cap in bytes a second, at any time; where the sources' states are to be had, once there are some. Out:
-the states, also after the fetch ended.
+In: a cap in bytes a second, and further peers, at any time; where the sources' states are to be had, once
+there are some. Out: the states, also after the fetch ended.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.core.cid import Cid
+    from warren.core.peer_id import PeerId
     from warren.services.files.streaming.growing import Growing
     from warren.services.files.types import SourceState
 
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
 class Steering:
     """One per fetch. `cap_bytes_per_s` 0: no cap."""
 
-    __slots__ = ("_look", "cap_bytes_per_s", "growing", "name", "root")
+    __slots__ = ("_add", "_look", "added", "cap_bytes_per_s", "growing", "name", "root")
 
     def __init__(self, cap_bytes_per_s: int = 0) -> None:
         self._look: Callable[[], tuple[SourceState, ...]] = tuple
+        self._add: Callable[[PeerId], None] | None = None
+        self.added: list[PeerId] = []
+        """Peers that were named before there was anybody to tell."""
         self.root: Cid | None = None
         """What is fetched, once that is known; and what it is called."""
         self.name = ""
@@ -37,9 +41,18 @@ class Steering:
         """It is known now what is fetched."""
         self.root, self.name = root, name
 
-    def show(self, look: Callable[[], tuple[SourceState, ...]]) -> None:
-        """From now on `look` says what the sources are."""
-        self._look = look
+    def show(
+        self, look: Callable[[], tuple[SourceState, ...]], add: Callable[[PeerId], None] | None = None
+    ) -> None:
+        """From now on `look` says what the sources are, and `add` takes further ones."""
+        self._look, self._add = look, add
+
+    def add(self, peer: PeerId) -> None:
+        """This peer may have it, too."""
+        if self._add is not None:
+            self._add(peer)
+        else:
+            self.added.append(peer)
 
     def sources(self) -> tuple[SourceState, ...]:
         """The sources as they are now; those that were dropped too."""

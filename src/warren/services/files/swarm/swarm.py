@@ -61,6 +61,8 @@ POLL_WHOLE_S: Final = 15.0
 """How often one that has everything is asked who else wants it."""
 REPLACE_S: Final = 10.0
 """How long a source is watched before another one may take its place."""
+FELLOWS_MAX: Final = 64
+"""With whom the pieces are shared out. Each is reckoned with for each piece."""
 ERRORS_MAX: Final = 16
 _OF_THE_SOURCE: Final = (ConnectionFailed, LimitReached)
 _GONE: Final = (ContentUnknown, SourceChanged, SourceVanished)
@@ -106,6 +108,7 @@ class Swarm:
         self._only = only
         self._sources: dict[PeerId, Source] = {}  # present ones
         self._past: dict[PeerId, Source] = {}
+        self._fellows: set[PeerId] = set()
         self._since: dict[PeerId, float] = {}
         self._named: frozenset[PeerId] = frozenset()
         self._candidates = Candidates()
@@ -133,6 +136,7 @@ class Swarm:
     def on_heard(self, peer: PeerId, holding: Holding) -> None:
         """This peer asked what is here, and told what it has."""
         self._picker.spread()
+        self._note_fellows([peer])
         source = self._sources.get(peer)
         if source is not None:
             if source.complete is not None:
@@ -395,13 +399,22 @@ class Swarm:
             self._share_out()
         if holding.fellows and not self._only:
             self._picker.spread()
+            self._note_fellows(holding.fellows)
             for peer in holding.fellows:
                 self.add(peer)
 
+    def _note_fellows(self, peers: Sequence[PeerId]) -> None:
+        """These fetch it too, or did."""
+        before = len(self._fellows)
+        self._fellows.update(peers[: FELLOWS_MAX - before])
+        if len(self._fellows) > before:
+            self._share_out()
+
     def _share_out(self) -> None:
-        """Share the pieces out among those who fetch it at the same time, as far as they are sources here."""
-        fellows = [peer for peer, one in self._sources.items() if one.complete is False]
-        if fellows:
+        """Share the pieces out among those who fetch it at the same time: each begins with another part."""
+        whole = {peer for peer, one in self._sources.items() if one.complete}
+        fellows = self._fellows - whole - self._past.keys() - {self._network.peer_id}
+        if self._fellows:
             self._picker.share_out(_number(self._network.peer_id), sorted(map(_number, fellows)))
 
     async def _follow(self, source: Source) -> None:
@@ -418,7 +431,6 @@ class Swarm:
                 self._learn(source, await self._exchange.exchange(source.peer, self._root))
             except WarrenError as error:
                 _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
-
 
     def _version(self) -> int:
         return self._partial.bits.version if self._partial is not None else 0

@@ -85,9 +85,10 @@ class Records(Protocol):
 class PeerHolding:
     """What a peer has of a root, as it says.
 
-    complete: all of it; else `bits` are its leaves. They grow with what it tells later; `gained` and `lost`
-    are the numbers that changed since this was last told here. word: for whom it is: everyone, those of an
-    origin, or nobody that it would say of (see `Partial.use`). fellows: others whom it names.
+    complete: all of it; else `bits` are its leaves. While the root is fetched here the same map grows with
+    what it tells later; `gained` and `lost` are the numbers that changed since the last time. word: for whom
+    it is: everyone, those of an origin, or nobody that it would say of (see `Partial.use`). fellows: others
+    whom it names.
     """
 
     complete: bool
@@ -137,6 +138,8 @@ class Swarms:
         self._listeners: list[Callable[[Cid, PeerId, PeerHolding], None]] = []
         self._protocol = SwarmProtocol(network, self)
         self.shelf: Shelf | None = None
+        self.on_exchanged: Callable[[Cid, PeerId, PeerHolding], None] = lambda *_: None
+        """Called with what each peer that was asked says to have."""
 
     # --- the fetching side --------------------------------------------------------------------------------
 
@@ -170,8 +173,6 @@ class Swarms:
             case "busy":
                 raise LimitReached("protocols.swarm.ASKS", f"{peer} is asked too often", hint="wait a while")
             case "not found":
-                if fetching is not None:
-                    fetching.holdings.forget(peer)
                 self._fellows.gone(root, peer)
                 raise ContentUnknown(f"{peer} has nothing of {root} that is for us (any more)")
             case _:
@@ -179,11 +180,13 @@ class Swarms:
         word = self._word(peer, root, answer)
         fellows = self._take_fellows(peer, answer.fellows)
         self._fellows.asked(root, peer, self._network.clock())
-        if fetching is None or heard is None:
+        if fetching is None or heard is None:  # nobody fetches it here: what it says is told once
             fetching, heard = _Fetching(), Heard()
         heard.knows = answer.known
         change = fetching.holdings.take(heard, answer.holding)
-        return PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows)
+        holding = PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows)
+        self.on_exchanged(root, peer, holding)
+        return holding
 
     def on_heard(self, callback: Callable[[Cid, PeerId, PeerHolding], None]) -> None:
         """Have `callback` told of each peer that asked for a root which is being fetched here, and may have
@@ -269,8 +272,15 @@ class Swarms:
 
     def partials_for(self, peer: PeerId) -> list[Partial]:
         """The fetches under way whose content is for `peer`."""
-        every = (one for fetching in self._fetching.values() for one in fetching.partials)
-        return [partial for partial in every if self._is_for(partial, peer)]
+        if not self._fetching:
+            return []
+        admits = self.admission.of(peer)
+        return [
+            partial
+            for fetching in self._fetching.values()
+            for partial in fetching.partials
+            if partial.audience is not None and admits(Rule(partial.audience, partial.root))
+        ]
 
     async def answer(self, asker: PeerId, ask: Ask) -> Answer:
         """See `protocols.swarm.protocol.Member`."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from warren.core.errors import DiskFull, ReadOnlyTarget, StorageError
 from warren.runtime.real.disk import RealDisk, RealFile
 from warren.runtime.seam import Stat
+from warren.runtime.simulated.disk import SimulatedDisk
 from warren.services.files.links import LEADS_OUT
-from warren.services.files.staging import KEPT_MAX, Arrived, Staging, make_places, name_error
+from warren.services.files.staging import KEPT_MAX, Arrived, Batch, Staging, make_places, name_error
+from warren.services.files.staging import staging as staging_module
 from warren.services.files.swarm.pieces import Piece
 from warren.services.files.types import Skipped
 from warren.services.files.walk import LEAF_UNKNOWN, Leaf, MakeSymlink, TargetFile
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections import deque
     from pathlib import Path
 
+MIB = 1024 * 1024
 CID = "bafk" + "a" * 55
 PARTIAL = f".warren-{CID[-16:]}.partial"
 
@@ -116,11 +120,11 @@ def test_what_an_attempt_left_is_found_by_its_hashes(tmp_path: Path) -> None:
     staging.make_folders([""])
     file = target("file", 11)
     leaves = [leaf(b"one"), leaf(b"two", 3), leaf(b"three", 6)]
-    assert staging.find_present(file, leaves[:1]) == [True]
+    assert staging.find_present(file, leaves[:1], 0) == [True]
     assert (content / "file").stat().st_size == 20
-    assert staging.find_present(file, leaves[1:]) == [False, True]
+    assert staging.find_present(file, leaves[1:], 1) == [False, True]
     assert (content / "file").read_bytes() == b"onebadthree"
-    assert staging.find_present(target("other", 3), leaves[:1]) == [False]
+    assert staging.find_present(target("other", 3), leaves[:1], 3) == [False]
 
 
 def test_a_lone_chunk_of_unknown_length_is_fetched_again(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_a_lone_chunk_of_unknown_length_is_fetched_again(tmp_path: Path) -> None
     (tmp_path / PARTIAL / "content").write_bytes(b"12345 and more")
     staging = opened(tmp_path)
     file = target("", LEAF_UNKNOWN)
-    assert staging.find_present(file, [leaf(b"12345")._replace(length=LEAF_UNKNOWN)]) == [False]
+    assert staging.find_present(file, [leaf(b"12345")._replace(length=LEAF_UNKNOWN)], 0) == [False]
     assert put(staging, file, b"12345", length=LEAF_UNKNOWN)
     staging.close()
     assert (tmp_path / "name").samefile(staging.finish("name"))
@@ -158,7 +162,7 @@ def test_what_has_the_wrong_kind_is_replaced_and_strays_are_removed(tmp_path: Pa
     (content / "led" / "stray").write_text("x")
     for path in ("file", "linked", "pipe", "led/inside"):
         file = target(path, 3)
-        assert staging.find_present(file, [leaf(b"abc")]) == [False]
+        assert staging.find_present(file, [leaf(b"abc")], 0) == [False]
         assert put(staging, file, b"abc")
     staging.make_empty_file(target("empty", 0))
     assert staging.make_symlinks([MakeSymlink("link", "link", "file")]) == ([], 0)
@@ -314,3 +318,140 @@ def test_errors_of_the_system_in_words(number: int, kind: type[StorageError], wo
     assert type(error) is kind
     assert words in str(error)
     assert "what is fetched" in str(name_error(OSError(number, os.strerror(number)), ""))
+
+
+# --- what is committed ------------------------------------------------------------------------------------
+
+
+def committed(staging: Staging, *leaves: tuple[int, str]) -> None:
+    batch = Batch()
+    for number, path in leaves:
+        batch.add(number, path, 1)
+    staging.close()
+    staging.commit(batch)
+
+
+def test_what_was_committed_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, leaves = target("file", 12), [leaf(b"one "), leaf(b"two ", 4), leaf(b"last", 8)]
+    first = opened(tmp_path)
+    first.make_folders([""])
+    assert put(first, file, b"last", 8)
+    assert put(first, file, b"one ")
+    committed(first, (7, "file"), (9, "file"))
+    with monkeypatch.context() as patch:
+        patch.setattr(staging_module, "_fits", None)
+        again = opened(tmp_path)
+        assert again.find_present(file, leaves[:2], 7) == [True, False]
+        assert again.find_present(file, leaves[2:], 9) == [True]
+    assert put(again, file, b"two ", 4)
+    again.close()  # and nothing committed
+    (tmp_path / PARTIAL / "content" / "file").write_bytes(b"one two lies and more")
+    third = opened(tmp_path)
+    assert third.find_present(file, leaves[:2], 7) == [True, True]
+    assert third.find_present(file, leaves[2:], 9) == [False]
+    assert put(third, file, b"last", 8)
+    committed(third, (9, "file"))
+    monkeypatch.setattr(staging_module, "_fits", None)
+    assert opened(tmp_path).find_present(file, leaves, 7) == [True, True, True]
+    assert (tmp_path / PARTIAL / "content" / "file").read_bytes() == b"one two last"
+
+
+def test_holes_are_told_apart_from_chunks_of_zeros(tmp_path: Path) -> None:
+    (tmp_path / PARTIAL / "content").mkdir(parents=True)
+    with (tmp_path / PARTIAL / "content" / "file").open("wb") as file:
+        file.truncate(2 * MIB)
+    staging = opened(tmp_path)
+    leaves = [leaf(b"x" * MIB), leaf(bytes(MIB), MIB)]
+    assert staging.find_present(target("file", 2 * MIB), leaves, 0) == [False, True]
+
+
+def test_a_hidden_folder_that_was_copied_is_hashed(tmp_path: Path) -> None:
+    """As one that came out of an archive, with a journal that says what its maker likes."""
+    staging = opened(tmp_path / "1")
+    staging.make_folders([""])
+    assert put(staging, target("file", 3), b"abc")
+    committed(staging, (0, "file"))
+    shutil.copytree(tmp_path / "1", tmp_path / "2")
+    status = os.stat(tmp_path / "1" / PARTIAL / "content" / "file")
+    copy = tmp_path / "2" / PARTIAL / "content" / "file"
+    copy.write_bytes(b"bad")
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert opened(tmp_path / "2").find_present(target("file", 3), [leaf(b"abc")], 0) == [False]
+
+
+def test_chunks_may_come_in_any_order(tmp_path: Path) -> None:
+    size, data = 5 << 20, os.urandom(1 << 20)
+    staging = opened(tmp_path)
+    staging.make_folders([""])
+    file = target("sparse", size)
+    for number in (4, 0, 2, 3, 1):
+        assert put(staging, file, data, number << 20)
+    staging.close()
+    final = staging.finish("name")
+    assert (tmp_path / "name" / "sparse").read_bytes() == data * 5
+    assert RealDisk().taken_bytes(final) < size + MIB
+
+
+def test_room_is_reckoned_by_what_is_taken_not_by_where_files_end() -> None:
+    disk = SimulatedDisk(lambda: 1.0, capacity_bytes=20 * MIB)
+    disk.make_dirs("/to")
+    staging = Staging(disk, "/to", CID)
+    staging.open()
+    staging.check_room(15 * MIB)
+    staging.make_folders([""])
+    assert put(staging, target("large", 15 * MIB), bytes(MIB))
+    assert disk.free_bytes("/to") == 5 * MIB
+    again = Staging(disk, "/to", CID)
+    again.open()
+    again.check_room(15 * MIB)
+    with pytest.raises(DiskFull, match=r"has 5,242,880 bytes free, 10,485,760 are needed"):
+        again.check_room(25 * MIB)
+
+
+@pytest.mark.parametrize("size", [3, 2 * MIB])
+def test_a_disk_that_fills_up_says_what_is_missing_and_keeps_what_is_there(size: int) -> None:
+    disk = SimulatedDisk(lambda: 1.0, capacity_bytes=MIB)
+    disk.make_dirs("/to")
+    staging = Staging(disk, "/to", CID)
+    staging.open()
+    staging.make_folders([""])
+    assert put(staging, target("kept", 5), b"12345")
+    staging.check_room(MIB // 2)
+    disk.capacity_bytes = disk.used_bytes
+    with pytest.raises(DiskFull, match=r"no room left for new.*\(0 bytes are free, 524,283 are needed\)"):
+        put(staging, target("new", size), b"abc")
+    with pytest.raises(DiskFull):
+        committed(staging, (0, "kept"))  # the journal does not fit either
+    disk.capacity_bytes = 9 * MIB
+    again = Staging(disk, "/to", CID)
+    again.open()
+    assert again.find_present(target("kept", 5), [leaf(b"12345")], 0) == [True]
+    assert put(again, target("new", size), b"abc")
+
+
+def test_a_disk_that_turns_read_only_or_vanishes() -> None:
+    disk = SimulatedDisk(lambda: 1.0)
+    disk.make_dirs("/drive")
+    disk.mount("/drive")
+    staging = Staging(disk, "/drive", CID)
+    staging.open()
+    staging.make_folders([""])
+    large = target("large", 4 * MIB)
+    assert put(staging, large, bytes(MIB))
+    disk.read_only = True
+    for path in ("large", "small"):
+        with pytest.raises(ReadOnlyTarget):
+            put(staging, target(path, 3 if path == "small" else large.size), b"abc")
+    disk.read_only = False
+    disk.pull("/drive")
+    for file in (large, target("small", 3)):
+        with pytest.raises(StorageError, match="gone or broken"):
+            put(staging, file, b"abc", 0)
+    with pytest.raises(StorageError, match="gone or broken"):
+        committed(staging, (0, "large"))
+    with pytest.raises(StorageError, match="gone or broken"):
+        staging.finish("name")
+    disk.mount("/drive")
+    again = Staging(disk, "/drive", CID)
+    again.open()
+    assert again.find_present(large, [leaf(bytes(MIB))], 0) == [True]

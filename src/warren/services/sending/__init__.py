@@ -1,0 +1,1 @@
+"""Sending files to whoever was told a code, and receiving them."""
