@@ -435,7 +435,7 @@ class Picker:
             self._asked_bytes -= offer.asked_bytes
             for piece, check in offer.asked.items():
                 piece.copies -= 1
-                if (self._sequential and piece.state is ASKED) or (check and piece.state is SUSPECT):
+                if piece.state is ASKED or (check and piece.state is SUSPECT):
                     self._give_back(piece)
 
     def on_recovered(self, offer: Offer) -> None:
