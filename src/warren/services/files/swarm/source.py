@@ -59,6 +59,7 @@ class Source:
     None: not known.
     by_turns: others wait for it as well: it is asked for nothing until it is our turn. Until then all pieces
     are free for other sources, and the one that is chosen then is the one that is wanted most.
+    used_at: when it last sent a chunk; before, when it was taken in.
     ended: what it came to, if it is not asked any more, and `note`, why.
     """
 
@@ -83,6 +84,7 @@ class Source:
         self.complete: bool | None = None
         self.by_turns = False
         self.bytes_fetched = 0
+        self.used_at = runtime.clock.now()
         self.ended: SourcePhase | None = None
         self.note = ""
         self.open_stream = open_stream
@@ -226,6 +228,7 @@ class Source:
         if answer.header.status is not Status.OK:
             client.release(answer)
             raise self._refusal(answer.header.status, self._expected[0])
+        self.used_at = self._clock.now()
         pieces = [self._expected.popleft() for _ in answer.header.lengths]
         self.pipeline.on_answered(sum(piece.weight for piece in pieces))
         job = self._keeper.keep(self, client, answer, pieces, self._on_bad)
