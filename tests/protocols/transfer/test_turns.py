@@ -46,7 +46,9 @@ class OneAtATime:
 
 
 @asynccontextmanager
-async def serving(count: int) -> AsyncIterator[tuple[OneAtATime, list[bytes], list[tuple[TransferClient, FakeStream]]]]:
+async def serving(
+    count: int,
+) -> AsyncIterator[tuple[OneAtATime, list[bytes], list[tuple[TransferClient, FakeStream]]]]:
     source, taken = FakeSource(), OneAtATime()
     digests = fill(source, 4, 10)
     server = TransferServer(source, ServerLimits(), taken)

@@ -470,7 +470,7 @@ class _Serving:
         header = Header(ready.request, Status.TURN, last=True, waited_ms=self._waited_ms)
         await self._write_now(encode_header(header), memoryview(b""))
 
-    async def _next_turn(self, size: int) -> Any:  # noqa: ANN401 (whatever `Turns` gives)
+    async def _next_turn(self, size: int) -> Any:
         """The turn that was kept, or the next."""
         kept, self._kept_turn = self._kept_turn, None
         if kept is None:
@@ -478,7 +478,7 @@ class _Serving:
         self._stop_lapse()
         return kept[0]
 
-    async def _begin_turn(self, size: int) -> Any:  # noqa: ANN401 (whatever `Turns` gives)
+    async def _begin_turn(self, size: int) -> Any:
         now = asyncio.get_running_loop().time
         since = now()
         turn = await self._server.turns.begin(self._stream.peer_id, size)

@@ -152,6 +152,7 @@ def test_a_turn_that_the_line_does_not_explain_leaves_half_its_slot() -> None:
     granted, last = scheduler.grant(again + 1)
     assert granted == turns[3:4]
     assert last == pytest.approx(again + 1 + 0.5 * SLACK, rel=0.1)
+    assert last is not None
     assert scheduler.grant(last) == ([], 100.0 + SLOW_S)
     assert scheduler.grant(100.0 + SLOW_S)[0] == turns[4:5]
 

@@ -90,7 +90,7 @@ class Fellows:
         may_tell: Callable[[PeerId], bool],
         since: float = _LONG_AGO,
     ) -> tuple[PeerId, ...]:
-        """Up to `count` who asked lately, for the first time at `since` or later, and may be told of, by lot."""
+        """Up to `count` who asked lately and may be told of, by lot; first heard of at `since` or later."""
         every: Mapping[PeerId, _Fellow] = self._by_root.get(root, {})
         for peer in [peer for peer, one in every.items() if one.last < now - LATELY_S]:
             self.gone(root, peer)

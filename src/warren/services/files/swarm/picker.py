@@ -302,10 +302,12 @@ class Picker:
 
     def has_use_of(self, offer: Offer) -> bool:
         """Whether there is something to ask of it, now or when it gets round to us."""
-        if offer.rechecks:
-            return True
-        if not offer.live or offer.is_suspect:
+        if not offer.live or self.is_done:
             return False
+        while offer.rechecks and offer.rechecks[0].state is not SUSPECT:
+            offer.rechecks.popleft()  # somebody else sent it meanwhile
+        if offer.is_suspect:
+            return bool(offer.rechecks)
         shelf = self._common if offer.bits is None else offer.shelf
         piece, last = shelf.first(offer), self._last_position()
         if piece is not None and (last is None or self._place(piece) <= last):

@@ -134,7 +134,8 @@ class Offer:
 
     bits: the numbers of the leaves that it has; None: all of them. asked: what it was asked for, in order,
     each with whether it has to check it. live: it does not stall. bytes_per_s: how fast it was lately, and
-    arrived_bytes: what is here of the next piece, for who chooses whom to help at the end; 0: nothing is known.
+    arrived_bytes: what is here of the next piece, for who chooses whom to help at the end; 0: nothing is
+    known.
     """
 
     __slots__ = (

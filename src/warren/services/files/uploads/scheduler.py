@@ -73,7 +73,7 @@ class Turn:
 
 
 class Line:
-    """What is known of one peer that is sent to. given: what it gave us. slow: its last turn took `SLOW_S`."""
+    """What is known of one peer that is sent to. given: what it gave us. slow: its last turn was."""
 
     __slots__ = ("active", "free_at", "given", "last", "name", "sent", "slow", "virtual", "waiting")
 
