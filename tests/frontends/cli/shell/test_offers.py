@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_commands_options_and_the_prompts_own_words(tmp_path: Path) -> None:
     before = ("--home", str(tmp_path))
-    assert offered(warren, before, [], "s") == ["search", "share", "shell", "speedtest", "status"]
+    assert offered(warren, before, [], "s") == ["search", "send", "share", "shell", "speedtest", "status"]
     assert offered(warren, before, [], "Q") == ["query"]
     assert offered(warren, before, ["help"], "sea") == ["search"]
     assert offered(warren, before, ["PEER"], "li") == ["list"]

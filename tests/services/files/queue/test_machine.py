@@ -272,7 +272,9 @@ class Anything(RuleBasedStateMachine):
     @rule(data=st.data(), what=st.sampled_from(["pause", "resume", "remove", "take_up_again"]))
     def want(self, data: st.DataObject, what: str) -> None:
         place = data.draw(st.sampled_from(self.places))
-        refused = (what == "pause" and place.state in ENDED) or (what == "resume" and place.state == "done")
+        refused = (what == "pause" and place.state in ENDED) or (
+            what in {"resume", "take_up_again"} and place.state == "done"
+        )
         try:
             getattr(self.queue, what)(place.number)
             assert not refused

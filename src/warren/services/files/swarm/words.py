@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import InputError
+from warren.services.files.staging.faults import named_errors
 from warren.services.files.swarm.partial import Partial
 from warren.services.files.types import Audience
 from warren.services.files.waiting import run_out
@@ -40,7 +41,7 @@ class Words:
         self.partial = Partial(root, runtime.disk, folder, audience=before, resumed=resumed)
 
     async def use(self, word: Audience | None) -> None:
-        """What comes next is of a source that says so. Raises `OSError`."""
+        """What comes next is of a source that says so. Raises `StorageError`."""
         self.partial.use(word)
         if self._text() == self._kept:
             return
@@ -55,14 +56,15 @@ class Words:
         return NOBODY if audience is None else str(audience)
 
     def _write(self, data: bytes) -> None:
-        disk = self._runtime.disk
-        if self._kept:  # for fewer than before: that must not be lost, whatever happens
-            disk.write_whole(self._path, data)
-            return
-        with contextlib.suppress(FileNotFoundError):
-            disk.remove(self._path)
-        with contextlib.closing(disk.open_write(self._path, create=True)) as file:
-            file.pwrite(0, data)
+        with named_errors("what is fetched"):
+            disk = self._runtime.disk
+            if self._kept:  # for fewer than before: that must not be lost, whatever happens
+                disk.write_whole(self._path, data)
+                return
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(self._path)
+            with contextlib.closing(disk.open_write(self._path, create=True)) as file:
+                file.pwrite(0, data)
 
 
 def read(disk: Disk, path: str) -> Audience | None:
