@@ -136,7 +136,9 @@ class Swarming(RuleBasedStateMachine):
         wanted = self.picker.backlog
         has_use = self.picker.has_use_of(source.offer)
         decision = self.picker.next(source.offer, limit)
-        if not before:  # who waits for its turn for that does not wait in vain, and who does not misses nothing
+        if (
+            not before
+        ):  # who waits for its turn for that does not wait in vain, and who does not misses nothing
             assert isinstance(decision, Request) == has_use
         if isinstance(decision, Request):
             assert decision.pieces
