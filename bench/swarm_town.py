@@ -82,7 +82,7 @@ class Outcome:
 
 async def run(plan: Plan) -> Outcome:
     """Build the town and let it fetch."""
-    files = FilesConfig(serve_streams_max=4096, serve_strangers_max=4096, serve_slots=2)
+    files = FilesConfig(serve_streams_max=4096, serve_strangers_max=4096)
     config = replace(QUIET, files=files, network=FOR_MANY)
     count = 1 + plan.receivers + plan.lying
     chance = random.Random(plan.seed)
@@ -167,6 +167,8 @@ async def _fetch(
     if leaves:
         await asyncio.sleep(chance.uniform(0, plan.optimum_s))
         await node.close()
+        with suppress(WarrenError):
+            await transfer.result()
         return None
     with suppress(WarrenError, TimeoutError):
         async with asyncio.timeout(TIMES_MAX * plan.optimum_s):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 ASKED = (3, 2)
-"""How many chunks each request asks for; then comes one for a tree."""
+"""How many chunks each request asks for; then comes one for a tree, and one for a turn."""
 
 DOCUMENTED: tuple[type[Exception], ...] = ()
 SEEDS = (
@@ -26,6 +26,14 @@ SEEDS = (
     + encode_header(Header(3, lengths=(1, 1)))
     + b"no"
     + encode_header(Header(3, Status.NOT_FOUND, index=2, last=True)),
+    b"\x05"
+    + encode_header(Header(1, lengths=(1, 1, 1), last=True))
+    + b"abc"
+    + encode_header(Header(2, lengths=(1, 1), last=True))
+    + b"de"
+    + encode_header(Header(3, lengths=(1,), last=True))
+    + b"f"
+    + encode_header(Header(4, Status.TURN, last=True, waited_ms=700)),
     b"\x00" + encode_header(Header(1, Status.BUSY, last=True)),
     b"\x30" + encode_header(Header(1, lengths=(1 << 20,))) + b"only the beginning",
     b"\x01" + encode_header(Header(1, lengths=(0, 0, 0), last=True)),
@@ -74,6 +82,7 @@ def fetch(data: bytes, step: int) -> Outcome:
     for count in ASKED:
         at_once(client.ask_chunks([bytes(32)] * count))
     at_once(client.ask_tree([bytes(36)]))
+    at_once(client.ask_turn())
     for pos in range(0, len(data), step):
         client._on_data(memoryview(data)[pos : pos + step])
         if client._error is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from warren.core import varint
 from warren.core.errors import ProtocolViolation
 from warren.protocols.transfer import messages
-from warren.protocols.transfer.messages import ChunksRequest, ListRequest, TreeRequest
+from warren.protocols.transfer.messages import ChunksRequest, ListRequest, TreeRequest, TurnRequest
 
 if TYPE_CHECKING:
     from warren.protocols.transfer.messages import Request
@@ -26,6 +26,8 @@ SEEDS = (
     _body(ListRequest(1, "share/folder", "last", 100)),
     _body(TreeRequest(2, [bytes(messages.CID_BYTES)])),
     _body(ChunksRequest(300, [bytes(messages.DIGEST_BYTES)] * 3, check=True)),
+    _body(TurnRequest(4)),
+    _body(TurnRequest(5, give_back=True)),
 )
 
 

@@ -20,6 +20,7 @@ from warren.protocols.transfer.messages import (
     ListRequest,
     Status,
     TreeRequest,
+    TurnRequest,
 )
 from warren.protocols.transfer.proto import transfer_pb2 as pb
 
@@ -34,11 +35,13 @@ REQUESTS = (
     st.builds(ListRequest, IDS, st.text(max_size=50), st.text(max_size=50), st.integers(0, 1000))
     | st.builds(TreeRequest, IDS, st.lists(DIGESTS.map(lambda d: NODE_PREFIX + d), min_size=1, max_size=9))
     | st.builds(ChunksRequest, IDS, st.lists(DIGESTS, min_size=1, max_size=9), st.booleans())
+    | st.builds(TurnRequest, IDS, st.booleans())
 )
 LENGTHS = st.lists(st.integers(0, 10_000), max_size=100).map(tuple)
-HEADERS = st.builds(
-    Header, IDS, st.just(Status.OK), st.integers(0, 2**32 - 1), LENGTHS, st.booleans()
-) | st.builds(Header, IDS, st.sampled_from(Status), st.integers(0, 2**32 - 1), st.just(()), st.booleans())
+COUNTS = st.integers(0, 2**32 - 1)
+HEADERS = st.builds(Header, IDS, st.just(Status.OK), COUNTS, LENGTHS, st.booleans(), COUNTS) | st.builds(
+    Header, IDS, st.sampled_from(Status), COUNTS, st.just(()), st.booleans(), COUNTS
+)
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: not set(name) & set("/\0"))
 ENTRIES = st.builds(
     Entry,
@@ -91,7 +94,7 @@ def test_the_largest_messages_fit_their_caps() -> None:
         raw = unframe(messages.encode_request(request))
         assert len(raw) <= messages.REQUEST_BYTES_MAX
         messages.decode_request(raw)
-    header = Header(2**64 - 1, Status.OK, 2**32 - 1, (1024,) * 1024, True)
+    header = Header(2**64 - 1, Status.OK, 2**32 - 1, (1024,) * 1024, True, 2**32 - 1)
     raw = unframe(messages.encode_header(header))
     assert len(raw) <= messages.HEADER_BYTES_MAX
     assert messages.decode_header(raw) == header

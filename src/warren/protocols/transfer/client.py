@@ -21,6 +21,7 @@ from warren.protocols.transfer.messages import (
     ListRequest,
     Status,
     TreeRequest,
+    TurnRequest,
     decode_listing,
     encode_request,
 )
@@ -30,23 +31,24 @@ if TYPE_CHECKING:
 
     from warren.network.stream import Stream
     from warren.protocols.transfer.decoder import Answer
-    from warren.protocols.transfer.messages import (
-        Listing,
-    )
+    from warren.protocols.transfer.messages import Listing, Request
 
 POOLED_BYTES_MIN: Final = 64 * 1024
 """Smaller answers get a buffer of their own size."""
 
 
 class _Asked:
-    """A request under way; `left` counts the payloads or failures still due, None where it is not known."""
+    """A request under way; `left` counts the payloads or failures still due, None where it is not known.
+    turn: whether it is for a turn.
+    """
 
-    __slots__ = ("id", "index", "left")
+    __slots__ = ("id", "index", "left", "turn")
 
-    def __init__(self, id_: int, left: int | None) -> None:
+    def __init__(self, id_: int, left: int | None, *, turn: bool = False) -> None:
         self.id = id_
         self.index = 0
         self.left = left
+        self.turn = turn
 
 
 class TransferClient:
@@ -81,6 +83,11 @@ class TransferClient:
         """All that came so far, answers that are not whole yet included."""
         stream.set_receiver(self._on_data, self._on_end)
 
+    @property
+    def arriving_bytes(self) -> int:
+        """What came of an answer that is not whole yet."""
+        return self._decoder.filled_bytes
+
     # --- asking -------------------------------------------------------------------------------------------
 
     async def ask_tree(self, cids: Sequence[bytes]) -> int:
@@ -93,6 +100,18 @@ class TransferClient:
     async def ask_chunks(self, digests: Sequence[bytes], *, check: bool = False) -> int:
         """Ask for raw leaves; returns the request's id."""
         return await self._ask(ChunksRequest(self._last_id + 1, digests, check), len(digests))
+
+    async def ask_turn(self) -> int:
+        """Ask to be told when it is our turn (an answer of status `TURN`); returns the request's id.
+
+        What is asked for then, and soon, is sent at once. The answer comes after those to earlier requests.
+        """
+        return await self._ask(TurnRequest(self._last_id + 1), 1, turn=True)
+
+    async def give_turn_back(self) -> None:
+        """Nothing is to be asked for: others may have the turn."""
+        self._last_id += 1
+        await self._stream.write(encode_request(TurnRequest(self._last_id, give_back=True)))
 
     async def list_path(self, path: str, after: str = "", limit: int = LISTING_ENTRIES_MAX) -> Listing | None:
         """Ask what lies at a path, and wait for it; None where the peer shows nothing.
@@ -112,11 +131,11 @@ class TransferClient:
         finally:
             self.release(answer)
 
-    async def _ask(self, request: ListRequest | TreeRequest | ChunksRequest, left: int | None) -> int:
+    async def _ask(self, request: Request, left: int | None, *, turn: bool = False) -> int:
         if self._error is not None:
             raise self._error
         self._last_id = request.id
-        self._asked.append(_Asked(request.id, left))
+        self._asked.append(_Asked(request.id, left, turn=turn))
         await self._stream.write(encode_request(request))
         return request.id
 
@@ -200,6 +219,8 @@ class TransferClient:
             raise ProtocolViolation("an answer to what was not asked, or out of order")
         if header.status is Status.OK and not header.lengths:
             raise ProtocolViolation("an answer with nothing in it")  # such ones could go on without end
+        if asked.turn is not (header.status is Status.TURN):
+            raise ProtocolViolation("a turn that was not asked for, or something else in its place")
         count = max(1, len(header.lengths))
         asked.index += count
         if asked.left is not None:

@@ -50,6 +50,11 @@ class AnswerDecoder:
         """Whether the stream may end here."""
         return self._answer is None and not self._head
 
+    @property
+    def filled_bytes(self) -> int:
+        """Payload that is here of an answer that is not whole yet."""
+        return self._filled if self._answer is not None else 0
+
     def receive(self, data: memoryview) -> None:
         """Take the next bytes. Raises `ProtocolViolation`; nothing more can be read then."""
         pos, end = 0, len(data)

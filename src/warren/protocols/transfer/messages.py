@@ -52,6 +52,7 @@ class Status(enum.IntEnum):
     VANISHED = 3
     UNREADABLE = 4
     BUSY = 5
+    TURN = 6
 
 
 class Kind(enum.IntEnum):
@@ -89,7 +90,15 @@ class ChunksRequest:
     check: bool = False
 
 
-Request: TypeAlias = ListRequest | TreeRequest | ChunksRequest
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """Tell when it is our turn to be sent something; or, with `give_back`, that it is not needed."""
+
+    id: int
+    give_back: bool = False
+
+
+Request: TypeAlias = ListRequest | TreeRequest | ChunksRequest | TurnRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +122,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The head of an answer; so many payloads of these lengths follow it."""
+    """The head of an answer; so many payloads of these lengths follow it. waited_ms: the wait for a turn to
+    be sent something, the last time.
+    """
 
     request: int
     status: Status = Status.OK
     index: int = 0
     lengths: Sequence[int] = field(default=())
     last: bool = False
+    waited_ms: int = 0
 
 
 def encode_request(request: Request) -> bytes:
@@ -132,6 +144,8 @@ def encode_request(request: Request) -> bytes:
             message.tree.cids.extend(cids)
         case ChunksRequest(_, digests, check):
             message.chunks.CopyFrom(pb.Chunks(digests=digests, check=check))
+        case TurnRequest(_, give_back):
+            message.turn.CopyFrom(pb.Turn(give_back=give_back))
     return frame(message.SerializeToString())
 
 
@@ -153,6 +167,8 @@ def decode_request(raw: bytes) -> Request:
         case "chunks":
             digests = message.chunks.digests
             return ChunksRequest(message.id, _ids(digests, DIGEST_BYTES, "digests"), message.chunks.check)
+        case "turn":
+            return TurnRequest(message.id, message.turn.give_back)
     raise ProtocolViolation("a request that asks for nothing we know")
 
 
@@ -164,6 +180,7 @@ def encode_header(header: Header) -> bytes:
         index=header.index,
         lengths=header.lengths,
         last=header.last,
+        waited_ms=header.waited_ms,
     )
     return frame(message.SerializeToString())
 
@@ -181,7 +198,7 @@ def decode_header(raw: bytes) -> Header:
         raise ProtocolViolation(f"an answer of status {message.status}, which we do not know") from error
     if lengths and status is not Status.OK:
         raise ProtocolViolation("a failed answer with payload")
-    return Header(message.request, status, message.index, lengths, message.last)
+    return Header(message.request, status, message.index, lengths, message.last, message.waited_ms)
 
 
 def encode_listing(listing: Listing) -> bytes:

@@ -32,6 +32,7 @@ from warren.protocols.transfer.messages import (
     ListRequest,
     Status,
     TreeRequest,
+    TurnRequest,
     decode_request,
     encode_header,
     encode_listing,
@@ -58,6 +59,8 @@ NODES_BYTES: Final = 256 * 1024
 """Nodes read in one go, about."""
 TREE_BYTES: Final = 1024 * 1024
 """Nodes sent for one request, about. Attack: one request for a graph that never ends."""
+TURN_S: Final = 2.0
+"""A turn that a peer was told of is kept for it so long. Attack: turns that are taken and not used."""
 
 
 class Part(NamedTuple):
@@ -240,12 +243,15 @@ class _Serving:
         "_ended",
         "_error",
         "_index",
+        "_kept_turn",
+        "_lapse",
         "_moved",
         "_places",
         "_ready",
         "_requests",
         "_server",
         "_stream",
+        "_waited_ms",
     )
 
     def __init__(self, server: TransferServer, places: Places, stream: Stream, first: bytes) -> None:
@@ -258,6 +264,9 @@ class _Serving:
         self._ended = False
         self._error: Exception | None = None
         self._moved = asyncio.Event()
+        self._kept_turn: tuple[Any] | None = None  # whatever `Turns` gives
+        self._lapse: asyncio.TimerHandle | None = None
+        self._waited_ms = 0
 
     async def run(self) -> None:
         stream = self._stream
@@ -274,6 +283,7 @@ class _Serving:
             pass  # the peer went away; nothing is owed to it
         finally:
             planner.cancel()
+            self._give_back_turn()
             leftover = [ready.parts for ready in self._ready]
             for one in leftover:
                 one.cancel()
@@ -341,6 +351,11 @@ class _Serving:
                     await self._plan_tree(id_, list(reversed(cids)))
                 case ChunksRequest(id_, digests, check):
                     await self._plan_chunks(id_, digests, check=check)
+                case TurnRequest(id_, give_back):
+                    if give_back:
+                        self._give_back_turn()
+                    else:
+                        await self._put(id_, [Part(Status.TURN)], last=True)
 
     async def _plan_list(self, id_: int, path: str, after: str, limit: int) -> None:
         listing = await self._server.source.list_path(self._stream.peer_id, path, after, limit)
@@ -400,7 +415,11 @@ class _Serving:
                 await self._wait()
                 continue
             ready = self._ready[0]
-            await self._send_parts(ready, await ready.parts)
+            parts = await ready.parts
+            if parts and parts[0].status is Status.TURN:
+                await self._tell_turn(ready)
+            else:
+                await self._send_parts(ready, parts)
             if ready.last:
                 self._index = 0
             self._ready.popleft()
@@ -411,7 +430,7 @@ class _Serving:
         heads: list[bytes] = []
         for part in parts:
             last = ready.last and part is parts[-1]
-            header = Header(ready.request, part.status, self._index, part.lengths, last)
+            header = Header(ready.request, part.status, self._index, part.lengths, last, self._waited_ms)
             self._index += max(1, len(part.lengths))
             heads.append(encode_header(header))
             # Failures have no payload; a run of them goes out in one piece.
@@ -424,7 +443,7 @@ class _Serving:
         while heads or left:
             most = turns.turn_bytes()
             piece, left = left[:most], left[most:]
-            turn = await turns.begin(self._stream.peer_id, len(piece))
+            turn = await self._next_turn(len(piece))
             sent = False
             try:
                 await self._write_now(heads, piece)
@@ -440,3 +459,40 @@ class _Serving:
         if not has_room:
             async with asyncio.timeout(self._server.stall_s):
                 await self._stream.drain()
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    async def _tell_turn(self, ready: _Ready) -> None:
+        """Wait for a turn, tell the peer, and keep it for what that asks for next."""
+        self._give_back_turn()
+        self._kept_turn = (await self._begin_turn(self._server.turns.turn_bytes()),)
+        self._lapse = asyncio.get_running_loop().call_later(TURN_S, self._give_back_turn)
+        header = Header(ready.request, Status.TURN, last=True, waited_ms=self._waited_ms)
+        await self._write_now(encode_header(header), memoryview(b""))
+
+    async def _next_turn(self, size: int) -> Any:
+        """The turn that was kept, or the next."""
+        kept, self._kept_turn = self._kept_turn, None
+        if kept is None:
+            return await self._begin_turn(size)
+        self._stop_lapse()
+        return kept[0]
+
+    async def _begin_turn(self, size: int) -> Any:
+        now = asyncio.get_running_loop().time
+        since = now()
+        turn = await self._server.turns.begin(self._stream.peer_id, size)
+        self._waited_ms = int(1000 * (now() - since))
+        return turn
+
+    def _give_back_turn(self) -> None:
+        """It was not used: others may have it."""
+        self._stop_lapse()
+        kept, self._kept_turn = self._kept_turn, None
+        if kept is not None:
+            self._server.turns.end(kept[0], sent=False)
+
+    def _stop_lapse(self) -> None:
+        if self._lapse is not None:
+            self._lapse.cancel()
+            self._lapse = None

@@ -54,18 +54,24 @@ class Quality:
 
 
 class Pipe:
-    """A stretch that passes so many bytes a second, one piece after another."""
+    """A stretch that passes so many bytes a second, one piece after another.
 
-    __slots__ = ("_bytes_per_s", "_free_at")
+    Pieces are announced before they are there, maybe not in their order: one does not wait for those that
+    are there later.
+    """
+
+    __slots__ = ("_at", "_bytes_per_s", "_waiting_bytes")
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
-        self._free_at = 0.0
+        self._at = self._waiting_bytes = 0.0
 
     def pass_through(self, ready_at: float, size: int) -> float:
         """Return when a piece that is there at `ready_at` has passed."""
-        self._free_at = max(self._free_at, ready_at) + size / self._bytes_per_s
-        return self._free_at
+        passed = max(0.0, ready_at - self._at) * self._bytes_per_s
+        self._at = max(self._at, ready_at)
+        self._waiting_bytes = max(0.0, self._waiting_bytes - passed) + size
+        return ready_at + self._waiting_bytes / self._bytes_per_s
 
 
 class Path:

@@ -51,7 +51,8 @@ class FilesConfig:
     strangers_idle_s: as `idle_s`, for strangers.
     up_peer_bytes_per_s: the same for each peer.
     serve_slots: answers of up to 1 MiB that are on their way at once; more wait, and who got least lately is
-        next. One that takes over 5 s counts no more. (Attack: slow readers that hold up all others.)
+        next. One that takes longer than the line explains counts half, over 5 s no more. The fewer, the sooner
+        a chunk is whole and can be passed on. (Attack: slow readers that hold up all others.)
     serve_peer_slots: the same for one peer, over all its streams.
     favoured_group: members of this group are served before others: 8 times as much where the line is scarce.
     stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
@@ -73,7 +74,7 @@ class FilesConfig:
     rescan_s: float = 3600.0
     outstanding_bytes: int = 16 * 1024 * 1024
     in_flight_bytes: int = 8 * 1024 * 1024
-    sources_max: int = 8
+    sources_max: int = 24
     no_source_s: float = 60.0
     down_bytes_per_s: int = 0
     up_bytes_per_s: int = 0
@@ -85,7 +86,7 @@ class FilesConfig:
     serve_strangers_ahead_bytes: int = 4 * 1024 * 1024
     strangers_idle_s: float = 20.0
     up_peer_bytes_per_s: int = 0
-    serve_slots: int = 32
+    serve_slots: int = 3
     serve_peer_slots: int = 4
     favoured_group: str = ""
     stall_s: float = 60.0

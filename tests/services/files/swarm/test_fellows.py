@@ -5,7 +5,7 @@ from __future__ import annotations
 from warren.core.cid import Cid
 from warren.core.keys import PrivateKey
 from warren.runtime.simulated import World
-from warren.services.files.swarm.fellows import LATELY_S, PEERS_MAX, ROOTS_EACH_MAX, ROOTS_MAX, Fellows
+from warren.services.files.swarm.fellows import ALL_S, LATELY_S, PEERS_MAX, ROOTS_EACH_MAX, ROOTS_MAX, Fellows
 
 PEERS = [PrivateKey.from_seed(n.to_bytes(32)).peer_id for n in range(PEERS_MAX + 1)]
 A, B, C = PEERS[:3]
@@ -72,3 +72,21 @@ def test_one_peer_takes_only_so_many_roots() -> None:
     of.asked(ROOT, A, 0.0)
     assert some(of, root=root_of(2)) == set()
     assert some(of, root=root_of(1)) == some(of) - {B} == {A}
+
+
+def test_who_asks_often_is_told_of_newcomers_and_of_all_now_and_then() -> None:
+    of = fellows()
+
+    def news(now: float) -> set[object]:
+        of.asked(ROOT, A, now)
+        return set(of.news(ROOT, A, PEERS_MAX, now, lambda peer: peer != PEERS[9]))
+
+    of.asked(ROOT, B, 0.0)
+    of.asked(ROOT, PEERS[9], 0.0)
+    assert news(1.0) == {B}
+    assert news(2.0) == set()
+    of.asked(ROOT, C, 2.5)
+    of.asked(ROOT, B, 2.6)
+    assert news(3.0) == {C}
+    assert news(4.0) == set()
+    assert news(1.0 + ALL_S) == {B, C}

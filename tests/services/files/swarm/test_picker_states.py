@@ -134,7 +134,12 @@ class Swarming(RuleBasedStateMachine):
         before = set(source.offer.asked)
         under_way = {piece for one in self.present if not one.stalled for piece in one.offer.asked}
         wanted = self.picker.backlog
+        has_use = self.picker.has_use_of(source.offer)
         decision = self.picker.next(source.offer, limit)
+        if (
+            not before
+        ):  # who waits for its turn for that does not wait in vain, and who does not misses nothing
+            assert isinstance(decision, Request) == has_use
         if isinstance(decision, Request):
             assert decision.pieces
             assert not source.stalled

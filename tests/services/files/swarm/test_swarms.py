@@ -20,6 +20,7 @@ from warren.protocols.swarm.messages import Answer, Fellow, Holding, Segment, Ve
 from warren.protocols.swarm.protocol import PROTOCOL
 from warren.protocols.transfer.messages import Status
 from warren.services.files.swarm import swarms as module
+from warren.services.files.swarm.fellows import ALL_S
 from warren.services.files.swarm.holdings import PEERS_MAX
 from warren.services.files.swarm.partial import PUBLIC
 from warren.services.files.types import Audience
@@ -263,8 +264,10 @@ def test_those_who_want_the_same_find_each_other() -> None:
         assert told.fellows == (a.peer_id,)
         assert list((await b.exchange(a)).bits) == [0]
         assert b.network.is_connected(a.peer_id)
-        assert (await b.exchange(origin)).fellows == (a.peer_id,)
         assert (await a.exchange(origin)).fellows == (b.peer_id,)
+        assert (await b.exchange(origin)).fellows == ()  # nobody came since
+        await asyncio.sleep(ALL_S)
+        assert (await b.exchange(origin)).fellows == (a.peer_id,)
 
     play(main)
 
@@ -276,6 +279,7 @@ def test_of_whom_nothing_is_known_nobody_is_told() -> None:
         await a.exchange(origin)
         assert (await b.exchange(origin)).fellows == ()
         origin.told.records = {a.peer_id: (bytes(5000), 4)}
+        await asyncio.sleep(ALL_S)
         assert (await b.exchange(origin)).fellows == ()
 
     play(main)
@@ -294,6 +298,7 @@ def test_a_contact_is_not_told_of_those_with_tickets_nor_the_other_way_round() -
         assert (await friend.exchange(holder)).fellows == ()
         assert (await other.exchange(holder)).fellows == (ticketed.peer_id,)
         holder.contacts.add(other.peer_id)
+        await asyncio.sleep(ALL_S)
         assert set((await other.exchange(holder)).fellows) == {friend.peer_id, ticketed.peer_id}
 
     play(main)

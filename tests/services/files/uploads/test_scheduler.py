@@ -15,6 +15,7 @@ from warren.services.files.uploads.scheduler import (
     CATCH_UP_S,
     FAVOURED_WEIGHT,
     IDLE_S,
+    SLACK,
     SLOW_S,
     TURN_BYTES,
     Scheduler,
@@ -54,7 +55,7 @@ def serve_all(scheduler: Scheduler, wants: Counter[PeerId], size: int, until_s: 
 
 def test_without_caps_everybody_is_served_at_once() -> None:
     scheduler = make()
-    asked = [scheduler.ask(peer, MIB, 0.0) for peer in PEERS]
+    asked = [scheduler.ask(peer, MIB, 0.0) for peer in PEERS[:3]]
     assert scheduler.grant(0.0) == (asked, None)
     assert scheduler.turn_bytes() == TURN_BYTES
 
@@ -127,6 +128,45 @@ def test_slots_are_few_and_a_slow_reader_gives_its_own_to_others() -> None:
     assert scheduler.grant(SLOW_S) == ([other], None)
     scheduler.end(slow, 6.0)
     scheduler.end(other, 6.0)
+
+
+def busy(scheduler: Scheduler, bytes_per_s: float, until_s: float) -> None:
+    """Send to many, one turn after the other."""
+    now = 0.0
+    while now < until_s:
+        scheduler.ask(PEERS[7], MIB, now)
+        ((turn,), _) = scheduler.grant(now)
+        now += MIB / bytes_per_s
+        scheduler.end(turn, now)
+
+
+def test_a_turn_that_the_line_does_not_explain_leaves_half_its_slot() -> None:
+    scheduler = make(slots=2)
+    busy(scheduler, 4 * MIB, 100.0)  # two slots together need half a second for a turn each
+    turns = [scheduler.ask(peer, MIB, 100.0) for peer in PEERS[:6]]
+    granted, again = scheduler.grant(100.0)
+    assert granted == turns[:2]
+    assert again == pytest.approx(100.0 + 0.5 * SLACK, rel=0.1)
+    assert again is not None
+    assert scheduler.grant(again)[0] == turns[2:3]
+    granted, last = scheduler.grant(again + 1)
+    assert granted == turns[3:4]
+    assert last == pytest.approx(again + 1 + 0.5 * SLACK, rel=0.1)
+    assert last is not None
+    assert scheduler.grant(last) == ([], 100.0 + SLOW_S)
+    assert scheduler.grant(100.0 + SLOW_S)[0] == turns[4:5]
+
+
+def test_the_next_turns_of_a_slow_reader_fill_no_slot_until_one_is_quick() -> None:
+    scheduler = make(slots=1)
+    for now, takes_s, is_alone in ((0.0, SLOW_S, True), (10.0, 1.0, False), (20.0, 1.0, True)):
+        slow = scheduler.ask(ANNA, MIB, now)
+        assert scheduler.grant(now)[0] == [slow]
+        other = scheduler.ask(BEN, MIB, now)
+        assert scheduler.grant(now)[0] == ([] if is_alone else [other])
+        scheduler.end(slow, now + takes_s)
+        scheduler.grant(now + takes_s)
+        scheduler.end(other, now + takes_s)
 
 
 def test_one_peer_has_few_slots() -> None:

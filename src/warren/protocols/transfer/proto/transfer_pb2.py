@@ -24,29 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/transfer/proto/transfer.proto\x12\x19warren.protocols.transfer\"\xb4\x01\n\x07Request\x12\n\n\x02id\x18\x01 \x01(\x04\x12/\n\x04list\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.transfer.ListH\x00\x12/\n\x04tree\x18\x03 \x01(\x0b\x32\x1f.warren.protocols.transfer.TreeH\x00\x12\x33\n\x06\x63hunks\x18\x04 \x01(\x0b\x32!.warren.protocols.transfer.ChunksH\x00\x42\x06\n\x04what\"2\n\x04List\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\x14\n\x04Tree\x12\x0c\n\x04\x63ids\x18\x01 \x03(\x0c\"(\n\x06\x43hunks\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x0c\x12\r\n\x05\x63heck\x18\x02 \x01(\x08\"z\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\x04\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.warren.protocols.transfer.Status\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0f\n\x07lengths\x18\x04 \x03(\r\x12\x0c\n\x04last\x18\x05 \x01(\x08\"z\n\x07Listing\x12.\n\x04here\x18\x01 \x01(\x0b\x32 .warren.protocols.transfer.Entry\x12\x31\n\x07\x65ntries\x18\x02 \x03(\x0b\x32 .warren.protocols.transfer.Entry\x12\x0c\n\x04more\x18\x03 \x01(\x08\"_\n\x05\x45ntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.warren.protocols.transfer.Kind\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0b\n\x03\x63id\x18\x04 \x01(\x0c*T\n\x06Status\x12\x06\n\x02OK\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x0b\n\x07\x43HANGED\x10\x02\x12\x0c\n\x08VANISHED\x10\x03\x12\x0e\n\nUNREADABLE\x10\x04\x12\x08\n\x04\x42USY\x10\x05*&\n\x04Kind\x12\x08\n\x04\x46ILE\x10\x00\x12\x07\n\x03\x44IR\x10\x01\x12\x0b\n\x07SYMLINK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.warren/protocols/transfer/proto/transfer.proto\x12\x19warren.protocols.transfer\"\xe5\x01\n\x07Request\x12\n\n\x02id\x18\x01 \x01(\x04\x12/\n\x04list\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.transfer.ListH\x00\x12/\n\x04tree\x18\x03 \x01(\x0b\x32\x1f.warren.protocols.transfer.TreeH\x00\x12\x33\n\x06\x63hunks\x18\x04 \x01(\x0b\x32!.warren.protocols.transfer.ChunksH\x00\x12/\n\x04turn\x18\x05 \x01(\x0b\x32\x1f.warren.protocols.transfer.TurnH\x00\x42\x06\n\x04what\"2\n\x04List\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\x14\n\x04Tree\x12\x0c\n\x04\x63ids\x18\x01 \x03(\x0c\"(\n\x06\x43hunks\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x0c\x12\r\n\x05\x63heck\x18\x02 \x01(\x08\"\x19\n\x04Turn\x12\x11\n\tgive_back\x18\x01 \x01(\x08\"\x8d\x01\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\x04\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.warren.protocols.transfer.Status\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0f\n\x07lengths\x18\x04 \x03(\r\x12\x0c\n\x04last\x18\x05 \x01(\x08\x12\x11\n\twaited_ms\x18\x06 \x01(\r\"z\n\x07Listing\x12.\n\x04here\x18\x01 \x01(\x0b\x32 .warren.protocols.transfer.Entry\x12\x31\n\x07\x65ntries\x18\x02 \x03(\x0b\x32 .warren.protocols.transfer.Entry\x12\x0c\n\x04more\x18\x03 \x01(\x08\"_\n\x05\x45ntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.warren.protocols.transfer.Kind\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0b\n\x03\x63id\x18\x04 \x01(\x0c*^\n\x06Status\x12\x06\n\x02OK\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x0b\n\x07\x43HANGED\x10\x02\x12\x0c\n\x08VANISHED\x10\x03\x12\x0e\n\nUNREADABLE\x10\x04\x12\x08\n\x04\x42USY\x10\x05\x12\x08\n\x04TURN\x10\x06*&\n\x04Kind\x12\x08\n\x04\x46ILE\x10\x00\x12\x07\n\x03\x44IR\x10\x01\x12\x0b\n\x07SYMLINK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'warren.protocols.transfer.proto.transfer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUS']._serialized_start=721
-  _globals['_STATUS']._serialized_end=805
-  _globals['_KIND']._serialized_start=807
-  _globals['_KIND']._serialized_end=845
+  _globals['_STATUS']._serialized_start=817
+  _globals['_STATUS']._serialized_end=911
+  _globals['_KIND']._serialized_start=913
+  _globals['_KIND']._serialized_end=951
   _globals['_REQUEST']._serialized_start=78
-  _globals['_REQUEST']._serialized_end=258
-  _globals['_LIST']._serialized_start=260
-  _globals['_LIST']._serialized_end=310
-  _globals['_TREE']._serialized_start=312
-  _globals['_TREE']._serialized_end=332
-  _globals['_CHUNKS']._serialized_start=334
-  _globals['_CHUNKS']._serialized_end=374
-  _globals['_ANSWER']._serialized_start=376
-  _globals['_ANSWER']._serialized_end=498
-  _globals['_LISTING']._serialized_start=500
-  _globals['_LISTING']._serialized_end=622
-  _globals['_ENTRY']._serialized_start=624
-  _globals['_ENTRY']._serialized_end=719
+  _globals['_REQUEST']._serialized_end=307
+  _globals['_LIST']._serialized_start=309
+  _globals['_LIST']._serialized_end=359
+  _globals['_TREE']._serialized_start=361
+  _globals['_TREE']._serialized_end=381
+  _globals['_CHUNKS']._serialized_start=383
+  _globals['_CHUNKS']._serialized_end=423
+  _globals['_TURN']._serialized_start=425
+  _globals['_TURN']._serialized_end=450
+  _globals['_ANSWER']._serialized_start=453
+  _globals['_ANSWER']._serialized_end=594
+  _globals['_LISTING']._serialized_start=596
+  _globals['_LISTING']._serialized_end=718
+  _globals['_ENTRY']._serialized_start=720
+  _globals['_ENTRY']._serialized_end=815
 # @@protoc_insertion_point(module_scope)

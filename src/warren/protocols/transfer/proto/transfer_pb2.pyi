@@ -16,6 +16,7 @@ class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VANISHED: _ClassVar[Status]
     UNREADABLE: _ClassVar[Status]
     BUSY: _ClassVar[Status]
+    TURN: _ClassVar[Status]
 
 class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,21 +29,24 @@ CHANGED: Status
 VANISHED: Status
 UNREADABLE: Status
 BUSY: Status
+TURN: Status
 FILE: Kind
 DIR: Kind
 SYMLINK: Kind
 
 class Request(_message.Message):
-    __slots__ = ("id", "list", "tree", "chunks")
+    __slots__ = ("id", "list", "tree", "chunks", "turn")
     ID_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     TREE_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
     id: int
     list: List
     tree: Tree
     chunks: Chunks
-    def __init__(self, id: _Optional[int] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tree: _Optional[_Union[Tree, _Mapping]] = ..., chunks: _Optional[_Union[Chunks, _Mapping]] = ...) -> None: ...
+    turn: Turn
+    def __init__(self, id: _Optional[int] = ..., list: _Optional[_Union[List, _Mapping]] = ..., tree: _Optional[_Union[Tree, _Mapping]] = ..., chunks: _Optional[_Union[Chunks, _Mapping]] = ..., turn: _Optional[_Union[Turn, _Mapping]] = ...) -> None: ...
 
 class List(_message.Message):
     __slots__ = ("path", "after", "limit")
@@ -68,19 +72,27 @@ class Chunks(_message.Message):
     check: bool
     def __init__(self, digests: _Optional[_Iterable[bytes]] = ..., check: _Optional[bool] = ...) -> None: ...
 
+class Turn(_message.Message):
+    __slots__ = ("give_back",)
+    GIVE_BACK_FIELD_NUMBER: _ClassVar[int]
+    give_back: bool
+    def __init__(self, give_back: _Optional[bool] = ...) -> None: ...
+
 class Answer(_message.Message):
-    __slots__ = ("request", "status", "index", "lengths", "last")
+    __slots__ = ("request", "status", "index", "lengths", "last", "waited_ms")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     LENGTHS_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
+    WAITED_MS_FIELD_NUMBER: _ClassVar[int]
     request: int
     status: Status
     index: int
     lengths: _containers.RepeatedScalarFieldContainer[int]
     last: bool
-    def __init__(self, request: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., index: _Optional[int] = ..., lengths: _Optional[_Iterable[int]] = ..., last: _Optional[bool] = ...) -> None: ...
+    waited_ms: int
+    def __init__(self, request: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., index: _Optional[int] = ..., lengths: _Optional[_Iterable[int]] = ..., last: _Optional[bool] = ..., waited_ms: _Optional[int] = ...) -> None: ...
 
 class Listing(_message.Message):
     __slots__ = ("here", "entries", "more")

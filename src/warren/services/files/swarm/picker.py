@@ -292,11 +292,28 @@ class Picker:
         # Small requests while much is under way would only cost headers: wait for room that is worth it.
         if offer.asked and room < min(REQUEST_BYTES_MAX, limit_bytes) // 2:
             return Wait()
+        if offer.asked and self._closed and self._wanted < len(self._offers):
+            return Wait()  # each of the last ones for another source
         pieces = self._take(offer, room) or self._help(offer, room)
         if pieces:
             return self._ask(offer, pieces)
         self.hungry = self.hungry or not offer.asked
         return Wait()
+
+    def has_use_of(self, offer: Offer) -> bool:
+        """Whether there is something to ask of it, now or when it gets round to us."""
+        if not offer.live or self.is_done:
+            return False
+        while offer.rechecks and offer.rechecks[0].state is not SUSPECT:
+            offer.rechecks.popleft()  # somebody else sent it meanwhile
+        if offer.is_suspect:
+            return bool(offer.rechecks)
+        shelf = self._common if offer.bits is None else offer.shelf
+        piece, last = shelf.first(offer), self._last_position()
+        if piece is not None and (last is None or self._place(piece) <= last):
+            return True
+        self.hungry = self.hungry or not offer.asked
+        return bool(self._help(offer, CHUNK_BYTES))
 
     def _take(self, offer: Offer, room: int) -> list[Piece]:
         """The next pieces that nobody was asked for."""
@@ -420,7 +437,7 @@ class Picker:
             self._asked_bytes -= offer.asked_bytes
             for piece, check in offer.asked.items():
                 piece.copies -= 1
-                if (self._sequential and piece.state is ASKED) or (check and piece.state is SUSPECT):
+                if piece.state is ASKED or (check and piece.state is SUSPECT):
                     self._give_back(piece)
 
     def on_recovered(self, offer: Offer) -> None:

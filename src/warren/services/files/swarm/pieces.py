@@ -133,11 +133,13 @@ class Offer:
     """What one source has, and what was asked of it. The picker keeps it; others look only.
 
     bits: the numbers of the leaves that it has; None: all of them. asked: what it was asked for, in order,
-    each with whether it has to check it. live: it does not stall. bytes_per_s: how fast it was lately, for
-    who chooses whom to help at the end; 0: nothing is known.
+    each with whether it has to check it. live: it does not stall. bytes_per_s: how fast it was lately, and
+    arrived_bytes: what is here of the next piece, for who chooses whom to help at the end; 0: nothing is
+    known.
     """
 
     __slots__ = (
+        "arrived_bytes",
         "asked",
         "asked_bytes",
         "bits",
@@ -159,6 +161,7 @@ class Offer:
         self.live = True
         self.present = True
         self.bytes_per_s = 0.0
+        self.arrived_bytes = 0
 
     def has(self, piece: Piece) -> bool:
         """Whether it can be asked for this."""
@@ -172,7 +175,7 @@ class Offer:
         """How long it will take for all that it was asked for; infinite where nobody can say."""
         if not self.live or not self.bytes_per_s:
             return float("inf") if self.asked else 0.0
-        return self.asked_bytes / self.bytes_per_s
+        return max(0, self.asked_bytes - self.arrived_bytes) / self.bytes_per_s
 
     @property
     def is_suspect(self) -> bool:

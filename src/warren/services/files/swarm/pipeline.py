@@ -13,7 +13,7 @@ from typing import Final
 
 from warren.services.files.swarm.pieces import CHUNK_BYTES
 
-FIRST_BYTES: Final = 4 * CHUNK_BYTES
+FIRST_BYTES: Final = 2 * CHUNK_BYTES
 """Until anything is known of the rate."""
 LEAST_BYTES: Final = 2 * CHUNK_BYTES
 """Two pieces of full size: while one arrives the next is on its way."""
@@ -87,6 +87,8 @@ class Pipeline:
             self._waiting_since = None
         passed = now - self._seen_at
         self._seen_at = now
+        if not self._outstanding:
+            return
         fade = RATE_S / (RATE_S + passed) if self._busy_s >= RATE_S else 1.0
         self._bytes = self._bytes * fade + size
         self._busy_s = self._busy_s * fade + passed

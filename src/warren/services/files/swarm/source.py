@@ -15,7 +15,7 @@ from warren.core.cid import Cid
 from warren.core.errors import BadContent, ContentUnknown, RemoteError, SourceChanged, SourceVanished
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
-from warren.services.files.swarm.picker import Done, Request
+from warren.services.files.swarm.picker import Done, Request, Wait
 from warren.services.files.swarm.pieces import CHUNK_BYTES
 from warren.services.files.swarm.pipeline import Pipeline
 from warren.services.files.types import SourceState
@@ -34,13 +34,18 @@ if TYPE_CHECKING:
     from warren.services.files.config import FilesConfig
     from warren.services.files.ledger import Ledger
     from warren.services.files.swarm.caps import Cap
-    from warren.services.files.swarm.picker import Picker
+    from warren.services.files.swarm.picker import Decision, Picker
     from warren.services.files.swarm.pieces import Piece
     from warren.services.files.types import Audience, SourcePhase
 
 ASK_AGAIN: Final = "ask them to share it again, then fetch again"
 HELD_MIN: Final = 2
 """Buffers of a source, at least: while one is written the next arrives."""
+CALM_MS: Final = 100
+CALM_TURNS: Final = 3
+"""A source that keeps us waiting for longer is asked by turns; after so many short waits, no longer."""
+TURN_WAITS: Final = 5
+"""How many times longer than for an answer we wait for a turn: nothing is held up by that."""
 CAP_S: Final = 0.5
 """Under a cap no more is outstanding than it lets pass in so long, but for one piece: what is asked for comes
 at once."""
@@ -52,6 +57,9 @@ class Source:
     open_stream: a new stream to the peer. share: how many sources share the buffers now.
     met: it was asked what it has. word: for whom that is, as it says. complete: whether it is everything;
     None: not known.
+    by_turns: others wait for it as well: it is asked for nothing until it is our turn. Until then all pieces
+    are free for other sources, and the one that is chosen then is the one that is wanted most.
+    used_at: when it last sent a chunk; before, when it was taken in.
     ended: what it came to, if it is not asked any more, and `note`, why.
     """
 
@@ -74,7 +82,9 @@ class Source:
         self.met = False
         self.word: Audience | None = None
         self.complete: bool | None = None
+        self.by_turns = False
         self.bytes_fetched = 0
+        self.used_at = runtime.clock.now()
         self.ended: SourcePhase | None = None
         self.note = ""
         self.open_stream = open_stream
@@ -90,6 +100,8 @@ class Source:
         self._client: TransferClient | None = None
         self._received = 0
         self._expected: deque[Piece] = deque()
+        self._turn_asked = self._has_turn = False
+        self._calm = 0
         self._jobs: set[asyncio.Task[None]] = set()
 
     # --- seen from outside --------------------------------------------------------------------------------
@@ -130,6 +142,7 @@ class Source:
             self.pipeline.on_bytes(received - self._received, self._clock.now())
             self._received = received
             self.offer.bytes_per_s = self.pipeline.bytes_per_s
+            self.offer.arrived_bytes = self._client.arriving_bytes
 
     # --- pulling ------------------------------------------------------------------------------------------
 
@@ -140,13 +153,14 @@ class Source:
         `SourceVanished`, `RemoteError`.
         """
         try:
-            while not isinstance(decision := self._picker.next(self.offer, self._limit()), Done):
+            while not isinstance(decision := await self._decide(), Done):
                 if self._keeper.failure is not None:
                     raise self._keeper.failure
                 if isinstance(decision, Request):
                     await self._ask(decision)
-                elif self._client is not None and self._expected:
-                    self._take(self._client, await self._client.next_answer(self._answer_s))
+                elif self._client is not None and (self._expected or self._turn_asked):
+                    wait_s = self._answer_s if self._expected else TURN_WAITS * self._answer_s
+                    self._take(self._client, await self._client.next_answer(wait_s))
                 else:
                     await self._ledger.wait_moved()
         finally:
@@ -154,11 +168,37 @@ class Source:
             if client is not None:
                 client.close()
             self._expected.clear()
+            self._turn_asked = self._has_turn = False
             self._picker.on_lost(self.offer)
             self.pipeline.on_lost()
             self._ledger.moved.set()  # others may have what was lost here
             # A thread cannot be stopped: its chunk may as well be kept, its file must stay open.
             await settle(self._jobs)
+
+    async def _decide(self) -> Decision:
+        """What to ask for now; by turns, only when it is ours."""
+        if not self.by_turns and not self._has_turn and not self._turn_asked:
+            return self._picker.next(self.offer, self._limit())
+        if self._has_turn:
+            self._has_turn = False
+            decision = self._picker.next(self.offer, CHUNK_BYTES)
+            if isinstance(decision, Wait) and self._client is not None:
+                await self._client.give_turn_back()
+            return decision
+        if self._picker.is_done:
+            return Done()
+        if not self._turn_asked and self._picker.has_use_of(self.offer):
+            self._turn_asked = True
+            await (await self._open()).ask_turn()
+        return Wait()
+
+    async def _open(self) -> TransferClient:
+        if self._client is None:
+            held_max = max(HELD_MIN, self._held_max // self._share())
+            self._client = TransferClient(await self.open_stream(), held_max=held_max)
+            self._received = 0
+            self._connected = True
+        return self._client
 
     def _limit(self) -> int:
         limit = self.pipeline.limit_bytes
@@ -171,28 +211,37 @@ class Source:
         size = sum(piece.weight for piece in request.pieces)
         for cap in self._caps:
             await cap.admit(size)
-        if self._client is None:
-            held_max = max(HELD_MIN, self._held_max // self._share())
-            self._client = TransferClient(await self.open_stream(), held_max=held_max)
-            self._received = 0
-            self._connected = True
+        client = await self._open()
         self._expected += request.pieces
         self.pipeline.on_asked(size, self._clock.now())
-        await self._client.ask_chunks([piece.digest for piece in request.pieces], check=request.check)
+        await client.ask_chunks([piece.digest for piece in request.pieces], check=request.check)
 
     def _take(self, client: TransferClient, answer: Answer) -> None:
         """Hand an answer's chunks over."""
         if self.look():
             self._ledger.moved.set()
+        self._note_wait(answer.header.waited_ms)
+        if answer.header.status is Status.TURN:
+            client.release(answer)
+            self._turn_asked, self._has_turn = False, True
+            return
         if answer.header.status is not Status.OK:
             client.release(answer)
             raise self._refusal(answer.header.status, self._expected[0])
+        self.used_at = self._clock.now()
         pieces = [self._expected.popleft() for _ in answer.header.lengths]
         self.pipeline.on_answered(sum(piece.weight for piece in pieces))
         job = self._keeper.keep(self, client, answer, pieces, self._on_bad)
         if job is not None:
             self._jobs.add(job)
             job.add_done_callback(self._jobs.discard)
+
+    def _note_wait(self, waited_ms: int) -> None:
+        self._calm = self._calm + 1 if waited_ms < CALM_MS else 0
+        if waited_ms >= CALM_MS:
+            self.by_turns = True
+        elif self._calm >= CALM_TURNS:
+            self.by_turns = False
 
     def _on_bad(self, piece: Piece) -> None:
         """Something did not fit; runs when its thread is done."""

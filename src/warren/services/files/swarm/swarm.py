@@ -53,12 +53,14 @@ MEET_S: Final = 10.0
 """A source is to say what it has within this time; else it is taken to have everything."""
 LOOK_S: Final = 0.5
 """How often it is looked whether sources stall."""
-POLL_S: Final = 0.5
-"""How often one that has a part is asked what it has by now."""
+POLL_S: Final = 2.0
+"""How often one that has a part is asked what it has by now, and told what is here."""
+TELL_S: Final = 0.25
+"""So soon after the last time the same is done when there is more here: it may be just what it lacks."""
 POLL_WHOLE_S: Final = 15.0
 """How often one that has everything is asked who else wants it."""
-REPLACE_S: Final = 10.0
-"""How long a source is watched before another one may take its place."""
+REPLACE_S: Final = 15.0
+"""For so long a source sends nothing before another one may take its place."""
 FELLOWS_MAX: Final = 64
 """With whom the pieces are shared out. Each is reckoned with for each piece."""
 ERRORS_MAX: Final = 16
@@ -107,7 +109,6 @@ class Swarm:
         self._sources: dict[PeerId, Source] = {}  # present ones
         self._past: dict[PeerId, Source] = {}
         self._fellows: set[PeerId] = set()
-        self._since: dict[PeerId, float] = {}
         self._named: frozenset[PeerId] = frozenset()
         self._candidates = Candidates()
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
@@ -203,7 +204,6 @@ class Swarm:
         if past is not None:
             source.bytes_fetched = past.bytes_fetched
         self._sources[peer] = source
-        self._since[peer] = self._runtime.clock.now()
         self._tasks[peer] = self._start(self._serve(source))
 
     def _check_nobody(self) -> None:
@@ -245,15 +245,22 @@ class Swarm:
             self._changed.set()
 
     def _replace(self) -> None:
-        """Where others wait for their turn, the one that is least use gives way."""
+        """Where others wait for their turn, the one that was no use for longest gives way, for a while.
+
+        Who has everything stays, unless it stalls: the last pieces may be nowhere else.
+        """
         if not self._candidates.waiting or len(self._sources) < self._config.sources_max:
             return
         before = self._runtime.clock.now() - REPLACE_S
-        watched = [one for one in self._sources.values() if self._since[one.peer] <= before]
-        mean = sum(one.pipeline.bytes_per_s for one in watched) / max(1, len(watched))
-        worst = min(watched, key=lambda one: one.pipeline.bytes_per_s, default=None)
-        if worst is not None and (worst.pipeline.is_stalled or worst.pipeline.bytes_per_s < mean / 8):
-            self._drop(worst, LimitReached("files.sources_max", "others who have it are quicker"), "dropped")
+        idle = [
+            one
+            for one in self._sources.values()
+            if one.used_at <= before and (one.complete is False or one.pipeline.is_stalled)
+        ]
+        if idle:
+            least = min(idle, key=lambda one: one.used_at)
+            error = LimitReached("files.sources_max", "others may have what is still missing")
+            self._drop(least, error, "dropped", for_room=True)
 
     # --- one source ---------------------------------------------------------------------------------------
 
@@ -312,13 +319,24 @@ class Swarm:
             return False
         return True
 
-    def _drop(self, source: Source, error: WarrenError, phase: SourcePhase, *, lied: bool = False) -> None:
+    def _drop(
+        self,
+        source: Source,
+        error: WarrenError,
+        phase: SourcePhase,
+        *,
+        lied: bool = False,
+        for_room: bool = False,
+    ) -> None:
         peer = source.peer
         if self._sources.get(peer) is not source:
             return
         del self._sources[peer]
         self._past[peer] = source
-        self._candidates.on_dropped(peer, self._runtime.clock.now(), lied=lied)
+        if for_room:
+            self._candidates.on_nothing(peer, self._runtime.clock.now())
+        else:
+            self._candidates.on_dropped(peer, self._runtime.clock.now(), lied=lied)
         source.ended, source.note = phase, str(error)
         self._share_out()
         self._picker.leave(source.offer)
@@ -380,6 +398,8 @@ class Swarm:
         self._picker.leave(source.offer)
 
     def _learn(self, source: Source, holding: Holding, *, first: bool = False) -> None:
+        if first and (holding.fellows or not holding.complete):
+            source.by_turns = True  # others will want of it as well
         if holding.complete:
             self._picker.has_all(source.offer)
         elif source.complete is not False:
@@ -416,11 +436,20 @@ class Swarm:
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
         while self._exchange is not None and source.complete is not None:
-            await asyncio.sleep(POLL_WHOLE_S if source.complete else POLL_S)
+            told = self._version()
+            waited_s = 0.0
+            while waited_s < (POLL_WHOLE_S if source.complete else POLL_S):
+                await asyncio.sleep(TELL_S)
+                waited_s += TELL_S
+                if not source.complete and self._version() != told:
+                    break
             try:
                 self._learn(source, await self._exchange.exchange(source.peer, self._root))
             except WarrenError as error:
                 _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
+
+    def _version(self) -> int:
+        return self._partial.bits.version if self._partial is not None else 0
 
 
 def _number(peer: PeerId) -> int:

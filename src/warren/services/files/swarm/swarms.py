@@ -250,9 +250,11 @@ class Swarms:
 
     async def _tell_fellows(self, asker: PeerId, root: Cid, rules: Sequence[Rule]) -> tuple[Fellow, ...]:
         def may_tell(peer: PeerId) -> bool:
-            return peer != asker and any(self.admission.admits(rule, peer) for rule in rules)
+            return any(self.admission.admits(rule, peer) for rule in rules)
 
-        chosen = self._fellows.some(root, FELLOWS_MAX, self._network.clock(), may_tell)
+        now = self._network.clock()
+        self._fellows.asked(root, asker, now)
+        chosen = self._fellows.news(root, asker, FELLOWS_MAX, now, may_tell)
         records = await self._records.of(chosen) if chosen else {}
         listener = self._reach(asker)
         return tuple(
@@ -293,7 +295,6 @@ class Swarms:
         if not rules:
             return _NOT_FOUND
         fellows = await self._tell_fellows(asker, root, rules)
-        self._fellows.asked(root, asker, self._network.clock())
         public = any(rule.audience == PUBLIC for rule in rules)
         gives = not public and any(rule.audience.kind in _OWN_WILL for rule in rules)
         origins = () if public or gives else [rule.audience.origin for rule in rules]

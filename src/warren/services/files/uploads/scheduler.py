@@ -8,7 +8,10 @@ it was sent, divided by its weight; the lowest is next. So a peer gets a share i
 whatever it asks for, over however many streams, and nobody starves: weights are bounded. They go up for
 peers that give to us (as BitTorrent's tit for tat, but no one is choked), and for those the user favours.
 
-A turn that takes longer than `SLOW_S` gives its slot to others: a slow reader holds nobody up.
+Few slots make pieces whole soon, so that who has one can pass it on. But what holds a turn up may be its
+reader, or the way to it, and the line has room: one that takes longer than it would if as many as there are
+slots shared all that the line was seen to carry fills half a slot. One over `SLOW_S` fills none, nor do the
+next ones of its peer, until one is quicker. So slow readers hold nobody up.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 SLOW_S: Final = 5.0
+SLACK: Final = 1.25
+"""How many times longer than its share of the line explains a turn may take before others may begin."""
+BEST_SPAN_S: Final = 60.0
+"""What the line was seen to carry is forgotten in about so long."""
+SENT_SPAN_S: Final = 10.0
 TURN_BYTES: Final = 1024 * 1024
 """Sent in one turn where nothing is capped: one answer."""
 CAPPED_TURN_S: Final = 1 / 200
@@ -49,7 +57,7 @@ class UploadLimits:
 
     bytes_per_s: int = 0
     peer_bytes_per_s: int = 0
-    slots: int = 32
+    slots: int = 3
     peer_slots: int = 4
 
 
@@ -65,9 +73,9 @@ class Turn:
 
 
 class Line:
-    """What is known of one peer that is sent to. given: what it gave us."""
+    """What is known of one peer that is sent to. given: what it gave us. slow: its last turn was."""
 
-    __slots__ = ("active", "free_at", "given", "last", "name", "sent", "virtual", "waiting")
+    __slots__ = ("active", "free_at", "given", "last", "name", "sent", "slow", "virtual", "waiting")
 
     def __init__(self, now: float) -> None:
         self.waiting: deque[Turn] = deque()
@@ -77,6 +85,7 @@ class Line:
         self.sent = Meter()
         self.given = Meter(GIVEN_SPAN_S)
         self.last = now
+        self.slow = False
         self.name = ""
 
 
@@ -90,6 +99,8 @@ class Scheduler:
         self._virtual = 0.0
         self._free_at = 0.0
         self._pruned_at = 0.0
+        self._sent = Meter(SENT_SPAN_S)
+        self._best_bytes_per_s = self._best_at = 0.0
 
     def set_limits(self, limits: UploadLimits, now: float) -> None:
         """From now on. What was waited for under the caps before is let off: it was reckoned at another rate,
@@ -140,7 +151,9 @@ class Scheduler:
             return
         line.active.discard(turn)
         if sent:
+            line.slow = now >= turn.began + SLOW_S
             line.sent.add(turn.size, now)
+            self._note_sent(turn.size, now)
 
     def gave(self, peer: PeerId, size: int, now: float) -> None:
         """`peer` sent us so much that was right."""
@@ -169,6 +182,12 @@ class Scheduler:
         weight = 1.0 + (GIVER_WEIGHT - 1.0) * given / most if most else 1.0
         return weight * FAVOURED_WEIGHT if self._favours(peer) else weight
 
+    def _note_sent(self, size: int, now: float) -> None:
+        self._sent.add(size, now)
+        fade = math.exp((self._best_at - now) / BEST_SPAN_S)
+        self._best_bytes_per_s = max(self._sent.rate(now), self._best_bytes_per_s * fade)
+        self._best_at = now
+
     # --- choosing -----------------------------------------------------------------------------------------
 
     def _begin(self, line: Line, now: float) -> Turn:
@@ -188,20 +207,35 @@ class Scheduler:
 
     def _ready(self, now: float) -> Iterator[Line]:
         for line in self._lines.values():
-            if line.waiting and _counted(line, now) < self.limits.peer_slots and not self._is_held(line, now):
+            if line.waiting and not self._is_held(line, now) and self._has_slot(line, now):
                 yield line
+
+    def _has_slot(self, line: Line, now: float) -> bool:
+        return sum(turn.began + SLOW_S > now for turn in line.active) < self.limits.peer_slots
 
     def _is_held(self, line: Line, now: float) -> bool:
         return bool(self.limits.peer_bytes_per_s) and line.free_at > now
 
     def _slot_free_at(self, now: float) -> float:
-        """`now` where a slot is free, else when the oldest turn stops to count; never where none waits."""
+        """`now` where a slot is free, else when the next turn stops to count; never where none waits."""
         if not self._anyone_waits():
             return math.inf
-        began = sorted(
-            turn.began for line in self._lines.values() for turn in line.active if _is_counted(turn, now)
-        )
-        return now if len(began) < self.limits.slots else began[0] + SLOW_S
+        filled, next_at = 0.0, math.inf
+        fair_s = self._fair_s()
+        for line in self._lines.values():
+            for turn in line.active:
+                if line.slow or turn.began + SLOW_S <= now:
+                    continue
+                is_late = turn.began + fair_s <= now  # as the time below: else that would not be the time
+                filled += 0.5 if is_late else 1.0
+                next_at = min(next_at, turn.began + (SLOW_S if is_late else fair_s))
+        return now if filled < self.limits.slots else next_at
+
+    def _fair_s(self) -> float:
+        """How long a turn may take where all slots share the line."""
+        if not self._best_bytes_per_s:
+            return SLOW_S
+        return min(SLOW_S, SLACK * self.limits.slots * TURN_BYTES / self._best_bytes_per_s)
 
     def _next_peer_at(self, now: float) -> float | None:
         """When the cap or the slots of a peer that waits let it go on; an end of a turn may come before."""
@@ -211,17 +245,8 @@ class Scheduler:
                 continue
             if self._is_held(line, now):
                 times.append(line.free_at)
-            times += [turn.began + SLOW_S for turn in line.active if _is_counted(turn, now)]
+            times += [turn.began + SLOW_S for turn in line.active if turn.began + SLOW_S > now]
         return min(times, default=None)
-
-
-def _counted(line: Line, now: float) -> int:
-    return sum(_is_counted(turn, now) for turn in line.active)
-
-
-def _is_counted(turn: Turn, now: float) -> bool:
-    """The same sum as that of the times to ask again: else it may still count when that time has come."""
-    return turn.began + SLOW_S > now
 
 
 def _is_idle(line: Line, now: float) -> bool:
