@@ -10,7 +10,8 @@ peers that give to us (as BitTorrent's tit for tat, but no one is choked), and f
 
 Few slots make pieces whole soon, so that who has one can pass it on. But what holds a turn up may be its
 reader, or the way to it, and the line has room: one that takes longer than it would if as many as there are
-slots shared all that the line was seen to carry fills half a slot. One over `SLOW_S` fills none, nor do the
+slots shared all that the line was seen to carry fills half a slot, and all such together leave one to others:
+else a few peers on slow lines let nobody have more than they have. One over `SLOW_S` fills none, nor do the
 next ones of its peer, until one is quicker. So slow readers hold nobody up.
 """
 
@@ -220,15 +221,19 @@ class Scheduler:
         """`now` where a slot is free, else when the next turn stops to count; never where none waits."""
         if not self._anyone_waits():
             return math.inf
-        filled, next_at = 0.0, math.inf
+        filled, late, next_at = 0.0, 0.0, math.inf
         fair_s = self._fair_s()
         for line in self._lines.values():
             for turn in line.active:
                 if line.slow or turn.began + SLOW_S <= now:
                     continue
                 is_late = turn.began + fair_s <= now  # as the time below: else that would not be the time
-                filled += 0.5 if is_late else 1.0
+                if is_late:
+                    late += 0.5
+                else:
+                    filled += 1.0
                 next_at = min(next_at, turn.began + (SLOW_S if is_late else fair_s))
+        filled += min(late, self.limits.slots - 1)
         return now if filled < self.limits.slots else next_at
 
     def _fair_s(self) -> float:
