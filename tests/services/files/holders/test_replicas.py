@@ -23,7 +23,7 @@ from warren.core.keys import PrivateKey
 from warren.network.network import Network
 from warren.runtime.migrations import numbered_scripts
 from warren.runtime.simulated import World
-from warren.services.files import hashing, index, keeper
+from warren.services.files import hashing, index, keeper, upkeep
 from warren.services.files.config import FilesConfig
 from warren.services.files.holders.replicas import Replicas, is_whole
 from warren.services.files.importer import Importer
@@ -130,6 +130,31 @@ def test_it_is_had_from_here_and_nothing_is_read_for_that(
             assert (share.replica, share.ready) == (True, True)
             await two.fetch(share.name, tmp_path / "again")
         assert reads == []
+
+    run(main())
+
+
+def test_only_some_of_many_are_watched_and_all_are_had_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "WATCHED_COPIES_MAX", 1)
+    tops = [write_tree(tmp_path / name, {"a.txt": name.encode()}) for name in ("one", "two")]
+
+    async def main() -> None:
+        async with pair(tmp_path) as two:
+            events = two.networks[0].events.subscribe()
+            for top in tops:
+                assert await Replicas(two.runtime, two.library).keep(*await fetched(two, top))
+            while sorted(share.state for share in two.library.shares()) != ["polled", "watched"]:
+                await anext(events)
+            (unwatched,) = (share for share in two.library.shares() if share.state == "polled")
+            assert unwatched.note == keeper.UNWATCHED
+            await two.fetch(unwatched.name, tmp_path / "target")
+            (watched,) = (share for share in two.library.shares() if share.state == "watched")
+            await two.library.unshare(watched.name)  # there is a place again
+            assert await Replicas(two.runtime, two.library).keep(*await fetched(two, watched.path))
+            while [share.state for share in two.library.shares()].count("watched") != 1:
+                await anext(events)
 
     run(main())
 
