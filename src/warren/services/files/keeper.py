@@ -50,8 +50,8 @@ RETRY_S: Final = 30.0
 WATCH_AGAIN_S: Final = 600.0
 UNWATCHED: Final = "many copies are watched already"
 UNWATCHED_COPY_S: Final = 300.0
-"""How often a replica is looked at that nobody watches. Nothing depends on it: what is read for others is held
-against what it was each time."""
+"""How often a replica is looked at that nobody watches. Nothing depends on it: what is read for others is
+held against what it was each time."""
 POLL_SHARE: Final = 20
 PROGRESS_EVERY_S: Final = 0.5
 TICK_S: Final = 0.001

@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 RESTART_S: Final = 30.0
 WATCHED_COPIES_MAX: Final = 32
-"""Replicas of which the system is asked to tell changes. Fault: a user who fetches much; Linux gives each user
-128 watches for all programs together, and who fetched a hundred files left none for others."""
+"""Replicas of which the system is asked to tell changes. Fault: a user who fetches much; Linux gives each
+user 128 watches for all programs together, and who fetched a hundred files left none for others."""
 
 
 class Upkeep:
