@@ -19,7 +19,10 @@ from contextvars import ContextVar
 
 from warren.frontends.home import PROGRAM_VARIABLE
 
-_WORDS = "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get|send|receive|search|shell|discover"
+_WORDS = (
+    "up|down|status|logs|id|invite|join|ping|speedtest|share|unshare|ls|get|send|receive|search|shell"
+    "|discover"
+)
 _GROUPS = (
     "peer (?:list|show|add|rm|import|export|block|unblock|name)"
     "|group (?:list|show|add|rm)|resource (?:list|show|edit|clear)"
