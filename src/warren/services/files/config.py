@@ -51,8 +51,8 @@ class FilesConfig:
     strangers_idle_s: as `idle_s`, for strangers.
     up_peer_bytes_per_s: the same for each peer.
     serve_slots: answers of up to 1 MiB that are on their way at once; more wait, and who got least lately is
-        next. One that takes longer than the line explains counts half, over 5 s no more. The fewer, the sooner
-        a chunk is whole and can be passed on. (Attack: slow readers that hold up all others.)
+        next. One that takes longer than the line explains counts half, over 5 s no more. The fewer, the
+        sooner a chunk is whole and can be passed on. (Attack: slow readers that hold up all others.)
     serve_peer_slots: the same for one peer, over all its streams.
     favoured_group: members of this group are served before others: 8 times as much where the line is scarce.
     stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
