@@ -20,7 +20,7 @@ from warren.core.errors import (
 )
 from warren.core.framing import frame
 from warren.core.keys import PrivateKey
-from warren.protocols.transfer.client import TransferClient
+from warren.protocols.transfer.client import MOVES_BYTES_MIN, TransferClient
 from warren.protocols.transfer.messages import (
     NODE_PREFIX,
     RAW_PREFIX,
@@ -558,5 +558,29 @@ def test_what_is_abandoned_raises_what_it_was_abandoned_for() -> None:
             await waiting
         client.close()
         assert far.error is not None
+
+    run(main())
+
+
+def test_an_answer_that_comes_slowly_is_waited_for_and_one_that_drips_is_not() -> None:
+    async def main() -> None:
+        near, far = stream_pair(step=65_507)
+        client = TransferClient(near.as_stream())
+        await client.ask_chunks([hashlib.sha256(b"slow").digest()])
+        payload = b"x" * (3 * MOVES_BYTES_MIN)
+        head = encode_header(Header(1, Status.OK, 0, (len(payload),), last=True))
+        waiting = asyncio.create_task(client.next_answer(0.2))
+        far.write_nowait(head)
+        for at in range(0, len(payload), MOVES_BYTES_MIN):
+            await asyncio.sleep(0.15)
+            far.write_nowait(payload[at : at + MOVES_BYTES_MIN])
+        answer = await waiting
+        assert answer.size == len(payload)
+        client.release(answer)
+        await client.ask_chunks([hashlib.sha256(b"drip").digest()])
+        far.write_nowait(head[:1])
+        with pytest.raises(RequestTimeout, match="sent nothing"):
+            await client.next_answer(0.05)
+        client.close()
 
     run(main())

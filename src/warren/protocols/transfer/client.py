@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from warren.protocols.transfer.decoder import Answer
     from warren.protocols.transfer.messages import Listing, Request
 
+MOVES_BYTES_MIN: Final = 64 * 1024
+"""An answer that comes slowly is waited for as long as so much of it comes in the time for one. Attack: a
+peer that sends a byte now and then."""
 POOLED_BYTES_MIN: Final = 64 * 1024
 """Smaller answers get a buffer of their own size."""
 
@@ -144,17 +147,20 @@ class TransferClient:
     async def next_answer(self, timeout_s: float | None = None) -> Answer:
         """The next answer. Give it back with `release`.
 
-        Raises `LimitReached` where the peer is busy, `ProtocolViolation`, `RequestTimeout` when none comes in
-        time, and what ended the stream.
+        Raises `LimitReached` where the peer is busy, `ProtocolViolation`, `RequestTimeout` when nothing to
+        speak of comes for that long, and what ended the stream.
         """
         while not self._arrived:
             if self._error is not None:
                 raise self._error
+            received = self.received_bytes
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._waiter
             except TimeoutError as error:
+                if self.received_bytes >= received + MOVES_BYTES_MIN:
+                    continue  # a slow line takes longer than that for one answer
                 raise RequestTimeout(f"{self._stream.peer_id} sent nothing for {timeout_s:g} s") from error
             finally:
                 self._waiter = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +96,8 @@ def get(
         raise click.UsageError("-o - and --json both want stdout; choose one")
     if output == "-" and (len(refs) > 1 or choose or detach or any(how.values())):
         raise click.UsageError("-o - writes one file, at once: it goes with --from alone")
+    if source:  # PEER/PATH goes with --from PEER, too
+        refs = tuple(ref.removeprefix(f"{source}/") for ref in refs)
     source = session.peer(source) if source else None
     ways = [_way(session, ref, source) for ref in refs]
     if output == "-":
@@ -218,7 +219,6 @@ class _Fetch:
 
     def run(self, ways: list[Way], *, detach: bool) -> None:
         """All of them. What one fails with is told; the first of it is raised once the others are done."""
-        start = time.monotonic()
         items = [{name: value for name, value in way.items() if name != "kind"} for way in ways]
         body = {"items": items, "detach": detach}
         lines = self._session.client.stream("POST", "transfers", "several", body=body)
@@ -232,7 +232,7 @@ class _Fetch:
         else:
             gone = self._added.keys() - {one["number"] for one in ended}
             self._errors += [WarrenError(f"transfer {number} was cancelled") for number in sorted(gone)]
-            done = [one for one in ended if self._tell(one, time.monotonic() - start)]
+            done = [one for one in ended if self._tell(one)]
             self._show([{"number": one["number"], **(one["fetched"] or {})} for one in done], len(ways))
         self._raise_first()
 
@@ -258,13 +258,13 @@ class _Fetch:
                 how = self._session.command(f"transfer resume {number}")
                 self._session.note(f"paused {one['name']}{how_far}; go on with: {how}")
 
-    def _tell(self, one: Document, took: float) -> bool:
+    def _tell(self, one: Document) -> bool:
         """Say how one ended; whether it is here."""
         session, number = self._session, one["number"]
         show = f"see: warren transfer show {number}"
         if one["state"] == "done":
             if (fetched := one["fetched"]) is not None:
-                session.note(_summary(fetched, took))
+                session.note(_summary(fetched))
                 for line in (*left_out(fetched), *renamed(fetched)):
                     session.note(line)
             return True
@@ -302,7 +302,8 @@ class _Fetch:
             raise self._errors[0]
 
 
-def _summary(done: dict[str, Any], took: float) -> str:
+def _summary(done: dict[str, Any]) -> str:
+    took = done["seconds"]
     amount = f"{units.count(done['files'], 'file')}, {units.size(done['bytes'])}"
     if done["already_there"]:
         return f"{amount}: already there, verified; nothing was fetched"
