@@ -59,10 +59,11 @@ def details(one: Document, now: float) -> list[str]:
     lines = [f"{name:<12}{text}" for name, text in facts if text]
     if one["sources"]:
         head = ("SOURCE", "STATE", "SHARE", "CAME", "SPEED", "NOTE")
-        lines += ["", *columns([head, *map(_source_row, one["sources"])], right=(2, 3, 4))]
+        rows = [_source_row(source, is_done=one["state"] == "done") for source in one["sources"]]
+        lines += ["", *columns([head, *rows], right=(2, 3, 4))]
     if one["dropped"]:
-        rows = [(gone["called"], f"{age(gone['at'], now)} ago", gone["reason"]) for gone in one["dropped"]]
-        lines += ["", *columns([("LET GO", "WHEN", "WHY"), *rows])]
+        gone = [(it["called"], f"{age(it['at'], now)} ago", it["reason"]) for it in one["dropped"]]
+        lines += ["", *columns([("LET GO", "WHEN", "WHY"), *gone])]
     return lines
 
 
@@ -141,10 +142,10 @@ def _upload_row(one: Document) -> tuple[str, ...]:
     )
 
 
-def _source_row(one: Document) -> tuple[str, ...]:
+def _source_row(one: Document, *, is_done: bool) -> tuple[str, ...]:
     return (
         one["called"],
-        one["state"],
+        "gave" if is_done and one["state"] not in _LET_GO else one["state"],
         f"{one['share'] * 100:.0f} %",
         units.size(one["bytes_fetched"]),
         speed(one) or "-",

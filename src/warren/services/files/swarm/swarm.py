@@ -20,6 +20,7 @@ from warren.core.errors import (
     BadContent,
     ConnectionFailed,
     ContentUnknown,
+    DialFailed,
     LimitReached,
     RemoteError,
     SourceChanged,
@@ -66,6 +67,7 @@ FELLOWS_MAX: Final = 64
 ERRORS_MAX: Final = 16
 _OF_THE_SOURCE: Final = (ConnectionFailed, LimitReached)
 _GONE: Final = (ContentUnknown, SourceChanged, SourceVanished)
+_LATER: Final = "try again when who has it is online"
 _log = logging.getLogger(__name__)
 
 
@@ -215,8 +217,8 @@ class Swarm:
         if self._nobody_since is None:
             self._nobody_since = now
         if self._all_found or now >= self._nobody_since + self._config.no_source_s:
-            raise _most_telling(self._errors) or ContentUnknown(
-                f"nobody was found who has {self._root}", hint="try again when who has it is online"
+            raise _verdict(self._errors) or ContentUnknown(
+                f"nobody was found who has {self._root}", hint=_LATER
             )
 
     async def _find(self) -> None:
@@ -454,6 +456,15 @@ class Swarm:
 
 def _number(peer: PeerId) -> int:
     return int.from_bytes(peer.to_bytes()[-8:])
+
+
+def _verdict(errors: Collection[WarrenError]) -> WarrenError | None:
+    """What to say where nobody is left."""
+    error = _most_telling(errors)
+    if isinstance(error, DialFailed):
+        text = f"nobody who has it can be reached now: {error}"
+        return DialFailed(text, error.attempts, hint=error.hint or _LATER)
+    return error
 
 
 def _most_telling(errors: Collection[WarrenError]) -> WarrenError | None:
