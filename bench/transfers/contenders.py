@@ -81,14 +81,14 @@ def _of_tool(tool: Tool) -> Contender:
 
 def _of_copiers(stack: ExitStack, work: Path) -> Iterator[Contender]:
     """Libtorrent and magic-wormhole, in an environment of their own."""
-    programs = install.folder("copiers") / "bin"
+    python = install.folder("copiers") / "bin" / "python"
     how_to_get = install.how_to_get("copiers")
-    if not programs.exists():
+    if not python.exists():
         yield Contender("libtorrent", None, how_to_get)
         yield Contender("magic-wormhole", None, how_to_get)
         return
     yield Contender("libtorrent", _torrent(work / "torrents", torrent_command()))
-    yield _of_tool(wormhole(stack, work / "wormhole", programs))
+    yield _of_tool(wormhole(stack, work / "wormhole", python))
 
 
 def torrent_command() -> list[str] | None:

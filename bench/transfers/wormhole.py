@@ -25,17 +25,17 @@ def _quiet(argv: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet)
 
 
-def wormhole(stack: ExitStack, folder: Path, programs: Path) -> Tool:
-    """programs: the folder with `wormhole` and `twist`."""
+def wormhole(stack: ExitStack, folder: Path, python: Path) -> Tool:
+    """python: the one of its environment."""
     folder.mkdir()
     mailbox, relay = free_port(), free_port()
-    twist = str(programs / "twist")
+    twist = [str(python), "-m", "twisted"]
     database = folder / "mailbox.sqlite"
     listen = f"--port=tcp:{mailbox}:interface=127.0.0.1"
-    mail = [twist, "wormhole-mailbox", listen, f"--channel-db={database}"]
-    transit = [twist, "transitrelay", f"--port=tcp:{relay}:interface=127.0.0.1"]
+    mail = [*twist, "wormhole-mailbox", listen, f"--channel-db={database}"]
+    transit = [*twist, "transitrelay", f"--port=tcp:{relay}:interface=127.0.0.1"]
     servers = [serve(stack, mailbox, *mail, cwd=folder), serve(stack, relay, *transit, cwd=folder)]
-    command = [str(programs / "wormhole"), f"--relay-url=ws://127.0.0.1:{mailbox}/v1"]
+    command = [str(python), "-m", "wormhole", f"--relay-url=ws://127.0.0.1:{mailbox}/v1"]
     command += [f"--transit-helper=tcp:127.0.0.1:{relay}"]
     numbers = itertools.count(100)
 
