@@ -151,9 +151,13 @@ class Typist:
         self.expect(text)
 
     def close(self) -> None:
-        if self.child.poll() is None:
+        """End it, telling it again each second: see `insist`."""
+        until = time.monotonic() + HANGS_S
+        while self.child.poll() is None:
+            assert time.monotonic() < until, "the shell does not end"
             self.child.terminate()
-            self.child.wait(HANGS_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.child.wait(1)
         os.close(self._reader)
 
 
