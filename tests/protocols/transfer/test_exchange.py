@@ -11,6 +11,7 @@ import pytest
 
 from tests.protocols.transfer.fakes import PEER, FakeSource, stream_pair
 from tests.support import run
+from warren import testing
 from warren.core.errors import (
     ConnectionClosed,
     LimitReached,
@@ -583,4 +584,4 @@ def test_an_answer_that_comes_slowly_is_waited_for_and_one_that_drips_is_not() -
             await client.next_answer(0.05)
         client.close()
 
-    run(main())
+    testing.run(main())
