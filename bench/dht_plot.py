@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.svg import BLUE, GREY, LETTER_WIDTH, ORANGE, framed, legend, step, stroke, text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WIDTH, HEIGHT = 640, 520
 LEFT, RIGHT, TOP, GAP, BOTTOM = 60, 36, 40, 56, 48
 PANEL_HEIGHT = (HEIGHT - TOP - GAP - BOTTOM) / 2
-BLUE, ORANGE, GREY, INK = "#1f6fb4", "#d9730d", "#d0d0d0", "#333333"
-TICKS_MAX = 5
-LETTER_WIDTH = 6.4
 
 
 class Line(NamedTuple):
@@ -44,16 +43,12 @@ def svg(rows: Sequence[dict[str, Any]]) -> str:
         return LEFT + part * (WIDTH - LEFT - RIGHT)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"',
-        f'  viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" fill="{INK}">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         *_panel("Hops", HOPS, points, across, TOP),
         *_panel("Messages", REQUESTS, points, across, TOP + PANEL_HEIGHT + GAP),
-        *(_text(across(size), HEIGHT - BOTTOM + 18, f"{size:,}", "middle") for size in sizes),
-        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "nodes in the network", "middle"),
-        "</svg>",
+        *(text(across(size), HEIGHT - BOTTOM + 18, f"{size:,}", "middle") for size in sizes),
+        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "nodes in the network", "middle"),
     ]
-    return "\n".join(parts) + "\n"
+    return framed(WIDTH, HEIGHT, parts)
 
 
 def _panel(
@@ -64,45 +59,27 @@ def _panel(
     top: float,
 ) -> list[str]:
     highest = max(float(row[line.column]) for line in lines for row in rows)
-    step = _step(highest)
-    most = step * max(math.ceil(highest / step), 1)
+    tick = step(highest)
+    most = tick * max(math.ceil(highest / tick), 1)
     bottom = top + PANEL_HEIGHT
 
     def up(value: float) -> float:
         return bottom - value / most * PANEL_HEIGHT
 
-    parts = [_text(LEFT, top - 12, title, "start", bold=True)]
-    for number in range(round(most / step) + 1):
-        y = up(number * step)
+    parts = [text(LEFT, top - 12, title, "start", bold=True)]
+    for number in range(round(most / tick) + 1):
+        y = up(number * tick)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{GREY}"/>')
-        parts.append(_text(LEFT - 8, y + 4, f"{number * step:g}", "end"))
+        parts.append(text(LEFT - 8, y + 4, f"{number * tick:g}", "end"))
     x: float = WIDTH - RIGHT
     for line in reversed(lines):
         parts += _curve(line, [(across(row["nodes"]), up(row[line.column])) for row in rows])
         x -= len(line.title) * LETTER_WIDTH + 48
-        parts += _legend(line, x, top - 12)
+        parts += legend(line.title, line.colour, line.dashes, x, top - 12)
     return parts
 
 
 def _curve(line: Line, points: Sequence[tuple[float, float]]) -> list[str]:
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in points]
-    stroke = f'stroke="{line.colour}" stroke-width="2" stroke-dasharray="{line.dashes}"'
-    return [f'<path d="M{path}" fill="none" {stroke}/>', *dots]
-
-
-def _legend(line: Line, x: float, y: float) -> list[str]:
-    stroke = f'stroke="{line.colour}" stroke-width="2" stroke-dasharray="{line.dashes}"'
-    return [f'<path d="M{x:.0f} {y - 4:.0f}h22" {stroke}/>', _text(x + 28, y, line.title, "start")]
-
-
-def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}>{text}</text>'
-
-
-def _step(most: float) -> float:
-    """A round distance between ticks: 1, 2 or 5 times a power of ten, so that there are few."""
-    least = max(most, 1e-9) / TICKS_MAX
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+    return [f'<path d="M{path}" fill="none" {stroke(line.colour, line.dashes)}/>', *dots]

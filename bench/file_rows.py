@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from bench.copies import tools
 from bench.processes import RunError, run_client
 from bench.table import Row
-from bench.warm import warm
+from bench.warm import warm_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def _take_turns(
 
 def _copy(tool: Tool, source: Path, target: Path) -> tuple[float, dict[str, float]]:
     assert tool.copy is not None
-    warm(sum(path.stat().st_size for path in (source, *source.rglob("*"))))
+    warm_for(source)
     start = time.perf_counter()
     tool.copy(source, target)
     took_s = time.perf_counter() - start

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.svg import BLUE, GREY, ORANGE, framed, stroke, text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,7 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 60, 30, 50, 50
 LOW, HIGH = 10, 10_000
 STEPS = 60
-BLUE, ORANGE, GREEN, GREY, INK = "#1f6fb4", "#d9730d", "#2a8f4e", "#d0d0d0", "#333333"
+GREEN = "#2a8f4e"
 COLOURS = {"popular": BLUE, "middle": ORANGE, "single": GREEN}
 
 
@@ -29,17 +31,13 @@ class Point(NamedTuple):
 
 def svg(rows: Sequence[Row]) -> str:
     """Draw rows of thirds; those of one third are taken together."""
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"',
-        f'  viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" fill="{INK}">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-    ]
+    parts: list[str] = []
     for percent in range(0, 101, 20):
         y = _up(percent / 100)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{GREY}"/>')
-        parts.append(_text(LEFT - 8, y + 4, f"{percent} %", "end"))
+        parts.append(text(LEFT - 8, y + 4, f"{percent} %", "end"))
     ticks = [10**power for power in range(1, 5)]
-    parts += [_text(_across(one), HEIGHT - BOTTOM + 18, f"{one:,}", "middle") for one in ticks]
+    parts += [text(_across(one), HEIGHT - BOTTOM + 18, f"{one:,}", "middle") for one in ticks]
     x = float(LEFT)
     for third, colour in COLOURS.items():
         chosen = [row for row in rows if row.third == third]
@@ -49,11 +47,11 @@ def svg(rows: Sequence[Row]) -> str:
         flood = recall_by_messages([one for row in chosen for one in row.flood_curves])
         parts += [_path(own, colour, ""), _path(flood, colour, "3 5")]
         parts.append(f'<path d="M{x:.0f} 22h22" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(x + 28, 26, third, "start"))
+        parts.append(text(x + 28, 26, third, "start"))
         x += 120
-    parts.append(_text(x, 26, "dotted: a flood", "start"))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "messages of a search", "middle"))
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    parts.append(text(x, 26, "dotted: a flood", "start"))
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "messages of a search", "middle"))
+    return framed(WIDTH, HEIGHT, parts)
 
 
 def recall_by_messages(curves: Curve) -> list[Point]:
@@ -80,8 +78,4 @@ def _up(recall: float) -> float:
 
 def _path(points: Sequence[Point], colour: str, dashes: str) -> str:
     path = "L".join(f"{_across(one.messages):.1f} {_up(one.recall):.1f}" for one in points)
-    return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+    return f'<path d="M{path}" fill="none" {stroke(colour, dashes)}/>'

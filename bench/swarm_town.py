@@ -71,7 +71,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """took_s: of each receiver that stayed, in order. failed: those that did not get it. sent_bytes: of all
-    nodes together, for what `needed_bytes` would do. by_source: chunks that node 0 sent.
+    nodes together, for what `needed_bytes` would do.
     """
 
     took_s: list[float]

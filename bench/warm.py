@@ -12,6 +12,10 @@ from __future__ import annotations
 import mmap
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPARE_BYTES = 256 << 20
 """Buffers beside the file itself."""
@@ -20,6 +24,11 @@ SPARE_BYTES = 256 << 20
 def warm(count: int) -> None:
     """Use `count` bytes and some more in a process that ends."""
     subprocess.run([sys.executable, "-m", "bench.warm", str(count)], check=True)
+
+
+def warm_for(source: Path) -> None:
+    """The same for a copy of a file, or of a folder with all in it."""
+    warm(sum(path.stat().st_size for path in (source, *source.rglob("*"))))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from bench.file_rows import FILES_MODULE
 from bench.processes import Program, family_cpu_seconds, run_client
 from bench.transfers import syncthing
 from bench.transfers.wormhole import wormhole
-from bench.warm import warm
+from bench.warm import warm_for
 from tests.interop import install
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _torrent(folder: Path, command: list[str] | None) -> Callable[[Path, Path], 
         with Program(holding) as holder:
             fetching = [*command, "get", torrent, str(target), "127.0.0.1", str(free_port())]
             with Program([*fetching, holder.info["addr"]]) as receiver:
-                _warm(source)
+                warm_for(source)
                 before = holder.cpu_s + receiver.cpu_s
                 receiver.say("go")
                 took_s = float(receiver.next_line(600)["fetch_s"])
@@ -134,7 +134,7 @@ def _syncthing(work: Path, *, no_sync: bool) -> Callable[[Path, Path], Cost]:
 
 
 def _timed(copy: Callable[[], object], servers: tuple[int, ...], source: Path) -> Cost:
-    _warm(source)
+    warm_for(source)
     before = _children_s() + sum(map(family_cpu_seconds, servers))
     begun = time.perf_counter()
     copy()
@@ -145,7 +145,3 @@ def _timed(copy: Callable[[], object], servers: tuple[int, ...], source: Path) -
 def _children_s() -> float:
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
-
-
-def _warm(source: Path) -> None:
-    warm(sum(path.stat().st_size for path in (source, *source.rglob("*"))))

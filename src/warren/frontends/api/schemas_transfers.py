@@ -51,7 +51,7 @@ class TransferRequest(_Request):
 
 
 class SeveralRequest(_Request):
-    """Several to fetch. What each says of `detach` and `queued` counts for nothing."""
+    """Several to fetch. What each says of `detach` counts for nothing."""
 
     items: list[TransferRequest] = Field(min_length=1, max_length=SEVERAL_MAX)
     detach: bool = Field(default=False, description="Answer once they are in the queue")
