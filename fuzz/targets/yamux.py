@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from warren.core.errors import ConnectionClosed, ProtocolViolation
 from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
 from warren.network.yamux.frames import (
+    BODY_BYTES_MAX,
     DATA,
     FIN,
     GO_AWAY,
     HEADER,
+    HEADER_BYTES,
     INITIAL_WINDOW_BYTES,
     PING,
     RST,
@@ -41,6 +43,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.writable = True
+        self.frame_bytes_max = BODY_BYTES_MAX + HEADER_BYTES
         self.sent = 0
 
     def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
@@ -70,6 +73,12 @@ class Sink:
         self.note("data", bytes(data))
         if self.stream is not None:
             self.stream.consumed(len(data))
+
+    def body_target(self) -> None:
+        """Nowhere: all comes to `on_data`."""
+
+    def on_filled(self, count: int) -> None:
+        raise AssertionError(f"{count} bytes at a place that was not given")
 
     def on_fin(self) -> None:
         self.note("fin")

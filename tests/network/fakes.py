@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from warren.network.yamux.budget import TotalBudget, WindowBudget, WindowLimits
-from warren.network.yamux.frames import PROTOCOL_ID
+from warren.network.yamux.frames import BODY_BYTES_MAX, HEADER_BYTES, PROTOCOL_ID
 from warren.network.yamux.session import YamuxLimits, YamuxSession
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Wire:
     def __init__(self) -> None:
         self.out = bytearray()
         self.writable = True
+        self.frame_bytes_max = BODY_BYTES_MAX + HEADER_BYTES
         self.pump_due = False
         self.frames = 0
 
@@ -75,6 +76,12 @@ class Sink:
         self.unread += len(data)
         if self.greedy:
             self.read()
+
+    def body_target(self) -> None:
+        """Nowhere: all is told to `on_data`."""
+
+    def on_filled(self, count: int) -> None:
+        raise AssertionError(f"{count} bytes at a place that was not given")
 
     def read(self, most: int | None = None) -> None:
         """Tell the muxer that up to `most` bytes were read."""

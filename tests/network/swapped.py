@@ -42,6 +42,8 @@ class ToySealer:
 
 
 class ToyOpener:
+    plaintext_bytes_max = ToySealer.plaintext_bytes_max
+
     def __init__(self, inner: Opener) -> None:
         self._inner = inner
 
@@ -128,6 +130,12 @@ class ToyMuxer:
     @property
     def stream_count(self) -> int:
         return self._inner.stream_count
+
+    def body_target(self) -> memoryview | None:
+        return self._inner.body_target()
+
+    def on_filled(self, count: int) -> None:
+        self._inner.on_filled(count)
 
     def sinks(self) -> list[StreamSink]:
         return self._inner.sinks()

@@ -92,6 +92,37 @@ def test_a_full_frame_is_one_message_and_four_are_one_write() -> None:
     run(main())
 
 
+def test_a_frame_of_many_messages_is_sealed_from_where_its_data_lies() -> None:
+    async def main() -> None:
+        bench = Bench()
+        payload = bytes(range(256)) * 1024
+        payload = payload[: bench.writer.frame_bytes_max - HEADER_BYTES]
+        bench.writer.put(HEADER, payload)
+        bench.writer.put(HEADER, b"after")
+        bench.writer.flush()
+        messages = bench.messages()
+        assert [len(message) for message in messages[:4]] == [BODY_BYTES_MAX + HEADER_BYTES] * 4
+        assert b"".join(messages) == HEADER + payload + HEADER + b"after"
+
+    run(main())
+
+
+def test_a_frame_fills_what_the_link_took_at_once() -> None:
+    async def main() -> None:
+        bench = Bench()
+        full, message = BODY_BYTES_MAX + HEADER_BYTES, 2 + MESSAGE_BYTES_MAX
+        sizes = [bench.writer.frame_bytes_max]
+        for waiting in (2 * message, 2 * message, 0):
+            bench.transport.get_write_buffer_size = lambda kept=waiting: kept
+            bench.writer.put(HEADER, bytes(bench.writer.frame_bytes_max - HEADER_BYTES))
+            bench.writer.flush()
+            sizes.append(bench.writer.frame_bytes_max)
+        assert [len(write) // message for write in bench.transport.writes] == [4, 2, 1]
+        assert sizes == [4 * full, 2 * full, full, 4 * full]
+
+    run(main())
+
+
 def test_frames_keep_their_order_whatever_their_size() -> None:
     async def main() -> None:
         bench = Bench()

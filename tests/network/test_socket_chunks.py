@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.network.chunks import CUTS, bytewise, chop
@@ -14,6 +14,7 @@ from tests.network.fakes import MUXERS
 from tests.network.nodes import key, make
 from tests.support import run
 from warren.network.multistream import VERSION_LINE, encode_line
+from warren.network.noise import PLAINTEXT_BYTES_MAX
 from warren.network.noise_security import Noise
 from warren.network.security import MESSAGE_BYTES_MAX
 from warren.network.socket import Socket
@@ -21,7 +22,7 @@ from warren.network.upgrade import Upgrade
 from warren.network.yamux.frames import DATA, FIN, HEADER, PING, SYN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from warren.network.stream import Stream
 
@@ -78,16 +79,32 @@ def frames(bodies: list[bytes]) -> list[bytes]:
     return [*messages, HEADER.pack(0, PING, SYN, 0, 7)]
 
 
+def messages_of(plaintexts: list[bytes]) -> Iterator[bytes]:
+    """The same, each cut to what a message holds."""
+    for plaintext in plaintexts:
+        for at in range(0, len(plaintext), PLAINTEXT_BYTES_MAX):
+            yield plaintext[at : at + PLAINTEXT_BYTES_MAX]
+
+
 async def converse(
-    bodies: list[bytes], early: tuple[str, ...], cut: Callable[[bytes], list[bytes]]
+    bodies: list[bytes],
+    early: tuple[str, ...],
+    cut: Callable[[bytes], list[bytes]],
+    place: memoryview | None = None,
 ) -> Conversation:
-    """Shake hands with a socket and send frames; every flight reaches it cut by `cut`."""
+    """Shake hands with a socket and send frames; every flight reaches it cut by `cut`.
+
+    place: where what comes is written if there is room for it.
+    """
     network = make(1, identify=False)
     said, link = Conversation(), FakeLink()
 
     def serve(stream: Stream) -> None:
-        said.streams.append(bytearray())
-        stream.set_receiver(said.streams[-1].extend, said.ends.append)
+        received = bytearray()
+        said.streams.append(received)
+        stream.set_receiver(received.extend, said.ends.append)
+        if place is not None:
+            stream.set_target(lambda: place, lambda count: received.extend(place[:count]))
 
     network.handle_stream_inline(PROTOCOL, serve)
     socket = Socket(network, outbound=False, remote_addr=None)
@@ -112,7 +129,7 @@ async def converse(
     sealer, opener = peer.secured.sealer, peer.secured.opener
     flight = peer.take_output()
     negotiation = [] if early else [VERSION_LINE + encode_line(MUXERS[0])]
-    for plaintext in [*negotiation, *frames(bodies)]:
+    for plaintext in [*negotiation, *messages_of(frames(bodies))]:
         sealed = bytearray(len(plaintext) + sealer.overhead_bytes)
         sealer.seal_into(bytearray(plaintext), memoryview(sealed))
         flight += sealed
@@ -153,5 +170,32 @@ def test_a_message_that_fills_all_that_is_kept_comes_in_single_bytes() -> None:
     async def main() -> None:
         said = await converse([bytes(65_000)], MUXERS, lambda flight: [flight[:-1], flight[-1:]])
         assert said.streams == [bytes(65_000)]
+
+    run(main())
+
+
+@given(
+    st.lists(st.integers(1, 260_000), min_size=1, max_size=3),
+    st.sampled_from([0, 1000, PLAINTEXT_BYTES_MAX, 200_000]),
+    CUTS,
+)
+@settings(max_examples=40, deadline=None)
+def test_frames_of_many_messages_arrive_in_place_or_not(sizes: list[int], room: int, cuts: list[int]) -> None:
+    async def main() -> None:
+        bodies = [bytes([number + 1]) * (size - 1) + b"." for number, size in enumerate(sizes)]
+        place = memoryview(bytearray(room))
+        said = await converse(bodies, MUXERS, partial(chop, cuts=cuts), place)
+        assert [bytes(stream) for stream in said.streams] == bodies
+        assert said.ends == [None] * len(bodies)
+
+    run(main())
+
+
+def test_whole_messages_of_a_body_are_opened_where_they_are_wanted() -> None:
+    async def main() -> None:
+        place = memoryview(bytearray(200_000))
+        said = await converse([b"x" * 250_000], MUXERS, lambda flight: [flight], place)
+        assert said.streams == [b"x" * 250_000]
+        assert bytes(place[: 2 * PLAINTEXT_BYTES_MAX]) == b"x" * 2 * PLAINTEXT_BYTES_MAX
 
     run(main())

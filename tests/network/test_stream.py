@@ -417,6 +417,55 @@ def test_a_receiver_may_pause_in_the_middle_of_what_was_buffered() -> None:
     run(main())
 
 
+def test_what_comes_may_be_written_where_the_receiver_wants_it() -> None:
+    async def main() -> None:
+        bench = Bench()
+        place, filled = memoryview(bytearray(8)), list[int]()
+        assert bench.stream.body_target() is None
+        bench.receive()
+        bench.stream.set_target(lambda: place, filled.append)
+        assert bench.stream.body_target() is place
+        bench.stream.on_filled(5)
+        assert (filled, bench.muxed.credited) == ([5], 5)
+        bench.stream.pause_reading()
+        assert bench.stream.body_target() is None
+        bench.feed(b"kept")
+        bench.stream.resume_reading()
+        assert bytes(bench.received) == b"kept"
+        assert bench.stream.body_target() is place
+        bench.stream.on_fin()
+        assert bench.stream.body_target() is None
+
+    run(main())
+
+
+def test_nothing_is_written_in_place_before_the_protocol_is_agreed() -> None:
+    async def main() -> None:
+        bench = Bench(Proposer(["/a/1"]))
+        bench.receive()
+        bench.stream.set_target(lambda: memoryview(bytearray(8)), lambda _: None)
+        assert bench.stream.body_target() is None
+        bench.feed(VERSION_LINE + encode_line("/a/1"))
+        assert bench.stream.body_target() is not None
+
+    run(main())
+
+
+def test_a_fault_over_what_was_written_in_place_costs_the_stream() -> None:
+    def fail(_count: int) -> None:
+        raise ProtocolViolation("nonsense")
+
+    async def main() -> None:
+        bench = Bench()
+        bench.receive()
+        bench.stream.set_target(lambda: memoryview(bytearray(8)), fail)
+        bench.stream.on_filled(3)
+        assert bench.stream.ended
+        assert bench.muxed.resets == 1
+
+    run(main())
+
+
 @pytest.mark.parametrize("fault", [ValueError("a bug"), ProtocolViolation("nonsense")])
 @pytest.mark.parametrize("when", ["on data", "on buffered data", "on end", "on reset", "on writable"])
 def test_a_faulty_receiver_costs_its_stream_and_nothing_else(when: str, fault: Exception) -> None:

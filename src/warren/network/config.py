@@ -39,7 +39,7 @@ class NetworkConfig:
     comes: an honest handshake takes milliseconds. 0: nobody can connect."""
     handshakes_per_ip_max: int = 64
     """The same from one host, so that one attacker cannot push out all the others."""
-    read_bytes: int = 256 * 1024
+    read_bytes: int = 512 * 1024
     """Taken from a link in one go: larger is faster for bulk, smaller shares the loop more evenly."""
     handshake_timeout_s: float = 10.0
     """From accepted or dialled to the muxer: stops slow handshakes (slowloris)."""

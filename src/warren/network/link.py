@@ -1,8 +1,9 @@
 """The sending half of a socket: frames in, sealed messages out to the link.
 
-Small frames of one turn of the loop are put into one message and one write; a full frame is one Noise
-message, and four messages are one write.  When the link keeps bytes back, `writable` falls and the muxer
-stops.
+Small frames of one turn of the loop are put into one message and one write; a large frame fills as many
+messages as the link took in one write the last time, at most four.  Its data is sealed from where it lies,
+but for what shares a message with the header.  When the link keeps bytes back, `writable` falls and the
+muxer stops.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 SMALL_BYTES_MAX: Final = 4096
 """Frames up to this size wait for the end of the turn to share a message."""
-BATCH_BEHIND_BYTES: Final = MESSAGE_BYTES_MAX
-"""Written at once to a link that is behind: one full message."""
 COPIED_BYTES_MAX: Final = 16 * 1024
 """Written as a copy: a link that is behind keeps what it is given (from Python 3.12 on), and would keep a
 whole buffer for each echo of a few bytes."""
@@ -51,6 +50,7 @@ class SealedWriter:
         "_socket",
         "_transport",
         "bytes_out",
+        "frame_bytes_max",
         "writable",
     )
 
@@ -75,6 +75,7 @@ class SealedWriter:
         self._behind = False
         self._rest_handle: asyncio.TimerHandle | None = None
         self._batch_bytes = SEALED_BYTES
+        self.frame_bytes_max = 0
         self.writable = True
         self.bytes_out = 0
 
@@ -83,6 +84,7 @@ class SealedWriter:
         self._sealer = sealer
         self._overhead_bytes = sealer.overhead_bytes
         self._plaintext_bytes_max = sealer.plaintext_bytes_max
+        self._give_at_once(SEALED_BYTES)
 
     def on_pump(self, pump: Callable[[], None]) -> None:
         """What to call when the link takes more again."""
@@ -94,14 +96,7 @@ class SealedWriter:
         """Take one frame; a large one is sealed at once, a small one at the end of the turn."""
         size = len(payload)
         if size > SMALL_BYTES_MAX:
-            if self._outbox is not None:
-                self._seal_outbox()
-            outgoing = self._scratch.outgoing
-            start = len(header)
-            end = start + size
-            outgoing[:start] = header
-            outgoing[start:end] = payload
-            self._seal(outgoing[:end])
+            self._put_large(header, memoryview(payload))
             return
         outbox = self._outbox
         if outbox is None:
@@ -178,10 +173,10 @@ class SealedWriter:
         self._transport.write(bytes(scratch.sealed[:used]) if small else scratch.sealed[:used])
         waiting = self._transport.get_write_buffer_size()
         if not waiting:
-            self._batch_bytes = SEALED_BYTES
+            self._give_at_once(SEALED_BYTES)
         else:
-            # The link is behind: what is given to it now delays whoever else has a turn.
-            self._batch_bytes = BATCH_BEHIND_BYTES
+            # The link is behind: what is given to it beyond that delays whoever else has a turn.
+            self._give_at_once(used - waiting)
             if not small:
                 scratch.renew_sealed()
             if waiting > BACKLOG_BYTES_MAX and not self._behind:
@@ -205,6 +200,24 @@ class SealedWriter:
             scratch.owner = self._socket
         if scratch.used + size > self._batch_bytes:
             self.write_sealed()
+
+    def _give_at_once(self, count: int) -> None:
+        """From now on collect as many messages as fit into `count` bytes, at least one, for one write."""
+        messages = max(1, count // MESSAGE_BYTES_MAX)
+        self._batch_bytes = messages * MESSAGE_BYTES_MAX
+        self.frame_bytes_max = messages * self._plaintext_bytes_max
+
+    def _put_large(self, header: bytes, payload: memoryview) -> None:
+        if self._outbox is not None:
+            self._seal_outbox()
+        outgoing, most = self._scratch.outgoing, self._plaintext_bytes_max
+        start = len(header)
+        end = min(start + len(payload), most)
+        outgoing[:start] = header
+        outgoing[start:end] = payload[: end - start]
+        self._seal(outgoing[:end])
+        for pos in range(end - start, len(payload), most):
+            self._seal(payload[pos : pos + most])
 
     def _seal(self, plaintext: memoryview | bytearray) -> None:
         size = len(plaintext)

@@ -22,6 +22,12 @@ class StreamSink(Protocol):
     def on_data(self, data: memoryview) -> None:
         """Bytes arrived; the view is valid only during the call. `MuxedStream.consumed` gives credit."""
 
+    def body_target(self) -> memoryview | None:
+        """Where the next bytes are wanted, if they can be written there at once; tell `on_filled` of them."""
+
+    def on_filled(self, count: int) -> None:
+        """So many bytes arrived and lie at the beginning of `body_target`; else as `on_data`."""
+
     def on_fin(self) -> None:
         """The other side sends no more."""
 
@@ -84,9 +90,11 @@ class FrameSender(Protocol):
 
     writable: bool
     """False while the link asks for a pause."""
+    frame_bytes_max: int
+    """The most for one frame now, header included: whole messages, as many as the link takes at once."""
 
     def put(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
-        """Take one frame, of at most 65,519 bytes; small frames of one turn of the loop travel together."""
+        """Take one frame; small frames of one turn of the loop travel together."""
 
     def flush_bulk(self) -> None:
         """Hand over the full frames that `put` collected; called at the end of each burst."""
@@ -116,6 +124,14 @@ class MuxedConnection(Protocol):
 
     def receive(self, data: memoryview) -> None:
         """Take plaintext of the link. Raises `ProtocolViolation`: the connection must then be closed."""
+
+    def body_target(self) -> memoryview | None:
+        """Where the plaintext that comes next is wanted, all of it data of one stream: as much as this view
+        is long may be written there. Call `on_filled`, and not `receive`, for that.
+        """
+
+    def on_filled(self, count: int) -> None:
+        """So much plaintext was written to `body_target`."""
 
     def pump(self) -> None:
         """Send what is queued, streams taking turns, while the sender is writable."""

@@ -99,6 +99,8 @@ class Opener:
 
     __slots__ = ("_cipher", "_counter")
 
+    plaintext_bytes_max = PLAINTEXT_BYTES_MAX
+
     def __init__(self, key: bytes) -> None:
         self._cipher = ChaCha20Poly1305(key)
         self._counter = 0

@@ -37,6 +37,10 @@ class Sealer(Protocol):
 class Opener(Protocol):
     """One direction of receiving."""
 
+    @property
+    def plaintext_bytes_max(self) -> int:
+        """The most that one message can hold."""
+
     def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
         """Open the message that begins at `pos` into `out`: the position behind it, and its plaintext there.
 

@@ -425,6 +425,10 @@ class Socket(Life, asyncio.BufferedProtocol):
             return pos
         opened = self._host.scratch.opened
         while pos < total:
+            if self.mux is not None and (target := self.mux.body_target()) is not None:
+                pos = self._fill(opener, data, pos, target)
+                if self.state is SocketState.CLOSING:
+                    return total
             end, plaintext = opener.open_next(data, pos, opened)
             if end == pos:
                 break
@@ -435,6 +439,19 @@ class Socket(Life, asyncio.BufferedProtocol):
                 self._establishing.receive_sealed(plaintext)
             if self.state is SocketState.CLOSING:
                 return total
+        return pos
+
+    def _fill(self, opener: Opener, data: memoryview, pos: int, target: memoryview) -> int:
+        """Open whole messages straight to where their data is wanted, while any message has room there."""
+        filled, room = 0, len(target) - opener.plaintext_bytes_max
+        while filled <= room:
+            end, plaintext = opener.open_next(data, pos, target[filled:])
+            if end == pos:
+                break
+            pos = end
+            filled += len(plaintext)
+        if filled and self.mux is not None:
+            self.mux.on_filled(filled)
         return pos
 
     def _establish(self) -> Establishing:

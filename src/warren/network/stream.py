@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core import varint
 from warren.core.errors import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from warren.network.socket import Socket
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SMALL_CHUNK_BYTES_MAX: Final = 4096
 """Unread pieces are joined up to this size: a window full of tiny frames costs no more than one of large."""
@@ -50,8 +51,10 @@ class Stream(Sending):
         "_negotiator",
         "_on_data",
         "_on_end",
+        "_on_filled",
         "_paused",
         "_read_waiter",
+        "_target",
         "inbound",
         "on_drain",
         "protocol",
@@ -72,6 +75,8 @@ class Stream(Sending):
         self._read_waiter: asyncio.Future[None] | None = None
         self._on_data: Callable[[memoryview], None] | None = None
         self._on_end: Callable[[Exception | None], None] | None = None
+        self._target: Callable[[], memoryview | None] | None = None
+        self._on_filled: Callable[[int], None] | None = None
         self.on_drain: Callable[[], None] | None = None
         """Called when the socket drains: who keeps the stream only to use it again closes it then."""
 
@@ -148,6 +153,14 @@ class Stream(Sending):
         self._on_data, self._on_end = on_data, on_end
         self._deliver_buffered()
 
+    def set_target(self, target: Callable[[], memoryview | None], on_filled: Callable[[int], None]) -> None:
+        """Beside a receiver: spare it the copy of what comes where it knows into which buffer that belongs.
+
+        `target` says where the next bytes may be written, or None; what it gave is kept until the next call
+        of the receiver. Once they lie there, `on_filled` is called with their count in place of `on_data`.
+        """
+        self._target, self._on_filled = target, on_filled
+
     def pause_reading(self) -> None:
         """Stop calling the receiver: what arrives is buffered, and the peer stops when its window is full."""
         self._paused = True
@@ -176,7 +189,7 @@ class Stream(Sending):
         time. So nobody uploads without end to where nobody reads.
         """
         self.close_write()
-        self._on_data = self._on_end = None
+        self._on_data = self._on_end = self._target = self._on_filled = None
         unread = self._buffered
         self._drop_unread()
         if self._muxed is not None and not self._eof and self._discard_left is None:
@@ -192,14 +205,8 @@ class Stream(Sending):
             if used == len(data) or self._error is not None:
                 return
             data = data[used:]
-        if self._on_data is not None and not self._paused and not self._buffered:
-            size = len(data)
-            try:
-                self._on_data(data)
-            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
-                self._fail(error)
-            if self._muxed is not None:
-                self._muxed.consumed(size)
+        if self._hands_over:
+            self._hand(self._on_data, data, len(data))
             return
         if self._discard_left is not None:
             self._discard_left -= len(data)
@@ -208,6 +215,16 @@ class Stream(Sending):
             return
         self._keep(data)
         self._wake_reader()
+
+    def body_target(self) -> memoryview | None:
+        """Where the receiver wants what comes next, if it can take it at once."""
+        if self._target is None or not self._hands_over or self._negotiator is not None:
+            return None
+        return self._target()
+
+    def on_filled(self, count: int) -> None:
+        """Bytes arrived at `body_target`."""
+        self._hand(self._on_filled, count, count)
 
     def on_fin(self) -> None:
         """The peer sends no more."""
@@ -273,6 +290,20 @@ class Stream(Sending):
 
     # --- inside ---------------------------------------------------------------------------------------------
 
+    @property
+    def _hands_over(self) -> bool:
+        """Whether what comes goes straight to the receiver."""
+        return self._on_data is not None and not self._paused and not self._buffered
+
+    def _hand(self, receiver: Callable[[T], None] | None, what: T, size: int) -> None:
+        if receiver is not None:
+            try:
+                receiver(what)
+            except Exception as error:  # noqa: BLE001 - supervision boundary, see _fail
+                self._fail(error)
+        if self._muxed is not None:
+            self._muxed.consumed(size)
+
     def _keep(self, data: memoryview) -> None:
         """Hold what nobody reads yet; where too much is held already, this stream is reset."""
         if self._muxed is not None and not self._muxed.hold(len(data)):
@@ -336,7 +367,7 @@ class Stream(Sending):
         if error is None and self._buffered:
             return
         on_end, self._on_end = self._on_end, None
-        self._on_data = None
+        self._on_data = self._target = self._on_filled = None
         if on_end is not None:
             try:
                 on_end(error)
@@ -349,7 +380,7 @@ class Stream(Sending):
             logger.debug("%s ended by %s", self, error)
         else:
             logger.error("the receiver of %s failed", self, exc_info=error)
-        self._on_data = self._on_writable = None
+        self._on_data = self._target = self._on_filled = self._on_writable = None
         self._end_here(error)
 
     def _end_here(self, error: Exception) -> None:

@@ -146,15 +146,19 @@ class PlaintextOpener:
 
     __slots__ = ()
 
-    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:  # noqa: ARG002
-        """The position behind the message at `pos`, and its plaintext where it lies."""
+    plaintext_bytes_max = noise.PLAINTEXT_BYTES_MAX
+
+    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
+        """Copy the message at `pos`."""
         body = pos + noise.LENGTH_BYTES
         if body > len(data):
-            return pos, data
+            return pos, out
         end = body + (data[pos] << 8 | data[pos + 1])
         if end > len(data):
-            return pos, data
-        return end, data[body : end - noise.TAG_BYTES]
+            return pos, out
+        plaintext = out[: end - noise.TAG_BYTES - body]
+        plaintext[:] = data[body : end - noise.TAG_BYTES]
+        return end, plaintext
 
 
 def _check_loop() -> None:

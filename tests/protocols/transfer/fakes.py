@@ -38,6 +38,8 @@ class FakeStream:
         self._step = step
         self._on_data: Callable[[memoryview], None] | None = None
         self._on_end: Callable[[Exception | None], None] | None = None
+        self._target: Callable[[], memoryview | None] = lambda: None
+        self._on_filled: Callable[[int], None] = lambda _count: None
         self._drained = asyncio.Event()
         self._arrived = asyncio.Event()
 
@@ -49,6 +51,9 @@ class FakeStream:
     ) -> None:
         self._on_data, self._on_end = on_data, on_end
         self._deliver()
+
+    def set_target(self, target: Callable[[], memoryview | None], on_filled: Callable[[int], None]) -> None:
+        self._target, self._on_filled = target, on_filled
 
     async def read(self, max_bytes: int) -> bytes:
         """As much as lies at the front, once something does; empty at the end."""
@@ -116,7 +121,13 @@ class FakeStream:
     def _deliver(self) -> None:
         self._arrived.set()
         while self.waiting and not self.paused and self._on_data is not None:
-            self._on_data(memoryview(self._pop()))
+            data = self._pop()
+            target = self._target()
+            if target is not None and len(target) >= len(data):
+                target[: len(data)] = data
+                self._on_filled(len(data))
+            else:
+                self._on_data(memoryview(data))
             self.other._drained.set()
         if (self.closed or self.error) and not self.waiting and self._on_end is not None:
             on_end, self._on_end = self._on_end, None

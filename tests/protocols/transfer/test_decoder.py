@@ -27,7 +27,10 @@ def encode(answers: list[list[bytes]]) -> bytes:
     return b"".join(parts)
 
 
-def decode(chunks: list[bytes]) -> tuple[list[tuple[Header, bytes]], AnswerDecoder]:
+def decode(
+    chunks: list[bytes], *, in_place: bool = False
+) -> tuple[list[tuple[Header, bytes]], AnswerDecoder]:
+    """What comes of the chunks; with `in_place` those that fit are written where they belong."""
     found: list[tuple[Header, bytes]] = []
 
     def take(answer: Answer) -> None:
@@ -35,15 +38,22 @@ def decode(chunks: list[bytes]) -> tuple[list[tuple[Header, bytes]], AnswerDecod
 
     decoder = AnswerDecoder(lambda size: bytearray(size + 3), take)
     for chunk in chunks:
-        decoder.receive(memoryview(chunk))
+        target = decoder.target() if in_place else None
+        if target is not None and len(target) >= len(chunk):
+            target[: len(chunk)] = chunk
+            decoder.on_filled(len(chunk))
+        else:
+            decoder.receive(memoryview(chunk))
     return found, decoder
 
 
-@given(ANSWERS, st.lists(st.integers(0, 600)))
-def test_any_chunking_gives_the_same_answers(answers: list[list[bytes]], cuts: list[int]) -> None:
+@given(ANSWERS, st.lists(st.integers(0, 600)), st.booleans())
+def test_any_chunking_gives_the_same_answers(
+    answers: list[list[bytes]], cuts: list[int], in_place: bool
+) -> None:
     raw = encode(answers)
     places = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    found, decoder = decode([raw[a:b] for a, b in itertools.pairwise(places)])
+    found, decoder = decode([raw[a:b] for a, b in itertools.pairwise(places)], in_place=in_place)
     assert [payload for _, payload in found] == [b"".join(payloads) for payloads in answers]
     assert [header.request for header, _ in found] == list(range(len(answers)))
     assert decoder.is_between

@@ -29,4 +29,4 @@ GO_AWAY_INTERNAL_ERROR: Final = 2
 INITIAL_WINDOW_BYTES: Final = 256 * 1024
 """What either side may send on a new stream before the first window update."""
 BODY_BYTES_MAX: Final = 65_507
-"""The most data in one frame that we send: with the header it fills exactly one Noise message."""
+"""Data that fills, with the header, exactly one Noise message."""

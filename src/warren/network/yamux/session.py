@@ -281,17 +281,36 @@ class YamuxSession:
             else:
                 raise ProtocolViolation(f"yamux: frame type {kind} is unknown")
 
+    def body_target(self) -> memoryview | None:
+        """See `MuxedConnection`."""
+        stream, left = self._body_stream, self._body_left
+        if not left or stream is None or stream.sink is None:
+            return None
+        target = stream.sink.body_target()
+        return target[:left] if target is not None and len(target) > left else target
+
+    def on_filled(self, count: int) -> None:
+        """See `MuxedConnection`."""
+        self._body_left -= count
+        stream = self._body_stream
+        if stream is not None:
+            stream.on_filled(count)
+        self._end_body(stream)
+
     def _receive_body(self, data: memoryview, pos: int, end: int) -> int:
         take = min(self._body_left, end - pos)
         self._body_left -= take
         stream = self._body_stream
         if stream is not None and stream.sink is not None:
             stream.on_body(data[pos : pos + take])
+        self._end_body(stream)
+        return pos + take
+
+    def _end_body(self, stream: YamuxStream | None) -> None:
         if not self._body_left:
             self._body_stream = None
             if self._fin_after_body and stream is not None:
                 stream.on_fin()
-        return pos + take
 
     def _on_data_frame(self, flags: int, stream_id: int, length: int) -> None:
         stream = self.streams.get(stream_id)

@@ -9,15 +9,15 @@ sender.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from warren.core.errors import Closed, ProtocolViolation, StreamReset
 from warren.network.yamux.frames import (
     ACK,
-    BODY_BYTES_MAX,
     DATA,
     FIN,
     HEADER,
+    HEADER_BYTES,
     INITIAL_WINDOW_BYTES,
     RST,
     SYN,
@@ -92,7 +92,7 @@ class YamuxStream:
             not self._queue
             and not session.ring
             and size <= self.send_window
-            and size <= BODY_BYTES_MAX
+            and size <= session.sender.frame_bytes_max - HEADER_BYTES
             and session.sender.writable
         ):
             self.send_window -= size
@@ -103,7 +103,7 @@ class YamuxStream:
             session.sender.flush_bulk()
             return
         if size:
-            self._enqueue(data if isinstance(data, bytes) else bytes(data))
+            self._enqueue(data if _is_constant(data) else bytes(data))
             session.pump()
 
     def send_fin(self) -> None:
@@ -150,7 +150,7 @@ class YamuxStream:
         if not queue:
             return 0
         head = queue[0]
-        size = min(len(head), self.send_window, BODY_BYTES_MAX)
+        size = min(len(head), self.send_window, self._session.sender.frame_bytes_max - HEADER_BYTES)
         if size == len(head):
             queue.popleft()
         else:
@@ -202,6 +202,12 @@ class YamuxStream:
         if self.sink is not None:
             self.sink.on_data(data)
 
+    def on_filled(self, count: int) -> None:
+        """Data arrived where the sink wants it; else as `on_body`."""
+        self.receive_window -= count
+        if self.sink is not None:
+            self.sink.on_filled(count)
+
     def on_fin(self) -> None:
         """The peer closed its half."""
         if self.fin_received:
@@ -245,7 +251,7 @@ class YamuxStream:
         self.sink = None
         self._fin_queued = self.fin_received = True
 
-    def _enqueue(self, data: bytes) -> None:
+    def _enqueue(self, data: bytes | memoryview) -> None:
         if self._queue is None:
             self._queue = deque()
         self._queue.append(memoryview(data))
@@ -264,3 +270,8 @@ class YamuxStream:
         if self._fin_sent and self.fin_received:
             self._session.forget(self)
             self.drop_queue()
+
+
+def _is_constant(data: bytes | bytearray | memoryview) -> TypeGuard[bytes | memoryview]:
+    """Whether nobody can change it while it waits."""
+    return type(data.obj if isinstance(data, memoryview) else data) is bytes

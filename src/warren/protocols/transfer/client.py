@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core.errors import ConnectionClosed, LimitReached, ProtocolViolation, RequestTimeout
 from warren.protocols.transfer.decoder import AnswerDecoder
@@ -27,11 +27,13 @@ from warren.protocols.transfer.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from warren.network.stream import Stream
     from warren.protocols.transfer.decoder import Answer
     from warren.protocols.transfer.messages import Listing, Request
+
+T = TypeVar("T")
 
 MOVES_BYTES_MIN: Final = 64 * 1024
 """An answer that comes slowly is waited for as long as so much of it comes in the time for one. Attack: a
@@ -85,6 +87,7 @@ class TransferClient:
         self.received_bytes = 0
         """All that came so far, answers that are not whole yet included."""
         stream.set_receiver(self._on_data, self._on_end)
+        stream.set_target(self._decoder.target, self._on_filled)
 
     @property
     def arriving_bytes(self) -> int:
@@ -190,9 +193,15 @@ class TransferClient:
     # --- the stream's side --------------------------------------------------------------------------------
 
     def _on_data(self, data: memoryview) -> None:
-        self.received_bytes += len(data)
+        self._decode(self._decoder.receive, data, len(data))
+
+    def _on_filled(self, count: int) -> None:
+        self._decode(self._decoder.on_filled, count, count)
+
+    def _decode(self, receive: Callable[[T], None], what: T, size: int) -> None:
+        self.received_bytes += size
         try:
-            self._decoder.receive(data)
+            receive(what)
         except (ProtocolViolation, LimitReached) as error:
             self._fail(self._blame(error) if isinstance(error, ProtocolViolation) else error)
             self._stream.reset()

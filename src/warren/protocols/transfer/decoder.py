@@ -1,7 +1,8 @@
 """Answers out of a byte stream: the fetching side's byte machine.
 
-In: foreign bytes in any chunking. Out: whole answers in order, the payloads of each in one buffer, copied
-once. Refuses headers over their cap and what `messages` refuses, before room is made. Holds one answer.
+In: foreign bytes in any chunking. Out: whole answers in order, the payloads of each in one buffer, to which
+they came at once or were copied. Refuses headers over their cap and what `messages` refuses, before room is
+made. Holds one answer.
 """
 
 from __future__ import annotations
@@ -69,6 +70,16 @@ class AnswerDecoder:
             pos += taken
             if self._filled == answer.size:
                 self._finish(answer)
+
+    def target(self) -> memoryview | None:
+        """Where the next bytes belong; None where a header comes next."""
+        return self._view[self._filled : self._answer.size] if self._answer is not None else None
+
+    def on_filled(self, count: int) -> None:
+        """Take so many bytes that lie at `target`. Raises `ProtocolViolation`."""
+        self._filled += count
+        if self._answer is not None and self._filled == self._answer.size:
+            self._finish(self._answer)
 
     def _read_head(self, data: memoryview, pos: int) -> int:
         """Take what belongs to the header; returns the position after it."""
