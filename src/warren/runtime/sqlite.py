@@ -28,7 +28,7 @@ _CHECKPOINT_PAGES = 2000
 """Of a database that need not outlive the power: each checkpoint waits for the disk."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
-_READING_CACHE_KIB = 64_000
+_READING_CACHE_KIB = 128_000
 """The same of one that reads beside a writer, as searches in the index of a super-peer do."""
 
 

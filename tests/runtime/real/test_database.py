@@ -1,10 +1,13 @@
-"""What only files can show: a reader does not wait for a writer."""
+"""What only files can show: a reader does not wait for a writer, and threads end."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support import run
 from warren.runtime.real import RealRuntime
@@ -42,3 +45,52 @@ def test_what_is_being_written_is_not_seen_and_not_waited_for(tmp_path: Path) ->
         await runtime.close()
 
     run(main())
+
+
+def test_what_nobody_waits_for_any_more_is_not_done_and_the_rest_goes_on(tmp_path: Path) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def hold(_: sqlite3.Connection) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    async def main() -> None:
+        runtime = RealRuntime()
+        database = await runtime.open_database(tmp_path / "state.db", [SCRIPT])
+        holding = asyncio.ensure_future(database.run(hold))
+        given_up = asyncio.ensure_future(database.run(lambda _: done.append("given up")))
+        await runtime.offload(begun.wait, 20)
+        holding.cancel()
+        given_up.cancel()
+        for one in (holding, given_up):
+            with pytest.raises(asyncio.CancelledError):
+                await one
+        go_on.set()
+        await database.run(lambda _: done.append("after"))
+        assert done == ["after"]
+        await database.close()
+        await runtime.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_its_threads_end_with_it_closed_or_not(tmp_path: Path, closes: bool) -> None:
+    before = set(threading.enumerate())
+
+    async def main() -> list[threading.Thread]:
+        runtime = RealRuntime()
+        database = await runtime.open_database(tmp_path / "state.db", [SCRIPT])
+        assert await database.read(count) == 0
+        ours = [one for one in threading.enumerate() if one not in before and "warren-db" in one.name]
+        if closes:
+            await database.close()
+        await runtime.close()
+        return ours
+
+    ours = run(main())
+    gc.collect()
+    assert len(ours) == 2
+    for thread in ours:
+        thread.join(20)
+        assert not thread.is_alive()

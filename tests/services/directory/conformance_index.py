@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+    from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
     from warren.services.directory.index.interface import Index, Listed, PublicWords, Results
 
@@ -201,6 +202,35 @@ class IndexConformance:
             assert not results.exact
             assert results.total >= COUNTED_MIN
             assert results.hits[0].entry == best.entry
+
+        self.run(main, tmp_path)
+
+    def test_whole_words_come_first_however_many_shorter_names_begin_with_them(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            many = [listed(f"S/reporting yearly {n}") for n in range(6 * COUNTED_MIN)]
+            await index.replace(ALICE, 1, 1, many)
+            await index.replace(BOB, 1, 1, [listed("S/this is the report of year 9")])
+            assert (await find(index, "report year"))[0] == "S/this is the report of year 9"
+            assert (await find(index, "report yea"))[0] == "S/this is the report of year 9"
+            assert (await find(index, '"report" ye'))[0] == "S/this is the report of year 9"
+
+        self.run(main, tmp_path)
+
+    def test_long_lists_come_page_by_page_each_content_once_in_one_order(self, tmp_path: Path) -> None:
+        async def main(index: Index) -> None:
+            short = [listed(f"report/{n}", f"{n}", kind="dir") for n in range(COUNTED_MIN // 2)]
+            many = [listed(f"S/reporting {n}", f"{n}") for n in range(9 * COUNTED_MIN)]
+            late = [listed(f"S/the last report but {n}", f"{2 * n}") for n in range(2 * COUNTED_MIN)]
+            await index.replace(ALICE, 1, 1, short)
+            await index.replace(BOB, 1, 1, many)
+            await index.replace(CAROL, 1, 1, late)
+            pages: list[Cid] = []
+            for after in range(0, 9 * COUNTED_MIN, 35):
+                page = await index.search(Query(REPORT.terms, limit=35, after=after), None)
+                pages += dict.fromkeys(hit.entry.cid for hit in page.hits)
+            assert len(pages) == len(set(pages)) == 9 * COUNTED_MIN
+            whole = await index.search(Query(REPORT.terms, limit=500), None)
+            assert list(dict.fromkeys(hit.entry.cid for hit in whole.hits)) == pages
 
         self.run(main, tmp_path)
 
@@ -403,11 +433,11 @@ class IndexConformance:
         async def main(index: Index) -> None:
             await index.replace(ALICE, 1, 1, old)
             replacing = asyncio.ensure_future(index.replace(ALICE, 1, 2, new))
-            totals = []
+            totals, query = [], Query(REPORT.terms, limit=200)
             while not replacing.done():
-                totals.append((await index.search(REPORT, None)).total)
+                totals.append((await index.search(query, None)).total)
             await replacing
-            totals.append((await index.search(REPORT, None)).total)
+            totals.append((await index.search(query, None)).total)
             assert (totals[0], totals[-1]) == (40, 150)
             assert totals == sorted(totals)
             assert set(totals) == {40, 150}

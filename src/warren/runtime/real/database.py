@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from weakref import finalize
 
 from warren.core.errors import Closed, StorageError
 from warren.runtime.sqlite import MEMORY, SqliteFile
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from warren.runtime.seam import StrPath
 
 T = TypeVar("T")
+
+_Job: TypeAlias = "tuple[Callable[[], Any], asyncio.AbstractEventLoop, asyncio.Future[Any]]"
+"""What is to be done, and who waits for it where."""
 
 
 class ThreadDatabase:
@@ -78,31 +85,73 @@ class ThreadDatabase:
 
 
 class _Lane:
-    """An open file and the one thread that touches it."""
+    """An open file and the one thread that touches it, which ends with `close`, or when nobody has the lane
+    any more. The way there and back is short, as a search is: a pool of threads takes 0.04 ms more.
+    """
 
-    __slots__ = ("_file", "_thread")
+    __slots__ = ("__weakref__", "_file", "_is_closed", "_jobs")
 
-    def __init__(self, file: SqliteFile, thread: ThreadPoolExecutor) -> None:
-        self._file = file
-        self._thread = thread
+    _file: SqliteFile
+
+    def __init__(self, name: str) -> None:
+        self._is_closed = False
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        # A daemon, as one that nobody closes is no reason for the process to live on.
+        Thread(target=_serve, args=(self._jobs,), name=name, daemon=True).start()
+        finalize(self, self._jobs.put, None)
 
     @classmethod
     async def open(cls, path: str, kind: str, opening: Callable[[], SqliteFile]) -> _Lane:
-        thread = ThreadPoolExecutor(1, f"warren-db-{os.path.basename(path)}{kind}")
-        try:
-            return cls(await asyncio.wrap_future(thread.submit(opening)), thread)
-        except BaseException:
-            thread.shutdown(wait=False, cancel_futures=True)
-            raise
+        lane = cls(f"warren-db-{os.path.basename(path)}{kind}")
+        lane._file = await lane._put(opening)
+        return lane
 
     async def do(self, fn: Callable[[SqliteFile], T]) -> T:
-        return await asyncio.wrap_future(self._thread.submit(fn, self._file))
+        return await self._put(partial(fn, self._file))
 
     async def close(self) -> None:
-        closing = asyncio.wrap_future(self._thread.submit(self._file.close))
-        # Idle once the file is closed; the worker ends by itself.
-        self._thread.shutdown(wait=False)
+        closing = self._put(self._file.close)
+        self._is_closed = True
+        self._jobs.put(None)
         await closing
+
+    def _put(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        if self._is_closed:
+            raise Closed("the database is closed")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((work, loop, done))
+        return done
+
+
+def _serve(jobs: SimpleQueue[_Job | None]) -> None:
+    """In the thread: one job after the other."""
+    while (job := jobs.get()) is not None:
+        _make(*job)
+        del job  # else what it holds would live until the next one comes
+
+
+def _make(work: Callable[[], Any], loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any]) -> None:
+    if done.cancelled():
+        return
+    try:
+        outcome = work()
+    except BaseException as error:  # noqa: BLE001  it is raised where somebody waits
+        _tell(loop, done, done.set_exception, error)
+    else:
+        _tell(loop, done, done.set_result, outcome)
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], tell: Callable[[Any], None], what: object
+) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(_settle, done, tell, what)
+
+
+def _settle(done: asyncio.Future[Any], tell: Callable[[Any], None], what: object) -> None:
+    if not done.done():  # cancelled
+        tell(what)
 
 
 def _open(path: str, migrations: Sequence[str], durable: bool) -> SqliteFile:

@@ -203,7 +203,7 @@ def test_segments_are_merged_when_there_is_time(tmp_path: Path) -> None:
         count = "SELECT count(DISTINCT segid) FROM term_idx"
         (segments,) = await index._database.read(lambda db: db.execute(count).fetchone())
         assert segments <= 16
-        assert (await index.search(REPORT, None)).total == MERGE_AFTER + 8
+        assert (await index.search(Query(REPORT.terms, limit=100), None)).total == MERGE_AFTER + 8
 
     run_on_file(tmp_path / "directory.db", main)
 

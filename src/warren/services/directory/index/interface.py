@@ -28,7 +28,7 @@ HOLDERS_MAX: Final = 16
 """Entries that a page has of one content id, online ones first. Attack: ten thousand identities that hold the
 same file and leave no room for others on a page."""
 
-COUNTED_MIN: Final = 200
+COUNTED_MIN: Final = 50
 """Content ids that are counted and ranked for one query, if there are so many; of more perhaps not all."""
 
 

@@ -17,7 +17,7 @@ from warren.core.words import WORDS_MAX, words
 from warren.services.directory.index.documents import AUTHOR, CONTENT, CONTENT_BYTES, DOMAIN, FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from warren.core.entry import EntryKind
     from warren.core.query import Query
@@ -37,19 +37,20 @@ _REST_WORDS: Final = 12.0
 class Wanted:
     """What a query asks for.
 
-    expression: for FTS5; empty where nothing can be found. in_name: finds those of the same that have all
-    words in name and title; empty where no word is asked for. cid: in binary, where one content is asked for;
-    what is found by it may have another.
+    expression: for FTS5; empty where nothing can be found. beginnings: words that may begin others. cid: in
+    binary, where one content is asked for; what is found by it may have another.
     """
 
     __slots__ = (
+        "_filters",
         "_needles",
         "_size_max",
         "_size_min",
         "_suffixes",
+        "_terms",
+        "beginnings",
         "cid",
         "expression",
-        "in_name",
         "is_filtered",
     )
 
@@ -68,10 +69,25 @@ class Wanted:
         self._size_max = query.size_max
         self.is_filtered = bool(self._suffixes or query.size_min is not None or query.size_max is not None)
         self._needles = [(f" {word} " if whole else f" {word}", f" {word} ") for word, whole in terms]
-        name = f"name : ({' AND '.join(asked)})"
+        self.beginnings = [word for word, whole in terms if not whole]
         can_find = bool(asked or not query.terms) and all(asked + filters)
         self.expression = " AND ".join(asked + filters) if can_find else ""
-        self.in_name = " AND ".join([name, *filters]) if asked and can_find else ""
+        self._terms, self._filters = terms, filters
+
+    def in_name(self, wholes: Collection[str] = ()) -> str:
+        """Finds, of the same, what has all words in name and title. wholes: those of the beginnings that have
+        to be there as whole words.
+        """
+        asked = [_quoted(word, whole=whole or word in wholes) for word, whole in self._terms]
+        return " AND ".join([f"name : ({' AND '.join(asked)})", *self._filters])
+
+    def score_max(self, rank: int, wholes: int) -> float:
+        """What a document of that rank or a later one scores at most, of which the name has no more than
+        `wholes` of the beginnings as whole words.
+        """
+        count = len(self._needles)
+        whole = count - len(self.beginnings) + wholes
+        return (whole * WHOLE_WEIGHT + count - whole) * _NAME_NORMS[rank + 2]
 
     def admits(self, kind: EntryKind, size: int, path: str) -> bool:
         """Whether an entry passes the filters that FTS5 knows nothing of."""
@@ -81,21 +97,16 @@ class Wanted:
             return False
         return not self._suffixes or self._is_of_kind(kind, path)
 
-    def score(self, name: str, rest: str) -> tuple[float, bool]:
-        """How well the words of a document fit, 0 where no word is asked for; and whether all of them stand
-        in name and title.
-        """
+    def score(self, name: str, rest: str) -> float:
+        """How well the words of a document fit; 0 where no word is asked for."""
         in_name = in_rest = 0.0
-        is_named = True
         for begins, whole in self._needles:
             if begins in name:
                 in_name += WHOLE_WEIGHT if whole in name else 1.0
-                continue
-            is_named = False
-            if begins in rest:
+            elif begins in rest:
                 in_rest += WHOLE_WEIGHT if whole in rest else 1.0
         total = in_name * _NAME_NORMS[name.count(" ")]
-        return (total + in_rest * _REST_NORMS[min(rest.count(" "), _NORMS)] if in_rest else total), is_named
+        return total + in_rest * _REST_NORMS[min(rest.count(" "), _NORMS)] if in_rest else total
 
     def _is_of_kind(self, kind: EntryKind, path: str) -> bool:
         if kind == "dir":

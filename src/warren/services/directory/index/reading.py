@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from warren.core.cid import Cid
 from warren.core.entry import Entry
@@ -18,7 +18,7 @@ from warren.core.found import Found
 from warren.services.directory.index.documents import to_entry
 from warren.services.directory.index.interface import COUNTED_MIN, HOLDERS_MAX, PUBLIC, Results
 from warren.services.directory.index.matching import Wanted
-from warren.services.directory.index.schema import ORDINALS
+from warren.services.directory.index.schema import ORDINALS, RANK_SHIFT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,25 +30,29 @@ if TYPE_CHECKING:
     from warren.services.directory.index.interface import Admits
     from warren.services.directory.index.runs import Runs
 
-# Attack: a query that fits a million documents of which its asker may see none.
 STEPS_MAX: Final = 20_000
+"""Of the first walk of a query, and of all others together. Attack: a query that fits a million documents of
+which its asker may see none."""
 UNFIT_MAX: Final = 50
 """Documents of one registration that were met and may not be shown, after which those that it made with them
 are skipped. Attack: twenty thousand entries for nobody that are called as others are, and come first."""
 SKIPS_MAX: Final = 400
-"""Each costs 0.1 ms."""
+"""The same. Each costs 0.1 ms."""
 HOLDERS_MAX_IN_ALL: Final = 20_000
 """Holders read for one query. Attack: ten thousand identities, all of them offline, or for nobody, that claim
 to have what somebody has."""
 HOLDERS_READ_MIN: Final = 512
 """Of one document, if so many were read."""
 BLOCK: Final = COUNTED_MIN
-"""Content ids that are ranked among each other: so many with the fewest words, then the next. So a page comes
-out the same whatever was asked for before it."""
+"""Content ids with the fewest words that are ranked among each other and with what is asked for besides."""
+BLOCK_LATER: Final = 200
+"""The same of those that follow. So a page comes out the same whatever was asked for before it."""
+WHOLE_MAX: Final = 16
+"""Content ids with longer names that come into the first block as they have whole words."""
 
-AT_ONCE: Final = BLOCK // 3 + 1
+AT_ONCE: Final = BLOCK + 1
 """Rows that are read before any is looked at: SQLite and Python take turns less often at the processor's
-caches. Three times as many are a block and the one that says that there are more."""
+caches. So many are a block and the one that says that there are more."""
 AT_ONCE_LATER: Final = 8
 """After a skip, which may come again soon. Attack: skips that throw away what was read, each time."""
 
@@ -58,6 +62,7 @@ _FOUND: Final = (
     " typeof(d.metadata) = 'null'"
     " FROM term CROSS JOIN document d ON d.id = term.rowid WHERE term MATCH ? AND term.rowid >= ?"
 )
+_IS_THERE: Final = "SELECT 1 FROM term WHERE term MATCH ? LIMIT 1"
 _HOLDERS: Final = "SELECT registration, audience FROM holder WHERE document = ? LIMIT ?"
 _ENTRIES: Final = (
     "SELECT d.id, d.cid, d.kind, d.size, d.path, d.metadata"
@@ -73,6 +78,10 @@ class Owner:
     def __init__(self, peer: PeerId) -> None:
         self.peer = peer
         self.online = False
+
+
+Holding: TypeAlias = tuple[Owner, int]
+"""Who holds a document, and its number."""
 
 
 class View(NamedTuple):
@@ -103,19 +112,25 @@ class _Content:
     that, if its entry has nothing else; None: they are to be read.
     """
 
-    __slots__ = ("block", "cid", "holdings", "is_named", "number", "plain", "score")
+    __slots__ = ("block", "cid", "holdings", "number", "plain", "score")
 
-    def __init__(self, cid: bytes, block: int, number: int, plain: tuple[str, EntryKind, int] | None) -> None:
+    def __init__(
+        self,
+        cid: bytes,
+        block: int,
+        number: int,
+        plain: tuple[str, EntryKind, int] | None,
+        holdings: list[Holding],
+        score: float,
+    ) -> None:
         self.cid = cid
         self.block = block
         self.number = number
         self.plain = plain
-        self.score = 0.0
-        self.is_named = False
-        """Whether a document of it has all words in name and title."""
-        self.holdings: list[tuple[Owner, int]] = []
+        self.holdings = holdings
+        self.score = score
 
-    def holders(self) -> list[tuple[Owner, int]]:
+    def holders(self) -> list[Holding]:
         """Owners and the documents that they have of it, those who are online first."""
         holdings = self.holdings
         if len(holdings) > 1:
@@ -131,22 +146,29 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
         return Results((), 0, exact=True)
     end = query.after + query.limit
     gathering = _Gathering(db, wanted, view)
-    exact = gathering.gather(wanted.expression, blocks=-(-end // BLOCK))
-    if not exact and wanted.in_name and gathering.named < end:
-        # There are longer names that have all words; what was taken has them elsewhere.
-        gathering.gather(wanted.in_name, blocks=1)
-    return Results(_page(db, gathering.best(end)[query.after :]), gathering.count, exact)
+    after = gathering.gather(wanted.expression, BLOCK)
+    if after is not None:
+        gathering.gather_better(after)
+        blocks = -((gathering.count - end) // BLOCK_LATER)
+        if blocks > 0:
+            after = gathering.gather(wanted.expression, blocks * BLOCK_LATER, after, block=1)
+    hits = _page(db, gathering.best(end)[query.after :])
+    return Results(hits, gathering.count, exact=after is None)
 
 
 def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
-    held = [(content.score, *pair) for content in contents for pair in content.holders()]
     read = Cid.from_bytes
     entries = {one.number: Entry(*one.plain, read(one.cid)) for one in contents if one.plain is not None}
-    others = {number for _, _, number in held if number not in entries}
+    held = [(one.score, one.holders()) for one in contents]
+    others = {number for _, holders in held for _, number in holders if number not in entries}
     if others:
         rows = db.execute(_ENTRIES, (json.dumps(list(others)),))
         entries.update((number, to_entry(*row)) for number, *row in rows)
-    return [Found(owner.peer, entries[number], score, owner.online) for score, owner, number in held]
+    return [
+        Found(owner.peer, entries[number], score, owner.online)
+        for score, holders in held
+        for owner, number in holders
+    ]
 
 
 class _Gathering:
@@ -159,6 +181,7 @@ class _Gathering:
         "_passed",
         "_unfit",
         "_view",
+        "_walk",
         "_wanted",
     )
 
@@ -166,6 +189,7 @@ class _Gathering:
         self._db = db
         self._wanted = wanted
         self._view = view
+        self._walk = _Walk(db)
         self._contents: dict[bytes, _Content] = {}
         self._unfit: Counter[int] = Counter()
         """How many documents of each registration were met that may not be shown."""
@@ -177,67 +201,80 @@ class _Gathering:
     def count(self) -> int:
         return len(self._contents)
 
-    @property
-    def named(self) -> int:
-        """How many have all words in name and title. Longer names than theirs would not come before them."""
-        return sum(one.is_named for one in self._contents.values())
-
     def best(self, count: int) -> list[_Content]:
         """Ties go by content id: the same on every page and every node."""
         ranked = [(one.block, -one.score, one.cid, one) for one in self._contents.values()]
         ranked.sort()
         return [one for _, _, _, one in ranked[:count]]
 
-    def gather(self, expression: str, blocks: int) -> bool:
-        """Take in what fits, up to the bounds. Returns whether that is all."""
+    def gather_better(self, after: int) -> None:
+        """Take in what comes later and fits better than something in the first block, where there may be
+        such. after: the document where that ended.
+
+        Longer names that have all words count for more than names that do not, and those that have words as
+        they were asked for than some shorter ones.
+        """
+        wanted, rank = self._wanted, after >> RANK_SHIFT
+        full = len(self._contents) >= BLOCK
+        least = min(one.score for one in self._contents.values()) if full else 0.0
+        if least < wanted.score_max(rank, 0) and self.gather(wanted.in_name(), BLOCK, after) is None:
+            return
+        if least < wanted.score_max(rank, len(wanted.beginnings)):
+            wholes = [word for word in wanted.beginnings if self._is_there(word)]
+            if wholes and least < wanted.score_max(rank, len(wholes)):
+                self.gather(wanted.in_name(wholes), WHOLE_MAX, after)
+
+    def _is_there(self, word: str) -> bool:
+        """Whether any name has a word."""
+        return self._db.execute(_IS_THERE, (f'name : "{word}"',)).fetchone() is not None
+
+    def gather(self, expression: str, most: int, start: int = 0, *, block: int = 0) -> int | None:
+        """Take in what fits, from a document on, up to the bounds and so many contents, in blocks of
+        `BLOCK_LATER` from that one on. Returns the document where it ended; None: that is all.
+        """
         contents, wanted, owner_of = self._contents, self._wanted, self._view.owner_of
         is_filtered, wanted_cid = wanted.is_filtered, wanted.cid
-        before = len(contents)
-        most = before + blocks * BLOCK
-        seen = {number for one in contents.values() for _, number in one.holdings}
-        walk = _Walk(self._db, expression)
-        for steps, row in enumerate(walk.rows()):
-            if steps >= STEPS_MAX:
-                return False
+        before, first = len(contents), block
+        seen = {document for one in contents.values() for _, document in one.holdings}
+        number: int
+        for row in self._walk.rows(expression, start, min(most + 1, AT_ONCE)):
             number, registration, audience, shared, cid, name, rest, kind, size, path, is_plain = row
             if number in seen or (is_filtered and not wanted.admits(kind, size, path)):
                 continue
             if wanted_cid is not None and cid != wanted_cid:
                 continue
             owner = owner_of(registration, audience)
-            others = self._others(number, owner) if shared else ()
-            if owner is None and not others:
-                self._pass_over(registration, number, walk)
+            holdings = [(owner, number)] if owner is not None else []
+            if shared:
+                holdings += self._others(number, owner)
+            if not holdings:
+                self._pass_over(registration, number)
                 continue
             content = contents.get(cid)
             if content is None:
                 count = len(contents)
-                if count >= most:
-                    return False
+                if count - before >= most:
+                    return number
+                block = first + (count - before) // BLOCK_LATER
                 # Attack: a page far behind, and paths of 4 KB on all before it.
-                plain = (path, kind, size) if is_plain and count < BLOCK else None
-                content = contents[cid] = _Content(cid, (count - before) // BLOCK, number, plain)
-            if owner is not None:
-                content.holdings.append((owner, number))
-            if others:
-                content.holdings += [(other, number) for other in others]
-            score, is_named = wanted.score(name, rest)
-            if score > content.score:  # noqa: PLR1730  max() takes three times as long
-                content.score = score
-            if is_named:
-                content.is_named = True
-        return not walk.is_broken_off
+                plain = (path, kind, size) if is_plain and count < BLOCK_LATER else None
+                contents[cid] = _Content(cid, block, number, plain, holdings, wanted.score(name, rest))
+                continue
+            content.holdings += holdings
+            if content.block == block:  # else it has its place on a page before this
+                content.score = max(content.score, wanted.score(name, rest))
+        return self._walk.later
 
-    def _pass_over(self, registration: int, number: int, walk: _Walk) -> None:
+    def _pass_over(self, registration: int, number: int) -> None:
         """Where a registration had many that may not be shown, go on behind those that it made at once."""
         self._unfit[registration] += 1
         if self._unfit[registration] >= UNFIT_MAX:
             self._passed.add(registration)
             later = self._view.runs.skip(number & ORDINALS, self._passed)
             if later is not None:
-                walk.skip_to((number & ~ORDINALS) + later)
+                self._walk.skip_to((number & ~ORDINALS) + later)
 
-    def _others(self, document: int, first: Owner | None) -> Sequence[Owner]:
+    def _others(self, document: int, first: Owner | None) -> list[Holding]:
         """Holders of a document besides the first that may be shown: some of them, if there are many."""
         owner_of = self._view.owner_of
         found = []
@@ -247,7 +284,7 @@ class _Gathering:
             self._holders_left -= 1
             owner = owner_of(*holder)
             if owner is not None:
-                found.append(owner)
+                found.append((owner, document))
                 online += owner.online
                 if online >= HOLDERS_MAX:
                     break
@@ -255,36 +292,45 @@ class _Gathering:
 
 
 class _Walk:
-    """Rows of `_FOUND`, by number, some of which can be skipped."""
+    """Rows of `_FOUND`, by number, some of which can be skipped; of one expression after the other."""
 
-    __slots__ = ("_db", "_expression", "_later", "is_broken_off")
+    __slots__ = ("_db", "_later", "_skips_left", "_steps_left")
 
-    def __init__(self, db: sqlite3.Connection, expression: str) -> None:
+    def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._expression = expression
-        self._later = [0]
-        self.is_broken_off = False
-        """Whether it ended at a bound."""
+        self._later: list[int] = []
+        self._steps_left = 2 * STEPS_MAX
+        self._skips_left = 2 * SKIPS_MAX
+
+    @property
+    def later(self) -> int | None:
+        """Where the last ones can go on, as they ended at a bound."""
+        return self._later[-1] if self._later else None
 
     def skip_to(self, number: int) -> None:
         """Go on there."""
         self._later.append(number)
 
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """One after the other."""
-        later, at_once = self._later, AT_ONCE
-        for _ in range(SKIPS_MAX):
-            if not later:
+    def rows(self, expression: str, start: int, at_once: int) -> Iterator[Sequence[Any]]:
+        """One after the other, from a document on. at_once: so many are read before any is looked at."""
+        later = self._later = [start]
+        steps = min(STEPS_MAX, self._steps_left)
+        for _ in range(min(SKIPS_MAX, self._skips_left)):
+            if not later or steps <= 0:
                 return
-            cursor = self._db.execute(_FOUND, (self._expression, later.pop()))
+            cursor = self._db.execute(_FOUND, (expression, later.pop()))
             while not later and (some := cursor.fetchmany(at_once)):
+                steps -= len(some)
+                self._steps_left -= len(some)
                 for row in some:
                     yield row
                     if later:
                         break
+                if steps <= 0 and not later:
+                    later.append(some[-1][0] + 1)
             cursor.close()  # the next one takes its statement
+            self._skips_left -= 1
             at_once = AT_ONCE_LATER
-        self.is_broken_off = bool(later)
 
 
 def _is_offline(pair: tuple[Owner, int]) -> bool:
