@@ -74,11 +74,11 @@ class Corpus:
     def entries(self, seed: object, count: int) -> list[Listed]:
         return [entry(f"Files/{name}") for name in self.names(seed, count)]
 
-    def queries(self, of: list[str]) -> list[Query]:
+    def queries(self, of: list[str], count: int = QUERIES, seed: int = 2) -> list[Query]:
         """Two beginnings of words of names that are there."""
-        rng = random.Random(2)
+        rng = random.Random(seed)
         made: list[Query] = []
-        while len(made) < QUERIES:
+        while len(made) < count:
             found = sorted({one for one in words(rng.choice(of)) if len(one) > 2 and one.isalpha()})
             if len(found) > 1:
                 two = rng.sample(found, 2)

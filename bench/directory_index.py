@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 NAMES = 1_000_000
 EACH = 1000
 AT_ONCE = 20
+BEFORE = 5000
+"""Searches that a super-peer has answered before, so that its cache is as it mostly is."""
 
 
 def peer(number: object) -> PeerId:
@@ -112,8 +114,11 @@ async def measure(folder: str, count: int) -> None:
     await index.settle()
     some = [name for owner in range(0, count // EACH, 10) for name in corpus.names(owner, EACH)]
     queries = corpus.queries(some)
-    await ask(index, "two prefixes, best 50, first time", queries)
-    await ask(index, "two prefixes, best 50", queries)
+    await ask(index, "two prefixes, best 50, the first of all", queries)
+    await ask(index, f"{BEFORE} other ones", corpus.queries(some, BEFORE, seed=3))
+    later = corpus.queries(some, seed=4)
+    await ask(index, "two prefixes, best 50, after these", later)
+    await ask(index, "the same once more", later)
     whole = [Query(tuple(Term(word, whole=True) for word in words(name)[:2])) for name in some[:QUERIES]]
     await ask(index, "two words, best 50", whole)
     common = [Query(terms_of(word)) for word in corpus.vocabulary[:100]]
@@ -134,7 +139,7 @@ async def measure(folder: str, count: int) -> None:
     index = await SqliteIndex.open(runtime, path)
     show("opening it again", f"{time.perf_counter() - begun:.2f} s")
     await index.close()
-    bare(folder, corpus, count, queries)
+    bare(folder, corpus, count, later)
     for owners in (10, 100, 1000, 10_000):
         await flat(runtime, folder, corpus, owners)
     await runtime.close()
