@@ -56,7 +56,7 @@ ENDED: Final = frozenset({"failed", "done"})
 
 @dataclass(slots=True)
 class Place:
-    """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, or is
+    """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, is
     busy, or the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought
     nothing. any_hour: its hours do not count until they have begun.
     """
