@@ -1,7 +1,14 @@
 from __future__ import annotations
 
 from warren.core.keys import PrivateKey
-from warren.services.files.swarm.candidates import AGAIN_S, KNOWN_MAX, LATER_MAX_S, LATER_S, Candidates
+from warren.services.files.swarm.candidates import (
+    AGAIN_S,
+    BUSY_S,
+    KNOWN_MAX,
+    LATER_MAX_S,
+    LATER_S,
+    Candidates,
+)
 
 ANNA, BEN, CARA = (PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2, 3))
 
