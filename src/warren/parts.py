@@ -167,7 +167,7 @@ async def assemble(
     network.router.on_changed = _once_a_turn(identify.push)
     index, is_contact = home.place(INDEX_NAME), contacts.is_contact
     swarms = make_swarms(network, key, contacts, groups, peers)
-    uploads = make_uploads(config.files, runtime.clock, groups, stack)
+    uploads = make_uploads(config.files, runtime.clock, contacts, groups, stack)
     library = await Library.open(runtime, network, config.files, state, index, swarms, uploads)
     stack.push_async_callback(library.close)
     catalog = await open_catalog(network, state, contacts, groups, peers)

@@ -29,13 +29,22 @@ if TYPE_CHECKING:
     from warren.services.files.config import FilesConfig
     from warren.services.files.fetcher import Fetcher
     from warren.services.files.library import Library
+    from warren.services.files.uploads.scheduler import Standing
     from warren.services.groups.groups import Groups
     from warren.services.peers.table import PeerTable
 
 
-def make_uploads(config: FilesConfig, clock: Clock, groups: Groups, stack: AsyncExitStack) -> Uploads:
-    """What decides whom to send to next; members of the favoured group go first."""
-    uploads = Uploads(clock, config.upload_limits(), lambda peer: config.favoured_group in groups.of(peer))
+def make_uploads(
+    config: FilesConfig, clock: Clock, contacts: Contacts, groups: Groups, stack: AsyncExitStack
+) -> Uploads:
+    """What decides whom to send to next: the favoured group before other contacts, these before strangers."""
+
+    def standing(peer: PeerId) -> Standing:
+        if config.favoured_group in groups.of(peer):
+            return "favoured"
+        return "contact" if contacts.is_contact(peer) else "stranger"
+
+    uploads = Uploads(clock, config.upload_limits(), standing)
     stack.callback(uploads.close)
     return uploads
 

@@ -126,18 +126,18 @@ def test_it_ends_when_the_folder_is_gone(setting: Setting) -> None:
     setting.run(main())
 
 
-def test_one_folder_without_those_below(setting: Setting) -> None:
+def test_one_entry_of_a_folder_alone(setting: Setting) -> None:
     disk = setting.server.disk
-    disk.make_dirs(setting.path("below"))
+    disk.make_dirs(setting.path("top/below"))
 
     async def main() -> None:
-        watch = await setting.server.watch(setting.folder, deep=False)
-        disk.make_dirs(setting.path("new"))
-        put(disk, setting.path("below/file"), b"1")
-        put(disk, setting.path("new/file"), b"1")
-        put(disk, setting.path("last"), b"1")
-        assert set(await Seen(setting, watch).until("/new", "/last")) == {"/new", "/last"}
-        await watch.close()
+        watch = await setting.server.watch(setting.path("top"), only="one")
+        put(disk, setting.path("top/other"), b"1")
+        put(disk, setting.path("top/below/one"), b"1")
+        put(disk, setting.path("top/one"), b"1")
+        assert set(await Seen(setting, watch).until("/top/one")) == {"/top/one"}
+        disk.remove_tree(setting.path("top"))
+        await ended(watch)
 
     setting.run(main())
 

@@ -487,12 +487,12 @@ class Runtime(Protocol):
         """
         ...
 
-    async def watch(self, path: StrPath, *, deep: bool = True) -> Watch:
+    async def watch(self, path: StrPath, *, only: str | None = None) -> Watch:
         """Watch the folder at `path`, an absolute path without symlinks in it: what changes from the return
-        on is told. Without `deep` only what it holds itself is, and not what lies in folders below.
+        on is told. `only`: of what is in it nothing but the entry of this name is, and nothing below.
 
-        Raises `OSError`: with `ENOSPC` or `EMFILE` where the system lets nobody watch more, `ENOSYS` where it
-        cannot tell of changes.
+        Many watches cost little more than one. Raises `OSError`: with `ENOSPC` or `EMFILE` where the system
+        lets nobody watch more, `ENOSYS` where it cannot tell of changes.
         """
         ...
 

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frontends.fake_node import CID
+from tests.frontends.fake_node import ANNA, CID
 from tests.frontends.support import HANGS_S, TOKEN, running_api
 from warren.config import ApiConfig
+from warren.core.cid import Cid
+from warren.core.errors import ContentUnknown
 from warren.frontends.api import guard as guard_module
 from warren.frontends.api import server as server_module
+from warren.frontends.api.grants import Grants
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,8 +190,19 @@ def raw(api: RunningApi, data: Any) -> Any:
 # --- a password in the address, for players ----------------------------------------------------------------
 
 
-def basic(password: str = TOKEN, user: str = "warren") -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+OTHER = Cid.raw_sha256(bytes(range(32)))
+
+
+FAR, LONG_AGO = 4_000_000_000, 1_000_000_000
+"""Seconds since 1970: when the keys of these tests were made."""
+
+
+def key(cid: Cid = CID, *, secret: str = TOKEN, made_at: float = FAR) -> str:
+    return Grants(secret).make(str(cid), made_at)[0]
+
+
+def basic(password: str | None = None, user: str = "warren") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{key() if password is None else password}".encode()).decode()
 
 
 def asked(api: RunningApi, method: str, path: str, given: str | None, **more: str) -> Any:
@@ -198,7 +212,7 @@ def asked(api: RunningApi, method: str, path: str, given: str | None, **more: st
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("user", ["warren", "", "any"])
-def test_a_file_is_read_with_the_token_as_password(api: RunningApi, method: str, user: str) -> None:
+def test_a_file_is_read_with_its_key_as_password(api: RunningApi, method: str, user: str) -> None:
     response, raw = asked(api, method, FILE, basic(user=user))
     assert (response.status, raw) == (200, b"content\n" if method == "GET" else b"")
 
@@ -209,13 +223,20 @@ def test_a_file_is_read_with_the_token_as_password(api: RunningApi, method: str,
         None,
         basic("wrong"),
         basic(""),
-        basic(TOKEN + "x"),
-        basic(TOKEN, "warren:x"),
-        "Basic " + base64.b64encode(TOKEN.encode()).decode(),
+        basic(TOKEN),
+        basic(key() + "x"),
+        basic(key()[:-1]),
+        basic(key(), "warren:x"),
+        basic(key(OTHER)),
+        basic(key(secret="another run's token")),
+        basic(key(made_at=LONG_AGO)),
+        basic(key(made_at=LONG_AGO).replace("file-1", "file-4")),
+        "Basic " + base64.b64encode(key().encode()).decode(),
+        f"Bearer {key()}",
         basic().replace("Basic ", "Basic !"),
         "Basic \xe9",
         "Basic",
-        f"Basic {TOKEN}",
+        f"Basic {key()}",
         "Digest " + basic()[6:],
     ],
 )
@@ -224,6 +245,45 @@ def test_a_wrong_password_says_what_a_player_may_send(api: RunningApi, given: st
     assert (response.status, json.loads(raw)["error"]) == (401, "TokenNeeded")
     assert response.headers["www-authenticate"] == 'Basic realm="warren", charset="UTF-8"'
     assert api.node.opened == []
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (basic(TOKEN), "the token is no password: addresses are kept and shown"),
+        (basic(key(OTHER)), "the key in this address is wrong, of an earlier run, or for another file"),
+        (basic("wrong"), "the key in this address is wrong, of an earlier run, or for another file"),
+        (basic(key(made_at=LONG_AGO)), "this address was good until 2001-09-10 01:46:40+00:00"),
+        (f"Bearer {key()}", "a key to a file reads that file alone, as the password of its address"),
+        (None, "the token is missing or wrong"),
+    ],
+)
+def test_who_may_not_read_a_file_is_told_why(api: RunningApi, given: str | None, why: str) -> None:
+    said = json.loads(asked(api, "GET", FILE, given)[1])
+    assert said["message"].startswith(why)
+    assert ("warren get REF --url" in said["hint"]) == (given not in (None, f"Bearer {key()}"))
+
+
+def test_a_range_is_read_with_a_key(api: RunningApi) -> None:
+    response, raw = asked(api, "GET", f"{FILE}?name=film.mkv", basic(), Range="bytes=2-3")
+    assert (response.status, raw) == (206, b"nt")
+
+
+@pytest.mark.parametrize("given", [basic(), f"Bearer {key()}"])
+def test_a_key_that_is_shown_elsewhere_says_what_it_is_for(api: RunningApi, given: str) -> None:
+    said = json.loads(asked(api, "GET", "/v1/status", given)[1])
+    assert said["message"] == "a key to a file reads that file alone, as the password of its address"
+
+
+def test_no_refusal_nor_log_holds_a_key(api: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    api.node.without_content[str(ANNA)] = ContentUnknown("nobody has it")
+    shown = [key(OTHER), key(made_at=LONG_AGO), key()]
+    answers = [asked(api, "GET", f"{FILE}?holder=anna", basic(one)) for one in shown]
+    assert [response.status for response, _ in answers] == [401, 401, 404]
+    for _, raw in answers:
+        assert not any(one[-43:].encode() in raw for one in shown)
+    assert not any(one[-43:] in caplog.text for one in shown)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +307,8 @@ def test_a_wrong_password_says_what_a_player_may_send(api: RunningApi, given: st
         ("GET", "/v1/filesx/x"),
         ("GET", "/openapi.json"),
         ("POST", FILE),
+        ("POST", f"{FILE}/address"),
+        ("GET", f"{FILE}/address"),
         ("DELETE", FILE),
         ("PATCH", FILE),
         ("OPTIONS", FILE),
@@ -262,8 +324,9 @@ def test_a_password_opens_nothing_else(api: RunningApi, method: str, path: str) 
 
 def test_an_encoded_dot_is_a_content_id_and_no_path(api: RunningApi) -> None:
     for path in ("/v1/files/%2e%2e", "/v1/files/.."):
-        response, raw = asked(api, "GET", path, basic())
+        response, raw = asked(api, "GET", path, f"Bearer {TOKEN}")
         assert (response.status, json.loads(raw)["error"]) == (400, "InvalidCid")
+        assert asked(api, "GET", path, basic())[0].status == 401
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "elsewhere"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -251,6 +254,35 @@ def test_get_to_stdout_reads_the_file_as_it_comes(run: Any, api: RunningApi) -> 
     api.wait(lambda: not any(reading.is_open for reading in api.node.readings))
     assert run("transfer", "list", "--json").json["items"] == []
     assert run("get", "anna/notes.txt", "-o", "-", "--json").code == 2
+
+
+def test_an_address_for_a_player_reads_the_file_and_nothing_else(run: Any, api: RunningApi) -> None:
+    for words, known in (
+        (("anna/notes.txt",), (None, [ANNA])),
+        (("notes.txt", "--from", "anna"), (ANNA, [ANNA])),
+        ((str(CID),), (None, [])),
+    ):
+        said = run("get", *words, "--url")
+        assert (said.code, said.err) == (0, "")
+        url = urlsplit(said.out.strip())
+        assert (url.hostname, url.port, url.path) == ("127.0.0.1", api.port, f"/v1/files/{CID}")
+        assert api.home.door().token not in said.out
+        assert parse_qs(url.query).get("name", []) == (["notes.txt"] if words[0] != str(CID) else [])
+        shown = "Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+        response, raw = api.request("GET", f"{url.path}?{url.query}", headers={"Authorization": shown})
+        assert (response.status, raw) == (200, b"content\n")
+        assert api.node.opened[-1] == (CID, *known)
+        assert api.request("GET", "/v1/status", headers={"Authorization": shown})[0].status == 401
+    made = run("get", "anna/notes.txt", "--url", "--json").json
+    assert made["expires_at"] - time.time() == pytest.approx(86_400, abs=60)
+    assert run("transfer", "list", "--json").json["items"] == []
+
+
+@pytest.mark.parametrize("more", [("-o", "-"), ("-o", "x"), ("-d",), ("--only", "*"), ("anna/more",)])
+def test_an_address_is_of_one_file_alone(run: Any, more: Any) -> None:
+    said = run("get", "anna/notes.txt", "--url", *more)
+    assert said.code == 2
+    assert said.out == ""
 
 
 def test_get_that_fails_names_who_served_what(run: Any) -> None:

@@ -20,7 +20,7 @@ from tests.frontends.support import HANGS_S, warren
 from warren.frontends.cli import qr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.frontends.support import RunningApi
 
@@ -224,8 +224,40 @@ def test_a_send_that_is_interrupted_before_anybody_came_was_in_vain(
     assert len(code.split("-")) == 5
     with child:
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=HANGS_S)
+        _, said = child.communicate(timeout=HANGS_S)
     assert child.returncode == 130
+    assert "no longer sent: nobody has it" in said
+
+
+def test_who_interrupts_receiving_is_told_how_it_goes_on_and_send_says_how_far_it_was(
+    three: list[Machine], tmp_path: Path
+) -> None:
+    file = tmp_path / "film.bin"
+    file.write_bytes(os.urandom(9_000_000))
+    three[1].ok("transfer", "limit", "--up", "1M")
+    child, code = sending(three[1], file)
+    source = three[1].json("status")["listen"][0]
+    words = [*PROGRAM, "receive", code, "--yes", "--from", source]
+    with child, subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=three[2].environment) as other:
+        assert other.stderr is not None
+        assert child.stderr is not None
+        begin = "".join(_until(other.stderr, "fetching: "))
+        shown = list(_until(child.stderr, " has "))
+        shown += _until(child.stderr, " %)")
+        other.send_signal(signal.SIGINT)
+        assert "while it is sent, the same command goes on" in begin + other.stderr.read()
+        assert other.wait(HANGS_S) == 130
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=HANGS_S)
+    three[1].ok("transfer", "limit", "--up", "none")
+    assert re.search(r"[a-zA-Z0-9]{8}.?,? has [0-9.]+ MB \([0-9]+ %\)", shown[-1]), shown[-1]
+
+
+def _until(lines: Iterable[str], text: str) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if text in line:
+            return
 
 
 def test_receive_asks_in_a_terminal_and_send_shows_a_qr_code_there(

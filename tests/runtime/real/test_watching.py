@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import run
 from warren.runtime.real import watching
+from warren.runtime.real.inotify import Inotify
 from warren.runtime.real.watching import InotifyWatch
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def opened(top: Path) -> InotifyWatch:
-    return await InotifyWatch.open(os.fspath(top), asyncio.to_thread)
+    return await InotifyWatch.open(Inotify(), os.fspath(top), asyncio.to_thread)
 
 
 async def until(watch: InotifyWatch, path: Path) -> list[Change]:

@@ -25,6 +25,7 @@ from warren.frontends.api.errors import (
     report_bug,
     status_of,
 )
+from warren.frontends.api.grants import Grants
 from warren.frontends.api.guard import Guard
 from warren.frontends.api.names import with_names
 from warren.frontends.api.routes import (
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
 _ABOUT = """The local API of a running Warren node.
 
 Every request needs `Authorization: Bearer TOKEN`; the token is in `api.token` in the data folder, the address
-in `api.json`. Long works answer with NDJSON: lines whose `event` is progress or alive, last result or error.
+in `api.json`. A file is read as well by who shows a key to it as the password of its address, which
+`POST /v1/files/CID/address` makes. Long works answer with NDJSON: lines whose `event` is progress or alive,
+last result or error.
 """
 
 
@@ -73,6 +76,7 @@ def create(
     app.state.node = warren_node
     app.state.stop = stop
     app.state.status_url = status_url
+    app.state.grants = Grants(token)
     sections = (
         node,
         peers,
@@ -95,7 +99,7 @@ def create(
     app.add_exception_handler(HTTPException, _answer_error)
     app.add_exception_handler(Exception, _answer_error)
     limits = {"body_bytes_max": config.body_bytes_max, "requests_max": config.requests_max}
-    return Guard(app, token=token, **limits)
+    return Guard(app, token=token, grants=app.state.grants, **limits)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -14,9 +14,10 @@ port. In this order, each refused with a JSON error:
 
 There are no CORS headers: no web page of another origin can read an answer. WebSockets are refused.
 
-Players know no other way to be let in than a password in the address. So where a file is read, and nowhere
-else, the token may be that (`Authorization: Basic`). Browsers send such a password again by themselves, also
-for what pages of others embed; so no request that a browser says comes from elsewhere is let in by it.
+Players know no other way to be let in than a password in the address. Where a file is read, and nowhere else,
+a key to this one file is that (`grants.py`, `Authorization: Basic`); the token is not, for addresses are kept
+and shown. Browsers send such a password again by themselves, also for what pages of others embed; so no
+request that a browser says comes from elsewhere is let in by it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ import asyncio
 import base64
 import hmac
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 from warren.frontends.api.errors import document, encode
+from warren.frontends.api.grants import Expired, Grants, is_key
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,7 +41,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BASIC = b'Basic realm="warren", charset="UTF-8"'
-_FILE = re.compile(r"/v1/files/[^/]+")
+_FILE = re.compile(r"/v1/files/([^/]+)")
+_SEND_IT = 'send "Authorization: Bearer TOKEN" with the content of api.token in the data folder'
+_MAKE_ADDRESS = "make an address for the file: warren get REF --url"
 # The body of any request is a small JSON document from the same machine.
 BODY_TIMEOUT_S = 10.0
 
@@ -57,15 +63,18 @@ class _Refusal(Exception):
 class Guard:
     """Wraps an ASGI application.
 
-    token: what `Authorization: Bearer ...` must carry; where a file is read, a password may be it as well.
+    token: what `Authorization: Bearer ...` must carry. grants: says which passwords read which file.
     hosts: the values of `Host` that name us (`127.0.0.1:4180`); `set_hosts` once the port is known.
     body_bytes_max: a longer request body is refused.
     requests_max: requests answered at once; more are refused.
     """
 
-    def __init__(self, app: App, *, token: str, body_bytes_max: int, requests_max: int) -> None:
+    def __init__(
+        self, app: App, *, token: str, grants: Grants, body_bytes_max: int, requests_max: int
+    ) -> None:
         self._app = app
         self._token = token.encode()
+        self._grants = grants
         self._body_bytes_max = body_bytes_max
         self._requests_max = requests_max
         self._requests = 0
@@ -88,7 +97,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check(scope["headers"], is_file=_reads_file(scope))
+            self._check(scope["headers"], _file_read(scope))
         except _Refusal as refusal:
             await _refuse(refusal, send)
             return
@@ -119,7 +128,8 @@ class Guard:
             raise _Refusal(408, "RequestTimeout", "the request's body did not come in time", code=6) from None
         return bytes(body)
 
-    def _check(self, headers: Iterable[tuple[bytes, bytes]], *, is_file: bool) -> None:
+    def _check(self, headers: Iterable[tuple[bytes, bytes]], file: str | None) -> None:
+        """file: the content id of the file that is read, where nothing else is done."""
         values: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             values.setdefault(name, []).append(value)
@@ -127,29 +137,36 @@ class Guard:
             raise _Refusal(421, "WrongHost", "this API answers only to its own address")
         if b"origin" in values and not _one_of(values[b"origin"], self._origins):
             raise _Refusal(403, "ForeignOrigin", "web pages of other origins may not use this API")
-        may_be_basic = is_file and not _is_from_elsewhere(values.get(b"sec-fetch-site", []))
-        if not self._authorized(values.get(b"authorization", []), may_be_basic=may_be_basic):
-            raise _Refusal(
-                401,
-                "TokenNeeded",
-                "the token is missing or wrong",
-                'send "Authorization: Bearer TOKEN" with the content of api.token in the data folder',
-                challenge=_BASIC if may_be_basic else b"Bearer",
-            )
+        if _is_from_elsewhere(values.get(b"sec-fetch-site", [])):
+            file = None
+        self._authorize(values.get(b"authorization", []), file)
         if self._requests >= self._requests_max:
             raise _Refusal(429, "LimitReached", "too many requests at once", "wait for others to end", 6)
         length = values.get(b"content-length", [b"0"])[0]
         if not length.isdigit() or int(length) > self._body_bytes_max:
             raise _too_large(self._body_bytes_max)
 
-    def _authorized(self, given: list[bytes], *, may_be_basic: bool) -> bool:
-        """Compares in constant time: how long it takes says nothing about the token."""
-        if len(given) != 1:
-            return False
-        scheme, _, token = given[0].partition(b" ")
-        if may_be_basic and scheme.lower() == b"basic":
-            return hmac.compare_digest(_password(token), self._token)
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
+    def _authorize(self, given: list[bytes], file: str | None) -> None:
+        """Compares in constant time: how long it takes says nothing about the token. Raises `_Refusal`."""
+        scheme, _, shown = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+        shown = shown.strip()
+        if scheme.lower() == b"bearer" and hmac.compare_digest(shown, self._token):
+            return
+        password = _password(shown) if scheme.lower() == b"basic" else ""
+        if is_key(password or shown.decode("latin-1")) and (file is None or not password):
+            what = "a key to a file reads that file alone, as the password of its address"
+            raise _needed(what, _SEND_IT, file)
+        if not password or file is None:
+            raise _needed("the token is missing or wrong", _SEND_IT, file)
+        if hmac.compare_digest(password.encode("latin-1"), self._token):
+            raise _needed("the token is no password: addresses are kept and shown", _MAKE_ADDRESS, file)
+        try:
+            if not self._grants.opens(password, file, time.time()):
+                what = "the key in this address is wrong, of an earlier run, or for another file"
+                raise _needed(what, _MAKE_ADDRESS, file)
+        except Expired as expired:
+            when = datetime.fromtimestamp(expired.at, UTC).isoformat(sep=" ", timespec="seconds")
+            raise _needed(f"this address was good until {when}", _MAKE_ADDRESS, file) from None
 
 
 class _Replay:
@@ -168,9 +185,10 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _reads_file(scope: Scope) -> bool:
-    """Whether a file is read, and nothing else is done, as in http://warren:TOKEN@HOST:PORT/v1/files/CID."""
-    return scope["method"] in {"GET", "HEAD"} and _FILE.fullmatch(scope["path"]) is not None
+def _file_read(scope: Scope) -> str | None:
+    """Which file is read, if nothing else is done, as in http://warren:KEY@HOST:PORT/v1/files/CID."""
+    found = _FILE.fullmatch(scope["path"]) if scope["method"] in {"GET", "HEAD"} else None
+    return found[1] if found else None
 
 
 def _is_from_elsewhere(given: list[bytes]) -> bool:
@@ -178,11 +196,17 @@ def _is_from_elsewhere(given: list[bytes]) -> bool:
     return any(one not in {b"none", b"same-origin"} for one in given)
 
 
-def _password(basic: bytes) -> bytes:
+def _password(basic: bytes) -> str:
+    """The password that a player sends; "" where there is none. Each byte is a character."""
     try:
-        return base64.b64decode(basic, validate=True).partition(b":")[2]
+        return base64.b64decode(basic, validate=True).partition(b":")[2].decode("latin-1")
     except ValueError:
-        return b""
+        return ""
+
+
+def _needed(what: str, hint: str, file: str | None) -> _Refusal:
+    """Where a file is read, a client is told that it may ask its user for a password."""
+    return _Refusal(401, "TokenNeeded", what, hint, challenge=b"Bearer" if file is None else _BASIC)
 
 
 def _one_of(given: list[bytes], known: frozenset[bytes]) -> bool:

@@ -226,6 +226,21 @@ class FileList(BaseModel):
     items: list[File]
 
 
+class FileAddressRequest(_Request):
+    """Who has the file, as far as that is known, and what it is called."""
+
+    peer: str | None = Field(default=None, max_length=2048, description="From this one alone")
+    holders: list[str] = Field(default=[], max_length=64, description="Known to have it")
+    name: str = Field(default="", max_length=1024, description="Its ending says the media type")
+
+
+class FileAddress(BaseModel):
+    """An address for a player. Whoever has it can read the file, and do nothing else."""
+
+    url: str
+    expires_at: float = Field(description="Seconds since 1970; it ends before with the node")
+
+
 class Renamed(BaseModel):
     """An entry that got another name here than it has at its source."""
 

@@ -111,7 +111,9 @@ class Transfer(BaseModel):
     state: Literal["queued", "running", "waiting", "paused", "failed", "done"] = Field(
         description="waiting: for somebody who has it"
     )
-    cause: Literal["", "user", "disk", "hours"] = Field(description="Of a pause")
+    cause: Literal["", "user", "disk", "hours", "busy"] = Field(
+        description="Of a pause; busy: queued until who has it has a place for one more"
+    )
     reason: str = Field(description="Why it waits, is paused or failed, in words")
     hint: str
     error: str = Field(description="The class of what it failed with; may be empty")

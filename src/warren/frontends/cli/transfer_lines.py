@@ -74,6 +74,8 @@ def state(one: Document) -> str:
         return "looking for holders" if is_left else str(one["phase"] or "starting")
     if one["state"] == "waiting":
         return "waiting for holders"
+    if one["cause"] == "busy":
+        return "waiting for a place"
     if one["state"] == "paused":
         return {"disk": "paused: no room", "hours": f"runs {one['between']}"}.get(one["cause"], "paused")
     return str(one["state"])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from warren.core.errors import Closed
 from warren.runtime.real.database import ThreadDatabase
 from warren.runtime.real.disk import RealDisk
+from warren.runtime.real.inotify import Inotify
 from warren.runtime.real.multicast import RealMulticast
 from warren.runtime.real.transport import RealTransport
 from warren.runtime.real.watching import InotifyWatch
@@ -63,7 +64,7 @@ class RealEntropy:
 class RealRuntime:
     """The world as it is. `offload_threads` bounds how many blocking jobs run at once."""
 
-    __slots__ = ("_jobs", "_pool", "clock", "disk", "entropy", "multicast", "transport")
+    __slots__ = ("_inotify", "_jobs", "_pool", "clock", "disk", "entropy", "multicast", "transport")
 
     def __init__(self, *, transport: RealTransport | None = None, offload_threads: int = 4) -> None:
         self.clock = RealClock()
@@ -71,6 +72,7 @@ class RealRuntime:
         self.transport = transport or RealTransport()
         self.multicast = RealMulticast(self.offload)
         self.disk = RealDisk()
+        self._inotify = Inotify()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(offload_threads, "warren-offload")
         self._jobs: set[Future[object]] = set()
 
@@ -82,8 +84,8 @@ class RealRuntime:
         job.add_done_callback(self._jobs.discard)
         return await asyncio.wrap_future(job)
 
-    async def watch(self, path: StrPath, *, deep: bool = True) -> InotifyWatch:
-        return await InotifyWatch.open(os.fspath(path), self.offload, deep=deep)
+    async def watch(self, path: StrPath, *, only: str | None = None) -> InotifyWatch:
+        return await InotifyWatch.open(self._inotify, os.fspath(path), self.offload, only=only)
 
     async def open_database(
         self, path: StrPath, migrations: Sequence[str], *, durable: bool = True

@@ -238,12 +238,12 @@ class SimulatedDisk:
 
     # ------------------------------------------------------------ changes
 
-    def watch(self, path: StrPath, *, deep: bool = True) -> SimulatedWatch:
+    def watch(self, path: StrPath, *, only: str | None = None) -> SimulatedWatch:
         """See `seam.Runtime.watch`."""
         self.meet_faults("watch")
         if not isinstance(self._find(path, follow=False), _Folder):
             raise _error(errno.ENOTDIR, path)
-        return SimulatedWatch(self._watches, _plain(path), deep=deep)
+        return SimulatedWatch(self._watches, _plain(path), only=only)
 
     def tell(self, path: StrPath, *, deep: bool = False, gone: bool = False) -> None:
         """Tell who watches that something happened at `path`."""

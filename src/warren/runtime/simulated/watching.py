@@ -15,10 +15,10 @@ from warren.runtime.seam import Change
 class SimulatedWatch:
     """See `seam.Watch`. `top` is an absolute path without symlinks."""
 
-    def __init__(self, disk_watches: list[SimulatedWatch], top: str, *, deep: bool) -> None:
+    def __init__(self, disk_watches: list[SimulatedWatch], top: str, *, only: str | None) -> None:
         self._all = disk_watches
         self._top = top
-        self._deep = deep
+        self._only = only
         self._found: dict[str, bool] = {}
         self._ended: OSError | None = None
         self._told = asyncio.Event()
@@ -43,9 +43,14 @@ class SimulatedWatch:
         """Something happened at `path`; `gone`: it was removed or moved away, or what it lies in was."""
         if gone and f"{self._top}/".startswith(f"{path}/"):
             self.end(OSError(errno.ENOENT, os.strerror(errno.ENOENT), self._top))
-        elif f"{path}/".startswith(f"{self._top}/") and (self._deep or os.path.dirname(path) == self._top):
+        elif self._is_told(path):
             self._found[path] = deep or self._found.get(path, False)
             self._told.set()
+
+    def _is_told(self, path: str) -> bool:
+        if self._only is None:
+            return f"{path}/".startswith(f"{self._top}/")
+        return path in (self._top, os.path.join(self._top, self._only))
 
     def end(self, error: OSError) -> None:
         """Tell no more: what was told is still given out, then this error."""

@@ -109,8 +109,8 @@ class SimulatedRuntime:
             # Others get their turn, as they would while a thread works.
             await asyncio.sleep(0)
 
-    async def watch(self, path: StrPath, *, deep: bool = True) -> SimulatedWatch:
-        return self.disk.watch(path, deep=deep)
+    async def watch(self, path: StrPath, *, only: str | None = None) -> SimulatedWatch:
+        return self.disk.watch(path, only=only)
 
     async def open_database(
         self,

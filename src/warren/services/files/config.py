@@ -55,7 +55,8 @@ class FilesConfig:
         5 s it counts no more. The fewer, the sooner a chunk is whole and can be passed on. (Attack: slow
         readers that hold up all others.)
     serve_peer_slots: the same for one peer, over all its streams.
-    favoured_group: members of this group are served before others: 8 times as much where the line is scarce.
+    favoured_group: members of this group are served before other contacts: 8 times as much where the line is
+        scarce. Contacts get 4 times as much as strangers.
     stall_s: a peer that takes no data for so long loses its stream. (Attack: readers that never read.)
     idle_s: a served stream without a request for so long is closed. The fetching side opens another when it
         needs one.

@@ -28,7 +28,6 @@ from warren.services.files.updating import Updater
 from warren.services.files.watching import Watching
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
@@ -48,10 +47,6 @@ CHECK_S: Final = 5.0
 RETRY_S: Final = 30.0
 """After a fault, such as a full disk, all is looked at again."""
 WATCH_AGAIN_S: Final = 600.0
-UNWATCHED: Final = "many copies are watched already"
-UNWATCHED_COPY_S: Final = 300.0
-"""How often a replica is looked at that nobody watches. Nothing depends on it: what is read for others is
-held against what it was each time."""
 POLL_SHARE: Final = 20
 PROGRESS_EVERY_S: Final = 0.5
 TICK_S: Final = 0.001
@@ -99,10 +94,7 @@ class Holder(Protocol):
 
 
 class Keeper:
-    """See the module's header. `run` it until it is cancelled, then `close` it.
-
-    copies_watched: who watches a replica takes one out, and puts it back.
-    """
+    """See the module's header. `run` it until it is cancelled, then `close` it."""
 
     def __init__(
         self,
@@ -111,7 +103,6 @@ class Keeper:
         config: FilesConfig,
         pace: Pace,
         slots: asyncio.Semaphore,
-        copies_watched: deque[None],
         holder: Holder,
         number: int,
         share: Share,
@@ -120,7 +111,6 @@ class Keeper:
         self._database = database
         self._config = config
         self._pace = pace
-        self._copies_watched = copies_watched
         self._holder = holder
         self._path = share.path
         self._top = os.fspath(share.path)
@@ -215,12 +205,8 @@ class Keeper:
                 await asyncio.gather(listening, return_exceptions=True)
             if watch is not None:
                 await watch.close()
-                if self._is_replica:
-                    self._copies_watched.append(None)
 
     def _interval_s(self, took_s: float) -> float:
-        if self.polled == UNWATCHED:
-            return max(UNWATCHED_COPY_S, self._config.poll_s, POLL_SHARE * took_s)
         if self.polled:
             return max(self._config.poll_s, POLL_SHARE * took_s)
         return self._config.rescan_s
@@ -279,25 +265,9 @@ class Keeper:
     # --- what the system tells ----------------------------------------------------------------------------
 
     async def _open_watch(self) -> Watch | None:
-        if not self._is_replica:
-            return await self._open_any_watch()
-        if not self._copies_watched:
-            self.polled = UNWATCHED
-            self._holder.show(self._path)
-            return None
-        watch = None
-        self._copies_watched.pop()
+        folder, name = os.path.split(self._top) if self._is_file else (self._top, None)
         try:
-            watch = await self._open_any_watch()
-        finally:
-            if watch is None:
-                self._copies_watched.append(None)
-        return watch
-
-    async def _open_any_watch(self) -> Watch | None:
-        folder = os.path.dirname(self._top) if self._is_file else self._top
-        try:
-            watch = await self._runtime.watch(folder, deep=not self._is_file)
+            watch = await self._runtime.watch(folder, only=name)
         except OSError as error:
             if error.errno in {errno.ENOENT, errno.ENOTDIR}:
                 raise TopGone("it is gone") from error

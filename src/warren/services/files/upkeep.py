@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESTART_S: Final = 30.0
-WATCHED_COPIES_MAX: Final = 32
-"""Replicas of which the system is asked to tell changes. Fault: a user who fetches much; Linux gives each
-user 128 watches for all programs together, and who fetched a hundred files left none for others."""
 
 
 class Upkeep:
@@ -39,7 +35,6 @@ class Upkeep:
         self._config = config
         self._holder = holder
         self._slots = asyncio.Semaphore(config.hash_jobs)
-        self._copies_watched: deque[None] = deque([None] * WATCHED_COPIES_MAX)
         self._keepers: dict[Path, tuple[Keeper, asyncio.Task[None]]] = {}
         self.pace = Pace(runtime.clock, config.hash_bytes_per_s)
 
@@ -52,7 +47,6 @@ class Upkeep:
                 self._config,
                 self.pace,
                 self._slots,
-                self._copies_watched,
                 self._holder,
                 number,
                 share,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from warren.core.keys import PrivateKey
 from warren.network.network import Network
 from warren.runtime.migrations import numbered_scripts
 from warren.runtime.simulated import World
-from warren.services.files import hashing, index, keeper, upkeep
+from warren.services.files import hashing, index, keeper
 from warren.services.files.config import FilesConfig
 from warren.services.files.holders.replicas import Replicas, is_whole
 from warren.services.files.importer import Importer
@@ -134,27 +135,32 @@ def test_it_is_had_from_here_and_nothing_is_read_for_that(
     run(main())
 
 
-def test_only_some_of_many_are_watched_and_all_are_had_from_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upkeep, "WATCHED_COPIES_MAX", 1)
-    tops = [write_tree(tmp_path / name, {"a.txt": name.encode()}) for name in ("one", "two")]
+def test_hundreds_of_copies_are_all_watched_and_told_in_time(tmp_path: Path) -> None:
+    """On real inotify, where a user has 128 instances for all programs together."""
+    folders = [write_tree(tmp_path / f"copy{n}", {"a.txt": b"%d" % n}) for n in range(150)]
+    files = [write_tree(tmp_path / "files", {f"{n}.bin": b"file %d" % n}) / f"{n}.bin" for n in range(50)]
 
     async def main() -> None:
         async with pair(tmp_path) as two:
+            catalog = Catalog()
+            two.library.subscribe(catalog.on_changed)
             events = two.networks[0].events.subscribe()
-            for top in tops:
+            for top in (*folders, *files):
                 assert await Replicas(two.runtime, two.library).keep(*await fetched(two, top))
-            while sorted(share.state for share in two.library.shares()) != ["polled", "watched"]:
+            while {share.state for share in two.library.shares()} != {"watched"}:
                 await anext(events)
-            (unwatched,) = (share for share in two.library.shares() if share.state == "polled")
-            assert unwatched.note == keeper.UNWATCHED
-            await two.fetch(unwatched.name, tmp_path / "target")
-            (watched,) = (share for share in two.library.shares() if share.state == "watched")
-            await two.library.unshare(watched.name)  # there is a place again
-            assert await Replicas(two.runtime, two.library).keep(*await fetched(two, watched.path))
-            while [share.state for share in two.library.shares()].count("watched") != 1:
+            begun = time.monotonic()
+            (folders[-1] / "a.txt").write_bytes(b"edited")
+            files[-1].write_bytes(b"edited too")
+            folders[0].rename(tmp_path / "moved")
+            files[0].unlink()
+            away = {path.name for path in (folders[-1], files[-1], folders[0], files[0])}
+            await catalog.until(away.isdisjoint)
+            assert time.monotonic() - begun < 2
+            while len(two.library.shares()) != 198:  # what was moved or removed is no copy any more
                 await anext(events)
+            states = {share.name: share.state for share in two.library.shares()}
+            assert {name for name, state in states.items() if state != "watched"} == {"copy149", "49.bin"}
 
     run(main())
 

@@ -11,7 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from warren.core.errors import InputError, NotFound
 from warren.services.files.queue.machine import (
     ANYBODY_S,
+    BUSY_MAX_S,
+    BUSY_S,
     ENDED,
+    FREE_S,
     PRIORITY_DEFAULT,
     PRIORITY_MAX,
     RETRY_MAX_S,
@@ -196,6 +199,49 @@ def test_what_waits_for_a_place_is_not_looked_at_again_and_again() -> None:
     assert queue.next_look(1e6, 60) == 0
 
 
+def test_who_finds_no_place_at_its_source_goes_on_once_another_of_them_ended() -> None:
+    queue = filled(4, active_max=4)
+    queue.look(0, DAY)
+    queue.on_ended(3, "busy", 1, 1)
+    queue.on_ended(4, "busy", 1, 1)
+    assert queue.look(1, DAY) == Turn()
+    assert states(queue) == "1:running 2:running 3:queued/busy 4:queued/busy"
+    assert queue.next_look(1, 60) == BUSY_S
+    queue.on_ended(1, "done", 2, 0)
+    assert queue.look(2, DAY) == Turn()
+    assert queue.next_look(2, 60) == pytest.approx(FREE_S)
+    assert queue.look(2 + FREE_S, DAY) == Turn(start=(3, 4))
+    queue.on_ended(4, "busy", 3, 1)
+    assert queue.look(3, DAY) == Turn(), "that it ended made no place"
+    queue.pause(2)
+    queue.look(4, DAY)
+    assert queue.look(4 + FREE_S, DAY) == Turn(start=(4,)), "what is paused makes one"
+
+
+def test_where_no_place_comes_it_is_tried_ever_less_often() -> None:
+    queue = filled(1)
+    now, waits = 0.0, []
+    for _ in range(8):
+        assert queue.look(now, DAY) == Turn(start=(1,))
+        queue.on_ended(1, "busy", now, 1)
+        waits.append(queue.next_look(now, 60))
+        now += waits[-1]
+    assert waits == [5, 10, 20, 40, BUSY_MAX_S, BUSY_MAX_S, BUSY_MAX_S, BUSY_MAX_S]
+
+
+def test_who_is_busy_keeps_no_place_from_others() -> None:
+    queue = filled(3, active_max=1)
+    queue.look(0, DAY)
+    queue.on_ended(1, "busy", 0, 1)
+    assert queue.look(0, DAY) == Turn(start=(2,))
+    queue.resume(1)
+    assert states(queue) == "1:queued 2:running 3:queued"
+    queue.on_ended(2, "busy", 1, 1)
+    assert queue.look(1, DAY) == Turn(start=(1,))
+    queue.take_up_again(2)
+    assert states(queue) == "1:running 2:queued 3:queued"
+
+
 def test_a_full_disk_is_looked_at_until_there_is_room() -> None:
     queue = filled(1)
     queue.look(0, DAY)
@@ -300,7 +346,9 @@ class Anything(RuleBasedStateMachine):
 
     @precondition(lambda self: self.running)
     @rule(
-        data=st.data(), verdict=st.sampled_from(["done", "failed", "waiting", "full"]), chance=st.floats(0, 1)
+        data=st.data(),
+        verdict=st.sampled_from(["done", "failed", "waiting", "full", "busy"]),
+        chance=st.floats(0, 1),
     )
     def end(self, data: st.DataObject, verdict: Verdict, chance: float) -> None:
         number = data.draw(st.sampled_from(sorted(self.running)))
@@ -330,19 +378,22 @@ class Anything(RuleBasedStateMachine):
 
     @invariant()
     def causes_are_of_pauses(self) -> None:
-        assert all(bool(place.cause) == (place.state == "paused") for place in self.places)
+        for place in self.places:
+            causes = {"paused": {"user", "disk", "hours"}, "queued": {"", "busy"}}
+            assert place.cause in causes.get(place.state, {""})
 
     @invariant()
     def no_place_is_left_empty(self) -> None:
         if not self.looked:
             return
-        states = [place.state for place in self.places]
+        held = [one for one in self.places if one.cause == "busy" and one.due_at > self.now]
+        states = [place.state for place in self.places if place not in held]
         assert {place.number for place in self.places if place.state == "running"} == self.running
         if states.count("running") < 3:
             assert "queued" not in states
             assert not [one for one in self.places if one.state == "waiting" and one.due_at <= self.now]
         lowest = min((one.priority for one in self.places if one.state == "running"), default=-1)
-        assert all(one.priority <= lowest for one in self.places if one.state == "queued")
+        assert all(one.priority <= lowest for one in self.places if one.state == "queued" and one not in held)
         for place in self.places:
             if place.state == "running":
                 assert place.window is None or place.any_hour or place.window.is_open(self.minute)

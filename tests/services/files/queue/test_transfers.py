@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,12 +24,18 @@ from warren.core.errors import (
 )
 from warren.services.files.queue import transfers as module
 from warren.services.files.queue.limits import AS_SET
-from warren.services.files.queue.machine import RETRY_S
+from warren.services.files.queue.machine import FREE_S, RETRY_S
 from warren.services.files.queue.model import Limits, TransferRemoved
+from warren.services.files.queue.outcomes import BUSY
 from warren.services.files.queue.selection import Selection
 from warren.services.files.queue.transfers import ENDED_KEPT_S
 from warren.services.files.queue.window import Window, minute_of_day
 from warren.services.files.types import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from warren.services.files.queue.model import QueuedTransfer
 
 
 def test_what_is_added_runs_and_is_done() -> None:
@@ -191,6 +197,33 @@ def test_without_holders_it_waits_until_one_comes() -> None:
         assert scene.runtime.clock.now() - begun <= RETRY_S + 1, "and by itself"
 
     play(main)
+
+
+def test_more_than_a_source_has_places_for_wait_and_say_why_and_go_on_with_the_next_place() -> None:
+    async def main(scene: Scene) -> None:
+        numbers = [await scene.transfers.add(want(n)) for n in range(1, 4)]
+        attempts = [await scene.attempt(at) for at in range(3)]
+        attempts[2].end.set_result(LimitReached(BUSY, "anna has too many transfers now"))
+        one = await scene.until(numbers[2], "queued/busy")
+        assert one.reason == "anna has too many transfers now"
+        assert one.retry_at is not None
+        following = asyncio.create_task(_last(scene.transfers.follow(numbers[2])))
+        before = scene.runtime.clock.now()
+        attempts[0].end.set_result(None)
+        again = await scene.attempt(3)
+        assert scene.runtime.clock.now() - before == pytest.approx(FREE_S, abs=0.1)
+        assert (scene.transfers.get(numbers[2]).state, scene.transfers.get(numbers[2]).reason) == (
+            "running",
+            "",
+        )
+        again.end.set_result(None)
+        assert (await following).state == "done", "who follows it stays"
+
+    play(main, active_max=3)
+
+
+async def _last(changes: AsyncIterator[QueuedTransfer]) -> QueuedTransfer:
+    return [one async for one in changes][-1]
 
 
 def test_whom_alone_it_may_come_from_is_dialled_first() -> None:

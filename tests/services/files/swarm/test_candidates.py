@@ -1,7 +1,14 @@
 from __future__ import annotations
 
 from warren.core.keys import PrivateKey
-from warren.services.files.swarm.candidates import AGAIN_S, KNOWN_MAX, LATER_MAX_S, LATER_S, Candidates
+from warren.services.files.swarm.candidates import (
+    AGAIN_S,
+    BUSY_S,
+    KNOWN_MAX,
+    LATER_MAX_S,
+    LATER_S,
+    Candidates,
+)
 
 ANNA, BEN, CARA = (PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2, 3))
 
@@ -44,6 +51,20 @@ def test_who_had_nothing_is_asked_again_ever_less_often_and_at_once_when_found()
     assert candidates.found(ANNA, now + 1)
     candidates.look(now + 1)
     assert list(candidates.waiting) == [ANNA]
+
+
+def test_one_that_had_no_place_is_asked_again_soon_however_often_that_was() -> None:
+    candidates, now = Candidates(), 0.0
+    candidates.found(ANNA, now)
+    for _ in range(5):
+        candidates.waiting.clear()
+        candidates.on_dropped(ANNA, now, lied=False)
+        candidates.on_busy(ANNA, now)
+        candidates.look(now + BUSY_S - 0.1)
+        assert not candidates.waiting
+        now += BUSY_S
+        candidates.look(now)
+        assert list(candidates.waiting) == [ANNA]
 
 
 def test_those_set_apart_wait_until_they_are_accepted() -> None:

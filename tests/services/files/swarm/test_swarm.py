@@ -10,7 +10,7 @@ import pytest
 from tests.services.files.swarm.hosts import MIB, Content, Told, hosts
 from warren import testing
 from warren.core.errors import BadContent, ConnectionFailed, ContentUnknown, SourceChanged
-from warren.protocols.transfer.messages import Status
+from warren.protocols.transfer.messages import PROTOCOL_ID, Status
 from warren.protocols.transfer.server import Part, ServerLimits
 from warren.services.files.config import FilesConfig
 from warren.services.files.swarm import swarm as module
@@ -343,6 +343,26 @@ def test_a_busy_holder_is_tried_again_and_others_go_on() -> None:
     async def stranger_only(made: Hosts) -> None:
         made.world.network.partition([["fetcher"]])
         await made.fetch(peers=made.peers[:1], only=True)
+
+    run(main())
+
+
+def test_the_only_holder_that_was_busy_serves_us_soon_after_it_has_a_place() -> None:
+    async def main() -> None:
+        async with hosts(CONTENT, 0, bytes_per_s=RATE) as made:
+            holder = await made.add(limits=ServerLimits(streams_per_peer=1))
+            held = await made.network.open_stream(holder.peer, PROTOCOL_ID)
+            held.write_nowait(b"\x80")  # the beginning of a request takes the place
+            await asyncio.sleep(0.1)
+            async with made.fetcher.get(made.content.cid, "/downloads", peers=made.peers) as transfer:
+                await asyncio.sleep(40)
+                assert [source.note for source in transfer.sources()] == [
+                    f"{holder.peer} has too many transfers now"
+                ]
+                freed_at = made.world.clock.now()
+                held.reset()
+                await transfer.result()
+                assert made.world.clock.now() - freed_at < 5 + 1.3 * 64 * MIB / RATE
 
     run(main())
 

@@ -14,7 +14,9 @@ from warren.core.keys import PrivateKey
 from warren.services.files.uploads.scheduler import (
     CAPPED_TURN_BYTES_MIN,
     CATCH_UP_S,
+    CONTACT_WEIGHT,
     FAVOURED_WEIGHT,
+    GIVER_WEIGHT,
     IDLE_S,
     SLACK,
     SLOW_S,
@@ -25,15 +27,16 @@ from warren.services.files.uploads.scheduler import (
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
-    from warren.services.files.uploads.scheduler import Turn
+    from warren.services.files.uploads.scheduler import Standing, Turn
 
 MIB = 1024 * 1024
 PEERS = [PrivateKey.from_seed(bytes([n]) * 32).peer_id for n in range(8)]
 ANNA, BEN, CARL = PEERS[:3]
 
 
-def make(favoured: PeerId | None = None, **limits: int) -> Scheduler:
-    return Scheduler(UploadLimits(**limits), lambda peer: peer == favoured)
+def make(standings: dict[PeerId, Standing] | None = None, **limits: int) -> Scheduler:
+    known = standings or {}
+    return Scheduler(UploadLimits(**limits), lambda peer: known.get(peer, "stranger"))
 
 
 def serve_all(scheduler: Scheduler, wants: Counter[PeerId], size: int, until_s: float) -> Counter[PeerId]:
@@ -98,11 +101,57 @@ def test_peers_share_a_cap_evenly_whatever_they_ask_for() -> None:
 
 
 def test_who_gives_and_who_is_favoured_gets_more_and_nobody_nothing() -> None:
-    scheduler = make(favoured=CARL, bytes_per_s=1_000_000)
+    standings: dict[PeerId, Standing] = {ANNA: "contact", BEN: "contact", CARL: "favoured"}
+    scheduler = make(standings, bytes_per_s=1_000_000)
     scheduler.gave(BEN, 10 * MIB, 0.0)
     sent = serve_all(scheduler, Counter([ANNA, BEN, CARL]), 10_000, 5.0)
     assert sent[CARL] == pytest.approx(FAVOURED_WEIGHT * sent[ANNA], rel=0.1)
     assert 2.5 < sent[BEN] / sent[ANNA] <= 4.1
+
+
+def test_contacts_come_before_strangers_who_get_their_share_all_the_same() -> None:
+    strangers = PEERS[1:]
+    scheduler = make({ANNA: "contact"}, bytes_per_s=1_000_000)
+    sent = serve_all(scheduler, Counter(PEERS), 10_000, 11.0)
+    for stranger in strangers:
+        assert sent[ANNA] == pytest.approx(CONTACT_WEIGHT * sent[stranger], rel=0.1)
+    assert sum(sent[one] for one in strangers) == pytest.approx(11_000_000 * 7 / 11, rel=0.05)
+
+
+def test_a_stranger_beside_many_who_weigh_more_is_never_far_from_its_turn() -> None:
+    """All there is to weigh: favoured contacts that give to us as well."""
+    weighty, stranger = PEERS[1:], ANNA
+    scheduler = make(dict.fromkeys(weighty, "favoured"), bytes_per_s=1_000_000)
+    for peer in weighty:
+        scheduler.gave(peer, 10 * MIB, 0.0)
+    sent = serve_all(scheduler, Counter(PEERS), 10_000, 60.0)
+    heaviest = CONTACT_WEIGHT * FAVOURED_WEIGHT * GIVER_WEIGHT
+    assert sent[stranger] >= sent.total() / (heaviest * len(weighty) + 1) - 10_000
+    assert sent[stranger] > 0
+
+
+def test_a_stranger_who_gives_is_as_good_as_a_contact() -> None:
+    scheduler = make({ANNA: "contact"}, bytes_per_s=1_000_000)
+    scheduler.gave(BEN, 10 * MIB, 0.0)
+    sent = serve_all(scheduler, Counter([ANNA, BEN]), 10_000, 5.0)
+    assert sent[ANNA] == pytest.approx(sent[BEN], rel=0.1)
+
+
+def test_a_peer_that_becomes_a_contact_is_one_at_once() -> None:
+    standings: dict[PeerId, Standing] = {}
+    scheduler = Scheduler(UploadLimits(bytes_per_s=1_000_000), lambda peer: standings.get(peer, "stranger"))
+    before = serve_all(scheduler, Counter([ANNA, BEN]), 10_000, 2.0)
+    assert before[ANNA] == pytest.approx(before[BEN], rel=0.05)
+    standings[ANNA] = "contact"
+    weights = {peer: scheduler.weight(peer, line, 2.0) for peer, line in scheduler.lines()}
+    assert weights == {ANNA: CONTACT_WEIGHT, BEN: 1.0}
+
+
+def test_without_a_scarce_line_nobody_waits_for_a_contact() -> None:
+    scheduler = make({ANNA: "contact"})
+    asked = [scheduler.ask(peer, MIB, 0.0) for peer in (BEN, CARL, ANNA)]
+    granted, _ = scheduler.grant(0.0)
+    assert set(granted) == set(asked)
 
 
 def test_who_was_away_saved_up_nothing() -> None:
@@ -284,7 +333,7 @@ def test_bounds_hold_and_everybody_is_served_in_the_end(
     steps: list[tuple[str, int, int, float]], cap: int, peer_cap: int, slots: int, peer_slots: int
 ) -> None:
     limits = UploadLimits(cap, peer_cap, slots, peer_slots)
-    scheduler = Scheduler(limits, lambda peer: peer == ANNA)
+    scheduler = Scheduler(limits, lambda peer: "favoured" if peer == ANNA else "stranger")
     now = 0.0
     waiting: list[Turn] = []
     active: list[Turn] = []

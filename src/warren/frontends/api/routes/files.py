@@ -1,12 +1,14 @@
-"""Files: share and unshare, list."""
+"""Files: share and unshare, list, read."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -17,6 +19,8 @@ from warren.frontends.api import views
 from warren.frontends.api.content import CONTENT, Content
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
+    FileAddress,
+    FileAddressRequest,
     FileList,
     Paused,
     Removed,
@@ -92,7 +96,8 @@ async def read_file(
 
     peer: from this one alone; holder: peers that are known to have it, repeatable; name: what it is called,
     whose ending says its media type. What is asked for is fetched first, so a player may jump. A connection
-    that breaks off before its end is one whose rest could not be had.
+    that breaks off before its end is one whose rest could not be had. In place of the token a key to this
+    file may be shown, as the password of `Authorization: Basic`.
     """
     wanted = Cid.parse(cid)
     known = [node.resolve_peer(one) for one in ([peer] if peer else holder)]
@@ -102,6 +107,24 @@ async def read_file(
         return await node.open(wanted, from_peer=known[0] if peer else None, holders=known)
 
     return Content(open_file, wanted, name, request.headers, is_head=request.method == "HEAD")
+
+
+@router.post("/files/{cid}/address", response_model=FileAddress)
+async def address_file(
+    cid: str, wanted: FileAddressRequest, node: NodeHere, request: Request
+) -> dict[str, Any]:
+    """Make an address that reads this one file and does nothing else, for a player.
+
+    It holds a key that is good for a day, or until the node ends.
+    """
+    text = str(Cid.parse(cid))
+    peers = [("peer", wanted.peer)] if wanted.peer else [("holder", one) for one in wanted.holders]
+    query = [(key, str(node.resolve_peer(peer))) for key, peer in peers]
+    query += [("name", wanted.name)] if wanted.name else []
+    key, expires_at = request.app.state.grants.make(text, time.time())
+    more = f"?{urlencode(query, quote_via=quote)}" if query else ""
+    url = f"http://warren:{key}@{request.headers['host']}/v1/files/{text}{more}"
+    return {"url": url, "expires_at": expires_at}
 
 
 @router.get("/files", responses={200: {"model": FileList}})

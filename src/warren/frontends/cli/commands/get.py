@@ -38,6 +38,7 @@ Document = dict[str, Any]
         "warren get anna/Photos --only '*.jpg' --only '!raw/'",
         "warren get anna/Films -d --between 22:00-06:00 --cap 5M",
         "warren get anna/notes.txt -o - | less",
+        'mpv "$(warren get anna/film.mkv --url)"',
     ],
     exits=(1, 4, 5, 6, 7, 8),
 )
@@ -70,6 +71,7 @@ Document = dict[str, Any]
 @click.option("--between", metavar="HH:MM-HH:MM", help="Run in these hours alone.")
 @click.option("--no-keep", is_flag=True, help="Do not share it with others once it is here.")
 @click.option("-d", "--detach", is_flag=True, help="Return once it is in the queue.")
+@click.option("--url", is_flag=True, help="Print an address that a player reads the file from, for a day.")
 @click.pass_obj
 def get(
     session: Session,
@@ -80,6 +82,7 @@ def get(
     *,
     choose: bool,
     detach: bool,
+    url: bool,
     **how: Any,
 ) -> None:
     """Fetch files and folders, verified, and print their final paths.
@@ -96,12 +99,17 @@ def get(
         raise click.UsageError("-o - and --json both want stdout; choose one")
     if output == "-" and (len(refs) > 1 or choose or detach or any(how.values())):
         raise click.UsageError("-o - writes one file, at once: it goes with --from alone")
+    if url and (output or len(refs) > 1 or choose or detach or any(how.values())):
+        raise click.UsageError("--url is for one file, and goes with --from alone")
     if source:  # PEER/PATH goes with --from PEER, too
         refs = tuple(ref.removeprefix(f"{source}/") for ref in refs)
     source = session.peer(source) if source else None
     ways = [_way(session, ref, source) for ref in refs]
     if output == "-":
         _to_stdout(session, ways[0])
+        return
+    if url:
+        _show_address(session, ways[0])
         return
     more = _more(output, **how)
     if choose:
@@ -318,13 +326,27 @@ def _summary(done: dict[str, Any]) -> str:
 def _to_stdout(session: Session, way: Way) -> None:
     """As it comes, in order, and each byte verified: a player may begin at once."""
     cid = _cid_of_file(session, way)
-    query = [("holder", one) for one in way.get("holders", [])]
-    peer = way.get("from_peer")
-    if peer is None and not _is_cid(str(way["ref"])):
-        query.append(("holder", str(way["ref"]).partition("/")[0]))
-    if peer is not None:
-        query.append(("peer", str(peer)))
+    peer, holders = _who_has(way)
+    query = [("holder", one) for one in holders] + ([("peer", peer)] if peer else [])
     follow_bytes(session.client.read("files", cid, query=query), _write_out)
+
+
+def _show_address(session: Session, way: Way) -> None:
+    """Where a player reads it, at any place: the node fetches what is asked for."""
+    cid = _cid_of_file(session, way)
+    peer, holders = _who_has(way)
+    name = str(way.get("name") or ("" if _is_cid(way["ref"]) else way["ref"].rpartition("/")[2]))
+    body = {"peer": peer, "holders": holders, "name": name}
+    made = session.client.post("files", cid, "address", body=body)
+    session.show(made, [made["url"]])
+
+
+def _who_has(way: Way) -> tuple[str | None, list[str]]:
+    """From whom alone it is to come, or who has it as far as that is known."""
+    if "from_peer" in way:
+        return str(way["from_peer"]), []
+    ref = str(way["ref"])
+    return None, list(way.get("holders", []) if _is_cid(ref) else [ref.partition("/")[0]])
 
 
 def _write_out(block: bytes) -> None:
@@ -358,4 +380,6 @@ def _cid_of_file(session: Session, way: Way) -> str:
 
 
 def _no_file() -> InputError:
-    return InputError("only a file can be written to stdout", hint="name a folder to put it into: -o DIR")
+    return InputError(
+        "only a file can be written to stdout, or be played", hint="name a folder to put it into: -o DIR"
+    )

@@ -72,7 +72,11 @@ def receive(
             return
     start = time.monotonic()
     lines = client.stream("POST", "receives", offer["id"], body={"output": folder})
-    done = follow(lines, quiet=session.as_json)
+    try:
+        done = follow(lines, quiet=session.as_json)
+    except KeyboardInterrupt:
+        session.note("what came is kept; while it is sent, the same command goes on")
+        raise
     took = time.monotonic() - start
     session.show(done, [one["path"] for one in done["items"]])
     session.note(f"{_amount(offer)} in {units.span(took)}, verified")

@@ -68,6 +68,8 @@ def send(
             shown.take(line)
     except KeyboardInterrupt:
         if not _had_it(last):
+            if last:
+                session.note(_summary(last))
             raise
     session.note(_summary(last))
     if last["end"] == "withdrawn":
@@ -137,7 +139,7 @@ class _Shown:
         for one in line["receivers"]:
             if one["state"] == "fetching" and one["here"] and line["bytes"]:
                 share = one["done_bytes"] * 100 // line["bytes"]
-                self._session.note(f"{_who(one)}: {units.size(one['done_bytes'])} ({share} %)")
+                self._session.note(f"{_who(one)} has {units.size(one['done_bytes'])} ({share} %)")
 
 
 def _news(before: Document | None, now: Document) -> Iterator[str]:

@@ -101,10 +101,10 @@ def resume(session: Session, numbers: tuple[str, ...]) -> None:
 @click.argument("numbers", metavar="N...|all", nargs=-1, required=True)
 @click.pass_obj
 def retry(session: Session, numbers: tuple[str, ...]) -> None:
-    """Try transfers again now that failed, wait for somebody who has them, or for room on the disk."""
+    """Try transfers again now that failed, wait for somebody who has them, for a place there, or for room."""
 
     def fits(one: Document) -> bool:
-        return one["state"] in {"failed", "waiting"} or one["cause"] == "disk"
+        return one["state"] in {"failed", "waiting"} or one["cause"] in {"disk", "busy"}
 
     _each(session, numbers, fits, lambda one: _post(session, one, "retry"), "is tried again")
 

@@ -117,7 +117,7 @@ class Item:
         place, one = self.place, self.one
         if (place.state, place.cause) == (one.state, one.cause):
             return False
-        if place.state not in {"waiting", "failed"} and place.cause != "disk":
+        if place.state not in {"waiting", "failed"} and place.cause not in {"disk", "busy"}:
             hours = place.window if place.cause == "hours" else None
             reason = f"its hours begin at {hours.opens}" if hours is not None else ""
             one = replace(one, error="", reason=reason, hint="")
@@ -130,7 +130,7 @@ class Item:
     def view(self) -> QueuedTransfer:
         """How it stands, with what only the attempt under way knows."""
         one, place = self.one, self.place
-        if place.state == "waiting" or place.cause == "disk":
+        if place.state == "waiting" or place.cause in {"disk", "busy"}:
             return replace(one, retry_at=self._clock.wall() + max(place.due_at - self._clock.now(), 0.0))
         if self.transfer is not None:
             sources = self.transfer.sources()

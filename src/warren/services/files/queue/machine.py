@@ -8,6 +8,8 @@ see whether the disk has room.
     running  -> done | failed | queued     it ended; it cannot mend; another goes first
     running  -> waiting                    nobody who has it is there: tried again ever less often, or when
                                            somebody comes, in places that nothing queued wants
+    running  -> queued (busy)              who has it serves others, or other transfers of ours: until one of
+                                           these ended, else tried again ever less often
     running  -> paused (disk)              until there is room, looked at ever less often
     any of these <-> paused (hours)        outside its hours, until they begin
     any but done -> paused (user)          until the user says so
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from warren.services.files.queue.window import Window
 
 State: TypeAlias = Literal["queued", "running", "waiting", "paused", "failed", "done"]
-Cause: TypeAlias = Literal["", "user", "disk", "hours"]
+Cause: TypeAlias = Literal["", "user", "disk", "hours", "busy"]
 
 PRIORITY_DEFAULT: Final = 5
 PRIORITY_MAX: Final = 9
@@ -41,6 +43,11 @@ ANYBODY_S: Final = 60.0
 """At least between two attempts that are made because somebody came who may have it, or not."""
 SETTLE_S: Final = 2.0
 """After somebody came: until then it has said what it is."""
+BUSY_S: Final = 5.0
+"""Before the second attempt where who has it had no place for us, doubled after each that brought nothing."""
+BUSY_MAX_S: Final = 60.0
+FREE_S: Final = 0.2
+"""After a transfer ended: until then its source has noticed, and has a place for another one."""
 ROOM_S: Final = 10.0
 """Until the second look at a full disk, doubled after each that found it full."""
 ROOM_MAX_S: Final = 300.0
@@ -49,9 +56,9 @@ ENDED: Final = frozenset({"failed", "done"})
 
 @dataclass(slots=True)
 class Place:
-    """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, or
-    the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought nothing.
-    any_hour: its hours do not count until they have begun.
+    """One transfer in the queue. due_at: when it is tried again, in the clock's seconds; while it waits, is
+    busy, or the disk is full. tried_at: when an attempt last ended. misses: attempts in a row that brought
+    nothing. any_hour: its hours do not count until they have begun.
     """
 
     number: int
@@ -84,6 +91,7 @@ class Queue:
     def __init__(self, active_max: int) -> None:
         self._active_max = active_max
         self._places: dict[int, Place] = {}
+        self._ran: frozenset[int] = frozenset()
 
     # --- what the user wants ------------------------------------------------------------------------------
 
@@ -119,7 +127,7 @@ class Queue:
         place = self[number]
         _check_undone(place)
         place.any_hour = True
-        if place.state not in {"running", "queued"}:
+        if place.state not in {"running", "queued"} or place.cause == "busy":
             place.misses = 0
             place.move("queued")
 
@@ -130,7 +138,7 @@ class Queue:
         """
         place = self[number]
         _check_undone(place)
-        if place.state in {"paused", "waiting", "failed"}:
+        if place.state in {"paused", "waiting", "failed"} or place.cause == "busy":
             place.misses = 0
             place.move("queued")
 
@@ -170,6 +178,9 @@ class Queue:
             case "waiting":
                 place.move("waiting")
                 self._put_off(place, RETRY_S, RETRY_MAX_S, now, chance)
+            case "busy":
+                place.move("queued", "busy")
+                self._put_off(place, BUSY_S, BUSY_MAX_S, now, chance)
             case "full":
                 place.move("paused", "disk")
                 self._put_off(place, ROOM_S, ROOM_MAX_S, now, chance)
@@ -210,14 +221,16 @@ class Queue:
         running = {place.number for place in self if place.state == "running"}
         for place in self:
             self._mind_hours(place, minute)
-        wanting = sorted((place for place in self if place.state in {"queued", "running"}), key=_rank)
+        self._mind_busy(now)
+        wanting = sorted((place for place in self if _wants_to_run(place, now)), key=_rank)
         chosen = wanting[: self._active_max]
         due = sorted((one for one in self if one.state == "waiting" and one.due_at <= now), key=_rank)
         for place in wanting[self._active_max :]:
-            place.move("queued")
+            place.move("queued", "busy" if place.cause == "busy" else "")
         for place in (*chosen, *due[: self._active_max - len(chosen)]):
             place.move("running")
         now_running = {place.number for place in self if place.state == "running"}
+        self._ran = frozenset(now_running)
         room = tuple(place.number for place in self if place.cause == "disk" and place.due_at <= now)
         return Turn(tuple(sorted(now_running - running)), tuple(sorted(running - now_running)), room)
 
@@ -228,9 +241,19 @@ class Queue:
         """
         waits = [place.due_at - now for place in self if place.cause == "disk"]
         if sum(place.state == "running" for place in self) < self._active_max:  # else a place is waited for
-            waits += [place.due_at - now for place in self if place.state == "waiting"]
+            waits += [
+                place.due_at - now for place in self if place.state == "waiting" or place.cause == "busy"
+            ]
         waits += [minute_s for place in self if place.window is not None and place.state not in ENDED]
         return max(min(waits, default=math.inf), 0.0)
+
+    def _mind_busy(self, now: float) -> None:
+        """Where a transfer ended, or was stopped, its source may have a place for one that found none."""
+        busy = [place for place in self if place.cause == "busy"]
+        left = self._ran.difference(place.number for place in self if place.state == "running")
+        if left.difference(place.number for place in busy):
+            for place in busy:
+                place.due_at = min(place.due_at, now + FREE_S)
 
     def _mind_hours(self, place: Place, minute: int) -> None:
         is_open = place.window is None or place.window.is_open(minute)
@@ -275,6 +298,13 @@ def _check_undone(place: Place) -> None:
     """Raises `InputError` for what is done."""
     if place.state == "done":
         raise InputError(f"transfer {place.number} is done", hint="fetch it again with: warren get")
+
+
+def _wants_to_run(place: Place, now: float) -> bool:
+    """Whether it runs, or would run now if there were a place."""
+    if place.cause == "busy" and place.due_at > now:
+        return False
+    return place.state in {"queued", "running"}
 
 
 def _rank(place: Place) -> tuple[int, bool, int]:

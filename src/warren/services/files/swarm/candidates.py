@@ -2,8 +2,8 @@
 
 In: peers that are found, what became of those that were taken in. Out: whom to take in next. Who lied never
 comes back; who was dropped for another reason may, if it is found again after a while; who had nothing for us
-is asked again by and by; and those whose content is for fewer than that of others wait until nobody else can
-help (`accept`).
+or no place, is asked again by and by; and those whose content is for fewer than that of others wait until
+nobody else can help (`accept`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ AGAIN_S: Final = 30.0
 """Who was dropped without having lied may be used again when it is found again after so long."""
 LATER_S, LATER_MAX_S = 0.5, 32.0
 """Until one that had nothing is asked again; each time twice as long."""
+BUSY_S: Final = 4.0
+"""Until one that had no place for us is asked again: others are served meanwhile, and leave soon."""
 KNOWN_MAX: Final = 256
 """Peers of one fetch, those included that are no use. Attack: fellows without end."""
 
@@ -65,6 +67,10 @@ class Candidates:
         wait_s = self._waits_s.get(peer, LATER_S)
         self._waits_s[peer] = min(2 * wait_s, LATER_MAX_S)
         self._not_yet[peer] = now + wait_s
+
+    def on_busy(self, peer: PeerId, now: float) -> None:
+        """It was dropped because it serves others, as many as it can."""
+        self._not_yet[peer] = now + BUSY_S
 
     def look(self, now: float) -> None:
         """Let those wait for their turn whose time has come."""

@@ -317,6 +317,8 @@ class Swarm:
             self._drop(source, error, "dropped", lied=True)
         elif isinstance(error, (*_OF_THE_SOURCE, RemoteError)):
             self._drop(source, error, "dropped")
+            if isinstance(error, LimitReached):
+                self._candidates.on_busy(source.peer, self._runtime.clock.now())
         else:
             return False
         return True

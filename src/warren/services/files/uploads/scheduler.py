@@ -6,7 +6,8 @@ more at once than there are slots, no faster than the caps.
 Fair means start-time fair queueing (Goyal, Vin, Cheng 1996): each peer has a virtual time that grows by what
 it was sent, divided by its weight; the lowest is next. So a peer gets a share in proportion to its weight
 whatever it asks for, over however many streams, and nobody starves: weights are bounded. They go up for
-peers that give to us (as BitTorrent's tit for tat, but no one is choked), and for those the user favours.
+contacts, for whom the user favours, and for peers that give to us (as BitTorrent's tit for tat, but no one is
+choked).
 
 Few slots make pieces whole soon, so that who has one can pass it on. But what holds a turn up may be its
 reader, or the way to it, and the line has room: one that takes longer than it would if as many as there are
@@ -20,7 +21,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from warren.services.files.uploads.meter import Meter
 
@@ -44,10 +45,22 @@ CATCH_UP_S: Final = 0.02
 """What a timer was late may be made up for, up to this: a second has 2 % more than the cap at most."""
 GIVER_WEIGHT: Final = 4.0
 """Of who gives us most lately; others in proportion."""
+CONTACT_WEIGHT: Final = 4.0
+"""Of contacts, against strangers: as much as a stranger can come to who gives to us."""
 FAVOURED_WEIGHT: Final = 8.0
+"""Of those the user favours, against other contacts."""
 GIVEN_SPAN_S: Final = 20.0
 IDLE_S: Final = 60.0
 """Nothing is kept of a peer after so long without a turn."""
+
+
+Standing: TypeAlias = Literal["stranger", "contact", "favoured"]
+"""What a peer is to the user."""
+_WEIGHTS: Final[dict[Standing, float]] = {
+    "stranger": 1.0,
+    "contact": CONTACT_WEIGHT,
+    "favoured": CONTACT_WEIGHT * FAVOURED_WEIGHT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +104,11 @@ class Line:
 
 
 class Scheduler:
-    """See the module's header. favours: whether the user wants this peer to be served first."""
+    """See the module's header. standing: what a peer is to the user now."""
 
-    def __init__(self, limits: UploadLimits, favours: Callable[[PeerId], bool]) -> None:
+    def __init__(self, limits: UploadLimits, standing: Callable[[PeerId], Standing]) -> None:
         self.limits = limits
-        self._favours = favours
+        self._standing = standing
         self._lines: dict[PeerId, Line] = {}
         self._virtual = 0.0
         self._free_at = 0.0
@@ -177,11 +190,11 @@ class Scheduler:
         return iter(self._lines.items())
 
     def weight(self, peer: PeerId, line: Line, now: float) -> float:
-        """How many times more than others this peer is sent."""
+        """How many times more than a stranger who gives nothing this peer is sent."""
         given = line.given.rate(now)
         most = max(other.given.rate(now) for other in self._lines.values()) if given else 0.0
         weight = 1.0 + (GIVER_WEIGHT - 1.0) * given / most if most else 1.0
-        return weight * FAVOURED_WEIGHT if self._favours(peer) else weight
+        return weight * _WEIGHTS[self._standing(peer)]
 
     def _note_sent(self, size: int, now: float) -> None:
         self._sent.add(size, now)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from warren.core.peer_id import PeerId
     from warren.runtime.seam import Clock
-    from warren.services.files.uploads.scheduler import Line, Turn, UploadLimits
+    from warren.services.files.uploads.scheduler import Line, Standing, Turn, UploadLimits
 
 UploadActivity: TypeAlias = Literal["sending", "waiting", "idle"]
 
@@ -39,10 +39,13 @@ class Uploads:
     """The uploads of one node. See `warren.protocols.transfer.server.Turns`."""
 
     def __init__(
-        self, clock: Clock, limits: UploadLimits, favours: Callable[[PeerId], bool] = lambda _: False
+        self,
+        clock: Clock,
+        limits: UploadLimits,
+        standing: Callable[[PeerId], Standing] = lambda _: "stranger",
     ) -> None:
         self._clock = clock
-        self._scheduler = Scheduler(limits, favours)
+        self._scheduler = Scheduler(limits, standing)
         self._granted: dict[Turn, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
