@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 _NAME_CHARS_MAX = 20
 _GIVING = ("active", "stalled")
-# A log that collects stderr should not fill with progress.
+# A log that collects stderr should not fill with progress; but what a transfer waits for is said at once.
 PLAIN_EVERY_S = 2.0
 
 
@@ -37,21 +37,23 @@ def _items(lines: Iterator[Document]) -> list[Document]:
 
 
 def _with_lines(lines: Iterator[Document]) -> list[Document]:
-    shown: dict[int, float] = {}
+    shown: dict[int, tuple[float, bool]] = {}
 
     def show() -> Iterator[Document]:
         for line in lines:
-            now = time.monotonic()
-            if line["event"] == "progress" and now - shown.setdefault(line["number"], now) >= PLAIN_EVERY_S:
-                shown[line["number"]] = now
-                click.echo(printable(f"{line['name']}: {_described(line)}"), err=True)
+            if line["event"] == "progress":
+                now, waits = time.monotonic(), transfer_lines.waits(line)
+                since, waited = shown.setdefault(line["number"], (now, False))
+                if now - since >= PLAIN_EVERY_S or (waits and not waited):
+                    shown[line["number"]] = now, waits
+                    click.echo(printable(f"{line['name']}: {_described(line)}"), err=True)
             yield line
 
     return _items(show())
 
 
 def _described(one: Document) -> str:
-    if one["state"] != "running":
+    if transfer_lines.waits(one):
         return transfer_lines.state(one)
     text = progress.describe(one, 0.0)
     speed = transfer_lines.speed(one)

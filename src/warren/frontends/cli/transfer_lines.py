@@ -70,8 +70,7 @@ def details(one: Document, now: float) -> list[str]:
 def state(one: Document) -> str:
     """What a transfer is doing, in a word or two."""
     if one["state"] == "running":
-        is_left = one["sources"] and all(source["state"] in _LET_GO for source in one["sources"])
-        return "looking for holders" if is_left else str(one["phase"] or "starting")
+        return "looking for holders" if waits(one) else str(one["phase"] or "starting")
     if one["state"] == "waiting":
         return "waiting for holders"
     if one["cause"] == "busy":
@@ -79,6 +78,13 @@ def state(one: Document) -> str:
     if one["state"] == "paused":
         return {"disk": "paused: no room", "hours": f"runs {one['between']}"}.get(one["cause"], "paused")
     return str(one["state"])
+
+
+def waits(one: Document) -> bool:
+    """Whether nothing comes, as it has no source left, no place or no leave."""
+    if one["state"] == "running":
+        return bool(one["sources"]) and all(source["state"] in _LET_GO for source in one["sources"])
+    return True
 
 
 def share(one: Document) -> str:
