@@ -344,7 +344,7 @@ def test_addresses_that_we_do_not_know_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (b"\xff\xff", "not a valid message"),
+        (b"\xff\xff", "the message is malformed"),
         (Message(publicKey=key(3).public_key.to_protobuf()), "not the one of the handshake"),
         (Message(publicKey=b"junk"), "not the one of the handshake"),
         (Message(signedPeerRecord=PeerRecord(key(3).peer_id, 1, ()).seal(key(3))), "another peer's"),

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
-from warren.core import varint
+from warren.core import protobuf, varint
 from warren.core.errors import InvalidKey, MisuseError, ProtocolViolation
 from warren.core.keys import PublicKey
 from warren.core.proto.envelope_pb2 import Envelope
@@ -61,12 +59,10 @@ class SignedEnvelope:
 
 
 def _open(data: bytes, domain: str) -> SignedEnvelope:
-    if len(data) > ENVELOPE_BYTES_MAX:
-        raise ProtocolViolation(f"signed envelope exceeds {ENVELOPE_BYTES_MAX} bytes")
+    message = protobuf.parse(Envelope, data, "signed envelope", ENVELOPE_BYTES_MAX)
     try:
-        message = Envelope.FromString(data)
         key = PublicKey.from_protobuf(message.public_key)
-    except (DecodeError, InvalidKey) as error:
+    except InvalidKey as error:
         raise ProtocolViolation(f"malformed signed envelope: {error}") from error
     if not key.verify(message.signature, _signed_bytes(domain, message.payload_type, message.payload)):
         raise ProtocolViolation(f"signature of the envelope by {key.peer_id} does not hold")

@@ -16,8 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.peer_id import PeerId
@@ -88,12 +87,10 @@ class FailVote:
         envelope = SignedEnvelope.open(data, DOMAIN)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a fail vote")
-        if len(envelope.payload) > PAYLOAD_BYTES_MAX:
-            raise ProtocolViolation(f"fail vote exceeds {PAYLOAD_BYTES_MAX} bytes")
+        message = protobuf.parse(pb.FailVote, envelope.payload, "fail vote", PAYLOAD_BYTES_MAX)
         try:
-            message = pb.FailVote.FromString(envelope.payload)
             peer, accused = PeerId(message.peer_id), PeerId(message.accused)
-        except (DecodeError, InvalidPeerId) as error:
+        except InvalidPeerId as error:
             raise ProtocolViolation(f"malformed fail vote: {error}") from error
         if peer != envelope.public_key.peer_id:
             raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a vote of {peer}")

@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.peer_id import PeerId
@@ -81,13 +80,11 @@ class Lease:
         envelope = SignedEnvelope.open(data, DOMAIN)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a lease")
-        if len(envelope.payload) > PAYLOAD_BYTES_MAX:
-            raise ProtocolViolation(f"lease exceeds {PAYLOAD_BYTES_MAX} bytes")
+        message = protobuf.parse(pb.Lease, envelope.payload, "lease", PAYLOAD_BYTES_MAX)
         try:
-            message = pb.Lease.FromString(envelope.payload)
             peer = PeerId(message.peer_id)
             super_peer = PeerId(message.super_peer) if message.super_peer else None
-        except (DecodeError, InvalidPeerId) as error:
+        except InvalidPeerId as error:
             raise ProtocolViolation(f"malformed lease: {error}") from error
         if peer != envelope.public_key.peer_id:
             raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a lease of {peer}")

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.peer_id import PeerId
@@ -80,12 +79,10 @@ class PeerMetadata:
         envelope = SignedEnvelope.open(data, DOMAIN)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not peer metadata")
-        if len(envelope.payload) > PAYLOAD_BYTES_MAX:
-            raise ProtocolViolation(f"peer metadata exceeds {PAYLOAD_BYTES_MAX} bytes")
+        message = protobuf.parse(pb.PeerMetadata, envelope.payload, "peer metadata", PAYLOAD_BYTES_MAX)
         try:
-            message = pb.PeerMetadata.FromString(envelope.payload)
             peer = PeerId(message.peer_id)
-        except (DecodeError, InvalidPeerId) as error:
+        except InvalidPeerId as error:
             raise ProtocolViolation(f"malformed peer metadata: {error}") from error
         if peer != envelope.public_key.peer_id:
             raise ProtocolViolation(f"{envelope.public_key.peer_id} signed metadata that speak for {peer}")

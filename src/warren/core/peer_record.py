@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.envelope import ENVELOPE_BYTES_MAX, SignedEnvelope
 from warren.core.errors import InvalidMultiaddr, InvalidPeerId, MisuseError, ProtocolViolation
 from warren.core.multiaddr import Multiaddr
@@ -60,10 +59,10 @@ class PeerRecord:
 def _read(envelope: SignedEnvelope) -> PeerRecord:
     if envelope.payload_type != PAYLOAD_TYPE:
         raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a peer record")
+    message = protobuf.parse(pb.PeerRecord, envelope.payload, "peer record")
     try:
-        message = pb.PeerRecord.FromString(envelope.payload)
         peer = PeerId(message.peer_id)
-    except (DecodeError, InvalidPeerId) as error:
+    except InvalidPeerId as error:
         raise ProtocolViolation(f"malformed peer record: {error}") from error
     if peer != envelope.public_key.peer_id:
         raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a record that speaks for {peer}")
@@ -78,12 +77,11 @@ def claimed(data: bytes) -> tuple[PeerId, int]:
     Good for leaving out what is known already. Sealed metadata are read as well: their first two fields are
     the same. Raises `ProtocolViolation` for what cannot be read.
     """
-    if len(data) > ENVELOPE_BYTES_MAX:
-        raise ProtocolViolation(f"signed envelope exceeds {ENVELOPE_BYTES_MAX} bytes")
+    envelope = protobuf.parse(Envelope, data, "signed envelope", ENVELOPE_BYTES_MAX)
+    message = protobuf.parse(pb.PeerRecord, envelope.payload, "peer record")
     try:
-        message = pb.PeerRecord.FromString(Envelope.FromString(data).payload)
         return PeerId(message.peer_id), message.seq
-    except (DecodeError, InvalidPeerId) as error:
+    except InvalidPeerId as error:
         raise ProtocolViolation(f"malformed peer record: {error}") from error
 
 

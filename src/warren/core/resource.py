@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.entry import Metadata
 from warren.core.envelope import SignedEnvelope
@@ -81,13 +80,11 @@ class Resource:
         envelope = SignedEnvelope.open(data, DOMAIN)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is no resource")
-        if len(envelope.payload) > PAYLOAD_BYTES_MAX:
-            raise ProtocolViolation(f"a resource exceeds {PAYLOAD_BYTES_MAX} bytes")
+        message = protobuf.parse(pb.Resource, envelope.payload, "a resource", PAYLOAD_BYTES_MAX)
         try:
-            message = pb.Resource.FromString(envelope.payload)
             cid = Cid.from_bytes(_bounded(message.cid))
             return cls(envelope.public_key.peer_id, cid, message.seq, Metadata.read(message))
-        except (DecodeError, InvalidCid, InputError) as error:
+        except (InvalidCid, InputError) as error:
             raise ProtocolViolation(f"malformed resource: {error}") from error
 
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidCid, InvalidPeerId, MisuseError, ProtocolViolation
@@ -85,13 +84,11 @@ class Ticket:
         envelope = SignedEnvelope.open(data, DOMAIN)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise ProtocolViolation(f"payload type {envelope.payload_type.hex()} is not a ticket")
-        if len(envelope.payload) > PAYLOAD_BYTES_MAX:
-            raise ProtocolViolation(f"ticket exceeds {PAYLOAD_BYTES_MAX} bytes")
+        message = protobuf.parse(pb.Ticket, envelope.payload, "ticket", PAYLOAD_BYTES_MAX)
         try:
-            message = pb.Ticket.FromString(envelope.payload)
             origin, grantee = PeerId(message.origin), PeerId(message.grantee)
             root = Cid.from_bytes(message.root)
-        except (DecodeError, InvalidPeerId, InvalidCid) as error:
+        except (InvalidPeerId, InvalidCid) as error:
             raise ProtocolViolation(f"malformed ticket: {error}") from error
         if origin != envelope.public_key.peer_id:
             raise ProtocolViolation(f"{envelope.public_key.peer_id} signed a ticket of {origin}")

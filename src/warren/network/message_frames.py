@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
-from warren.core.errors import ProtocolViolation
+from warren.core import protobuf
 from warren.network.proto.messages_pb2 import Message
 
 if TYPE_CHECKING:
@@ -25,15 +23,6 @@ ENVELOPE_BYTES_MAX: Final = 64
 def read_messages(decoder: FrameDecoder, data: memoryview) -> Iterator[Message]:
     """The whole messages so far, then the violation that followed them, if one did."""
     for body in decoder.receive(data):
-        yield _parse(body)
+        yield protobuf.parse(Message, body, "the message")
     if decoder.violation is not None:
         raise decoder.violation
-
-
-def _parse(body: bytes) -> Message:
-    message = Message()
-    try:
-        message.ParseFromString(body)
-    except DecodeError as error:
-        raise ProtocolViolation("a message that is not valid protobuf") from error
-    return message

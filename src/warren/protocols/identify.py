@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import InvalidMultiaddr, ProtocolViolation, WarrenError
 from warren.core.framing import FrameDecoder, frame
 from warren.core.multiaddr import Multiaddr
@@ -286,11 +285,7 @@ class PartialMessage:
 
 def parse(body: bytes, peer: PeerId) -> IdentifyInfo:
     """Decode an identify message of `peer`. Raises `ProtocolViolation`."""
-    message = Message()
-    try:
-        message.ParseFromString(body)
-    except DecodeError as error:
-        raise ProtocolViolation("identify: not a valid message") from error
+    message = protobuf.parse(Message, body, "identify: the message")
     if message.publicKey and PeerId.of_key(message.publicKey) != peer:
         raise ProtocolViolation("identify: the public key is not the one of the handshake")
     record = PeerRecord.open(message.signedPeerRecord) if message.signedPeerRecord else None

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.entry import CID_BYTES_MAX
 from warren.core.envelope import ENVELOPE_BYTES_MAX
@@ -221,10 +220,7 @@ def _call_message(call: Call) -> pb.Call:
 
 def read_call(data: bytes) -> Call:
     """What who opened the stream wants. Raises `ProtocolViolation`."""
-    try:
-        message = pb.Call.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("directory: a malformed call") from error
+    message = protobuf.parse(pb.Call, data, "directory: the call")
     match message.WhichOneof("what"):
         case "query":
             if len(data) > QUERY_BYTES_MAX:
@@ -284,10 +280,7 @@ def _answer_message(answer: Answer) -> pb.Answer:
 
 def read_answer(data: bytes) -> Answer:
     """What the other one says. Raises `ProtocolViolation`."""
-    try:
-        message = pb.Answer.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("directory: a malformed answer") from error
+    message = protobuf.parse(pb.Answer, data, "directory: the answer")
     match message.WhichOneof("what"):
         case "hits":
             if len(message.hits.hits) > HITS_MAX:

@@ -15,8 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.entry import is_entry_path
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import ProtocolViolation
@@ -93,10 +92,7 @@ class Registration:
     @classmethod
     def from_payload(cls, data: bytes) -> Registration:
         """What an envelope holds whose signature was checked. Raises `ProtocolViolation`."""
-        try:
-            message = pb.Registration.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("directory: a malformed registration") from error
+        message = protobuf.parse(pb.Registration, data, "directory: the registration")
         if len(message.added) + len(message.removed) > CHANGES_MAX:
             raise ProtocolViolation(f"directory: more than {CHANGES_MAX} changes at once")
         if message.from_seq > message.to_seq or max(message.epoch, message.to_seq) >= 1 << 63:

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import ProtocolViolation
 from warren.protocols.exchange.entry import RECORD_BYTES_MAX, Entry
 from warren.protocols.exchange.known import Known
@@ -73,19 +72,13 @@ class Answer:
     @classmethod
     def from_bytes(cls, data: bytes) -> Answer:
         """Raises `ProtocolViolation`."""
-        try:
-            message = exchange_pb2.Answer.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("peer exchange: a malformed answer") from error
+        message = protobuf.parse(exchange_pb2.Answer, data, "peer exchange: the answer")
         return cls(_entries(message.entries, ANSWER_MAX), message.more)
 
 
 def read_call(data: bytes) -> Ask | News:
     """What who opened the stream wants. Raises `ProtocolViolation`."""
-    try:
-        message = exchange_pb2.Call.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("peer exchange: a malformed call") from error
+    message = protobuf.parse(exchange_pb2.Call, data, "peer exchange: the call")
     match message.WhichOneof("what"):
         case "ask":
             ask = message.ask

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import InvalidMultiaddr, ProtocolViolation, Refused
 from warren.core.multiaddr import Multiaddr
 from warren.protocols.invite.proto import invite_pb2
@@ -55,10 +54,7 @@ class Claim:
     @classmethod
     def from_bytes(cls, data: bytes) -> Claim:
         """Raises ProtocolViolation."""
-        try:
-            message = invite_pb2.Claim.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("the claim of an invitation is malformed") from error
+        message = protobuf.parse(invite_pb2.Claim, data, "the claim of an invitation")
         return cls(message.token, message.proof, _from_message(message.introduction))
 
 
@@ -82,10 +78,7 @@ def refusal(reason: Reason) -> bytes:
 
 def read_answer(data: bytes) -> Introduction:
     """Who invited us. Raises Refused with the reason in words, ProtocolViolation for anything else."""
-    try:
-        message = invite_pb2.Answer.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("the answer to an invitation is malformed") from error
+    message = protobuf.parse(invite_pb2.Answer, data, "the answer to an invitation")
     match message.WhichOneof("outcome"):
         case "welcome":
             return _from_message(message.welcome)

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import InputError, InvalidMultiaddr, InvalidPeerId, ProtocolViolation
 from warren.core.framing import frame
 from warren.core.multiaddr import Multiaddr
@@ -84,12 +83,11 @@ class Message:
     @classmethod
     def from_bytes(cls, data: bytes) -> Message:
         """Read the payload of a frame. Raises `ProtocolViolation`."""
-        message = pb.Message()
+        message = protobuf.parse(pb.Message, data, "the message of Kademlia")
         try:
-            message.ParseFromString(data)
             kind = Kind(message.type)
-        except (DecodeError, ValueError) as error:
-            raise ProtocolViolation("not a message of Kademlia") from error
+        except ValueError as error:
+            raise ProtocolViolation(f"{message.type} is no kind of message of Kademlia") from error
         _check(len(message.key), KEY_BYTES_MAX, "key")
         return cls(
             kind,

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.envelope import SignedEnvelope
 from warren.core.errors import InputError, InvalidPeerId, InvalidRecord, ProtocolViolation
 from warren.core.peer_id import PeerId
@@ -70,8 +69,8 @@ class SignedRecord:
         peer, name = split_key(key)
         try:
             envelope = SignedEnvelope.open(value, DOMAIN)
-            message = pb.SignedRecord.FromString(envelope.payload)
-        except (ProtocolViolation, DecodeError) as error:
+            message = protobuf.parse(pb.SignedRecord, envelope.payload, "the payload")
+        except ProtocolViolation as error:
             raise InvalidRecord(f"not a signed record: {error}") from error
         if envelope.payload_type != PAYLOAD_TYPE:
             raise InvalidRecord(f"payload type '{shown(envelope.payload_type)}' is not a record of the DHT")

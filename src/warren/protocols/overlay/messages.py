@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata, check_told
 from warren.core.errors import InputError, ProtocolViolation
@@ -170,10 +169,7 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """What a peer says. Raises `ProtocolViolation`."""
-    try:
-        message = pb.Message.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("overlay: a malformed message") from error
+    message = protobuf.parse(pb.Message, data, "overlay: the message")
     try:
         match message.WhichOneof("what"):
             case "join":

@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from google.protobuf.message import DecodeError
-
-from warren.core import fail_vote, lease
+from warren.core import fail_vote, lease, protobuf
 from warren.core.errors import InvalidPeerId, ProtocolViolation
 from warren.core.peer_id import PeerId
 from warren.protocols.presence.proto import presence_pb2 as pb
@@ -136,10 +134,7 @@ class Answer:
     @classmethod
     def from_bytes(cls, data: bytes) -> Answer:
         """Raises `ProtocolViolation`."""
-        try:
-            message = pb.Answer.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("presence: a malformed answer") from error
+        message = protobuf.parse(pb.Answer, data, "presence: the answer")
         if len(message.standings) > ASKED_MAX + HELD_MAX:
             raise ProtocolViolation(f"presence: {len(message.standings)} peers in an answer")
         verdict = _VERDICT_OF.get(message.verdict)
@@ -151,10 +146,7 @@ class Answer:
 
 def read_call(data: bytes) -> Call:
     """What who opened the stream wants. Raises `ProtocolViolation`."""
-    try:
-        message = pb.Call.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("presence: a malformed call") from error
+    message = protobuf.parse(pb.Call, data, "presence: the call")
     match message.WhichOneof("what"):
         case "vote":
             return CastVote(_envelope(message.vote, fail_vote.SEALED_BYTES_MAX))

@@ -10,20 +10,12 @@ the other side declines becomes `Declined`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.errors import InvalidCid, ProtocolViolation
 from warren.protocols.send.proto import send_pb2 as pb
-
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    from google.protobuf.message import Message
-
-    M = TypeVar("M", bound=Message)
 
 SMALL_BYTES_MAX: Final = 1024
 """All but the offer. Attack: a stranger makes us hold or parse a large message; a full one has 400 bytes."""
@@ -70,7 +62,7 @@ class Hello:
     @classmethod
     def from_bytes(cls, data: bytes) -> Hello:
         """Raises ProtocolViolation."""
-        message = _read(pb.Hello, data)
+        message = protobuf.parse(pb.Hello, data, "send: the hello")
         return cls(message.channel, message.share)
 
 
@@ -87,7 +79,7 @@ class Proof:
     @classmethod
     def from_bytes(cls, data: bytes) -> Proof:
         """Raises ProtocolViolation."""
-        return cls(_read(pb.Proof, data).confirmation)
+        return cls(protobuf.parse(pb.Proof, data, "send: the proof").confirmation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +121,7 @@ class Offer:
     @classmethod
     def from_bytes(cls, data: bytes) -> Offer:
         """Raises ProtocolViolation."""
-        message = _read(pb.Offer, data)
+        message = protobuf.parse(pb.Offer, data, "send: the offer")
         if not 1 <= len(message.items) <= ITEMS_MAX:
             raise ProtocolViolation(f"an offer of {len(message.items)} items (1 to {ITEMS_MAX} are allowed)")
         return cls(tuple(map(_item, message.items)), _name(message.name))
@@ -164,7 +156,7 @@ class Report:
     @classmethod
     def from_bytes(cls, data: bytes) -> Report:
         """Raises ProtocolViolation."""
-        message = _read(pb.Report, data)
+        message = protobuf.parse(pb.Report, data, "send: the report")
         state = _STATE_OF.get(message.state)
         if state is None:
             raise ProtocolViolation(f"send: state {message.state} is none")
@@ -188,7 +180,7 @@ def refused_proof(reason: Reason) -> bytes:
 
 def read_challenge(data: bytes) -> bytes:
     """The sender's share. Raises Declined, ProtocolViolation."""
-    message = _read(pb.Challenge, data)
+    message = protobuf.parse(pb.Challenge, data, "send: the challenge")
     match message.WhichOneof("outcome"):
         case "share":
             return message.share
@@ -199,7 +191,7 @@ def read_challenge(data: bytes) -> bytes:
 
 def read_answer(data: bytes) -> Granted:
     """What became of the attempt. Raises Declined, ProtocolViolation."""
-    message = _read(pb.Answer, data)
+    message = protobuf.parse(pb.Answer, data, "send: the answer")
     match message.WhichOneof("outcome"):
         case "granted":
             return Granted(message.granted.confirmation, message.granted.offer)
@@ -211,13 +203,6 @@ def read_answer(data: bytes) -> Granted:
 def clipped(name: str) -> str:
     """A name as it may be sent."""
     return name[:NAME_CHARS_MAX]
-
-
-def _read(kind: type[M], data: bytes) -> M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation(f"send: a malformed {kind.__name__.lower()}") from error
 
 
 def _name(name: str) -> str:

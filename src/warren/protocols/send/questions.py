@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import InvalidMultiaddr, InvalidPeerId, ProtocolViolation
 from warren.core.multiaddr import Multiaddr
 from warren.core.peer_id import PeerId
@@ -104,12 +103,7 @@ class Told:
     @classmethod
     def from_bytes(cls, data: bytes) -> Told:
         """Raises ProtocolViolation."""
-        if len(data) > TOLD_BYTES_MAX:
-            raise ProtocolViolation(f"send: an answer of {len(data)} bytes")
-        try:
-            message = pb.Told.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("send: a malformed answer about a channel") from error
+        message = protobuf.parse(pb.Told, data, "send: the answer", TOLD_BYTES_MAX)
         if len(message.found) > FOUND_MAX:
             raise ProtocolViolation(f"send: {len(message.found)} senders in an answer")
         return cls(message.lease_s, tuple(map(_whereabouts, message.found)))
@@ -117,12 +111,7 @@ class Told:
 
 def read_question(data: bytes) -> Question:
     """What the asker wants. Raises ProtocolViolation."""
-    if len(data) > QUESTION_BYTES_MAX:
-        raise ProtocolViolation(f"send: a question of {len(data)} bytes")
-    try:
-        message = pb.Question.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("send: a malformed question") from error
+    message = protobuf.parse(pb.Question, data, "send: the question", QUESTION_BYTES_MAX)
     match message.WhichOneof("what"):
         case "place":
             return Take(message.place.channel, _addresses(message.place.addresses))

@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
-from warren.core.errors import ProtocolViolation
+from warren.core import protobuf
 from warren.protocols.status.proto import status_pb2
 
 FACTS_BYTES_MAX: Final = 2048
@@ -65,10 +63,7 @@ class Facts:
     @classmethod
     def from_bytes(cls, data: bytes) -> Facts:
         """Raises `ProtocolViolation`."""
-        try:
-            message = status_pb2.Facts.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("the status of a peer is malformed") from error
+        message = protobuf.parse(status_pb2.Facts, data, "the status of a peer")
         roles = tuple(role[:TEXT_CHARS_MAX] for role in message.roles[:ROLES_MAX])
         details = _details(message.details) if message.HasField("details") else None
         return cls(message.agent[:TEXT_CHARS_MAX], roles, min(message.load_percent, 100), details)
@@ -81,10 +76,7 @@ def question() -> bytes:
 
 def read_question(data: bytes) -> None:
     """Raises `ProtocolViolation` for what is no question."""
-    try:
-        status_pb2.Question.FromString(data)
-    except DecodeError as error:
-        raise ProtocolViolation("a malformed question for the status") from error
+    protobuf.parse(status_pb2.Question, data, "the question for the status")
 
 
 def coarse_percent(share: float) -> int:

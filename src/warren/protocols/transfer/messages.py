@@ -11,8 +11,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.errors import ProtocolViolation
 from warren.core.framing import frame
 from warren.protocols.transfer.proto import transfer_pb2 as pb
@@ -151,8 +150,7 @@ def encode_request(request: Request) -> bytes:
 
 def decode_request(raw: bytes) -> Request:
     """Read the payload of a request's frame. Raises `ProtocolViolation`."""
-    message = pb.Request()
-    _parse(message, raw)
+    message = protobuf.parse(pb.Request, raw, "the request")
     match message.WhichOneof("what"):
         case "list":
             asked = message.list
@@ -187,8 +185,7 @@ def encode_header(header: Header) -> bytes:
 
 def decode_header(raw: bytes) -> Header:
     """Read the payload of a header's frame. Raises `ProtocolViolation`."""
-    message = pb.Answer()
-    _parse(message, raw)
+    message = protobuf.parse(pb.Answer, raw, "the head of an answer")
     lengths = tuple(message.lengths)
     if len(lengths) > WANTS_MAX or sum(lengths) > PAYLOAD_BYTES_MAX:
         raise ProtocolViolation(f"an answer of {len(lengths)} payloads, {sum(lengths)} bytes")
@@ -210,8 +207,7 @@ def encode_listing(listing: Listing) -> bytes:
 
 def decode_listing(raw: bytes | bytearray | memoryview) -> Listing:
     """Read the payload of an answer to a `ListRequest`. Raises `ProtocolViolation`."""
-    message = pb.Listing()
-    _parse(message, bytes(raw))
+    message = protobuf.parse(pb.Listing, bytes(raw), "the listing")
     if len(message.entries) > LISTING_ENTRIES_MAX:
         raise ProtocolViolation(f"a listing of {len(message.entries)} entries")
     here = _entry(message.here) if message.HasField("here") else None
@@ -237,10 +233,3 @@ def _ids(found: Sequence[bytes], size: int, what: str) -> list[bytes]:
     if not 1 <= len(found) <= WANTS_MAX or any(len(one) != size for one in found):
         raise ProtocolViolation(f"a request needs 1 to {WANTS_MAX} {what} of {size} bytes")
     return list(found)
-
-
-def _parse(message: pb.Request | pb.Answer | pb.Listing, raw: bytes) -> None:
-    try:
-        message.ParseFromString(raw)
-    except DecodeError as error:
-        raise ProtocolViolation(f"a message that does not parse: {error}") from error
