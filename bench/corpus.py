@@ -16,7 +16,7 @@ from warren.core.cid import Cid
 from warren.core.entry import Entry
 from warren.core.query import Query, terms_of
 from warren.core.words import words
-from warren.services.directory.index.interface import Listed
+from warren.protocols.directory.entries import Registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Corpus:
             rest = rng.choice((" ", "_", ".")).join(some[2:])
             yield f"{' '.join(some[:2]).title()} - {number % 40:02} - {rest}.{rng.choice(SUFFIXES)}"
 
-    def entries(self, seed: object, count: int) -> list[Listed]:
+    def entries(self, seed: object, count: int) -> list[Registered]:
         return [entry(f"Files/{name}") for name in self.names(seed, count)]
 
     def queries(self, of: list[str], count: int = QUERIES, seed: int = 2) -> list[Query]:
@@ -89,5 +89,5 @@ class Corpus:
         return self.vocabulary[bisect.bisect(self._sums, rng.random() * self._sums[-1])]
 
 
-def entry(path: str) -> Listed:
-    return Listed(Entry(path, "file", len(path) * 1000, Cid.raw_sha256(sha256(path.encode()).digest())))
+def entry(path: str) -> Registered:
+    return Registered(Entry(path, "file", len(path) * 1000, Cid.raw_sha256(sha256(path.encode()).digest())))

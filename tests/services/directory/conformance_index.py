@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from warren.core.cid import Cid
     from warren.core.peer_id import PeerId
-    from warren.services.directory.index.interface import Index, Listed, PublicWords, Results
+    from warren.protocols.directory.entries import Registered
+    from warren.services.directory.index.interface import Index, PublicWords, Results
 
 ALICE, BOB, CAROL = peer("alice"), peer("bob"), peer("carol")
 REPORT = Query(terms_of("report"))
@@ -445,7 +446,7 @@ class IndexConformance:
         self.run(main, tmp_path)
 
     def test_a_snapshot_that_breaks_off_leaves_what_was(self, tmp_path: Path) -> None:
-        def breaks_off() -> Iterator[Listed]:
+        def breaks_off() -> Iterator[Registered]:
             yield from (listed(f"S/new report {n}.txt") for n in range(1200))
             raise LookupError("no more")
 

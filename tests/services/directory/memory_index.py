@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from warren.core.entry import Entry
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
-    from warren.services.directory.index.interface import Admits, Listed, PublicWords
+    from warren.protocols.directory.entries import Registered
+    from warren.services.directory.index.interface import Admits, PublicWords
 
 
 class MemoryIndex:
     """What it holds may be looked at: `entries[owner][path]`, and by which deltas it came there."""
 
     def __init__(self) -> None:
-        self.entries: dict[PeerId, dict[str, Listed]] = {}
+        self.entries: dict[PeerId, dict[str, Registered]] = {}
         self.positions: dict[PeerId, Position] = {}
         self.online: set[PeerId] = set()
         self.applied: list[Position] = []
         self._admits: Admits = lambda *_: False
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         position = self.positions.get(owner)
         if position is not None and Position(epoch, seq) < position:
             raise Stale(position)
@@ -41,7 +42,7 @@ class MemoryIndex:
         epoch: int,
         from_seq: int,
         to_seq: int,
-        added: Sequence[Listed],
+        added: Sequence[Registered],
         removed: Sequence[str],
     ) -> None:
         position = self.positions.get(owner)

@@ -10,7 +10,8 @@ from warren.core.cid import Cid
 from warren.core.entry import Entry, Metadata
 from warren.core.peer_id import PeerId
 from warren.core.words import words
-from warren.services.directory.index.interface import PUBLIC, Gap, Listed, Position, Stale
+from warren.protocols.directory.entries import Registered
+from warren.services.directory.index.interface import PUBLIC, Gap, Position, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,15 +40,15 @@ def listed(
     size: int = 5,
     metadata: Metadata = NOTHING,
     audience: int = PUBLIC,
-) -> Listed:
-    return Listed(Entry(path, kind, size, cid(content or path), metadata), audience)
+) -> Registered:
+    return Registered(Entry(path, kind, size, cid(content or path), metadata), audience)
 
 
 class NaiveIndex:
     """The same as `interface.Index`, at once and without a store."""
 
     def __init__(self) -> None:
-        self.entries: dict[PeerId, dict[str, Listed]] = {}
+        self.entries: dict[PeerId, dict[str, Registered]] = {}
         self.positions: dict[PeerId, Position] = {}
         self.online: set[PeerId] = set()
         self.friends: set[tuple[PeerId, PeerId]] = set()
@@ -55,7 +56,7 @@ class NaiveIndex:
     def admits(self, owner: PeerId, audience: int, asker: PeerId) -> bool:
         return audience == FRIENDS and (owner, asker) in self.friends
 
-    def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         if owner in self.positions and Position(epoch, seq) < self.positions[owner]:
             raise Stale(self.positions[owner])
         self.positions[owner] = Position(epoch, seq)
@@ -67,7 +68,7 @@ class NaiveIndex:
         epoch: int,
         from_seq: int,
         to_seq: int,
-        added: Sequence[Listed],
+        added: Sequence[Registered],
         removed: Sequence[str],
     ) -> None:
         position = self.positions.get(owner)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from warren.core.peer_id import PeerId
+    from warren.protocols.directory.entries import Registered
     from warren.protocols.directory.messages import Answer, Call
-    from warren.services.directory.index.interface import Listed
 
 PATHS = ("a", "a/1", "a/b/1", "b")
 puts = st.tuples(
@@ -441,7 +441,7 @@ class ToldMore(MemoryIndex):
         super().__init__()
         self.told = position
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         if (epoch, seq) < self.told:
             raise Gap(self.told)
         await super().replace(owner, epoch, seq, entries)

@@ -13,8 +13,9 @@ from warren.services.directory.index.interface import Gap, Stale
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
+    from warren.protocols.directory.entries import Registered
     from warren.services.directory.catalog import Catalog
-    from warren.services.directory.index.interface import Index, Listed
+    from warren.services.directory.index.interface import Index
 
 
 class OwnEntries:
@@ -56,7 +57,7 @@ class OwnEntries:
 
     async def _fill(self) -> None:
         at, numbers = self._catalog.position, self._catalog.all_numbers()
-        entries: list[Listed] = []
+        entries: list[Registered] = []
         after = ""
         while page := await self._catalog.page(after, numbers):
             entries += page

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from warren.core.peer_id import PeerId
     from warren.protocols.directory.audiences import Audiences
+    from warren.protocols.directory.entries import Registered
     from warren.protocols.directory.messages import Answer
     from warren.services.directory.config import DirectoryConfig
-    from warren.services.directory.index.interface import Index, Listed
+    from warren.services.directory.index.interface import Index
 
 GRACE_S: Final = 5.0
 """For which a peer whose connection broke counts as there. Fault: who changes the network flickers."""
@@ -408,12 +409,12 @@ class _Whole:
         self._peer = peer
         self._last = last
 
-    def __iter__(self) -> Iterator[Listed]:
+    def __iter__(self) -> Iterator[Registered]:
         for envelope in self._envelopes:
             yield from self._read(Registration.open(envelope, self._peer))
         yield from self._read(self._last)
 
-    def _read(self, part: Registration) -> list[Listed]:
+    def _read(self, part: Registration) -> list[Registered]:
         entries = list(part.added)
         self.left_out += len(part.added) - len(entries)
         return entries

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.services.directory.conformance_index import Main
     from tests.services.directory.fleet.redis_server import RedisServer
     from warren.core.peer_id import PeerId
-    from warren.services.directory.index.interface import Index, Listed, Position
+    from warren.protocols.directory.entries import Registered
+    from warren.services.directory.index.interface import Index, Position
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ class Relay:
     def position(self, owner: PeerId) -> Position | None:
         return self.told.index.position(owner)
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         await self.told.index.replace(owner, epoch, seq, entries)
         await self._arrived(owner)
 

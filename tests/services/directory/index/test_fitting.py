@@ -17,8 +17,8 @@ from warren.core.errors import InputError
 from warren.core.matching import matches
 from warren.core.query import Query, terms_of
 from warren.core.words import words
+from warren.protocols.directory.entries import Registered
 from warren.runtime.simulated import World
-from warren.services.directory.index.interface import Listed
 from warren.services.directory.index.sqlite import SqliteIndex
 
 PIECES = st.sampled_from(
@@ -77,7 +77,7 @@ async def found(entries: list[Entry], query: Query) -> list[Entry]:
     world = World(seed=1)
     index = await SqliteIndex.open(world.runtime("super"), "directory.db")
     try:
-        await index.replace(peer(1), 1, 1, [Listed(one) for one in entries])
+        await index.replace(peer(1), 1, 1, [Registered(one) for one in entries])
         return [one.entry for one in (await index.search(query, None)).hits]
     finally:
         await index.close()

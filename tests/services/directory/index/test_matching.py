@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from warren.core.cid import Cid
 from warren.core.entry import Entry
 from warren.core.query import Query, Term
+from warren.protocols.directory.entries import Registered
 from warren.services.directory.index.documents import to_put
-from warren.services.directory.index.interface import Listed
 from warren.services.directory.index.matching import Wanted
 
 WORDS = st.sampled_from(["may", "maybe", "mayor", "jun", "june", "of", "the", "x"])
@@ -26,7 +26,7 @@ CID = Cid.raw_sha256(hashlib.sha256(b"").digest())
 def test_no_document_scores_more_than_its_rank_and_its_whole_words_allow(
     name: list[str], folder: list[str], asked: list[Term]
 ) -> None:
-    _, document, _ = to_put(Listed(Entry(f"S {' '.join(folder)}/{' '.join(name)}", "file", 1, CID)))
+    _, document, _ = to_put(Registered(Entry(f"S {' '.join(folder)}/{' '.join(name)}", "file", 1, CID)))
     wanted = Wanted(Query(tuple(asked)))
     wholes = sum(word in name for word in wanted.beginnings)
     for rank in range(document.rank + 1):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from warren.core.peer_id import PeerId
-    from warren.services.directory.index.interface import Listed, Position
+    from warren.protocols.directory.entries import Registered
+    from warren.services.directory.index.interface import Position
 
 PEERS = [peer(number) for number in range(3)]
 WORDS = ["report", "rep", "Über", "naïve", "a", "or", "日本語", "x1"]
@@ -112,7 +113,7 @@ class Indexed(RuleBasedStateMachine):
     @rule(
         owner=peers, epochs=st.sampled_from([0, 0, 1, -1]), steps=st.integers(-1, 3), some=st.lists(entries)
     )
-    def replace(self, owner: PeerId, epochs: int, steps: int, some: list[Listed]) -> None:
+    def replace(self, owner: PeerId, epochs: int, steps: int, some: list[Registered]) -> None:
         epoch, seq = self.model.positions.get(owner, (1, 1))
         self.both(owner, lambda one: one.replace(owner, max(0, epoch + epochs), max(0, seq + steps), some))
 
@@ -123,13 +124,15 @@ class Indexed(RuleBasedStateMachine):
         added=st.lists(entries),
         removed=st.lists(st.sampled_from([*PATHS, "S/nothing"])),
     )
-    def apply(self, owner: PeerId, back: int, steps: int, added: list[Listed], removed: list[str]) -> None:
+    def apply(
+        self, owner: PeerId, back: int, steps: int, added: list[Registered], removed: list[str]
+    ) -> None:
         epoch, seq = self.model.positions.get(owner, (1, 0))
         since = max(0, seq - back)
         self.both(owner, lambda one: one.apply(owner, epoch, since, since + steps, added, removed))
 
     @rule(several=st.dictionaries(peers, st.lists(entries), min_size=2))
-    def replace_at_once(self, several: dict[PeerId, list[Listed]]) -> None:
+    def replace_at_once(self, several: dict[PeerId, list[Registered]]) -> None:
         """In one transaction."""
 
         async def gather() -> None:

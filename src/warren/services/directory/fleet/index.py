@@ -18,19 +18,18 @@ import asyncio
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-from warren.core.errors import MisuseError
 from warren.core.peer_id import PeerId
+from warren.protocols.directory.entries import Registered
 from warren.protocols.directory.registration import CHANGES_MAX, Registration, fit
 from warren.services.directory.fleet.records import pack
 from warren.services.directory.index.documents import to_put
-from warren.services.directory.index.interface import PUBLIC, Gap, Listed, Position, Stale
+from warren.services.directory.index.interface import PUBLIC, Gap, Position, Stale, check_span
 from warren.services.directory.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from warren.core.query import Query
-    from warren.protocols.directory.entries import Registered
     from warren.services.directory.fleet.local import LocalIndex
     from warren.services.directory.index.interface import Admits, PublicWords, Results
 
@@ -68,7 +67,7 @@ class SharedIndex:
 
     # --- what owners say here -------------------------------------------------------------------------------
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         """See `Index`. What is public is left alone where the store had it just so.
 
         Raises `Gap`, too, where it had it later: the owner went on meanwhile, or has lost a part of its log,
@@ -82,7 +81,7 @@ class SharedIndex:
                 raise Stale(told)
             if public is not None and now < public:
                 raise Stale(public) if epoch < public.epoch else Gap(public)
-            others: list[Listed] = []
+            others: list[Registered] = []
             rest = _public(entries, others)
             if public != now or public == told:
                 await self._local.replace(owner, epoch, seq, rest)
@@ -99,14 +98,13 @@ class SharedIndex:
         epoch: int,
         from_seq: int,
         to_seq: int,
-        added: Sequence[Listed],
+        added: Sequence[Registered],
         removed: Sequence[str],
     ) -> None:
         """See `Index`."""
-        if to_seq < from_seq:
-            raise MisuseError(f"a delta cannot end at {to_seq} before it begins at {from_seq}")
+        check_span(from_seq, to_seq)
         name = _other_name(owner)
-        others: list[Listed] = []
+        others: list[Registered] = []
         mine = list(_public(added, others))
         away = [*removed, *(one.entry.path for one in others)]
         async with self._locks.hold(owner):
@@ -155,7 +153,7 @@ class SharedIndex:
         """How far the public part of a registration has come here."""
         return self._local.position(owner)
 
-    async def take_snapshot(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def take_snapshot(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         """Take the public part of a registration from the store, unless there is a later one here."""
         async with self._locks.hold(owner):
             public, told = self._local.position(owner), self.position(owner)
@@ -167,7 +165,7 @@ class SharedIndex:
 
     async def take_delta(self, owner: PeerId, delta: Registration) -> None:
         """Take a change of it. Raises `Gap`."""
-        added = [Listed(one.entry) for one in delta.added]
+        added = [Registered(one.entry) for one in delta.added]
         async with self._locks.hold(owner):
             await self._local.apply(owner, delta.epoch, delta.from_seq, delta.to_seq, added, delta.removed)
 
@@ -257,7 +255,7 @@ def _other_name(owner: PeerId) -> PeerId:
     return PeerId(b"\x12\x20" + sha256(_NAME + owner.to_bytes()).digest())
 
 
-def _public(entries: Iterable[Listed], others: list[Listed]) -> Iterator[Listed]:
+def _public(entries: Iterable[Registered], others: list[Registered]) -> Iterator[Registered]:
     """Those for everybody; the others are put aside, once it is seen that they can be kept."""
     for one in entries:
         if one.audience == PUBLIC:
@@ -267,7 +265,7 @@ def _public(entries: Iterable[Listed], others: list[Listed]) -> Iterator[Listed]
             others.append(one)
 
 
-async def _exhaust(entries: Iterator[Listed]) -> None:
+async def _exhaust(entries: Iterator[Registered]) -> None:
     """Read all of them, in pieces between turns of the loop."""
     for number, _ in enumerate(entries, 1):
         if not number % _ROWS:

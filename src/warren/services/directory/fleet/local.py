@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from warren.protocols.directory.entries import Registered
 from warren.services.directory.index.documents import path_key, to_entry
-from warren.services.directory.index.interface import Listed
 from warren.services.directory.index.sqlite import SqliteIndex
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LocalIndex(SqliteIndex):
         assert isinstance(index, cls)  # noqa: S101
         return index
 
-    async def entries(self, owner: PeerId) -> AsyncIterator[list[Listed]]:
+    async def entries(self, owner: PeerId) -> AsyncIterator[list[Registered]]:
         """All that an owner has registered, in pages. Nobody may change it meanwhile.
 
         Raises `StorageError`.
@@ -64,7 +64,7 @@ def _held(db: sqlite3.Connection, registration: int, paths: Sequence[str]) -> li
     return [path for path in paths if db.execute(query, (registration, path_key(path))).fetchone()]
 
 
-def _read_page(db: sqlite3.Connection, registration: int, after: int) -> tuple[list[Listed], int | None]:
+def _read_page(db: sqlite3.Connection, registration: int, after: int) -> tuple[list[Registered], int | None]:
     """Some entries; where to go on, None at the end."""
     rows = db.execute(
         "SELECT s.path, s.audience, d.cid, d.kind, d.size, d.path, d.metadata"
@@ -72,5 +72,5 @@ def _read_page(db: sqlite3.Connection, registration: int, after: int) -> tuple[l
         " WHERE s.registration = ? AND s.path > ? ORDER BY s.path LIMIT ?",
         (registration, after, PAGE_ROWS),
     ).fetchall()
-    page = [Listed(to_entry(*document), audience) for _, audience, *document in rows]
+    page = [Registered(to_entry(*document), audience) for _, audience, *document in rows]
     return page, rows[-1][0] if len(rows) == PAGE_ROWS else None

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
+from warren.protocols.directory.entries import Registered
 from warren.services.directory.fleet.records import is_last, unpack
-from warren.services.directory.index.interface import Gap, Listed
+from warren.services.directory.index.interface import Gap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -78,13 +79,13 @@ async def _pieces(store: Store, owner: PeerId, first: str) -> AsyncIterator[tupl
         first = f"({pieces[-1][0]}"
 
 
-def _entries(parts: Sequence[bytes], epoch: int, seq: int) -> Iterator[Listed]:
+def _entries(parts: Sequence[bytes], epoch: int, seq: int) -> Iterator[Registered]:
     for part in parts:
         registration = unpack(part)
         if (registration.epoch, registration.to_seq) != (epoch, seq):
             raise ProtocolViolation("the store holds a snapshot whose parts do not belong together")
         for one in registration.added:
-            yield Listed(one.entry)
+            yield Registered(one.entry)
 
 
 def _after(position: Position) -> str:

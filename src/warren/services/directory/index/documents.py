@@ -24,7 +24,7 @@ from warren.core.words import words
 
 if TYPE_CHECKING:
     from warren.core.entry import EntryKind
-    from warren.services.directory.index.interface import Listed
+    from warren.protocols.directory.entries import Registered
 
 AUTHOR: Final = "_a"
 DOMAIN: Final = "_d"
@@ -69,7 +69,7 @@ Put: TypeAlias = tuple[int, Document, int]
 """A document on its way into a registration: 64 bits that stand for its path, itself, its audience."""
 
 
-def to_put(listed: Listed) -> Put:
+def to_put(listed: Registered) -> Put:
     """Take an entry apart. Raises `InputError`."""
     entry, audience = listed
     path, kind, size, metadata = entry.path, entry.kind, entry.size, entry.metadata

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from warren.core.errors import WarrenError
-from warren.protocols.directory.entries import Registered
+from warren.core.errors import MisuseError, WarrenError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from warren.core.found import Found
     from warren.core.peer_id import PeerId
     from warren.core.query import Query
+    from warren.protocols.directory.entries import Registered
 
 PUBLIC: Final = 0
 """The audience that admits everybody, in the table of every owner."""
@@ -54,6 +54,12 @@ class Gap(WarrenError):
         self.position = position
 
 
+def check_span(from_seq: int, to_seq: int) -> None:
+    """Raises `MisuseError` for a delta that ends before it begins."""
+    if to_seq < from_seq:
+        raise MisuseError(f"a delta cannot end at {to_seq} before it begins at {from_seq}")
+
+
 class Stale(WarrenError):
     """A snapshot is older than what the index has of its owner; `position` is what it has.
 
@@ -63,10 +69,6 @@ class Stale(WarrenError):
     def __init__(self, position: Position) -> None:
         super().__init__(f"the snapshot is older than {position}", hint="begin a later epoch")
         self.position = position
-
-
-Listed: TypeAlias = Registered
-"""An entry as its owner registers it, with its audience, of which `PUBLIC` is one."""
 
 
 class Results(NamedTuple):
@@ -123,7 +125,7 @@ class Index(Protocol):
     effect in the order in which they were made, and every search sees each of them whole or not at all.
     """
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         """Take a snapshot: from now on the owner has these entries and no others.
 
         The old ones are found until shortly before this returns. entries: each path once, else the last one
@@ -139,7 +141,7 @@ class Index(Protocol):
         epoch: int,
         from_seq: int,
         to_seq: int,
-        added: Sequence[Listed],
+        added: Sequence[Registered],
         removed: Sequence[str],
     ) -> None:
         """Take a delta: the last state of each path that changed after `from_seq`, up to `to_seq`.

@@ -18,12 +18,12 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from warren.core.errors import InputError, MisuseError, StorageError
+from warren.core.errors import InputError, StorageError
 from warren.core.peer_id import PeerId
 from warren.runtime.rebuildable import open_rebuildable
 from warren.services.directory.index import reading, schema
 from warren.services.directory.index.documents import NUMBER_MAX, path_key, to_put
-from warren.services.directory.index.interface import Position
+from warren.services.directory.index.interface import Position, check_span
 from warren.services.directory.index.public import SqlitePublicWords, read_page
 from warren.services.directory.index.queue import Queue, Unreadable
 from warren.services.directory.index.reading import Owner, View
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from warren.core.query import Query
+    from warren.protocols.directory.entries import Registered
     from warren.runtime.seam import Database, Runtime, StrPath
-    from warren.services.directory.index.interface import Admits, Listed, Results
+    from warren.services.directory.index.interface import Admits, Results
     from warren.services.directory.index.writing import Batch
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class SqliteIndex:
 
     # --- registrations ------------------------------------------------------------------------------------
 
-    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Listed]) -> None:
+    async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         """See `interface.Index`."""
         filling = _Filling(owner.to_bytes(), _position(epoch, seq), entries)
         async with self._turns.hold(owner), self._fillings:
@@ -115,14 +116,13 @@ class SqliteIndex:
         epoch: int,
         from_seq: int,
         to_seq: int,
-        added: Sequence[Listed],
+        added: Sequence[Registered],
         removed: Sequence[str],
     ) -> None:
         """See `interface.Index`."""
         _position(epoch, from_seq)
         _position(epoch, to_seq)
-        if to_seq < from_seq:
-            raise MisuseError(f"a delta cannot end at {to_seq} before it begins at {from_seq}")
+        check_span(from_seq, to_seq)
         raw = owner.to_bytes()
 
         def change(batch: Batch) -> Registration:
@@ -305,10 +305,10 @@ class _Filling:
 
     __slots__ = ("_owner", "_position", "_rest", "is_abandoned", "is_full", "number")
 
-    def __init__(self, owner: bytes, position: Position, entries: Iterable[Listed]) -> None:
+    def __init__(self, owner: bytes, position: Position, entries: Iterable[Registered]) -> None:
         self._owner = owner
         self._position = position
-        self._rest: Iterator[Listed] = iter(entries)
+        self._rest: Iterator[Registered] = iter(entries)
         self.number: int | None = None
         self.is_full = False
         self.is_abandoned = False
