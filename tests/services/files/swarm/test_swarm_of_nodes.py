@@ -84,7 +84,7 @@ def test_many_more_receivers_than_each_asks_are_no_slower() -> None:
             await asyncio.gather(*(receive(number) for number in range(1, 1 + count)))
             took_s = made.world.clock.now() - begun
         # Half a second for each doubling of a piece, before which most have nothing to give.
-        assert took_s < 6 * 0.6 + 1.5 * count * pieces * MIB / ((count + 2) * rate)
+        assert took_s < 6 * 0.6 + 2 * count * pieces * MIB / ((count + 2) * rate)
 
     testing.run(main())
 
