@@ -46,7 +46,12 @@ HOLDINGS = st.just(Holding(complete=True)) | st.builds(
 )
 ENVELOPES = st.binary(max_size=50)
 ASKS = st.builds(
-    Ask, ROOTS, st.lists(ENVELOPES, max_size=TICKETS_MAX).map(tuple), st.none() | HOLDINGS, VERSIONS
+    Ask,
+    ROOTS,
+    st.lists(ENVELOPES, max_size=TICKETS_MAX).map(tuple),
+    st.none() | HOLDINGS,
+    VERSIONS,
+    st.booleans(),
 )
 FELLOWS = st.builds(Fellow, PEERS, ENVELOPES, st.integers(0, (1 << 32) - 1))
 ANSWERS = st.sampled_from([Answer("not found"), Answer("busy")]) | st.builds(
@@ -58,6 +63,7 @@ ANSWERS = st.sampled_from([Answer("not found"), Answer("busy")]) | st.builds(
     HOLDINGS,
     VERSIONS,
     st.lists(FELLOWS, max_size=FELLOWS_MAX).map(tuple),
+    NUMBERS,
 )
 ROOT = Cid.raw_sha256(bytes(32))
 PEER = PeerId(b"\x00\x24\x08\x01\x12\x20" + bytes(32))

@@ -89,12 +89,15 @@ class Fellow:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who asks wants `root`, may have it by these tickets, has `mine`, and knows so much of the other's."""
+    """Who asks wants `root`, may have it by these tickets, has `mine`, and knows so much of the other's.
+    turn: the other one lets it ask for a leaf now.
+    """
 
     root: Cid
     tickets: tuple[bytes, ...] = ()
     mine: Holding | None = None
     known: Version = UNKNOWN
+    turn: bool = False
 
     def to_bytes(self) -> bytes:
         return pb.Ask(
@@ -102,6 +105,7 @@ class Ask:
             tickets=self.tickets,
             mine=_holding_message(self.mine) if self.mine is not None else None,
             known=_version_message(self.known),
+            turn=self.turn,
         ).SerializeToString()
 
     @classmethod
@@ -121,6 +125,7 @@ class Ask:
             tuple(_ticket(one) for one in message.tickets),
             _holding(message.mine) if message.HasField("mine") else None,
             _version(message.known),
+            message.turn,
         )
 
 
@@ -128,7 +133,8 @@ class Ask:
 class Answer:
     """What becomes of a request. public: it is for everyone; ticket: it is for the asker, who may tell others
     so by this; origin: it is for the asker by a ticket of that one. known: what the answering side knows of
-    the asker's holding now.
+    the asker's holding now. lead: one more than the number, modulo the leaves, of the leaf to begin with; 0:
+    any.
     """
 
     status: Status = "ok"
@@ -138,6 +144,7 @@ class Answer:
     holding: Holding = field(default_factory=Holding)
     known: Version = UNKNOWN
     fellows: tuple[Fellow, ...] = ()
+    lead: int = 0
 
     def to_bytes(self) -> bytes:
         if self.status != "ok":
@@ -152,6 +159,7 @@ class Answer:
                 pb.Fellow(peer_id=one.peer.to_bytes(), record=one.record, told_from=one.told_from)
                 for one in self.fellows
             ],
+            lead=self.lead,
         ).SerializeToString()
 
     @classmethod
@@ -176,6 +184,7 @@ class Answer:
             _holding(message.holding),
             _version(message.known),
             _fellows(message.fellows),
+            message.lead,
         )
 
 

@@ -50,10 +50,10 @@ class FilesConfig:
     serve_strangers_ahead_bytes: as `serve_ahead_bytes`, for strangers.
     strangers_idle_s: as `idle_s`, for strangers.
     up_peer_bytes_per_s: the same for each peer.
-    serve_slots: answers of up to 1 MiB that are on their way at once; more wait, and who got least lately is
-        next. One that takes longer than the line explains counts half, and all such leave one place; over
-        5 s it counts no more. The fewer, the sooner a chunk is whole and can be passed on. (Attack: slow
-        readers that hold up all others.)
+    serve_slots: answers of up to 1 MiB that are on their way at once, at most; on a line that two keep busy,
+        two. More wait, and who got least lately is next. One that takes longer than the line explains counts
+        half, and all such leave one place; over 5 s it counts no more. The fewer, the sooner a chunk is whole
+        and can be passed on. (Attack: slow readers that hold up all others.)
     serve_peer_slots: the same for one peer, over all its streams.
     favoured_group: members of this group are served before other contacts: 8 times as much where the line is
         scarce. Contacts get 4 times as much as strangers.

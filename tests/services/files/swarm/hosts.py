@@ -84,6 +84,7 @@ class Told:
     gained: Sequence[int] = ()
     lost: Sequence[int] = ()
     fellows: Sequence[PeerId] = ()
+    lead: int | None = None
 
 
 @dataclass
@@ -133,6 +134,9 @@ class Hosts:
         self.finder = Finder()
         self.partials: list[Partial] = []
         self.asked: list[PeerId] = []
+        self.turns = 0
+        self.keeps_telling = False
+        self.heard_of: Callable[[PeerId, Told], None] = lambda *_: None
         self._stack = AsyncExitStack()
         self.runtime: SimulatedRuntime = world.runtime("fetcher")
         self.network = Network(self.runtime, PrivateKey.from_seed(bytes([99]) * 32))
@@ -181,19 +185,23 @@ class Hosts:
 
     # --- the exchange -------------------------------------------------------------------------------------
 
-    async def exchange(self, peer: PeerId, _: Cid) -> Told:
+    async def exchange(self, peer: PeerId, _: Cid, *, turn: bool = False) -> Told:
         self.asked.append(peer)
+        self.turns += turn
         (holder,) = [one for one in self.holders if one.peer == peer]
         await asyncio.sleep(0.01)
         if holder.told is None:
             raise ProtocolNotSupported("it is older than that")
         if not holder.told.complete and not holder.source.chunks:
             raise ContentUnknown("it has nothing any more")
+        if self.keeps_telling:
+            return holder.told
         told, holder.told = holder.told, Told(holder.told.complete, holder.told.bits, holder.told.word)
         return told
 
-    def on_heard(self, _: object) -> None:
-        """Nobody asks here."""
+    def on_heard(self, callback: Callable[[Cid, PeerId, Told], None]) -> None:
+        """`heard_of` then does as if a peer had asked."""
+        self.heard_of = lambda peer, told: callback(self.content.cid, peer, told)
 
     def begin(self, partial: Partial) -> None:
         self.partials.append(partial)

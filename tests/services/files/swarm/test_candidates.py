@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from warren.core.keys import PrivateKey
+from warren.runtime.simulated import World
 from warren.services.files.swarm.candidates import (
     AGAIN_S,
     BUSY_S,
@@ -13,14 +14,49 @@ from warren.services.files.swarm.candidates import (
 ANNA, BEN, CARA = (PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2, 3))
 
 
-def test_each_is_taken_in_once_in_the_order_in_which_they_came() -> None:
-    candidates = Candidates()
+def make(seed: str = "") -> Candidates:
+    return Candidates(World(seed).runtime("n").entropy)
+
+
+def test_each_is_taken_in_once() -> None:
+    candidates = make()
     assert [candidates.found(peer, 0.0) for peer in (ANNA, BEN, ANNA)] == [True, True, False]
-    assert list(candidates.waiting) == [ANNA, BEN]
+    assert {candidates.take(), candidates.take()} == {ANNA, BEN}
+    assert not candidates.waiting
+
+
+def test_each_fetch_takes_others_first_but_all_those_that_have_something() -> None:
+    first = set()
+    for seed in "abcdefgh":
+        candidates = make(seed)
+        for peer in (ANNA, BEN, CARA):
+            candidates.found(peer, 0.0)
+        first.add(candidates.take())
+    assert first == {ANNA, BEN, CARA}
+    for seed in "abcdefgh":
+        candidates = make(seed)
+        for peer in (ANNA, BEN, CARA):
+            candidates.found(peer, 0.0)
+        candidates.prefer(CARA)
+        assert candidates.has_preferred()
+        assert candidates.take() == CARA
+        assert not candidates.has_preferred()
+
+
+def test_who_had_nothing_and_now_has_is_not_waited_for() -> None:
+    candidates = make()
+    candidates.prefer(BEN)
+    assert not candidates.has_preferred(), "nobody has found it"
+    candidates.found(ANNA, 0.0)
+    candidates.on_nothing(candidates.take(), 0.0)
+    candidates.prefer(ANNA)
+    assert candidates.take() == ANNA
+    candidates.look(100.0)
+    assert not candidates.waiting
 
 
 def test_who_was_dropped_may_come_back_after_a_while_and_a_liar_may_not() -> None:
-    candidates = Candidates()
+    candidates = make()
     for peer in (ANNA, BEN):
         candidates.found(peer, 0.0)
     candidates.waiting.clear()
@@ -34,7 +70,7 @@ def test_who_was_dropped_may_come_back_after_a_while_and_a_liar_may_not() -> Non
 
 
 def test_who_had_nothing_is_asked_again_ever_less_often_and_at_once_when_found() -> None:
-    candidates = Candidates()
+    candidates = make()
     candidates.found(ANNA, 0.0)
     now, waits = 0.0, []
     for _ in range(7):
@@ -54,7 +90,7 @@ def test_who_had_nothing_is_asked_again_ever_less_often_and_at_once_when_found()
 
 
 def test_one_that_had_no_place_is_asked_again_soon_however_often_that_was() -> None:
-    candidates, now = Candidates(), 0.0
+    candidates, now = make(), 0.0
     candidates.found(ANNA, now)
     for _ in range(5):
         candidates.waiting.clear()
@@ -68,7 +104,7 @@ def test_one_that_had_no_place_is_asked_again_soon_however_often_that_was() -> N
 
 
 def test_those_set_apart_wait_until_they_are_accepted() -> None:
-    candidates = Candidates()
+    candidates = make()
     candidates.found(ANNA, 0.0)
     candidates.waiting.clear()
     candidates.set_apart(ANNA)
@@ -81,6 +117,6 @@ def test_those_set_apart_wait_until_they_are_accepted() -> None:
 
 
 def test_no_more_are_known_than_there_is_room_for() -> None:
-    candidates = Candidates()
+    candidates = make()
     peers = [PrivateKey.from_seed(number.to_bytes(32)).peer_id for number in range(KNOWN_MAX + 2)]
     assert [candidates.found(peer, 0.0) for peer in peers].count(True) == KNOWN_MAX

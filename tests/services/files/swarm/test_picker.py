@@ -144,12 +144,65 @@ def test_who_insists_lies_and_others_are_asked() -> None:
     ((first, *_),) = requests(picker, liar)
     picker.on_arrival(liar, first)
     picker.on_failure(liar, first)
-    assert asked(picker, other) == []
-    picker.next(liar, LIMIT)
+    assert asked(picker, other) == [0], "nobody waits for it"
+    assert picker.next(liar, LIMIT) == Request([first], check=True)
     picker.on_arrival(liar, first)
     assert picker.on_failure(liar, first)
     picker.leave(liar)
-    assert sorted(asked(picker, other)) == [0, 1, 2]
+    assert sorted(asked(picker, other)) == [1, 2]
+
+
+def test_who_was_refuted_before_it_was_asked_again_is_asked_all_else_checked() -> None:
+    picker = filled(5)
+    liar, other = picker.join(), picker.join()
+    ((first,),) = requests(picker, liar, CHUNK_BYTES)
+    picker.on_arrival(liar, first)
+    assert not picker.on_failure(liar, first)
+    ((again,),) = requests(picker, other, CHUNK_BYTES)
+    assert again is first
+    arrive(picker, other, [first])
+    request = picker.next(liar, LIMIT)
+    assert isinstance(request, Request)
+    assert (request.check, len(request.pieces)) == (True, 1)
+    picker.on_arrival(liar, request.pieces[0])
+    assert picker.on_failure(liar, request.pieces[0])
+
+
+def test_of_who_has_everything_each_of_many_takes_what_the_count_says() -> None:
+    taken = []
+    for lead in range(14, 20):
+        picker = filled(8)
+        whole = picker.join()
+        picker.spread()
+        assert picker.is_guessing
+        request = picker.next(whole, CHUNK_BYTES, lead)
+        assert isinstance(request, Request)
+        taken += [piece.order for piece in request.pieces]
+    assert taken == [6, 7, 0, 1, 2, 3]
+
+
+def test_what_is_rarer_goes_before_what_the_count_says() -> None:
+    picker = filled(3)
+    whole = picker.join()
+    picker.join({0, 1})
+    request = picker.next(whole, CHUNK_BYTES, 0)
+    assert isinstance(request, Request)
+    assert [piece.order for piece in request.pieces] == [2]
+    assert not picker.is_guessing
+
+
+def test_it_is_known_of_whom_something_is_wanted() -> None:
+    picker = filled(2)
+    part, nothing = picker.join({0}), picker.join(set())
+    assert picker.wants([7, 0])
+    assert not picker.wants([7])
+    assert picker.wants_of(part)
+    assert not picker.wants_of(nothing)
+    ((piece,),) = requests(picker, part)
+    assert picker.wants_of(part), "it is being sent"
+    assert not picker.wants([0])
+    arrive(picker, part, [piece])
+    assert not picker.wants_of(part)
 
 
 def test_what_was_to_be_checked_still_is_when_it_is_lost() -> None:
@@ -311,7 +364,7 @@ def test_a_check_of_one_that_stalls_is_given_up() -> None:
     picker.on_stalled(offer)
     assert asked(picker, other) == [0]
     picker.on_lost(offer)
-    assert picker.next(offer, LIMIT) == Wait()
+    assert picker.next(offer, LIMIT) == Request([piece], check=True), "it still is to prove what it sent"
 
 
 # --- the end ----------------------------------------------------------------------------------------------

@@ -15,13 +15,15 @@ from warren.protocols.transfer.server import Part, ServerLimits
 from warren.services.files.config import FilesConfig
 from warren.services.files.swarm import swarm as module
 from warren.services.files.swarm.bits import Bits
+from warren.services.files.swarm.rotation import USELESS_S
 from warren.services.files.types import Audience, SourceAdded, SourceDropped
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from tests.services.files.swarm.hosts import Hosts
     from warren.core.peer_id import PeerId
+    from warren.protocols.transfer.server import ReadJob
     from warren.services.files.types import Fetched, SourceState
 
 RATE = 20e6
@@ -226,6 +228,67 @@ def test_partial_holders_are_polled_and_together_have_it_all() -> None:
             assert made.asked.count(one.peer) >= 4
 
     run(main())
+
+
+def test_who_tells_of_something_takes_the_place_of_one_that_has_nothing() -> None:
+    async def main() -> None:
+        async with hosts(SMALL, 4, config=FilesConfig(sources_max=3)) as made:
+            *empty, full = made.holders
+            for holder in made.holders:
+                holder.told = Told(complete=False)
+            async with made.fetcher.get(made.content.cid, "/d", peers=made.peers[:3], name="f") as transfer:
+                await asyncio.sleep(1.0)
+                assert {one.peer for one in transfer.sources()} == {one.peer for one in empty}
+                full.has(*range(12))
+                told, full.told = full.told, Told(complete=True)
+                assert told is not None
+                made.heard_of(full.peer, told)
+                begun = made.world.clock.now()
+                await transfer.result()
+                assert made.world.clock.now() < begun + 0.5
+                states = {one.peer: one.state for one in transfer.sources()}
+                assert list(states.values()).count("dropped") == 1
+
+    run(main())
+
+
+def test_who_has_nothing_for_long_makes_room_for_others() -> None:
+    async def main() -> None:
+        async with hosts(SMALL, 4, config=FilesConfig(sources_max=3)) as made:
+            for holder in made.holders[:3]:
+                holder.told = Told(complete=False)
+            begun = made.world.clock.now()
+            async with made.fetcher.get(made.content.cid, "/d", peers=made.peers[:3], name="f") as transfer:
+                await asyncio.sleep(1.0)
+                made.finder.queue.put_nowait(made.peers[3])
+                await transfer.result()
+                assert made.world.clock.now() < begun + USELESS_S + 2.0
+
+    run(main())
+
+
+def test_the_piece_is_taken_that_one_with_everything_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[bytes] = []
+
+    async def main() -> None:
+        async with hosts(SMALL, 1) as made:
+            (holder,) = made.holders
+            holder.told = Told(complete=True, fellows=(made.network.peer_id,), lead=19)
+            plan = holder.source.plan_chunks
+
+            async def plan_chunks(
+                peer: PeerId, digests: Sequence[bytes], *, check: bool
+            ) -> Sequence[ReadJob]:
+                served.extend(digests)
+                return await plan(peer, digests, check=check)
+
+            monkeypatch.setattr(holder.source, "plan_chunks", plan_chunks)
+            made.keeps_telling = True
+            await made.fetch()
+            assert made.turns > 0
+
+    run(main())
+    assert SMALL.leaves.index(served[0]) == 19 % 12
 
 
 def test_one_that_claims_too_much_is_asked_again_and_then_dropped() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ import pytest
 
 from warren import testing
 from warren.core.errors import ContentUnknown
+from warren.network.config import FOR_MANY
+from warren.services.files.config import FilesConfig
+from warren.testing.nodes import QUIET
 
 if TYPE_CHECKING:
     from warren.services.files.types import Fetched
@@ -55,6 +59,32 @@ def test_receivers_are_sources_for_each_other() -> None:
             for number in (1, 2, 3):
                 disk = made.runtime(number).disk
                 assert disk.open_read(Path("/downloads/film")).pread(0, 1 << 30) == FILM
+
+    testing.run(main())
+
+
+def test_many_more_receivers_than_each_asks_are_no_slower() -> None:
+    async def main() -> None:
+        count, pieces, rate = 40, 8, 2e6
+        files = FilesConfig(sources_max=6, serve_strangers_max=64)
+        config = replace(QUIET, files=files, network=FOR_MANY)
+        async with testing.network(1 + count, degree=0, config=config, encrypted=False) as made:
+            disk = made.runtime(0).disk
+            disk.make_dirs("/shared")
+            disk.write_whole("/shared/film", FILM[: pieces * MIB])
+            share = await made[0].share("/shared/film", "public")
+            for number in range(1 + count):
+                made.world.network.set_access(made.host(number), up_bytes_per_s=rate * (1 if number else 2))
+            begun = made.world.clock.now()
+
+            async def receive(number: int) -> None:
+                await made[number].connect(made[0].addresses()[0])
+                await made[number].get(share.cid, holders=[made[0].peer_id]).result()
+
+            await asyncio.gather(*(receive(number) for number in range(1, 1 + count)))
+            took_s = made.world.clock.now() - begun
+        # Half a second for each doubling of a piece, before which most have nothing to give.
+        assert took_s < 6 * 0.6 + 2 * count * pieces * MIB / ((count + 2) * rate)
 
     testing.run(main())
 

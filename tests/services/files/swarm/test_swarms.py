@@ -55,6 +55,20 @@ def test_the_origin_gives_a_ticket_to_whom_it_admits() -> None:
     play(main)
 
 
+def test_who_has_everything_counts_those_whose_turn_it_is() -> None:
+    async def main(town: Town) -> None:
+        origin, asker, other, partial = await town.members(4)
+        await origin.share(PUBLIC)
+        partial.hold(PUBLIC, 0)
+        first = (await asker.swarms.exchange(origin.peer_id, ROOT, turn=True)).lead
+        assert first is not None
+        assert (await asker.exchange(origin)).lead is None, "it was only asked what it has"
+        assert (await other.swarms.exchange(origin.peer_id, ROOT, turn=True)).lead == first + 1
+        assert (await asker.swarms.exchange(partial.peer_id, ROOT, turn=True)).lead is None
+
+    play(main)
+
+
 def test_what_is_for_everyone_needs_no_ticket() -> None:
     async def main(town: Town) -> None:
         origin, asker = await town.members(2)

@@ -59,9 +59,28 @@ def serve_all(scheduler: Scheduler, wants: Counter[PeerId], size: int, until_s: 
 
 def test_without_caps_everybody_is_served_at_once() -> None:
     scheduler = make()
-    asked = [scheduler.ask(peer, MIB, 0.0) for peer in PEERS[:3]]
+    asked = [scheduler.ask(peer, MIB, 0.0) for peer in PEERS[:2]]
     assert scheduler.grant(0.0) == (asked, None)
     assert scheduler.turn_bytes() == TURN_BYTES
+
+
+@pytest.mark.parametrize(("bytes_per_s", "slots"), [(500_000, 2), (4_000_000, 2), (6_000_000, 3), (1e9, 8)])
+def test_a_line_has_as_many_slots_as_keep_it_busy(bytes_per_s: float, slots: int) -> None:
+    scheduler = make(slots=8)
+    busy(scheduler, bytes_per_s, 100.0)
+    for peer in PEERS:
+        scheduler.ask(peer, MIB, 100.0)
+    assert len(scheduler.grant(100.0)[0]) == slots
+
+
+def test_what_is_short_comes_before_what_others_wait_for() -> None:
+    scheduler = make(slots=1)
+    scheduler.ask(ANNA, MIB, 0.0)
+    (sending,), _ = scheduler.grant(0.0)
+    scheduler.ask(BEN, MIB, 0.0)
+    short = scheduler.ask(CARL, 1000, 0.1)
+    scheduler.end(sending, 0.5)
+    assert scheduler.grant(0.5)[0] == [short]
 
 
 def test_a_cap_holds_in_every_second_and_is_used_up() -> None:
@@ -149,7 +168,7 @@ def test_a_peer_that_becomes_a_contact_is_one_at_once() -> None:
 
 def test_without_a_scarce_line_nobody_waits_for_a_contact() -> None:
     scheduler = make({ANNA: "contact"})
-    asked = [scheduler.ask(peer, MIB, 0.0) for peer in (BEN, CARL, ANNA)]
+    asked = [scheduler.ask(peer, MIB, 0.0) for peer in (BEN, ANNA)]
     granted, _ = scheduler.grant(0.0)
     assert set(granted) == set(asked)
 
@@ -220,12 +239,13 @@ def test_the_next_turns_of_a_slow_reader_fill_no_slot_until_one_is_quick() -> No
 
 def test_one_peer_has_few_slots() -> None:
     scheduler = make(slots=8, peer_slots=2)
-    asked = [scheduler.ask(ANNA, MIB, 0.0) for _ in range(3)]
-    assert scheduler.grant(0.0) == (asked[:2], SLOW_S)
-    later = scheduler.ask(BEN, MIB, 0.0)
-    assert scheduler.grant(0.0) == ([later], SLOW_S)
-    scheduler.end(asked[0], 1.0)
-    assert scheduler.grant(1.0) == ([asked[2]], None)
+    busy(scheduler, 1e9, 100.0)
+    asked = [scheduler.ask(ANNA, MIB, 100.0) for _ in range(3)]
+    assert scheduler.grant(100.0) == (asked[:2], 100.0 + SLOW_S)
+    later = scheduler.ask(BEN, MIB, 100.0)
+    assert scheduler.grant(100.0) == ([later], 100.0 + SLOW_S)
+    scheduler.end(asked[0], 101.0)
+    assert scheduler.grant(101.0) == ([asked[2]], None)
 
 
 def test_a_peer_whose_slots_are_all_slow_asks_for_one_more() -> None:

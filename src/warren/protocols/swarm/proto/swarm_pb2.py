@@ -24,25 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(warren/protocols/swarm/proto/swarm.proto\x12\x16warren.protocols.swarm\"\x83\x01\n\x03\x41sk\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x0f\n\x07tickets\x18\x02 \x03(\x0c\x12-\n\x04mine\x18\x03 \x01(\x0b\x32\x1f.warren.protocols.swarm.Holding\x12.\n\x05known\x18\x04 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\"\xfb\x01\n\x06\x41nswer\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.warren.protocols.swarm.Status\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x0e\n\x06ticket\x18\x03 \x01(\x0c\x12\x0e\n\x06origin\x18\x07 \x01(\x0c\x12\x30\n\x07holding\x18\x04 \x01(\x0b\x32\x1f.warren.protocols.swarm.Holding\x12.\n\x05known\x18\x05 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\x12/\n\x07\x66\x65llows\x18\x06 \x03(\x0b\x32\x1e.warren.protocols.swarm.Fellow\"(\n\x07Version\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06number\x18\x02 \x01(\x04\"\x8f\x01\n\x07Holding\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12\x30\n\x07version\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\x12\r\n\x05since\x18\x03 \x01(\x04\x12\x31\n\x08segments\x18\x04 \x03(\x0b\x32\x1f.warren.protocols.swarm.Segment\"%\n\x07Segment\x12\n\n\x02\x61t\x18\x01 \x01(\r\x12\x0e\n\x06leaves\x18\x02 \x01(\x0c\"<\n\x06\x46\x65llow\x12\x0f\n\x07peer_id\x18\x01 \x01(\x0c\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x11\n\ttold_from\x18\x03 \x01(\r*)\n\x06Status\x12\x06\n\x02OK\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x08\n\x04\x42USY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(warren/protocols/swarm/proto/swarm.proto\x12\x16warren.protocols.swarm\"\x91\x01\n\x03\x41sk\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x0f\n\x07tickets\x18\x02 \x03(\x0c\x12-\n\x04mine\x18\x03 \x01(\x0b\x32\x1f.warren.protocols.swarm.Holding\x12.\n\x05known\x18\x04 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\x12\x0c\n\x04turn\x18\x05 \x01(\x08\"\x89\x02\n\x06\x41nswer\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.warren.protocols.swarm.Status\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x0e\n\x06ticket\x18\x03 \x01(\x0c\x12\x0e\n\x06origin\x18\x07 \x01(\x0c\x12\x30\n\x07holding\x18\x04 \x01(\x0b\x32\x1f.warren.protocols.swarm.Holding\x12.\n\x05known\x18\x05 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\x12/\n\x07\x66\x65llows\x18\x06 \x03(\x0b\x32\x1e.warren.protocols.swarm.Fellow\x12\x0c\n\x04lead\x18\x08 \x01(\x04\"(\n\x07Version\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06number\x18\x02 \x01(\x04\"\x8f\x01\n\x07Holding\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12\x30\n\x07version\x18\x02 \x01(\x0b\x32\x1f.warren.protocols.swarm.Version\x12\r\n\x05since\x18\x03 \x01(\x04\x12\x31\n\x08segments\x18\x04 \x03(\x0b\x32\x1f.warren.protocols.swarm.Segment\"%\n\x07Segment\x12\n\n\x02\x61t\x18\x01 \x01(\r\x12\x0e\n\x06leaves\x18\x02 \x01(\x0c\"<\n\x06\x46\x65llow\x12\x0f\n\x07peer_id\x18\x01 \x01(\x0c\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x11\n\ttold_from\x18\x03 \x01(\r*)\n\x06Status\x12\x06\n\x02OK\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x08\n\x04\x42USY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'warren.protocols.swarm.proto.swarm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUS']._serialized_start=745
-  _globals['_STATUS']._serialized_end=786
+  _globals['_STATUS']._serialized_start=773
+  _globals['_STATUS']._serialized_end=814
   _globals['_ASK']._serialized_start=69
-  _globals['_ASK']._serialized_end=200
-  _globals['_ANSWER']._serialized_start=203
-  _globals['_ANSWER']._serialized_end=454
-  _globals['_VERSION']._serialized_start=456
-  _globals['_VERSION']._serialized_end=496
-  _globals['_HOLDING']._serialized_start=499
-  _globals['_HOLDING']._serialized_end=642
-  _globals['_SEGMENT']._serialized_start=644
-  _globals['_SEGMENT']._serialized_end=681
-  _globals['_FELLOW']._serialized_start=683
-  _globals['_FELLOW']._serialized_end=743
+  _globals['_ASK']._serialized_end=214
+  _globals['_ANSWER']._serialized_start=217
+  _globals['_ANSWER']._serialized_end=482
+  _globals['_VERSION']._serialized_start=484
+  _globals['_VERSION']._serialized_end=524
+  _globals['_HOLDING']._serialized_start=527
+  _globals['_HOLDING']._serialized_end=670
+  _globals['_SEGMENT']._serialized_start=672
+  _globals['_SEGMENT']._serialized_end=709
+  _globals['_FELLOW']._serialized_start=711
+  _globals['_FELLOW']._serialized_end=771
 # @@protoc_insertion_point(module_scope)

@@ -18,19 +18,21 @@ NOT_FOUND: Status
 BUSY: Status
 
 class Ask(_message.Message):
-    __slots__ = ("root", "tickets", "mine", "known")
+    __slots__ = ("root", "tickets", "mine", "known", "turn")
     ROOT_FIELD_NUMBER: _ClassVar[int]
     TICKETS_FIELD_NUMBER: _ClassVar[int]
     MINE_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
     root: bytes
     tickets: _containers.RepeatedScalarFieldContainer[bytes]
     mine: Holding
     known: Version
-    def __init__(self, root: _Optional[bytes] = ..., tickets: _Optional[_Iterable[bytes]] = ..., mine: _Optional[_Union[Holding, _Mapping]] = ..., known: _Optional[_Union[Version, _Mapping]] = ...) -> None: ...
+    turn: bool
+    def __init__(self, root: _Optional[bytes] = ..., tickets: _Optional[_Iterable[bytes]] = ..., mine: _Optional[_Union[Holding, _Mapping]] = ..., known: _Optional[_Union[Version, _Mapping]] = ..., turn: _Optional[bool] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("status", "public", "ticket", "origin", "holding", "known", "fellows")
+    __slots__ = ("status", "public", "ticket", "origin", "holding", "known", "fellows", "lead")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_FIELD_NUMBER: _ClassVar[int]
     TICKET_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +40,7 @@ class Answer(_message.Message):
     HOLDING_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     FELLOWS_FIELD_NUMBER: _ClassVar[int]
+    LEAD_FIELD_NUMBER: _ClassVar[int]
     status: Status
     public: bool
     ticket: bytes
@@ -45,7 +48,8 @@ class Answer(_message.Message):
     holding: Holding
     known: Version
     fellows: _containers.RepeatedCompositeFieldContainer[Fellow]
-    def __init__(self, status: _Optional[_Union[Status, str]] = ..., public: _Optional[bool] = ..., ticket: _Optional[bytes] = ..., origin: _Optional[bytes] = ..., holding: _Optional[_Union[Holding, _Mapping]] = ..., known: _Optional[_Union[Version, _Mapping]] = ..., fellows: _Optional[_Iterable[_Union[Fellow, _Mapping]]] = ...) -> None: ...
+    lead: int
+    def __init__(self, status: _Optional[_Union[Status, str]] = ..., public: _Optional[bool] = ..., ticket: _Optional[bytes] = ..., origin: _Optional[bytes] = ..., holding: _Optional[_Union[Holding, _Mapping]] = ..., known: _Optional[_Union[Version, _Mapping]] = ..., fellows: _Optional[_Iterable[_Union[Fellow, _Mapping]]] = ..., lead: _Optional[int] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("epoch", "number")

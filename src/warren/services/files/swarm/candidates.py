@@ -1,18 +1,20 @@
 """Who may become a source of a fetch, and when. A pure machine: time in seconds comes in as an argument.
 
-In: peers that are found, what became of those that were taken in. Out: whom to take in next. Who lied never
-comes back; who was dropped for another reason may, if it is found again after a while; who had nothing for us
-or no place, is asked again by and by; and those whose content is for fewer than that of others wait until
-nobody else can help (`accept`).
+In: peers that are found, what became of those that were taken in. Out: whom to take in next: first who is
+preferred, as it is known to have something, then one by lot. Were it who came first, all who fetch the same
+would ask the same few, and those whom nobody asks could give to nobody. Who lied never comes back; who was
+dropped for another reason may, if it is found again after a while; who had nothing for us, or no place, is
+asked again by and by; and those whose content is for fewer than that of others wait until nobody else can
+help (`accept`).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
+    from warren.runtime.seam import Entropy
 
 AGAIN_S: Final = 30.0
 """Who was dropped without having lied may be used again when it is found again after so long."""
@@ -25,12 +27,17 @@ KNOWN_MAX: Final = 256
 
 
 class Candidates:
-    """`waiting`: those who may be taken in now, in the order in which they came."""
+    """`waiting`: those who may be taken in now."""
 
-    __slots__ = ("_accepted", "_apart", "_known", "_left_at", "_liars", "_not_yet", "_waits_s", "waiting")
+    __slots__ = (
+        "_accepted", "_apart", "_entropy", "_first", "_known", "_left_at", "_liars", "_not_yet", "_waits_s",
+        "waiting",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.waiting: deque[PeerId] = deque()
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self.waiting: list[PeerId] = []
+        self._first: dict[PeerId, None] = {}  # of those who wait
         self._known: set[PeerId] = set()
         self._liars: set[PeerId] = set()
         self._left_at: dict[PeerId, float] = {}
@@ -55,6 +62,28 @@ class Candidates:
         self._left_at.pop(peer, None)
         self.waiting.append(peer)
         return True
+
+    def prefer(self, peer: PeerId) -> None:
+        """If it waits, for whatever, it comes before all others: it is known to have what is wanted."""
+        if self._not_yet.pop(peer, None) is not None:
+            self.waiting.append(peer)
+        if peer in self.waiting:
+            self._first[peer] = None
+
+    def has_preferred(self) -> bool:
+        """Whether the next one is known to have what is wanted."""
+        return bool(self._first)
+
+    def take(self) -> PeerId:
+        """The next; one must be waiting."""
+        if self._first:
+            peer = next(iter(self._first))
+            del self._first[peer]
+            self.waiting.remove(peer)
+            return peer
+        at = self._entropy.below(len(self.waiting))
+        self.waiting[at], self.waiting[-1] = self.waiting[-1], self.waiting[at]
+        return self.waiting.pop()
 
     def on_dropped(self, peer: PeerId, now: float, *, lied: bool) -> None:
         """It was taken in, and is asked no more."""

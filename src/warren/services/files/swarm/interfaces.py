@@ -35,12 +35,17 @@ class Holding(Protocol):
     @property
     def fellows(self) -> Sequence[PeerId]: ...
 
+    @property
+    def lead(self) -> int | None: ...
+
 
 class Exchange(Protocol):
     """Asks holders what they have."""
 
-    async def exchange(self, peer: PeerId, root: Cid) -> Holding:
-        """What `peer` has of `root`; `gained` and `lost` since it was last told. See `swarms.Swarms`."""
+    async def exchange(self, peer: PeerId, root: Cid, *, turn: bool = False) -> Holding:
+        """What `peer` has of `root`; `gained` and `lost` since it was last told. turn: it is our turn there;
+        then `lead` may say which piece to take. See `swarms.Swarms`.
+        """
         ...
 
 

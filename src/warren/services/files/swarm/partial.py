@@ -10,6 +10,7 @@ for the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from array import array
 from bisect import bisect_right
@@ -70,6 +71,7 @@ class Partial:
         self._file_of = array("i")
         self._offsets = array("Q")
         self._lengths = array("i")
+        self._grown = asyncio.Event()
 
     # --- for whom it is -----------------------------------------------------------------------------------
 
@@ -126,8 +128,14 @@ class Partial:
             return
         if length != UNKNOWN:
             self._lengths[number] = length
-        if self._lengths[number] != UNKNOWN:
-            self.bits.add(number)
+        if self._lengths[number] != UNKNOWN and self.bits.add(number):
+            grown, self._grown = self._grown, asyncio.Event()
+            grown.set()
+
+    async def more_than(self, version: int) -> None:
+        """Wait until `bits` is newer than this."""
+        while self.bits.version <= version:
+            await self._grown.wait()
 
     def on_moved(self, path: str, at_ns: int) -> None:
         """All has its final name now, and lies at this absolute path. at_ns: see `named_at_ns`."""

@@ -13,8 +13,9 @@ source: a `Request`, `Wait`, or `Done`. A chunk that several files need at the s
   nearest after one of them, then what lies before them all.
 - In the end, when all is asked for, who is idle is also asked for the last pieces of the one that takes
   longest. Only there, and where a source stalls, is a piece on its way twice. The first that fits counts.
-- A piece that does not fit is asked once more of who sent it, checked: an honest source then says that its
-  file changed, and one that insists lies.
+- A piece that does not fit is wanted of others at once, and asked once more of who sent it, checked: an
+  honest source then says that its file changed, and one that insists lies. Where another one was sooner, all
+  else is asked checked of it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from warren.services.files.swarm.pieces import (
     CHUNK_BYTES,
     HELD,
     KEPT,
-    SUSPECT,
     WANTED,
     Offer,
     Piece,
@@ -57,6 +57,8 @@ _BEHIND: Final = 1 << 60
 SCORE_MASK: Final = (1 << 64) - 1
 LAST_MASK: Final = 0xC000_0000
 """Quarters of what others begin with: the last one first."""
+LEAD_MAX: Final = 256
+"""Pieces that are looked at for where to begin; further on there may be none for long."""
 COPIES_MAX: Final = 2
 """Of how many sources a piece is asked at the same time, in the end."""
 
@@ -79,6 +81,7 @@ class Done:
     """All that was wanted arrived and was kept, and nothing more will be wanted."""
 
 
+_EVERYTHING: Final = Offer(None)
 Decision: TypeAlias = Request | Wait | Done
 
 
@@ -96,6 +99,7 @@ class Picker:
         "_by_number",
         "_closed",
         "_common",
+        "_leaves",
         "_line",
         "_offers",
         "_open",
@@ -126,6 +130,7 @@ class Picker:
         self._open: dict[Piece, None] = {}  # wanted and not kept yet, wherever they are, in their order
         self._by_digest: dict[bytes, Piece] = {}
         self._by_number: dict[int, Piece] = {}
+        self._leaves = 0  # as many as are known of the root
         self._wanted = self._orders = self._position = 0
         self._parts = 0  # how many sources have a part only
         self._line: list[tuple[int, int, Piece]] = []  # what a sequential fetch misses; a heap by place
@@ -161,6 +166,7 @@ class Picker:
         self._position += piece.weight
         self._by_digest[digest] = piece
         self._by_number[number] = piece
+        self._leaves = max(self._leaves, number + 1)
         self._open[piece] = None
         piece.rarity = self._count(piece)
         self._wanted += 1
@@ -261,9 +267,6 @@ class Picker:
     def leave(self, offer: Offer) -> None:
         """It will not be asked any more; what it was asked for is wanted again."""
         self.on_lost(offer)
-        for piece in offer.rechecks:
-            if piece.state is SUSPECT:
-                self._give_back(piece)
         offer.rechecks.clear()
         offer.present = False
         self._offers.remove(offer)
@@ -273,17 +276,41 @@ class Picker:
 
     # --- deciding -----------------------------------------------------------------------------------------
 
-    def next(self, offer: Offer, limit_bytes: int) -> Decision:
-        """What to ask of a source that may have `limit_bytes` outstanding; one piece it may have always."""
+    def wants(self, numbers: Iterable[int]) -> bool:
+        """Whether one of these leaves is still to be asked for."""
+        pieces = map(self._by_number.get, numbers)
+        return any(piece is not None and piece.state is WANTED for piece in pieces)
+
+    def wants_of(self, offer: Offer) -> bool:
+        """Whether a source has one that is still to be asked for, or was asked for one."""
+        shelf = self._common if offer.bits is None else offer.shelf
+        return bool(offer.asked) or shelf.first(offer) is not None
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether the next piece of who has everything is chosen among several that nobody else has, as far
+        as is known: others may have been given the same one just now.
+        """
+        first = self._common.first(_EVERYTHING) if self._spread else None
+        return first is not None and first.rarity == 0 and self._wanted > 1
+
+    def next(self, offer: Offer, limit_bytes: int, lead: int | None = None) -> Decision:
+        """What to ask of a source that may have `limit_bytes` outstanding; one piece it may have always.
+
+        lead: among equals, begin at this number modulo the leaves; see `rounds.py`.
+        """
         if self.is_done:
             return Done()
         if not offer.live:
             return Wait()
-        while offer.rechecks:
+        self._tidy_rechecks(offer)
+        if offer.rechecks:
             piece = offer.rechecks.popleft()
-            if piece.state is SUSPECT:  # and nobody else sent it meanwhile
-                offer.checked.add(piece)
-                return self._ask(offer, [piece], check=True)
+            if piece.state is WANTED:
+                self._wanted -= 1
+            piece.state = ASKED
+            offer.checked.add(piece)
+            return self._ask(offer, [piece], check=True)
         if offer.is_suspect or len(offer.asked) > ASKED_PIECES_MAX - REQUEST_PIECES_MAX:
             return Wait()
         room = min(
@@ -294,9 +321,13 @@ class Picker:
             return Wait()
         if offer.asked and self._closed and self._wanted < len(self._offers):
             return Wait()  # each of the last ones for another source
-        pieces = self._take(offer, room) or self._help(offer, room)
+        if offer.refuted:
+            room = 0  # one at a time
+        pieces = self._take(offer, room, lead) or self._help(offer, room)
         if pieces:
-            return self._ask(offer, pieces)
+            if offer.refuted:
+                offer.checked.update(pieces)
+            return self._ask(offer, pieces, check=offer.refuted)
         self.hungry = self.hungry or not offer.asked
         return Wait()
 
@@ -304,8 +335,7 @@ class Picker:
         """Whether there is something to ask of it, now or when it gets round to us."""
         if not offer.live or self.is_done:
             return False
-        while offer.rechecks and offer.rechecks[0].state is not SUSPECT:
-            offer.rechecks.popleft()  # somebody else sent it meanwhile
+        self._tidy_rechecks(offer)
         if offer.is_suspect:
             return bool(offer.rechecks)
         shelf = self._common if offer.bits is None else offer.shelf
@@ -315,7 +345,13 @@ class Picker:
         self.hungry = self.hungry or not offer.asked
         return bool(self._help(offer, CHUNK_BYTES))
 
-    def _take(self, offer: Offer, room: int) -> list[Piece]:
+    def _tidy_rechecks(self, offer: Offer) -> None:
+        """Of what it is to send again, leave out what somebody else sent meanwhile."""
+        while offer.rechecks and (offer.rechecks[0].state is HELD or offer.rechecks[0].state is KEPT):
+            offer.rechecks.popleft()
+            offer.refuted = True
+
+    def _take(self, offer: Offer, room: int, lead: int | None) -> list[Piece]:
         """The next pieces that nobody was asked for."""
         shelf = self._common if offer.bits is None else offer.shelf
         pieces: list[Piece] = []
@@ -323,12 +359,24 @@ class Picker:
         while len(pieces) < REQUEST_PIECES_MAX and (piece := shelf.first(offer)) is not None:
             if (pieces and piece.weight > room) or (last is not None and self._place(piece) > last):
                 break
+            if lead is not None and not pieces:
+                piece = self._led(offer, piece, lead)
             piece.state = ASKED
             self._wanted -= 1
             pieces.append(piece)
             room -= piece.weight
         shelf.tidy(self._wanted)
         return pieces
+
+    def _led(self, offer: Offer, first: Piece, lead: int) -> Piece:
+        """Of those that are as rare as the first one, the next from this leaf on."""
+        for number in range(lead, lead + min(LEAD_MAX, self._leaves)):
+            piece = self._by_number.get(number % self._leaves)
+            if piece is None or piece.state is not WANTED:
+                continue
+            if piece.rarity <= first.rarity and offer.has(piece):
+                return piece
+        return first
 
     def _last_position(self) -> int | None:
         """Where the window of a sequential fetch ends."""
@@ -407,10 +455,9 @@ class Picker:
 
     def on_failure(self, offer: Offer, piece: Piece) -> bool:
         """It came but did not fit its digest; whether that is proof that the source lies."""
+        self._give_back(piece)
         if piece in offer.checked or not offer.present:
-            self._give_back(piece)
             return offer.present
-        piece.state = SUSPECT
         offer.rechecks.append(piece)
         return False
 
@@ -420,10 +467,10 @@ class Picker:
         for piece, check in asked.items():
             if offer.live:
                 piece.copies -= 1
-            if check and piece.state is SUSPECT:
+            if check:
                 offer.checked.discard(piece)
                 offer.rechecks.append(piece)
-            elif piece.state is ASKED:
+            if piece.state is ASKED:
                 self._give_back(piece)
         if offer.live:
             self._asked_bytes -= offer.asked_bytes
@@ -435,9 +482,9 @@ class Picker:
         if offer.live:
             offer.live = False
             self._asked_bytes -= offer.asked_bytes
-            for piece, check in offer.asked.items():
+            for piece in offer.asked:
                 piece.copies -= 1
-                if piece.state is ASKED or (check and piece.state is SUSPECT):
+                if piece.state is ASKED:
                     self._give_back(piece)
 
     def on_recovered(self, offer: Offer) -> None:
@@ -511,6 +558,7 @@ class Picker:
     def _add_number(self, piece: Piece, number: int) -> None:
         piece.numbers.append(number)
         self._by_number[number] = piece
+        self._leaves = max(self._leaves, number + 1)
         if self._spread:
             self._rank(piece)
 

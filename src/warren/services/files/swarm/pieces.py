@@ -35,13 +35,11 @@ class State(enum.Enum):
     ASKED = enum.auto()
     HELD = enum.auto()
     """It arrived, and is verified and written now."""
-    SUSPECT = enum.auto()
-    """It did not fit: the one who sent it has to send it again, checked."""
     KEPT = enum.auto()
 
 
 # Looked up for every piece: quicker so.
-WANTED, ASKED, HELD, SUSPECT, KEPT = State
+WANTED, ASKED, HELD, KEPT = State
 
 
 class Piece:
@@ -133,9 +131,10 @@ class Offer:
     """What one source has, and what was asked of it. The picker keeps it; others look only.
 
     bits: the numbers of the leaves that it has; None: all of them. asked: what it was asked for, in order,
-    each with whether it has to check it. live: it does not stall. bytes_per_s: how fast it was lately, and
-    arrived_bytes: what is here of the next piece, for who chooses whom to help at the end; 0: nothing is
-    known.
+    each with whether it has to check it. rechecks: what it sent did not fit, and it is to send it again;
+    refuted: that came from somebody else before it did. live: it does not stall. bytes_per_s: how fast it was
+    lately, and arrived_bytes: what is here of the next piece, for who chooses whom to help at the end; 0:
+    nothing is known.
     """
 
     __slots__ = (
@@ -148,6 +147,7 @@ class Offer:
         "live",
         "present",
         "rechecks",
+        "refuted",
         "shelf",
     )
 
@@ -158,6 +158,7 @@ class Offer:
         self.asked_bytes = 0
         self.rechecks: deque[Piece] = deque()
         self.checked: set[Piece] = set()
+        self.refuted = False
         self.live = True
         self.present = True
         self.bytes_per_s = 0.0

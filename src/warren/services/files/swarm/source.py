@@ -59,7 +59,8 @@ class Source:
     None: not known.
     by_turns: others wait for it as well: it is asked for nothing until it is our turn. Until then all pieces
     are free for other sources, and the one that is chosen then is the one that is wanted most.
-    used_at: when it last sent a chunk; before, when it was taken in.
+    since, used_at, wanted_at: see `rotation.Seat`. heard_at: when it last asked us.
+    lead: asks it which piece to take of it, now that it is our turn.
     ended: what it came to, if it is not asked any more, and `note`, why.
     """
 
@@ -84,10 +85,12 @@ class Source:
         self.complete: bool | None = None
         self.by_turns = False
         self.bytes_fetched = 0
-        self.used_at = runtime.clock.now()
+        self.since = self.used_at = self.wanted_at = runtime.clock.now()
+        self.heard_at = float("-inf")
         self.ended: SourcePhase | None = None
         self.note = ""
         self.open_stream = open_stream
+        self.lead: Callable[[], Awaitable[int | None]] | None = None
         self._connected = False
         self._clock = runtime.clock
         self._picker = picker
@@ -120,6 +123,11 @@ class Source:
         if self.pipeline.is_stalled:
             return "stalled"
         return "active" if self.offer.asked else "waiting"
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it sends nothing though it was asked."""
+        return self.pipeline.is_stalled
 
     def look(self) -> bool:
         """See whether it sends anything; called every now and then. Whether it stalls, or no longer does, is
@@ -181,7 +189,8 @@ class Source:
             return self._picker.next(self.offer, self._limit())
         if self._has_turn:
             self._has_turn = False
-            decision = self._picker.next(self.offer, CHUNK_BYTES)
+            lead = await self.lead() if self.lead is not None else None
+            decision = self._picker.next(self.offer, CHUNK_BYTES, lead)
             if isinstance(decision, Wait) and self._client is not None:
                 await self._client.give_turn_back()
             return decision

@@ -29,6 +29,8 @@ from warren.core.errors import (
 )
 from warren.protocols.transfer.messages import PROTOCOL_ID
 from warren.services.files.swarm.candidates import Candidates
+from warren.services.files.swarm.following import follow
+from warren.services.files.swarm.rotation import for_any, for_better
 from warren.services.files.swarm.source import Source
 from warren.services.files.swarm.tree import RETRY_DELAYS_S, TreePuller
 from warren.services.files.types import SourceAdded, SourceDropped
@@ -54,14 +56,8 @@ MEET_S: Final = 10.0
 """A source is to say what it has within this time; else it is taken to have everything."""
 LOOK_S: Final = 0.5
 """How often it is looked whether sources stall."""
-POLL_S: Final = 2.0
-"""How often one that has a part is asked what it has by now, and told what is here."""
-TELL_S: Final = 0.25
-"""So soon after the last time the same is done when there is more here: it may be just what it lacks."""
-POLL_WHOLE_S: Final = 15.0
-"""How often one that has everything is asked who else wants it."""
-REPLACE_S: Final = 15.0
-"""For so long a source sends nothing before another one may take its place."""
+LEAD_S: Final = 1.0
+"""So long a source may take to say which piece to take of it; else the picker says."""
 FELLOWS_MAX: Final = 64
 """With whom the pieces are shared out. Each is reckoned with for each piece."""
 ERRORS_MAX: Final = 16
@@ -112,7 +108,7 @@ class Swarm:
         self._past: dict[PeerId, Source] = {}
         self._fellows: set[PeerId] = set()
         self._named: frozenset[PeerId] = frozenset()
-        self._candidates = Candidates()
+        self._candidates = Candidates(network.runtime.entropy)
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._final: tuple[SourceState, ...] | None = None
@@ -140,10 +136,17 @@ class Swarm:
         self._note_fellows([peer])
         source = self._sources.get(peer)
         if source is not None:
+            source.heard_at = self._runtime.clock.now()
             if source.complete is not None:
                 self._learn(source, holding)
         elif not self._only:
             self.add(peer)
+            if holding.complete or self._picker.wants(holding.gained):
+                self._prefer(peer)
+
+    def _prefer(self, peer: PeerId) -> None:
+        self._candidates.prefer(peer)
+        self._changed.set()
 
     # --- running ------------------------------------------------------------------------------------------
 
@@ -152,6 +155,7 @@ class Swarm:
         self._named = frozenset(peers)
         for peer in peers:
             self.add(peer)
+            self._prefer(peer)
         tree = TreePuller(self._nodes, self._ledger, self._sources, self._give_up_on, self._config.answer_s)
         work = [self._start(one) for one in (tree.run(), self._look(), self._find())]
         try:
@@ -182,10 +186,19 @@ class Swarm:
         waiting = self._candidates.waiting
         if not waiting and not self._sources:
             self._candidates.accept()
-        while waiting and len(self._sources) < self._config.sources_max:
-            peer = waiting.popleft()
+        while waiting and (len(self._sources) < self._config.sources_max or self._make_room()):
+            peer = self._candidates.take()
             if peer not in self._sources:
                 self._begin(peer)
+
+    def _make_room(self) -> bool:
+        """For one that is known to have what is wanted, one gives way that has nothing."""
+        if not self._candidates.has_preferred() or not self._picker.backlog:
+            return False
+        source = for_better(self._sources.values(), self._note_wanted())
+        if source is not None:
+            self._drop_for_room(source)
+        return source is not None
 
     def _begin(self, peer: PeerId) -> None:
         async def open_stream() -> Stream:
@@ -202,6 +215,7 @@ class Swarm:
             caps=self._caps,
             share=lambda: max(1, len(self._sources)),
         )
+        source.lead = lambda: self._lead(source)
         past = self._past.pop(peer, None)
         if past is not None:
             source.bytes_fetched = past.bytes_fetched
@@ -247,22 +261,24 @@ class Swarm:
             self._changed.set()
 
     def _replace(self) -> None:
-        """Where others wait for their turn, the one that was no use for longest gives way, for a while.
+        """Where others wait for their turn, those that are no use give way, for a while."""
+        now = self._note_wanted()
+        waiting = len(self._candidates.waiting)
+        if waiting and self._picker.backlog and len(self._sources) >= self._config.sources_max:
+            for source in for_any(self._sources.values(), now)[:waiting]:
+                self._drop_for_room(source)
 
-        Who has everything stays, unless it stalls: the last pieces may be nowhere else.
-        """
-        if not self._candidates.waiting or len(self._sources) < self._config.sources_max:
-            return
-        before = self._runtime.clock.now() - REPLACE_S
-        idle = [
-            one
-            for one in self._sources.values()
-            if one.used_at <= before and (one.complete is False or one.pipeline.is_stalled)
-        ]
-        if idle:
-            least = min(idle, key=lambda one: one.used_at)
-            error = LimitReached("files.sources_max", "others may have what is still missing")
-            self._drop(least, error, "dropped", for_room=True)
+    def _note_wanted(self) -> float:
+        """Note which sources have something that is wanted now; returns the time."""
+        now = self._runtime.clock.now()
+        for source in self._sources.values():
+            if self._picker.wants_of(source.offer):
+                source.wanted_at = now
+        return now
+
+    def _drop_for_room(self, source: Source) -> None:
+        error = LimitReached("files.sources_max", "others may have what is still missing")
+        self._drop(source, error, "dropped", for_room=True)
 
     # --- one source ---------------------------------------------------------------------------------------
 
@@ -439,21 +455,28 @@ class Swarm:
 
     async def _follow(self, source: Source) -> None:
         """Ask it again and again what it has by now, and who else wants it."""
-        while self._exchange is not None and source.complete is not None:
-            told = self._version()
-            waited_s = 0.0
-            while waited_s < (POLL_WHOLE_S if source.complete else POLL_S):
-                await asyncio.sleep(TELL_S)
-                waited_s += TELL_S
-                if not source.complete and self._version() != told:
-                    break
-            try:
-                self._learn(source, await self._exchange.exchange(source.peer, self._root))
-            except WarrenError as error:
-                _log.debug("what %s has of %s now is not known: %s", source.peer, self._root, error)
+        exchange = self._exchange
+        if exchange is not None:
+            await follow(
+                source,
+                lambda: exchange.exchange(source.peer, self._root),
+                lambda holding: self._learn(source, holding),
+                self._partial,
+                self._runtime.clock,
+            )
 
-    def _version(self) -> int:
-        return self._partial.bits.version if self._partial is not None else 0
+    async def _lead(self, source: Source) -> int | None:
+        """Which piece to take of one that has everything, now that it is our turn; None: whichever."""
+        if self._exchange is None or not source.complete or not self._picker.is_guessing:
+            return None
+        try:
+            async with asyncio.timeout(LEAD_S):
+                holding = await self._exchange.exchange(source.peer, self._root, turn=True)
+        except (TimeoutError, WarrenError) as error:
+            _log.debug("which piece to take of %s is not known: %s", source.peer, error)
+            return None
+        self._learn(source, holding)
+        return holding.lead
 
 
 def _number(peer: PeerId) -> int:

@@ -36,6 +36,7 @@ from warren.services.files.swarm.admission import Rule
 from warren.services.files.swarm.fellows import Fellows
 from warren.services.files.swarm.holdings import NOTHING, Heard, Holdings
 from warren.services.files.swarm.partial import PUBLIC
+from warren.services.files.swarm.rounds import Rounds
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class PeerHolding:
     complete: all of it; else `bits` are its leaves. While the root is fetched here the same map grows with
     what it tells later; `gained` and `lost` are the numbers that changed since the last time. word: for whom
     it is: everyone, those of an origin, or nobody that it would say of (see `Partial.use`). fellows: others
-    whom it names.
+    whom it names. lead: where to begin with what it is asked for now, modulo the leaves; see `rounds.py`.
     """
 
     complete: bool
@@ -97,6 +98,7 @@ class PeerHolding:
     gained: Sequence[int] = ()
     lost: Sequence[int] = ()
     fellows: tuple[PeerId, ...] = ()
+    lead: int | None = None
 
     @property
     def public(self) -> bool:
@@ -134,6 +136,7 @@ class Swarms:
         self._records = records
         self._fetching: dict[Cid, _Fetching] = {}
         self._fellows = Fellows(self._entropy)
+        self._rounds = Rounds(self._entropy)
         self._places: OrderedDict[PeerId, tuple[Multiaddr, ...]] = OrderedDict()
         self._listeners: list[Callable[[Cid, PeerId, PeerHolding], None]] = []
         self._protocol = SwarmProtocol(network, self)
@@ -157,8 +160,9 @@ class Swarms:
                 del self._fetching[partial.root]
         partial.close()
 
-    async def exchange(self, peer: PeerId, root: Cid) -> PeerHolding:
-        """Ask a peer what it has of `root`, and tell it what this node has, if it is fetched here.
+    async def exchange(self, peer: PeerId, root: Cid, *, turn: bool = False) -> PeerHolding:
+        """Ask a peer what it has of `root`, and tell it what this node has, if it is fetched here. turn: it
+        lets us ask for a piece now.
 
         Connects if need be, also where only a fellow told where that is. Raises `ContentUnknown` where it has
         nothing that is for us, `LimitReached` where we ask too often, `ProtocolNotSupported`,
@@ -167,7 +171,7 @@ class Swarms:
         self._recall_place(peer)
         fetching = self._fetching.get(root)
         heard = fetching.holdings.note(peer, asked=True) if fetching is not None else None
-        ask = Ask(root, self.tickets.held(root), self._mine(fetching, heard, peer), _known(heard))
+        ask = Ask(root, self.tickets.held(root), self._mine(fetching, heard, peer), _known(heard), turn)
         answer = await self._protocol.ask(peer, ask)
         match answer.status:
             case "busy":
@@ -184,7 +188,8 @@ class Swarms:
             fetching, heard = _Fetching(), Heard()
         heard.knows = answer.known
         change = fetching.holdings.take(heard, answer.holding)
-        holding = PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows)
+        lead = answer.lead - 1 if answer.lead else None
+        holding = PeerHolding(heard.complete, heard.bits, word, change.gained, change.lost, fellows, lead)
         self.on_exchanged(root, peer, holding)
         return holding
 
@@ -310,6 +315,7 @@ class Swarms:
             holding=holding,
             known=known,
             fellows=fellows,
+            lead=1 + self._rounds.take(root) if ask.turn and shared else 0,
         )
 
     def _hear(self, fetching: _Fetching, root: Cid, asker: PeerId, mine: Holding | None) -> Version:

@@ -9,7 +9,8 @@ whatever it asks for, over however many streams, and nobody starves: weights are
 contacts, for whom the user favours, and for peers that give to us (as BitTorrent's tit for tat, but no one is
 choked).
 
-Few slots make pieces whole soon, so that who has one can pass it on. But what holds a turn up may be its
+Few slots make pieces whole soon, so that who has one can pass it on: on a slow line one that is sent, and
+what keeps the line busy until the next one begins, `slots` at most. But what holds a turn up may be its
 reader, or the way to it, and the line has room: one that takes longer than it would if as many as there are
 slots shared all that the line was seen to carry fills half a slot, and all such together leave one to others:
 else a few peers on slow lines let nobody have more than they have. One over `SLOW_S` fills none, nor do the
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 SLOW_S: Final = 5.0
+HAND_OVER_S: Final = 0.25
+"""From a turn that ends to bytes of the next one, at most: a peer has to hear of it, and to ask."""
 SLACK: Final = 1.25
 """How many times longer than its share of the line explains a turn may take before others may begin."""
 BEST_SPAN_S: Final = 60.0
@@ -151,7 +154,7 @@ class Scheduler:
             busy_until = self._slot_free_at(now)
             if busy_until > now:
                 return granted, busy_until if math.isfinite(busy_until) else None
-            line = min(self._ready(now), key=lambda one: one.virtual, default=None)
+            line = min(self._ready(now), key=_finish, default=None)
             if line is None:
                 return granted, self._next_peer_at(now)
             granted.append(self._begin(line, now))
@@ -246,14 +249,22 @@ class Scheduler:
                 else:
                     filled += 1.0
                 next_at = min(next_at, turn.began + (SLOW_S if is_late else fair_s))
-        filled += min(late, self.limits.slots - 1)
-        return now if filled < self.limits.slots else next_at
+        slots = self._slots()
+        filled += min(late, slots - 1)
+        return now if filled < slots else next_at
+
+    def _slots(self) -> int:
+        """As many as the line needs, as far as it is known. With one more than that each takes longer, and in
+        a swarm, where each who has a piece doubles it, all wait for that.
+        """
+        handed_over = math.ceil(self._best_bytes_per_s * HAND_OVER_S / self.turn_bytes())
+        return min(self.limits.slots, 1 + max(1, handed_over))
 
     def _fair_s(self) -> float:
         """How long a turn may take where all slots share the line."""
         if not self._best_bytes_per_s:
             return SLOW_S
-        return min(SLOW_S, SLACK * self.limits.slots * TURN_BYTES / self._best_bytes_per_s)
+        return min(SLOW_S, SLACK * self._slots() * TURN_BYTES / self._best_bytes_per_s)
 
     def _next_peer_at(self, now: float) -> float | None:
         """When the cap or the slots of a peer that waits let it go on; an end of a turn may come before."""
@@ -265,6 +276,13 @@ class Scheduler:
                 times.append(line.free_at)
             times += [turn.began + SLOW_S for turn in line.active if turn.began + SLOW_S > now]
         return min(times, default=None)
+
+
+def _finish(line: Line) -> float:
+    """When it would be done with its next turn, were it as good as any other. By this, and not by when it
+    would begin, what is short comes first: the nodes of who just came, without which it can ask for nothing.
+    """
+    return line.virtual + line.waiting[0].size
 
 
 def _is_idle(line: Line, now: float) -> bool:
