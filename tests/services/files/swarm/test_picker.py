@@ -285,6 +285,14 @@ def test_what_others_come_to_have_is_no_longer_rare() -> None:
     assert len(asked(picker, whole)) == 6
 
 
+def test_what_one_tells_that_left_does_not_count() -> None:
+    picker = filled(2)
+    left = picker.join({0})
+    picker.leave(left)
+    picker.has_all(left)
+    assert asked(picker, picker.join({1})) == [1]
+
+
 def test_a_part_turns_out_to_be_all_and_all_a_part() -> None:
     picker = filled(4)
     offer = picker.join({1})

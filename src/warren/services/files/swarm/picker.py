@@ -550,6 +550,8 @@ class Picker:
             self._shelve(piece)
 
     def _set_bits(self, offer: Offer, bits: Leaves | None) -> None:
+        if not offer.present:
+            return  # it told of more as it left
         self._parts += (bits is not None) - (offer.bits is not None)
         offer.bits = bits
         offer.shelf.clear()
