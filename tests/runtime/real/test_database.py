@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import run
+from warren.core.errors import StorageError
 from warren.runtime.real import RealRuntime
+from warren.runtime.real import database as module
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
+
+    from warren.runtime.sqlite import SqliteFile
 
 SCRIPT = "CREATE TABLE note (text TEXT NOT NULL);"
 
@@ -94,3 +98,50 @@ def test_its_threads_end_with_it_closed_or_not(tmp_path: Path, closes: bool) -> 
     for thread in ours:
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_the_thread_of_one_that_cannot_be_opened_ends(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+
+    async def main() -> StorageError:
+        runtime = RealRuntime()
+        with pytest.raises(StorageError) as refused:
+            await runtime.open_database(tmp_path, [SCRIPT])
+        await runtime.close()
+        return refused.value
+
+    error = run(main())  # it holds all that it went through
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)
+        assert not thread.is_alive(), error
+
+
+def test_a_reader_that_nobody_waited_for_and_that_failed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, real = threading.Event(), threading.Event(), module._open_reader
+
+    def fail(_path: str) -> SqliteFile:
+        begun.set()
+        assert go_on.wait(20)
+        raise StorageError("the disk is away")
+
+    async def main() -> None:
+        runtime = RealRuntime()
+        database = await runtime.open_database(tmp_path / "state.db", [SCRIPT])
+        monkeypatch.setattr(module, "_open_reader", fail)
+        given_up = asyncio.ensure_future(database.read(count))
+        await runtime.offload(begun.wait, 20)
+        given_up.cancel()
+        opening = database._reading
+        assert opening is not None
+        go_on.set()
+        await asyncio.wait([opening])
+        monkeypatch.setattr(module, "_open_reader", real)
+        with pytest.raises(StorageError):
+            await database.read(count)
+        assert await database.read(count) == 0
+        await database.close()
+        await runtime.close()
+
+    run(main())

@@ -59,12 +59,13 @@ class ThreadDatabase:
         return await lane.do(lambda file: file.read(fn))
 
     async def _lane(self, reading: asyncio.Future[_Lane]) -> _Lane:
-        if reading.done():  # as always but at the start
-            return reading.result()
         try:
+            if reading.done():  # as always but at the start
+                return reading.result()
             return await asyncio.shield(reading)
         except StorageError:
-            self._reading = None  # the next one tries again
+            if self._reading is reading:
+                self._reading = None  # the next one tries again
             raise
 
     async def close(self) -> None:
@@ -103,7 +104,11 @@ class _Lane:
     @classmethod
     async def open(cls, path: str, kind: str, opening: Callable[[], SqliteFile]) -> _Lane:
         lane = cls(f"warren-db-{os.path.basename(path)}{kind}")
-        lane._file = await lane._put(opening)
+        try:
+            lane._file = await lane._put(opening)
+        except BaseException:
+            lane._jobs.put(None)  # who keeps the error keeps the lane
+            raise
         return lane
 
     async def do(self, fn: Callable[[SqliteFile], T]) -> T:

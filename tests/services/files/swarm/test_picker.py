@@ -22,6 +22,8 @@ from warren.services.files.walk import LEAF_UNKNOWN, TargetFile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pytest
+
     from warren.services.files.swarm.pieces import Offer, Piece
 
 FILE = TargetFile("f", "f", 10**12)
@@ -283,6 +285,29 @@ def test_what_others_come_to_have_is_no_longer_rare() -> None:
     picker.leave(part)
     picker.on_lost(whole)
     assert len(asked(picker, whole)) == 6
+
+
+def test_what_one_tells_that_left_does_not_count() -> None:
+    picker = filled(2)
+    left = picker.join({0})
+    picker.leave(left)
+    picker.has_all(left)
+    assert asked(picker, picker.join({1})) == [1]
+
+
+def test_one_that_comes_and_goes_costs_by_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    picker, ranked, rank = filled(1000), [], Picker._rank
+
+    def count(self: Picker, piece: Piece) -> None:
+        ranked.append(piece)
+        rank(self, piece)
+
+    monkeypatch.setattr(Picker, "_rank", count)
+    offer = picker.join()
+    picker.has_part(offer, {3, 5})
+    picker.has_part(offer, {5, 7})
+    picker.leave(offer)
+    assert [piece.numbers[0] for piece in ranked] == [3, 5, 3, 5, 5, 7, 5, 7]
 
 
 def test_a_part_turns_out_to_be_all_and_all_a_part() -> None:

@@ -98,8 +98,10 @@ class Candidates:
         self._not_yet[peer] = now + wait_s
 
     def on_busy(self, peer: PeerId, now: float) -> None:
-        """It was dropped because it serves others, as many as it can."""
-        self._not_yet[peer] = now + BUSY_S
+        """It was dropped because it serves others, as many as it can. From a liar that counts for nothing."""
+        if peer not in self._liars:
+            self._left_at.pop(peer, None)  # else it would wait twice, and once as a source already
+            self._not_yet[peer] = now + BUSY_S
 
     def look(self, now: float) -> None:
         """Let those wait for their turn whose time has come."""

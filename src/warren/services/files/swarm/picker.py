@@ -272,7 +272,7 @@ class Picker:
         self._offers.remove(offer)
         if offer.bits is not None:
             self._parts -= 1
-            self.on_shrunk()
+            self._rank_those_of(offer)
 
     # --- deciding -----------------------------------------------------------------------------------------
 
@@ -550,10 +550,23 @@ class Picker:
             self._shelve(piece)
 
     def _set_bits(self, offer: Offer, bits: Leaves | None) -> None:
-        self._parts += (bits is not None) - (offer.bits is not None)
-        offer.bits = bits
+        if not offer.present:
+            return  # it told of more as it left
+        if offer.bits is not None:
+            self._parts -= 1
+            before, offer.bits = offer.bits, None
+            self._rank_those_of(Offer(before))
         offer.shelf.clear()
-        self.on_shrunk()
+        if bits is not None:
+            self._parts += 1
+            offer.bits = bits
+            self._rank_those_of(offer)
+
+    def _rank_those_of(self, offer: Offer) -> None:
+        """Of no others the rarity changes. In a swarm sources come and go, and most have next to nothing."""
+        for piece in self._open:
+            if offer.has(piece):
+                self._rank(piece)
 
     def _add_number(self, piece: Piece, number: int) -> None:
         piece.numbers.append(number)
