@@ -197,8 +197,8 @@ FAR, LONG_AGO = 4_000_000_000, 1_000_000_000
 """Seconds since 1970: when the keys of these tests were made."""
 
 
-def key(cid: Cid = CID, *, secret: str = TOKEN, made_at: float = FAR) -> str:
-    return Grants(secret).make(str(cid), made_at)[0]
+def key(cid: Cid = CID, more: str = "", *, secret: str = TOKEN, made_at: float = FAR) -> str:
+    return Grants(secret).make(f"{cid}{more}", made_at)[0]
 
 
 def basic(password: str | None = None, user: str = "warren") -> str:
@@ -265,7 +265,8 @@ def test_who_may_not_read_a_file_is_told_why(api: RunningApi, given: str | None,
 
 
 def test_a_range_is_read_with_a_key(api: RunningApi) -> None:
-    response, raw = asked(api, "GET", f"{FILE}?name=film.mkv", basic(), Range="bytes=2-3")
+    named = key(more="?name=film.mkv")
+    response, raw = asked(api, "GET", f"{FILE}?name=film.mkv", basic(named), Range="bytes=2-3")
     assert (response.status, raw) == (206, b"nt")
 
 
@@ -275,11 +276,20 @@ def test_a_key_that_is_shown_elsewhere_says_what_it_is_for(api: RunningApi, give
     assert said["message"] == "a key to a file reads that file alone, as the password of its address"
 
 
+def test_a_key_is_for_the_holders_that_it_was_made_for(api: RunningApi) -> None:
+    """Else who sees the address could let the node look up names and dial peers."""
+    one = key(more="?holder=anna")
+    for path in (FILE, f"{FILE}?holder=ben", f"{FILE}?holder=anna&holder=ben", f"{FILE}?holder=anna&"):
+        assert asked(api, "GET", path, basic(one))[0].status == 401
+    assert asked(api, "GET", f"{FILE}?holder=anna", basic())[0].status == 401
+
+
 def test_no_refusal_nor_log_holds_a_key(api: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     api.node.without_content[str(ANNA)] = ContentUnknown("nobody has it")
-    shown = [key(OTHER), key(made_at=LONG_AGO), key()]
-    answers = [asked(api, "GET", f"{FILE}?holder=anna", basic(one)) for one in shown]
+    more = "?holder=anna"
+    shown = [key(OTHER, more), key(more=more, made_at=LONG_AGO), key(more=more)]
+    answers = [asked(api, "GET", FILE + more, basic(one)) for one in shown]
     assert [response.status for response, _ in answers] == [401, 401, 404]
     for _, raw in answers:
         assert not any(one[-43:].encode() in raw for one in shown)

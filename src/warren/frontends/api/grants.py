@@ -1,6 +1,7 @@
 """Keys that open one file for reading, for a while: what the address for a player carries.
 
-In:  a content id, the time. Out: a key, and whether one that is shown is good for a file.
+In:  a content id with the query that says from whom it is read and under which name, the time. Out: a key,
+and whether one that is shown is good for exactly that.
 
     file-EXPIRES-MAC    EXPIRES: seconds since 1970; MAC: HMAC-SHA256 over both, base64url without padding
 
@@ -37,13 +38,13 @@ class Grants:
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
-    def make(self, cid: str, now: float) -> tuple[str, float]:
-        """A key to the file with this content id, and when it ends (seconds since 1970)."""
+    def make(self, asked: str, now: float) -> tuple[str, float]:
+        """A key to what the address asks for, and when it ends (seconds since 1970)."""
         expires = int(now + LIFE_S)
-        return self._key(cid, expires), float(expires)
+        return self._key(asked, expires), float(expires)
 
-    def opens(self, key: str, cid: str, now: float) -> bool:
-        """Whether a key was made here for this file. Raises `Expired` if so, and too long ago.
+    def opens(self, key: str, asked: str, now: float) -> bool:
+        """Whether a key was made here for this. Raises `Expired` if so, and too long ago.
 
         Compares in constant time: how long it takes says nothing about the right one.
         """
@@ -51,14 +52,14 @@ class Grants:
         if found is None:
             return False
         expires = int(found[1])
-        if not hmac.compare_digest(key.encode(), self._key(cid, expires).encode()):
+        if not hmac.compare_digest(key.encode(), self._key(asked, expires).encode()):
             return False
         if now >= expires:
             raise Expired(expires)
         return True
 
-    def _key(self, cid: str, expires: int) -> str:
-        said = _PURPOSE + str(expires).encode() + b"\0" + cid.encode("utf-8", "surrogatepass")
+    def _key(self, asked: str, expires: int) -> str:
+        said = _PURPOSE + str(expires).encode() + b"\0" + asked.encode("utf-8", "surrogatepass")
         mac = hmac.digest(self._secret, said, hashlib.sha256)
         return f"file-{expires}-{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 

@@ -186,9 +186,12 @@ class _Replay:
 
 
 def _file_read(scope: Scope) -> str | None:
-    """Which file is read, if nothing else is done, as in http://warren:KEY@HOST:PORT/v1/files/CID."""
+    """Which file is read, if nothing else is done, as in http://warren:KEY@HOST:PORT/v1/files/CID?holder=PEER:
+    with the query, in which it says from whom.
+    """
     found = _FILE.fullmatch(scope["path"]) if scope["method"] in {"GET", "HEAD"} else None
-    return found[1] if found else None
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{found[1]}?{query}" if found and query else found and found[1]
 
 
 def _is_from_elsewhere(given: list[bytes]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -387,3 +388,21 @@ def test_bounds_hold_and_everybody_is_served_in_the_end(
         active.clear()
         now = now if again is None else max(now, again)
     assert not waiting
+
+
+def test_one_identity_after_the_other_takes_no_more_than_as_many_that_stay() -> None:
+    """Each asks once and is gone; six of them are always there."""
+    scheduler = make(bytes_per_s=1_000_000)
+    fresh = (PrivateKey.from_seed(number.to_bytes(32)).peer_id for number in itertools.count(1000))
+    size, now = 10_000, 0.0
+    sent: Counter[bool] = Counter()
+    for peer in (ANNA, *itertools.islice(fresh, 6)):
+        scheduler.ask(peer, size, now)
+    while now < 10.0:
+        turns, again = scheduler.grant(now)
+        for turn in turns:
+            scheduler.end(turn, now)
+            sent[turn.peer == ANNA] += size
+            scheduler.ask(ANNA if turn.peer == ANNA else next(fresh), size, now)
+        now = again if again is not None else now
+    assert sent[True] >= sent.total() / 7 * 0.8

@@ -19,6 +19,7 @@ from warren.frontends.api import views
 from warren.frontends.api.content import CONTENT, Content
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
+    HOLDERS_MAX,
     FileAddress,
     FileAddressRequest,
     FileList,
@@ -89,7 +90,7 @@ async def read_file(
     node: NodeHere,
     request: Request,
     peer: str | None = None,
-    holder: Annotated[list[str], Query()] = [],  # noqa: B006  (FastAPI copies it)
+    holder: Annotated[list[str], Query(max_length=HOLDERS_MAX)] = [],  # noqa: B006  (FastAPI copies it)
     name: str = "",
 ) -> Response:
     """Read a file by its content id, all or a range of it, while it comes from those who have it.
@@ -121,8 +122,8 @@ async def address_file(
     peers = [("peer", wanted.peer)] if wanted.peer else [("holder", one) for one in wanted.holders]
     query = [(key, str(node.resolve_peer(peer))) for key, peer in peers]
     query += [("name", wanted.name)] if wanted.name else []
-    key, expires_at = request.app.state.grants.make(text, time.time())
     more = f"?{urlencode(query, quote_via=quote)}" if query else ""
+    key, expires_at = request.app.state.grants.make(text + more, time.time())
     url = f"http://warren:{key}@{request.headers['host']}/v1/files/{text}{more}"
     return {"url": url, "expires_at": expires_at}
 

@@ -49,9 +49,10 @@ async def follow(
                     await asyncio.Event().wait()  # nothing is to be told
                 else:
                     await partial.more_than(told)
-        told = partial.bits.version if partial is not None else 0
+        now = partial.bits.version if partial is not None else 0
         try:
             learn(await ask())
+            told = now
         except WarrenError as error:
             _log.debug("what %s has now is not known: %s", source.peer, error)
 

@@ -107,6 +107,8 @@ class Swarm:
         self._sources: dict[PeerId, Source] = {}  # present ones
         self._past: dict[PeerId, Source] = {}
         self._fellows: set[PeerId] = set()
+        self._shared_at = float("-inf")
+        self._share_due = False
         self._named: frozenset[PeerId] = frozenset()
         self._candidates = Candidates(network.runtime.entropy)
         self._tasks: dict[PeerId, asyncio.Task[None]] = {}
@@ -255,6 +257,8 @@ class Swarm:
             if any(changed):
                 self._ledger.moved.set()
             self._replace()
+            if self._share_due:
+                self._share_out()
             if self._picker.backlog and not any(one.offer.asked for one in self._sources.values()):
                 self._candidates.accept()
             self._candidates.look(self._runtime.clock.now())
@@ -383,7 +387,8 @@ class Swarm:
             async with asyncio.timeout(MEET_S):
                 holding = await self._exchange.exchange(source.peer, self._root)
         except (TimeoutError, WarrenError) as error:
-            if isinstance(error, ContentUnknown) and source.peer not in self._named:
+            # One that has no time to say knows this protocol, and may have a part only.
+            if isinstance(error, (ContentUnknown, LimitReached)) and source.peer not in self._named:
                 self._leave_for_now(source)
                 return False
             # It may be older than this protocol. What it has shows when it is asked for that.
@@ -447,7 +452,15 @@ class Swarm:
             self._share_out()
 
     def _share_out(self) -> None:
-        """Share the pieces out among those who fetch it at the same time: each begins with another part."""
+        """Share the pieces out among those who fetch it at the same time: each begins with another part.
+
+        All pieces that are left are gone through, so now and then is enough. Attack: peers that come and go.
+        """
+        now = self._runtime.clock.now()
+        self._share_due = now < self._shared_at + LOOK_S
+        if self._share_due:
+            return
+        self._shared_at = now
         whole = {peer for peer, one in self._sources.items() if one.complete}
         fellows = self._fellows - whole - self._past.keys() - {self._network.peer_id}
         if self._fellows:

@@ -140,7 +140,8 @@ class Scheduler:
         """Want to send `size` bytes to `peer`; the turn comes out of `grant`."""
         line = self.line(peer, now)
         if not line.waiting and not line.active:
-            line.virtual = max(line.virtual, self._virtual)  # who was away saved up nothing
+            # Who was away saved up nothing but a turn: so much those get ahead and behind who are never away.
+            line.virtual = max(line.virtual, self._virtual - self.turn_bytes())
         turn = Turn(peer, size)
         line.waiting.append(turn)
         return turn
@@ -194,10 +195,14 @@ class Scheduler:
 
     def weight(self, peer: PeerId, line: Line, now: float) -> float:
         """How many times more than a stranger who gives nothing this peer is sent."""
-        given = line.given.rate(now)
-        most = max(other.given.rate(now) for other in self._lines.values()) if given else 0.0
-        weight = 1.0 + (GIVER_WEIGHT - 1.0) * given / most if most else 1.0
-        return weight * _WEIGHTS[self._standing(peer)]
+        return self._weight(peer, line, now, self._most_given(now))
+
+    def _weight(self, peer: PeerId, line: Line, now: float, most: float) -> float:
+        given = 1.0 + (GIVER_WEIGHT - 1.0) * line.given.rate(now) / most if most else 1.0
+        return given * _WEIGHTS[self._standing(peer)]
+
+    def _most_given(self, now: float) -> float:
+        return max(line.given.rate(now) for line in self._lines.values())
 
     def _note_sent(self, size: int, now: float) -> None:
         self._sent.add(size, now)
@@ -211,13 +216,29 @@ class Scheduler:
         turn = line.waiting.popleft()
         turn.began = now
         line.active.add(turn)
-        self._virtual = line.virtual
+        self._go_on(line, turn.size, now)
         line.virtual += turn.size / self.weight(turn.peer, line, now)
         if self.limits.bytes_per_s:
             self._free_at = max(self._free_at, now - CATCH_UP_S) + turn.size / self.limits.bytes_per_s
         if self.limits.peer_bytes_per_s:
             line.free_at = max(line.free_at, now - CATCH_UP_S) + turn.size / self.limits.peer_bytes_per_s
         return turn
+
+    def _go_on(self, line: Line, size: int, now: float) -> None:
+        """Let the virtual time, at which those begin who come, go on by one turn of `line`.
+
+        As in WF2Q+ (Bennett, Zhang 1996): by what each got of it, were it shared by all who can be sent to.
+        Were it only that of who is next, those who just came would be next for ever, as it would stand still
+        for them. Attack: one identity after the other.
+        """
+        others = [
+            (peer, one)
+            for peer, one in self._lines.items()
+            if one is line or (one.waiting and not self._is_held(one, now))
+        ]
+        most = self._most_given(now)
+        fair = self._virtual + size / sum(self._weight(peer, one, now, most) for peer, one in others)
+        self._virtual = max(fair, min(one.virtual for _, one in others))
 
     def _anyone_waits(self) -> bool:
         return any(line.waiting for line in self._lines.values())
