@@ -242,7 +242,7 @@ def test_a_lease_of_a_super_peer_that_is_killed_ends(server: RedisServer, tmp_pa
                 a.take_lease(ALICE, valid_s=1.0)
                 a.take_lease(BOB, valid_s=30.0)
                 await soon(lambda: b.super_peer.is_online(ALICE) and b.super_peer.is_online(BOB))
-                assert a.me_is_there_at(b)
+                await soon(lambda: a.me_is_there_at(b))
             async with members(server.url, tmp_path, "c") as (c,):  # who comes later, too
                 await soon(lambda: c.super_peer.is_online(BOB))
                 await soon(lambda: not b.super_peer.is_online(ALICE) and not c.super_peer.is_online(ALICE))
