@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 PROTOCOL: Final = "/warren/swarm/1.0.0"
 TIMEOUT_S: Final = 10.0
 """For a request and its answer, the dial included."""
-ASKS: Final = Rate(64, 10)
-"""Of one peer: ten contents that it follows once a second. Attack: requests without end; each costs some
-look-ups, and up to four signatures."""
+ASKS: Final = Rate(64, 20)
+"""Of one peer: three contents that it fetches at once, of each of which it tells four times a second, and a
+word on each turn. Attack: requests without end; each costs some look-ups, and up to four signatures."""
 ASKS_ALL: Final = Rate(2000, 400)
 """Of all together. Attack: the same under many identities."""
 PEERS_MAX: Final = 10_000
