@@ -44,6 +44,12 @@ class FakeLink:
     def set_write_buffer_limits(self, **_: int) -> None:
         pass
 
+    def pause_reading(self) -> None:
+        """A turn of the socket took long; the test goes on feeding it."""
+
+    def resume_reading(self) -> None:
+        pass
+
     def get_extra_info(self, _name: str) -> Any:
         return ("127.0.0.1", 4101)
 
