@@ -194,7 +194,9 @@ class Keeper:
                     took_s = await self._update(now)
                     if now >= all_at:
                         all_at = self._now() + self._interval_s(took_s)
-                    if mounted not in (None, self._updater.ground.mounted):
+                    if mounted is None:
+                        self._holder.show(self._path)  # from now on it is only watched
+                    elif mounted != self._updater.ground.mounted:
                         return  # the watch began before a drive was mounted, or unmounted
                     mounted = set(self._updater.ground.mounted)
                     continue
