@@ -216,8 +216,8 @@ class SealedWriter:
         outgoing[:start] = header
         outgoing[start:end] = payload[: end - start]
         self._seal(outgoing[:end])
-        for pos in range(end - start, len(payload), most):
-            self._seal(payload[pos : pos + most])
+        if rest := payload[end - start :]:
+            self._seal(rest)
 
     def _seal(self, plaintext: memoryview | bytearray) -> None:
         size = len(plaintext)

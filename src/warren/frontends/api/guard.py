@@ -129,7 +129,7 @@ class Guard:
         return bytes(body)
 
     def _check(self, headers: Iterable[tuple[bytes, bytes]], file: str | None) -> None:
-        """file: the content id of the file that is read, where nothing else is done."""
+        """file: what `_file_read` says."""
         values: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             values.setdefault(name, []).append(value)
@@ -190,8 +190,10 @@ def _file_read(scope: Scope) -> str | None:
     with the query, in which it says from whom.
     """
     found = _FILE.fullmatch(scope["path"]) if scope["method"] in {"GET", "HEAD"} else None
+    if found is None:
+        return None
     query = scope.get("query_string", b"").decode("latin-1")
-    return f"{found[1]}?{query}" if found and query else found and found[1]
+    return f"{found[1]}?{query}" if query else found[1]
 
 
 def _is_from_elsewhere(given: list[bytes]) -> bool:

@@ -6,17 +6,15 @@ fields are refused, so that a typing error does not pass as a default. Answers a
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from warren.frontends.api.schemas_discovery import Discovery
 from warren.frontends.api.schemas_resources import MetadataRequest
 from warren.frontends.api.schemas_search import PartInSearch
+from warren.services.files.queue.model import PEERS_MAX
 from warren.services.peers.speedtest import SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN
-
-HOLDERS_MAX: Final = 64
-"""Peers that are named as holders of one file."""
 
 
 class _Request(BaseModel):
@@ -233,7 +231,7 @@ class FileAddressRequest(_Request):
     """Who has the file, as far as that is known, and what it is called."""
 
     peer: str | None = Field(default=None, max_length=2048, description="From this one alone")
-    holders: list[str] = Field(default=[], max_length=HOLDERS_MAX, description="Known to have it")
+    holders: list[str] = Field(default=[], max_length=PEERS_MAX, description="Known to have it")
     name: str = Field(default="", max_length=1024, description="Its ending says the media type")
 
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from warren.core import protobuf
 from warren.core.cid import Cid
 from warren.core.errors import InvalidCid, InvalidPeerId, ProtocolViolation
 from warren.core.peer_id import PeerId
@@ -111,12 +110,10 @@ class Ask:
     @classmethod
     def from_bytes(cls, data: bytes) -> Ask:
         """Raises `ProtocolViolation`."""
-        if len(data) > ASK_BYTES_MAX:
-            raise ProtocolViolation(f"swarm: a request of {len(data)} bytes")
+        message = protobuf.parse(pb.Ask, data, "swarm: the request", ASK_BYTES_MAX)
         try:
-            message = pb.Ask.FromString(data)
             root = Cid.from_bytes(message.root)
-        except (DecodeError, InvalidCid) as error:
+        except InvalidCid as error:
             raise ProtocolViolation(f"swarm: a malformed request: {error}") from error
         if len(message.tickets) > TICKETS_MAX:
             raise ProtocolViolation(f"swarm: {len(message.tickets)} tickets (at most {TICKETS_MAX})")
@@ -165,12 +162,7 @@ class Answer:
     @classmethod
     def from_bytes(cls, data: bytes) -> Answer:
         """Raises `ProtocolViolation`."""
-        if len(data) > ANSWER_BYTES_MAX:
-            raise ProtocolViolation(f"swarm: an answer of {len(data)} bytes")
-        try:
-            message = pb.Answer.FromString(data)
-        except DecodeError as error:
-            raise ProtocolViolation("swarm: a malformed answer") from error
+        message = protobuf.parse(pb.Answer, data, "swarm: the answer", ANSWER_BYTES_MAX)
         status = _STATUS_OF.get(message.status)
         if status is None:
             raise ProtocolViolation(f"swarm: status {message.status} is none")

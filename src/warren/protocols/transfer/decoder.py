@@ -60,16 +60,14 @@ class AnswerDecoder:
         """Take the next bytes. Raises `ProtocolViolation`; nothing more can be read then."""
         pos, end = 0, len(data)
         while pos < end:
-            answer = self._answer
-            if answer is None:
+            target = self.target()
+            if target is None:
                 pos = self._read_head(data, pos)
                 continue
-            taken = min(end - pos, answer.size - self._filled)
-            self._view[self._filled : self._filled + taken] = data[pos : pos + taken]
-            self._filled += taken
+            taken = min(end - pos, len(target))
+            target[:taken] = data[pos : pos + taken]
             pos += taken
-            if self._filled == answer.size:
-                self._finish(answer)
+            self.on_filled(taken)
 
     def target(self) -> memoryview | None:
         """Where the next bytes belong; None where a header comes next."""

@@ -163,8 +163,7 @@ def test_a_peer_that_becomes_a_contact_is_one_at_once() -> None:
     before = serve_all(scheduler, Counter([ANNA, BEN]), 10_000, 2.0)
     assert before[ANNA] == pytest.approx(before[BEN], rel=0.05)
     standings[ANNA] = "contact"
-    weights = {peer: scheduler.weight(peer, line, 2.0) for peer, line in scheduler.lines()}
-    assert weights == {ANNA: CONTACT_WEIGHT, BEN: 1.0}
+    assert scheduler.weights(2.0) == {ANNA: CONTACT_WEIGHT, BEN: 1.0}
 
 
 def test_without_a_scarce_line_nobody_waits_for_a_contact() -> None:

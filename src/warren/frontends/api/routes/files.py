@@ -19,7 +19,6 @@ from warren.frontends.api import views
 from warren.frontends.api.content import CONTENT, Content
 from warren.frontends.api.routes import NodeHere, streams
 from warren.frontends.api.schemas import (
-    HOLDERS_MAX,
     FileAddress,
     FileAddressRequest,
     FileList,
@@ -30,6 +29,7 @@ from warren.frontends.api.schemas import (
     ShareRequest,
 )
 from warren.frontends.api.streams import ListResponse, NdjsonResponse, with_progress
+from warren.services.files.queue.model import PEERS_MAX
 from warren.services.files.types import Audience
 from warren.services.resources.said import Said
 
@@ -90,7 +90,7 @@ async def read_file(
     node: NodeHere,
     request: Request,
     peer: str | None = None,
-    holder: Annotated[list[str], Query(max_length=HOLDERS_MAX)] = [],  # noqa: B006  (FastAPI copies it)
+    holder: Annotated[list[str], Query(max_length=PEERS_MAX)] = [],  # noqa: B006  (FastAPI copies it)
     name: str = "",
 ) -> Response:
     """Read a file by its content id, all or a range of it, while it comes from those who have it.

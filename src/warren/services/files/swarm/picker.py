@@ -165,8 +165,7 @@ class Picker:
         self._orders += 1
         self._position += piece.weight
         self._by_digest[digest] = piece
-        self._by_number[number] = piece
-        self._leaves = max(self._leaves, number + 1)
+        self._note_number(piece, number)
         self._open[piece] = None
         piece.rarity = self._count(piece)
         self._wanted += 1
@@ -283,7 +282,7 @@ class Picker:
 
     def wants_of(self, offer: Offer) -> bool:
         """Whether a source has one that is still to be asked for, or was asked for one."""
-        shelf = self._common if offer.bits is None else offer.shelf
+        shelf = self._shelf_of(offer)
         return bool(offer.asked) or shelf.first(offer) is not None
 
     @property
@@ -338,12 +337,16 @@ class Picker:
         self._tidy_rechecks(offer)
         if offer.is_suspect:
             return bool(offer.rechecks)
-        shelf = self._common if offer.bits is None else offer.shelf
+        shelf = self._shelf_of(offer)
         piece, last = shelf.first(offer), self._last_position()
         if piece is not None and (last is None or self._place(piece) <= last):
             return True
         self.hungry = self.hungry or not offer.asked
         return bool(self._help(offer, CHUNK_BYTES))
+
+    def _shelf_of(self, offer: Offer) -> Shelf:
+        """Where what can be asked of it stands: all who have everything share one."""
+        return self._common if offer.bits is None else offer.shelf
 
     def _tidy_rechecks(self, offer: Offer) -> None:
         """Of what it is to send again, leave out what somebody else sent meanwhile."""
@@ -353,7 +356,7 @@ class Picker:
 
     def _take(self, offer: Offer, room: int, lead: int | None) -> list[Piece]:
         """The next pieces that nobody was asked for."""
-        shelf = self._common if offer.bits is None else offer.shelf
+        shelf = self._shelf_of(offer)
         pieces: list[Piece] = []
         last = self._last_position()
         while len(pieces) < REQUEST_PIECES_MAX and (piece := shelf.first(offer)) is not None:
@@ -568,10 +571,13 @@ class Picker:
             if offer.has(piece):
                 self._rank(piece)
 
-    def _add_number(self, piece: Piece, number: int) -> None:
-        piece.numbers.append(number)
+    def _note_number(self, piece: Piece, number: int) -> None:
         self._by_number[number] = piece
         self._leaves = max(self._leaves, number + 1)
+
+    def _add_number(self, piece: Piece, number: int) -> None:
+        piece.numbers.append(number)
+        self._note_number(piece, number)
         if self._spread:
             self._rank(piece)
 

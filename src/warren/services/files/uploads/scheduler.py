@@ -193,16 +193,14 @@ class Scheduler:
         """All of whom something is known."""
         return iter(self._lines.items())
 
-    def weight(self, peer: PeerId, line: Line, now: float) -> float:
-        """How many times more than a stranger who gives nothing this peer is sent."""
-        return self._weight(peer, line, now, self._most_given(now))
-
-    def _weight(self, peer: PeerId, line: Line, now: float, most: float) -> float:
-        given = 1.0 + (GIVER_WEIGHT - 1.0) * line.given.rate(now) / most if most else 1.0
-        return given * _WEIGHTS[self._standing(peer)]
-
-    def _most_given(self, now: float) -> float:
-        return max(line.given.rate(now) for line in self._lines.values())
+    def weights(self, now: float) -> dict[PeerId, float]:
+        """How many times more than a stranger who gives nothing each peer is sent."""
+        given = {peer: line.given.rate(now) for peer, line in self._lines.items()}
+        most = max(given.values(), default=0.0) or 1.0
+        return {
+            peer: (1.0 + (GIVER_WEIGHT - 1.0) * rate / most) * _WEIGHTS[self._standing(peer)]
+            for peer, rate in given.items()
+        }
 
     def _note_sent(self, size: int, now: float) -> None:
         self._sent.add(size, now)
@@ -216,15 +214,16 @@ class Scheduler:
         turn = line.waiting.popleft()
         turn.began = now
         line.active.add(turn)
-        self._go_on(line, turn.size, now)
-        line.virtual += turn.size / self.weight(turn.peer, line, now)
+        weights = self.weights(now)
+        self._go_on(line, turn.size, weights, now)
+        line.virtual += turn.size / weights[turn.peer]
         if self.limits.bytes_per_s:
             self._free_at = max(self._free_at, now - CATCH_UP_S) + turn.size / self.limits.bytes_per_s
         if self.limits.peer_bytes_per_s:
             line.free_at = max(line.free_at, now - CATCH_UP_S) + turn.size / self.limits.peer_bytes_per_s
         return turn
 
-    def _go_on(self, line: Line, size: int, now: float) -> None:
+    def _go_on(self, line: Line, size: int, weights: dict[PeerId, float], now: float) -> None:
         """Let the virtual time, at which those begin who come, go on by one turn of `line`.
 
         As in WF2Q+ (Bennett, Zhang 1996): by what each got of it, were it shared by all who can be sent to.
@@ -232,13 +231,12 @@ class Scheduler:
         for them. Attack: one identity after the other.
         """
         others = [
-            (peer, one)
+            (weights[peer], one.virtual)
             for peer, one in self._lines.items()
             if one is line or (one.waiting and not self._is_held(one, now))
         ]
-        most = self._most_given(now)
-        fair = self._virtual + size / sum(self._weight(peer, one, now, most) for peer, one in others)
-        self._virtual = max(fair, min(one.virtual for _, one in others))
+        fair = self._virtual + size / sum(weight for weight, _ in others)
+        self._virtual = max(fair, min(virtual for _, virtual in others))
 
     def _anyone_waits(self) -> bool:
         return any(line.waiting for line in self._lines.values())
