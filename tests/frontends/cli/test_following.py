@@ -48,6 +48,10 @@ def test_what_a_transfer_waits_for_is_told_at_once_and_once(monkeypatch: pytest.
     assert told([going, busy, busy], monkeypatch) == ["sea.jpg: waiting for a place"]
 
 
+def test_what_begins_and_ends_at_once_is_told_by_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told([line("queued"), line("running", "active"), line("done", "active")], monkeypatch) == []
+
+
 def test_progress_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     going = line("running", "active", bytes_per_s=1_000_000)
     assert told([going, going], monkeypatch) == []

@@ -53,7 +53,7 @@ def _with_lines(lines: Iterator[Document]) -> list[Document]:
 
 
 def _described(one: Document) -> str:
-    if transfer_lines.waits(one):
+    if one["state"] != "running" or transfer_lines.waits(one):
         return transfer_lines.state(one)
     text = progress.describe(one, 0.0)
     speed = transfer_lines.speed(one)

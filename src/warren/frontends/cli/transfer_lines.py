@@ -84,7 +84,7 @@ def waits(one: Document) -> bool:
     """Whether nothing comes, as it has no source left, no place or no leave."""
     if one["state"] == "running":
         return bool(one["sources"]) and all(source["state"] in _LET_GO for source in one["sources"])
-    return True
+    return one["state"] in {"waiting", "paused"} or one["cause"] == "busy"
 
 
 def share(one: Document) -> str:
