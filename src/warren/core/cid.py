@@ -9,7 +9,7 @@ https://github.com/multiformats/cid
 from __future__ import annotations
 
 from functools import total_ordering
-from typing import Final
+from typing import Final, Self
 
 from warren.core import multibase, multihash, varint
 from warren.core.errors import InputError, InvalidCid, ProtocolViolation
@@ -23,6 +23,7 @@ _CURE: Final = "copy it whole; warren ls --long shows those of files"
 _SHA2_256_PREFIX: Final = bytes((multihash.SHA2_256, 32))
 _USUAL: Final = frozenset(bytes((1, codec)) + _SHA2_256_PREFIX for codec in (RAW, DAG_PB, LIBP2P_KEY))
 """How those begin of which nothing is left to be checked: a million of them come with an index."""
+_new: Final = object.__new__
 
 
 @total_ordering
@@ -32,12 +33,10 @@ class Cid:
     `Cid(version, codec, hash)` takes the binary multihash and raises `InvalidCid`.
     """
 
-    __slots__ = ("_raw", "codec", "multihash", "version")
+    __slots__ = ("_raw",)
 
-    version: int
-    codec: int
-    multihash: bytes
     _raw: bytes
+    """All of it; the rest is read from there, as hardly anyone asks."""
 
     def __init__(self, version: int, codec: int, hash_: bytes) -> None:
         if version == 0:
@@ -46,28 +45,22 @@ class Cid:
         elif version != 1:
             raise InvalidCid(f"unknown version {version}", hint=_CURE)
         _check_multihash(hash_)
-        self._fill(version, codec, hash_, b"\x01" + varint.encode(codec) + hash_ if version else hash_)
-
-    def _fill(self, version: int, codec: int, hash_: bytes, raw: bytes) -> None:
-        self.version = version
-        self.codec = codec
-        self.multihash = hash_
-        self._raw = raw
+        self._raw = b"\x01" + varint.encode(codec) + hash_ if version else hash_
 
     @classmethod
-    def raw_sha256(cls, digest: bytes) -> Cid:
+    def raw_sha256(cls, digest: bytes) -> Self:
         """Version 1, raw bytes, by their 32-byte SHA2-256 digest."""
         return cls(1, RAW, _SHA2_256_PREFIX + digest)
 
     @classmethod
-    def from_bytes(cls, raw: bytes) -> Cid:
+    def from_bytes(cls, raw: bytes) -> Self:
         """Read the binary form, all of it. Raises `InvalidCid`."""
+        if raw[:4] in _USUAL and len(raw) == 36:
+            self = _new(cls)
+            self._raw = raw
+            return self
         if len(raw) == 34 and raw[:2] == _SHA2_256_PREFIX:
             return cls(0, DAG_PB, raw)
-        if len(raw) == 36 and raw[:4] in _USUAL:
-            self = cls.__new__(cls)
-            self._fill(1, raw[1], raw[2:], raw)
-            return self
         if raw[:1] != b"\x01":
             raise InvalidCid("not a content id of version 0 or 1", hint=_CURE)
         try:
@@ -79,7 +72,7 @@ class Cid:
         return cls(1, codec[0], raw[codec[1] :])
 
     @classmethod
-    def parse(cls, text: str) -> Cid:
+    def parse(cls, text: str) -> Self:
         """Read the text form: `Qm...`, or version 1 in base 32, 36, 58 or URL-safe 64.
 
         Raises `InvalidCid`.
@@ -95,6 +88,27 @@ class Cid:
         if raw[:1] != b"\x01":
             raise InvalidCid("not a content id: a multibase prefix calls for version 1", hint=_CURE)
         return cls.from_bytes(raw)
+
+    @property
+    def version(self) -> int:
+        """0 or 1."""
+        return int(self._raw[0] == 1)
+
+    @property
+    def codec(self) -> int:
+        """What the content is: `RAW`, `DAG_PB`, or another number of the table of multicodecs."""
+        return self._parts()[0]
+
+    @property
+    def multihash(self) -> bytes:
+        """The hash, with what kind it is and how long."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[int, bytes]:
+        if not self.version:
+            return DAG_PB, self._raw
+        codec, start = varint.decode(self._raw, 1) or (0, 0)
+        return codec, self._raw[start:]
 
     @property
     def digest(self) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from warren.core.cid import Cid
@@ -68,6 +69,11 @@ _ENTRIES: Final = (
     "SELECT d.id, d.cid, d.kind, d.size, d.path, d.metadata"
     " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
 )
+
+
+_BY_BLOCK: Final = attrgetter("block")
+_BY_SCORE: Final = attrgetter("score")
+_BY_CID: Final = attrgetter("cid")
 
 
 class Owner:
@@ -130,6 +136,13 @@ class _Content:
         self.holdings = holdings
         self.score = score
 
+    def entry(self) -> Entry | None:
+        """That of the first document, if it was read along."""
+        if self.plain is None:
+            return None
+        path, kind, size = self.plain
+        return Entry(path, kind, size, Cid.from_bytes(self.cid))
+
     def holders(self) -> list[Holding]:
         """Owners and the documents that they have of it, those who are online first."""
         holdings = self.holdings
@@ -157,18 +170,26 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
 
 
 def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
-    read = Cid.from_bytes
-    entries = {one.number: Entry(*one.plain, read(one.cid)) for one in contents if one.plain is not None}
-    held = [(one.score, one.holders()) for one in contents]
-    others = {number for _, holders in held for _, number in holders if number not in entries}
-    if others:
-        rows = db.execute(_ENTRIES, (json.dumps(list(others)),))
-        entries.update((number, to_entry(*row)) for number, *row in rows)
-    return [
-        Found(owner.peer, entries[number], score, owner.online)
-        for score, holders in held
-        for owner, number in holders
+    unread = [
+        number
+        for one in contents
+        if one.plain is None or len(one.holdings) > 1
+        for _, number in one.holders()
+        if one.plain is None or number != one.number
     ]
+    read = dict(_entries(db, unread)) if unread else {}
+    found: list[Found] = []
+    for one in contents:
+        score, entry = one.score, one.entry()
+        for owner, number in one.holders():
+            its = entry if entry is not None and number == one.number else read[number]
+            found.append(Found(owner.peer, its, score, owner.online))
+    return found
+
+
+def _entries(db: sqlite3.Connection, documents: Sequence[int]) -> Iterator[tuple[int, Entry]]:
+    for number, *row in db.execute(_ENTRIES, (json.dumps(documents),)):
+        yield number, to_entry(*row)
 
 
 class _Gathering:
@@ -203,9 +224,10 @@ class _Gathering:
 
     def best(self, count: int) -> list[_Content]:
         """Ties go by content id: the same on every page and every node."""
-        ranked = [(one.block, -one.score, one.cid, one) for one in self._contents.values()]
-        ranked.sort()
-        return [one for _, _, _, one in ranked[:count]]
+        contents = sorted(self._contents.values(), key=_BY_CID)
+        contents.sort(key=_BY_SCORE, reverse=True)
+        contents.sort(key=_BY_BLOCK)
+        return contents[:count]
 
     def gather_better(self, after: int) -> None:
         """Take in what comes later and fits better than something in the first block, where there may be
@@ -233,7 +255,7 @@ class _Gathering:
         `BLOCK_LATER` from that one on. Returns the document where it ended; None: that is all.
         """
         contents, wanted, owner_of = self._contents, self._wanted, self._view.owner_of
-        is_filtered, wanted_cid = wanted.is_filtered, wanted.cid
+        is_filtered, wanted_cid, score = wanted.is_filtered, wanted.cid, wanted.score
         before, first = len(contents), block
         seen = {document for one in contents.values() for _, document in one.holdings}
         number: int
@@ -258,11 +280,11 @@ class _Gathering:
                 block = first + (count - before) // BLOCK_LATER
                 # Attack: a page far behind, and paths of 4 KB on all before it.
                 plain = (path, kind, size) if is_plain and count < BLOCK_LATER else None
-                contents[cid] = _Content(cid, block, number, plain, holdings, wanted.score(name, rest))
+                contents[cid] = _Content(cid, block, number, plain, holdings, score(name, rest))
                 continue
             content.holdings += holdings
             if content.block == block:  # else it has its place on a page before this
-                content.score = max(content.score, wanted.score(name, rest))
+                content.score = max(content.score, score(name, rest))
         return self._walk.later
 
     def _pass_over(self, registration: int, number: int) -> None:
