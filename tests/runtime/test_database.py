@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FIRST = "CREATE TABLE note (text TEXT NOT NULL);"
 SECOND = "ALTER TABLE note ADD COLUMN author TEXT; INSERT INTO note VALUES ('hello', 'us');"
 
+LONG = 1_000_000
+COUNT_UP = """
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT count(*) FROM n
+"""
+
 
 def insert(text: str) -> Callable[[sqlite3.Connection], int | None]:
     return lambda c: c.execute("INSERT INTO note (text) VALUES (?)", (text,)).lastrowid
@@ -25,6 +30,11 @@ def insert(text: str) -> Callable[[sqlite3.Connection], int | None]:
 
 def rows(connection: sqlite3.Connection) -> list[Any]:
     return connection.execute("SELECT * FROM note ORDER BY rowid").fetchall()
+
+
+def count_up(connection: sqlite3.Connection) -> list[Any]:
+    """What takes SQLite a tenth of a second or more."""
+    return connection.execute(COUNT_UP, (LONG,)).fetchall()
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -118,16 +128,30 @@ def test_runs_follow_one_another_in_order(setting: Setting) -> None:
     setting.run(main())
 
 
-def test_reading_sees_what_was_committed_before(setting: Setting) -> None:
+@pytest.mark.parametrize("way", ["read", "read_soon"])
+def test_reading_sees_what_was_committed_before(setting: Setting, way: str) -> None:
     async def main() -> None:
         database = await setting.server.open_database(setting.path("state.db"), [FIRST])
         for number in range(20):
             await database.run(insert(str(number)))
-            found = await asyncio.gather(*(database.read(rows) for _ in range(3)))
+            found = await asyncio.gather(*(getattr(database, way)(rows) for _ in range(3)))
             assert [len(one) for one in found] == [number + 1] * 3
         await database.close()
         with pytest.raises(Closed):
-            await database.read(rows)
+            await getattr(database, way)(rows)
+
+    setting.run(main())
+
+
+def test_what_is_read_soon_may_take_long(setting: Setting) -> None:
+    async def main() -> None:
+        database = await setting.server.open_database(setting.path("state.db"), [FIRST])
+        assert await database.read_soon(count_up) == [(LONG,)]
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await database.read_soon(lambda c: c.execute("SELECT * FROM nowhere"))
+        await database.run(insert("after"))
+        assert await database.read_soon(rows) == [("after",)]
+        await database.close()
 
     setting.run(main())
 
@@ -136,7 +160,7 @@ def test_a_database_in_memory_is_read_as_well(setting: Setting) -> None:
     async def main() -> None:
         database = await setting.server.open_database(":memory:", [FIRST])
         await database.run(insert("one"))
-        assert await database.read(rows) == [("one",)]
+        assert await database.read(rows) == await database.read_soon(rows) == [("one",)]
         await database.close()
 
     setting.run(main())
@@ -148,6 +172,7 @@ def test_closing_finishes_what_is_queued(setting: Setting) -> None:
         database = await setting.server.open_database(path, [FIRST])
         runs = [asyncio.ensure_future(database.run(insert("queued"))) for _ in range(20)]
         reads = [asyncio.ensure_future(database.read(rows)) for _ in range(3)]
+        reads += [asyncio.ensure_future(database.read_soon(rows)) for _ in range(3)]
         await asyncio.sleep(0)
         await database.close()
         await asyncio.gather(*runs, *reads)

@@ -456,6 +456,13 @@ class Database(Protocol):
         """
         ...
 
+    async def read_soon(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for what mostly takes less than a millisecond: `fn` is tried on the loop first, where no
+        busy loop keeps it waiting, for a few milliseconds at most. If that is not enough it is called again,
+        as by `read`: so it does nothing else than to return something, or to raise.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is queued, then close the file. Closing twice is harmless."""
         ...

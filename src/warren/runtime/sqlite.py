@@ -28,25 +28,37 @@ _CHECKPOINT_PAGES = 2000
 """Of a database that need not outlive the power: each checkpoint waits for the disk."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
-_READING_CACHE_KIB = 128_000
-"""The same of one that reads beside a writer, as searches in the index of a super-peer do."""
+_OPS_PER_LOOK = 100
+"""Steps of SQLite's machine between two looks at whether to stop: a tenth of a millisecond at most in a
+full-text index, where a step may read a page of it."""
+
+
+class Stopped(Exception):
+    """What was read took longer than it may."""
 
 
 class SqliteFile:
     """An open database. Every method runs in the thread that made it. `label` names it in errors.
 
     image: what `image` gave, for one in memory that goes on where another ended. page_bytes: of a new one;
-    SQLite has 4,096, at least one for each table and index.
+    SQLite has 4,096, at least one for each table and index. any_thread: its methods may run in any thread,
+    one at a time.
     """
 
     __slots__ = ("_connection", "_label")
 
     def __init__(
-        self, path: StrPath, *, label: str = "", image: bytes = b"", page_bytes: int | None = None
+        self,
+        path: StrPath,
+        *,
+        label: str = "",
+        image: bytes = b"",
+        page_bytes: int | None = None,
+        any_thread: bool = False,
     ) -> None:
         self._label = label or os.fspath(path)
         with self._named_errors():
-            self._connection = _connect(os.fspath(path))
+            self._connection = _connect(os.fspath(path), any_thread=any_thread)
             if image:
                 self._connection.deserialize(image)
             elif page_bytes:
@@ -73,19 +85,22 @@ class SqliteFile:
                 raise
         return result
 
-    def set_up_reading(self) -> None:
+    def set_up_reading(self, cache_kib: int) -> None:
         """Refuse to write from now on."""
         with self._named_errors():
             self._connection.execute("PRAGMA query_only = ON")
-            self._connection.execute(f"PRAGMA cache_size = -{_READING_CACHE_KIB}")
+            self._connection.execute(f"PRAGMA cache_size = -{cache_kib}")
 
-    def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `fn` on what is committed now, beside a writer."""
+    def read(self, fn: Callable[[sqlite3.Connection], T], is_late: Callable[[], bool] | None = None) -> T:
+        """Run `fn` on what is committed now, beside a writer.
+
+        is_late: asked again and again meanwhile; `Stopped` is raised soon after it says so.
+        """
         connection = self._connection
         with self._named_errors():
             connection.execute("BEGIN")
             try:
-                return fn(connection)
+                return fn(connection) if is_late is None else _until(connection, fn, is_late)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -130,7 +145,21 @@ class SqliteFile:
             raise named from exc
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _until(
+    connection: sqlite3.Connection, fn: Callable[[sqlite3.Connection], T], is_late: Callable[[], bool]
+) -> T:
+    connection.set_progress_handler(is_late, _OPS_PER_LOOK)
+    try:
+        return fn(connection)
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise Stopped from exc
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _connect(path: str, *, any_thread: bool) -> sqlite3.Connection:
     if path != MEMORY:
         # SQLite would follow the umask; the data of a node is its owner's alone. The -wal file takes the
         # same mode.
@@ -138,7 +167,9 @@ def _connect(path: str) -> sqlite3.Connection:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as exc:
             raise _unopenable(exc, path) from exc
-    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    return sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
+    )
 
 
 def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:

@@ -87,6 +87,9 @@ class InlineDatabase:
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         return await self.run(fn)
 
+    async def read_soon(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        return await self.run(fn)
+
     async def close(self) -> None:
         self.connection.close()
 

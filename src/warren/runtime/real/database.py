@@ -1,4 +1,7 @@
-"""`ThreadDatabase`: an SQLite file, on a thread that writes and, once it is asked to read, one that reads."""
+"""`ThreadDatabase`: an SQLite file, on a thread that writes and, once it is asked to read, one that reads.
+
+What is read soon has a connection of its own, on the loop (`brief.py`): it does not wait for what takes long.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from weakref import finalize
 
 from warren.core.errors import Closed, StorageError
-from warren.runtime.sqlite import MEMORY, SqliteFile
+from warren.runtime.real.brief import BriefReader
+from warren.runtime.sqlite import MEMORY, SqliteFile, Stopped
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,21 +26,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CACHE_KIB = 16_000
+"""Pages that the reading thread keeps."""
+
 _Job: TypeAlias = "tuple[Callable[[], Any], asyncio.AbstractEventLoop, asyncio.Future[Any]]"
 """What is to be done, and who waits for it where."""
 
 
 class ThreadDatabase:
-    """See `seam.Database`. The writing thread starts with `open`, the reading one with the first `read`; they
-    end with `close`.
+    """See `seam.Database`. The writing thread starts with `open`, the reading one with what is read first;
+    they end with `close`.
     """
 
-    __slots__ = ("_closing", "_path", "_reading", "_writing")
+    __slots__ = ("_brief", "_closing", "_path", "_reading", "_writing")
 
     def __init__(self, path: str, writing: _Lane) -> None:
         self._path = path
         self._writing = writing
         self._reading: asyncio.Future[_Lane] | None = None
+        self._brief: asyncio.Future[BriefReader] | None = None
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -52,20 +60,40 @@ class ThreadDatabase:
         if self._path == MEMORY:  # nobody else can open it
             return await self.run(fn)
         self._check()
+        lane = await self._reader()
+        return await lane.do(lambda file: file.read(fn))
+
+    async def read_soon(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        if self._path != MEMORY:
+            self._check()
+            if self._brief is None:
+                self._brief = asyncio.ensure_future(self._open_brief())
+            brief = await self._opened(self._brief)
+            with contextlib.suppress(Stopped):
+                return await brief.read(fn)
+        return await self.read(fn)
+
+    async def _open_brief(self) -> BriefReader:
+        """In the thread, as files may be slow to open."""
+        lane = await self._reader()
+        return await lane.do(lambda _: BriefReader.open(self._path))
+
+    async def _reader(self) -> _Lane:
         if self._reading is None:
             opening = _Lane.open(self._path, "-read", lambda: _open_reader(self._path))
             self._reading = asyncio.ensure_future(opening)
-        lane = await self._lane(self._reading)
-        return await lane.do(lambda file: file.read(fn))
+        return await self._opened(self._reading)
 
-    async def _lane(self, reading: asyncio.Future[_Lane]) -> _Lane:
+    async def _opened(self, opening: asyncio.Future[T]) -> T:
         try:
-            if reading.done():  # as always but at the start
-                return reading.result()
-            return await asyncio.shield(reading)
-        except StorageError:
-            if self._reading is reading:
-                self._reading = None  # the next one tries again
+            if opening.done():  # as always but at the start
+                return opening.result()
+            return await asyncio.shield(opening)
+        except StorageError:  # the next one tries again
+            if self._reading is opening:
+                self._reading = None
+            if self._brief is opening:
+                self._brief = None
             raise
 
     async def close(self) -> None:
@@ -75,8 +103,10 @@ class ThreadDatabase:
 
     async def _close(self) -> None:
         try:
+            if self._brief is not None:
+                await (await self._opened(self._brief)).close()
             if self._reading is not None:
-                await (await self._lane(self._reading)).close()
+                await (await self._opened(self._reading)).close()
         finally:
             await self._writing.close()  # as the last one it tidies up what lies beside the file
 
@@ -172,7 +202,7 @@ def _open(path: str, migrations: Sequence[str], durable: bool) -> SqliteFile:
 def _open_reader(path: str) -> SqliteFile:
     file = SqliteFile(path)
     try:
-        file.set_up_reading()
+        file.set_up_reading(_CACHE_KIB)
     except BaseException:
         file.close()
         raise

@@ -184,6 +184,9 @@ class SimulatedDatabase:
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         return await self.run(fn)
 
+    async def read_soon(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        return await self.run(fn)
+
     async def close(self) -> None:
         if self._is_open and not self._is_kept:
             self._pool.forget(self._shelved)

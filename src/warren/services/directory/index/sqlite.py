@@ -176,7 +176,7 @@ class SqliteIndex:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._searches.add(ended)
         try:
-            return await self._database.read(partial(reading.search, query=query, view=view))
+            return await self._database.read_soon(partial(reading.search, query=query, view=view))
         finally:
             self._searches.discard(ended)
             ended.set_result(None)
