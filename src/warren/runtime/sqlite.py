@@ -41,8 +41,8 @@ class SqliteFile:
     """An open database. Every method runs in the thread that made it. `label` names it in errors.
 
     image: what `image` gave, for one in memory that goes on where another ended. page_bytes: of a new one;
-    SQLite has 4,096, at least one for each table and index. any_thread: its methods may run in any thread,
-    one at a time.
+    SQLite has 4,096, at least one for each table and index. on_loop: it is used where nothing may wait for
+    another process, and may be made and closed in a thread.
     """
 
     __slots__ = ("_connection", "_label")
@@ -54,11 +54,11 @@ class SqliteFile:
         label: str = "",
         image: bytes = b"",
         page_bytes: int | None = None,
-        any_thread: bool = False,
+        on_loop: bool = False,
     ) -> None:
         self._label = label or os.fspath(path)
         with self._named_errors():
-            self._connection = _connect(os.fspath(path), any_thread=any_thread)
+            self._connection = _connect(os.fspath(path), on_loop=on_loop)
             if image:
                 self._connection.deserialize(image)
             elif page_bytes:
@@ -94,7 +94,8 @@ class SqliteFile:
     def read(self, fn: Callable[[sqlite3.Connection], T], is_late: Callable[[], bool] | None = None) -> T:
         """Run `fn` on what is committed now, beside a writer.
 
-        is_late: asked again and again meanwhile; `Stopped` is raised soon after it says so.
+        is_late: asked again and again meanwhile; `Stopped` is raised soon after it says so, and where
+        another process would have to be waited for.
         """
         connection = self._connection
         with self._named_errors():
@@ -152,14 +153,14 @@ def _until(
     try:
         return fn(connection)
     except sqlite3.OperationalError as exc:
-        if exc.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        if exc.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
             raise Stopped from exc
         raise
     finally:
         connection.set_progress_handler(None, 0)
 
 
-def _connect(path: str, *, any_thread: bool) -> sqlite3.Connection:
+def _connect(path: str, *, on_loop: bool) -> sqlite3.Connection:
     if path != MEMORY:
         # SQLite would follow the umask; the data of a node is its owner's alone. The -wal file takes the
         # same mode.
@@ -167,9 +168,8 @@ def _connect(path: str, *, any_thread: bool) -> sqlite3.Connection:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as exc:
             raise _unopenable(exc, path) from exc
-    return sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
-    )
+    wait_s = 0.0 if on_loop else _BUSY_TIMEOUT_S
+    return sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=not on_loop)
 
 
 def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from warren.runtime.real.brief import BriefReader
 from warren.runtime.sqlite import SqliteFile, Stopped
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -151,6 +151,21 @@ def test_what_is_read_soon_waits_for_no_thread(tmp_path: Path, path: str) -> Non
         turns[-1].cancel()
         await database.close()
         await runtime.close()
+
+    run(main())
+
+
+def test_another_process_that_holds_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "index.db")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.executescript(SCRIPT)  # with a journal that keeps readers out
+            reader = BriefReader.open(path)
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(Stopped):
+                await reader.read(find)
+        assert await reader.read(find) == []
+        await reader.close()
 
     run(main())
 

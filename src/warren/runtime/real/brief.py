@@ -47,7 +47,7 @@ class BriefReader:
 
     @classmethod
     def open(cls, path: str) -> BriefReader:
-        file = SqliteFile(path, any_thread=True)
+        file = SqliteFile(path, on_loop=True)
         try:
             file.set_up_reading(CACHE_KIB)
         except BaseException:
