@@ -32,13 +32,17 @@ def fill(folder: str, names: Iterable[str]) -> float:
         return time.perf_counter() - begun
 
 
-def ask(folder: str, queries: Iterable[Query], *, ranked: bool) -> list[float]:
+def ask(db: sqlite3.Connection, queries: Iterable[Query], *, ranked: bool) -> list[float]:
     """Seconds for each query of 50 names, whichever come first, or ranked by bm25()."""
     find, took = f"{FIND}{' ORDER BY rank' if ranked else ''} LIMIT 50", []
-    with closing(sqlite3.connect(f"{folder}/bare.db")) as db:
-        for query in queries:
-            text = " ".join(f'"{term.word}"*' for term in query.terms)
-            begun = time.perf_counter()
-            db.execute(find, (text,)).fetchall()
-            took.append(time.perf_counter() - begun)
+    for query in queries:
+        text = " ".join(f'"{term.word}"*' for term in query.terms)
+        begun = time.perf_counter()
+        db.execute(find, (text,)).fetchall()
+        took.append(time.perf_counter() - begun)
     return took
+
+
+def opened(folder: str) -> closing[sqlite3.Connection]:
+    """The table that `fill` made."""
+    return closing(sqlite3.connect(f"{folder}/bare.db"))

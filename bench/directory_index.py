@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 NAMES = 1_000_000
 EACH = 1000
 AT_ONCE = 20
+IN_TURN = 100
 BUSY_S = 100e-6
 BESIDE = 300
 BESIDE_S_MAX = 60.0
@@ -100,6 +102,24 @@ async def bother(index: SqliteIndex, acks: list[float]) -> None:
 
 
 async def ask(index: SqliteIndex, label: str, queries: list[Query]) -> None:
+    took, cpu, found = await search(index, queries)
+    show(label, *spread(took), "of CPU:", *spread(cpu), f"{found / len(queries):.0f} found")
+
+
+async def ask_both(index: SqliteIndex, folder: str, label: str, queries: list[Query]) -> None:
+    """The index and bare FTS5 in turns, so that both find the machine as fast or as slow."""
+    ours, bare = list[float](), list[float]()
+    with bare_fts5.opened(folder) as db:
+        for at in range(0, len(queries), IN_TURN):
+            some = queries[at : at + IN_TURN]
+            ours += (await search(index, some))[0]
+            bare += bare_fts5.ask(db, some, ranked=False)
+    times = statistics.median(ours) / statistics.median(bare)
+    show(label, *spread(ours), "bare FTS5:", *spread(bare), f"{times:.2f} times")
+
+
+async def search(index: SqliteIndex, queries: Sequence[Query]) -> tuple[list[float], list[float], int]:
+    """Seconds and processor seconds of each, and how much all found."""
     took, cpu, found = [], [], 0
     for query in queries:
         begun, begun_cpu = time.perf_counter(), time.process_time()
@@ -107,7 +127,7 @@ async def ask(index: SqliteIndex, label: str, queries: list[Query]) -> None:
         took.append(time.perf_counter() - begun)
         cpu.append(time.process_time() - begun_cpu)
         found += results.total
-    show(label, *spread(took), "of CPU:", *spread(cpu), f"{found / len(queries):.0f} found")
+    return took, cpu, found
 
 
 async def ask_beside(index: SqliteIndex, label: str, queries: list[Query]) -> None:
@@ -143,13 +163,15 @@ async def measure(folder: str, count: int) -> None:
     index = await SqliteIndex.open(runtime, path)
     await fill(index, corpus, count)
     await index.settle()
+    names = (name for owner in range(count // EACH) for name in corpus.names(owner, EACH))
+    show("bare FTS5: the names in one transaction", f"{bare_fts5.fill(folder, names):.1f} s")
     some = [name for owner in range(0, count // EACH, 10) for name in corpus.names(owner, EACH)]
     queries = corpus.queries(some)
     await ask(index, "two prefixes, best 50, the first of all", queries)
     await ask(index, f"{BEFORE} other ones", corpus.queries(some, BEFORE, seed=3))
     later = corpus.queries(some, seed=4)
-    await ask(index, "two prefixes, best 50, after these", later)
-    await ask(index, "the same once more", later)
+    await ask_both(index, folder, "two prefixes, best 50, after these", later)
+    await ask_both(index, folder, "the same once more", later)
     await ask_beside(index, "the same, beside a loop that is never idle", later[:BESIDE])
     whole = [Query(tuple(Term(word, whole=True) for word in words(name)[:2])) for name in some[:QUERIES]]
     await ask(index, "two words, best 50", whole)
@@ -171,7 +193,8 @@ async def measure(folder: str, count: int) -> None:
     index = await SqliteIndex.open(runtime, path)
     show("opening it again", f"{time.perf_counter() - begun:.2f} s")
     await index.close()
-    bare(folder, corpus, count, later)
+    with bare_fts5.opened(folder) as db:
+        show("bare FTS5: the best 50", *spread(bare_fts5.ask(db, later, ranked=True)))
     for owners in (10, 100, 1000, 10_000):
         await flat(runtime, folder, corpus, owners)
     await runtime.close()
@@ -192,14 +215,6 @@ async def flat(runtime: RealRuntime, folder: str, corpus: Corpus, owners: int) -
             queries = corpus.queries([listed.entry.name for listed in of])
             await ask(index, f"{label} {owners} owners", queries)
             await index.close()
-
-
-def bare(folder: str, corpus: Corpus, count: int, queries: list[Query]) -> None:
-    """The same names and queries in a table of FTS5 alone."""
-    names = (name for owner in range(count // EACH) for name in corpus.names(owner, EACH))
-    show("bare FTS5: the names in one transaction", f"{bare_fts5.fill(folder, names):.1f} s")
-    show("bare FTS5: two prefixes, 50 of them", *spread(bare_fts5.ask(folder, queries, ranked=False)))
-    show("bare FTS5: the best 50", *spread(bare_fts5.ask(folder, queries, ranked=True)))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -241,10 +241,14 @@ class _Gathering:
         least = min(one.score for one in self._contents.values()) if full else 0.0
         if least < wanted.score_max(rank, 0) and self.gather(wanted.in_name(), BLOCK, after) is None:
             return
-        if least < wanted.score_max(rank, len(wanted.beginnings)):
-            wholes = [word for word in wanted.beginnings if self._is_there(word)]
-            if wholes and least < wanted.score_max(rank, len(wholes)):
-                self.gather(wanted.in_name(wholes), WHOLE_MAX, after)
+        wholes: list[str] = []
+        for left, word in zip(range(len(wanted.beginnings), 0, -1), wanted.beginnings, strict=True):
+            if least >= wanted.score_max(rank, len(wholes) + left):
+                return
+            if self._is_there(word):
+                wholes.append(word)
+        if wholes and least < wanted.score_max(rank, len(wholes)):
+            self.gather(wanted.in_name(wholes), WHOLE_MAX, after)
 
     def _is_there(self, word: str) -> bool:
         """Whether any name has a word."""
