@@ -7,11 +7,9 @@ live in one process; threads start with the first job.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.core.errors import Closed
@@ -19,13 +17,13 @@ from warren.runtime.real.database import ThreadDatabase
 from warren.runtime.real.disk import RealDisk
 from warren.runtime.real.inotify import Inotify
 from warren.runtime.real.multicast import RealMulticast
+from warren.runtime.real.threads import Threads
 from warren.runtime.real.transport import RealTransport
 from warren.runtime.real.watching import InotifyWatch
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from warren.runtime.seam import StrPath
 
@@ -64,7 +62,7 @@ class RealEntropy:
 class RealRuntime:
     """The world as it is. `offload_threads` bounds how many blocking jobs run at once."""
 
-    __slots__ = ("_inotify", "_jobs", "_pool", "clock", "disk", "entropy", "multicast", "transport")
+    __slots__ = ("_inotify", "_threads", "clock", "disk", "entropy", "multicast", "transport")
 
     def __init__(self, *, transport: RealTransport | None = None, offload_threads: int = 4) -> None:
         self.clock = RealClock()
@@ -73,16 +71,12 @@ class RealRuntime:
         self.multicast = RealMulticast(self.offload)
         self.disk = RealDisk()
         self._inotify = Inotify()
-        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(offload_threads, "warren-offload")
-        self._jobs: set[Future[object]] = set()
+        self._threads: Threads | None = Threads("warren-offload", offload_threads)
 
     async def offload(self, fn: Callable[..., T], *args: object) -> T:
-        if self._pool is None:
+        if self._threads is None:
             raise Closed("the runtime is closed", hint="offload before closing the node")
-        job = self._pool.submit(fn, *args)
-        self._jobs.add(job)  # type: ignore[arg-type]
-        job.add_done_callback(self._jobs.discard)
-        return await asyncio.wrap_future(job)
+        return await self._threads.do(fn, *args)
 
     async def watch(self, path: StrPath, *, only: str | None = None) -> InotifyWatch:
         return await InotifyWatch.open(self._inotify, os.fspath(path), self.offload, only=only)
@@ -93,9 +87,6 @@ class RealRuntime:
         return await ThreadDatabase.open(path, migrations, durable=durable)
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if self._jobs:
-            await asyncio.wait([asyncio.wrap_future(job) for job in self._jobs.copy()])
-        pool.shutdown()
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await threads.close()
