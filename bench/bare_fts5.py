@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from warren.core.query import Query
 
@@ -43,6 +43,9 @@ def ask(db: sqlite3.Connection, queries: Iterable[Query], *, ranked: bool) -> li
     return took
 
 
-def opened(folder: str) -> closing[sqlite3.Connection]:
-    """The table that `fill` made."""
-    return closing(sqlite3.connect(f"{folder}/bare.db"))
+@contextmanager
+def opened(folder: str, cache_kib: int) -> Iterator[sqlite3.Connection]:
+    """The table that `fill` made, with as much memory for its pages."""
+    with closing(sqlite3.connect(f"{folder}/bare.db")) as db:
+        db.execute(f"PRAGMA cache_size = -{cache_kib}")
+        yield db

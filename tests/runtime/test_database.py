@@ -147,6 +147,8 @@ def test_what_is_read_soon_may_take_long(setting: Setting) -> None:
     async def main() -> None:
         database = await setting.server.open_database(setting.path("state.db"), [FIRST])
         assert await database.read_soon(count_up) == [(LONG,)]
+        with pytest.raises(sqlite3.OperationalError, match="decode"):
+            await database.read_soon(lambda c: c.execute("SELECT CAST(x'ff' AS TEXT)").fetchall())
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
             await database.read_soon(lambda c: c.execute("SELECT * FROM nowhere"))
         await database.run(insert("after"))
@@ -173,9 +175,11 @@ def test_closing_finishes_what_is_queued(setting: Setting) -> None:
         runs = [asyncio.ensure_future(database.run(insert("queued"))) for _ in range(20)]
         reads = [asyncio.ensure_future(database.read(rows)) for _ in range(3)]
         reads += [asyncio.ensure_future(database.read_soon(rows)) for _ in range(3)]
+        long = [asyncio.ensure_future(database.read_soon(count_up)) for _ in range(3)]
         await asyncio.sleep(0)
         await database.close()
         await asyncio.gather(*runs, *reads)
+        assert await asyncio.gather(*long) == [[(LONG,)]] * 3
         with pytest.raises(Closed):
             await database.run(rows)
         database = await setting.server.open_database(path, [FIRST])

@@ -55,7 +55,7 @@ class Cid:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read the binary form, all of it. Raises `InvalidCid`."""
-        if raw[:4] in _USUAL and len(raw) == 36:
+        if len(raw) == 36 and raw[:4] in _USUAL:
             self = _new(cls)
             self._raw = raw
             return self

@@ -8,6 +8,7 @@ wrote (https://www.sqlite.org/pragma.html#pragma_user_version holds the number o
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from typing import TYPE_CHECKING, TypeVar
@@ -29,8 +30,8 @@ _CHECKPOINT_PAGES = 2000
 _CACHE_KIB = 16_000
 """Pages that a connection keeps. With SQLite's own 2 MB, a large index is read again and again."""
 _OPS_PER_LOOK = 100
-"""Steps of SQLite's machine between two looks at whether to stop: a tenth of a millisecond at most in a
-full-text index, where a step may read a page of it."""
+"""Steps of SQLite's machine between two looks at whether to stop: mostly a tenth of a millisecond, also in a
+full-text index, each page of which takes some. It merges the lists of long prefixes in one step, though."""
 
 
 class Stopped(Exception):
@@ -153,7 +154,7 @@ def _until(
     try:
         return fn(connection)
     except sqlite3.OperationalError as exc:
-        if exc.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
             raise Stopped from exc
         raise
     finally:
@@ -162,14 +163,28 @@ def _until(
 
 def _connect(path: str, *, on_loop: bool) -> sqlite3.Connection:
     if path != MEMORY:
-        # SQLite would follow the umask; the data of a node is its owner's alone. The -wal file takes the
-        # same mode.
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as exc:
-            raise _unopenable(exc, path) from exc
+        _make_private(path)
     wait_s = 0.0 if on_loop else _BUSY_TIMEOUT_S
     return sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=not on_loop)
+
+
+def _make_private(path: str) -> None:
+    """Make the file if it is not there. SQLite would follow the umask; the data of a node is its owner's
+    alone. The -wal file takes the same mode.
+
+    One that is there is not opened: to close it again would drop the locks that other connections of this
+    process hold on it (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_),
+    and another process would take away the -wal file that they write to.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.path.isdir(path):
+            raise _unopenable(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _unopenable(PermissionError(), path) from None
+    except OSError as exc:
+        raise _unopenable(exc, path) from exc
 
 
 def _configure(connection: sqlite3.Connection, *, durable: bool) -> None:

@@ -53,7 +53,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the clock says, from the last one on; what is before it was said already."""
     now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[-1])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[-1])
     return now
 
 
@@ -85,7 +85,7 @@ def test_it_is_stopped_when_its_time_is_over(path: str, clock: list[float]) -> N
         with pytest.raises(Stopped):
             await reader.read(dawdle)
         assert len(await reader.read(find)) == COMMON // 2
-        await reader.close()
+        reader.close()
 
     run(main())
 
@@ -96,13 +96,21 @@ def test_after_one_that_was_slow_none_is_tried_for_a_while(path: str, clock: lis
         return one(db)
 
     async def main() -> None:
-        reader = BriefReader.open(path)
-        await reader.read(wait_for_the_disk)
-        with pytest.raises(Stopped):
-            await reader.read(one)
-        clock.append(clock[-1] + module.PAUSE_S)
+        reader, (first_s, most_s) = BriefReader.open(path), module.PAUSE_S
+        for pause_s in (first_s, 2 * first_s, 4 * first_s):
+            await reader.read(wait_for_the_disk)
+            clock.append(clock[-1] + pause_s * 0.99)
+            with pytest.raises(Stopped):
+                await reader.read(one)
+            clock.append(clock[-1] + pause_s * 0.02)
         assert await reader.read(one) == (1,)
-        await reader.close()
+        await reader.read(wait_for_the_disk)
+        clock.append(clock[-1] + first_s)
+        for _ in range(10):
+            await reader.read(wait_for_the_disk)
+            clock.append(clock[-1] + most_s)
+        assert await reader.read(one) == (1,)
+        reader.close()
 
     run(main())
 
@@ -123,17 +131,19 @@ def test_the_loop_has_its_turns_between_many(path: str, clock: list[float]) -> N
             await asyncio.sleep(0)
             turns += 1
             most = max(most, sum(read.done() for read in reads) - before)
-        await reader.close()
+        reader.close()
         return most
 
     assert run(most_in_a_turn(1.0)) == 1
-    assert 2 <= run(most_in_a_turn(0.4)) <= 3
+    assert run(most_in_a_turn(0.4)) == 3
+    assert run(most_in_a_turn(0.1)) == 10
 
 
-def test_what_is_read_soon_waits_for_no_thread(tmp_path: Path, path: str) -> None:
+def test_what_is_read_soon_waits_for_no_thread(path: str, clock: list[float]) -> None:
     """The loop is never idle, so that a thread may wait for the interpreter for long."""
 
     async def main() -> None:
+        assert clock
         runtime, loop = RealRuntime(), asyncio.get_running_loop()
         database = await runtime.open_database(path, [SCRIPT])
         await database.read_soon(one)  # which opens it
@@ -165,16 +175,25 @@ def test_another_process_that_holds_the_file_is_not_waited_for(tmp_path: Path) -
             with pytest.raises(Stopped):
                 await reader.read(find)
         assert await reader.read(find) == []
-        await reader.close()
+        reader.close()
 
     run(main())
 
 
-def test_what_came_too_late_for_it_is_for_others(path: str) -> None:
+def test_what_came_too_late_for_it_is_for_others(path: str, clock: list[float]) -> None:
+    def takes_the_turn(db: sqlite3.Connection) -> object:
+        clock.append(clock[-1] + module.BRIEF_S)
+        return one(db)
+
     async def main() -> None:
         reader = BriefReader.open(path)
-        await reader.close()
+        waiting = [asyncio.ensure_future(reader.read(fn)) for fn in (takes_the_turn, one, one, one)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        reader.close()
         with pytest.raises(Stopped):
             await reader.read(one)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(one) for one in outcomes] == [tuple, asyncio.CancelledError, Stopped, Stopped]
 
     run(main())

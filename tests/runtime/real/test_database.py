@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
+import subprocess
+import sys
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import run
 from warren.core.errors import StorageError
+from warren.runtime import sqlite
 from warren.runtime.real import RealRuntime
 from warren.runtime.real import database as module
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from warren.runtime.sqlite import SqliteFile
@@ -141,6 +145,59 @@ def test_a_reader_that_nobody_waited_for_and_that_failed_is_tried_again(
         with pytest.raises(StorageError):
             await database.read(count)
         assert await database.read(count) == 0
+        await database.close()
+        await runtime.close()
+
+    run(main())
+
+
+OTHER = """
+import contextlib, sqlite3, sys
+with contextlib.closing(sqlite3.connect(sys.argv[1])) as db:
+    print(db.execute("SELECT count(*) FROM note").fetchone()[0])
+"""
+
+
+@pytest.mark.parametrize("way", ["read", "read_soon"])
+def test_another_process_may_open_and_close_it_meanwhile(tmp_path: Path, way: str) -> None:
+    """Who thinks that it is the last one takes the log away, to which we go on writing."""
+    path = tmp_path / "state.db"
+
+    def count_elsewhere() -> int:
+        ran = subprocess.run([sys.executable, "-c", OTHER, str(path)], check=True, capture_output=True)
+        return int(ran.stdout)
+
+    async def main() -> None:
+        runtime = RealRuntime()
+        database = await runtime.open_database(path, [SCRIPT])
+        for number in range(3):
+            assert await getattr(database, way)(count) == number
+            assert await runtime.offload(count_elsewhere) == number
+            await database.run(lambda c: c.execute("INSERT INTO note VALUES ('one more')"))
+        assert (tmp_path / "state.db-wal").exists()
+        await database.close()
+        await runtime.close()
+
+    run(main())
+
+
+def test_where_the_loop_cannot_read_the_thread_does(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "state.db"
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            other.executescript(f"{SCRIPT} PRAGMA user_version = 1")  # with a journal that keeps readers out
+            runtime = RealRuntime()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sqlite, "_configure", lambda *_, durable: None)
+                database = await runtime.open_database(path, [SCRIPT])
+            assert await database.read(count) == 0
+            other.execute("BEGIN EXCLUSIVE")
+            reading = asyncio.ensure_future(database.read_soon(count))
+            await asyncio.wait([reading], timeout=0.1)
+            assert not reading.done()
+            other.execute("ROLLBACK")
+            assert await reading == 0
+            assert await database.read_soon(count) == 0
         await database.close()
         await runtime.close()
 

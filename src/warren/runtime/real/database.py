@@ -32,13 +32,17 @@ class ThreadDatabase:
     they end with `close`.
     """
 
-    __slots__ = ("_brief", "_closing", "_path", "_reading", "_writing")
+    __slots__ = ("_brief", "_closing", "_no_read", "_path", "_reading", "_reads", "_writing")
 
     def __init__(self, path: str, writing: _Lane) -> None:
         self._path = path
         self._writing = writing
         self._reading: asyncio.Future[_Lane] | None = None
         self._brief: asyncio.Future[BriefReader] | None = None
+        self._reads = 0
+        """Under way that came to `read_soon`."""
+        self._no_read: asyncio.Future[None] | None = None
+        """Done when there are none, for who closes."""
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -54,18 +58,28 @@ class ThreadDatabase:
         if self._path == MEMORY:  # nobody else can open it
             return await self.run(fn)
         self._check()
-        lane = await self._reader()
-        return await lane.do(lambda file: file.read(fn))
+        return await self._read(fn)
 
     async def read_soon(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        if self._path != MEMORY:
-            self._check()
-            if self._brief is None:
-                self._brief = asyncio.ensure_future(self._open_brief())
-            brief = await self._opened(self._brief)
-            with contextlib.suppress(Stopped):
+        if self._path == MEMORY:
+            return await self.run(fn)
+        self._check()
+        if self._brief is None:
+            self._brief = asyncio.ensure_future(self._open_brief())
+        self._reads += 1
+        try:
+            with contextlib.suppress(Stopped, StorageError):  # as others; what is really wrong shows there
+                brief = await self._opened(self._brief)
                 return await brief.read(fn)
-        return await self.read(fn)
+            return await self._read(fn)
+        finally:
+            self._reads -= 1
+            if self._no_read is not None and not self._reads:
+                self._no_read.set_result(None)
+
+    async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        lane = await self._reader()
+        return await lane.do(lambda file: file.read(fn))
 
     async def _open_brief(self) -> BriefReader:
         """In the thread, as files may be slow to open."""
@@ -98,7 +112,16 @@ class ThreadDatabase:
     async def _close(self) -> None:
         try:
             if self._brief is not None:
-                await (await self._opened(self._brief)).close()
+                with contextlib.suppress(StorageError):  # it never opened
+                    (await self._opened(self._brief)).close()
+            if self._reads:  # it sent them to the thread
+                self._no_read = asyncio.get_running_loop().create_future()
+                await self._no_read
+        finally:
+            await self._close_lanes()
+
+    async def _close_lanes(self) -> None:
+        try:
             if self._reading is not None:
                 await (await self._opened(self._reading)).close()
         finally:

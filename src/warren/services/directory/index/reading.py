@@ -170,18 +170,19 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
 
 
 def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
+    held = [(one, one.holders()) for one in contents]  # once: who is online may change meanwhile
     unread = [
         number
-        for one in contents
-        if one.plain is None or len(one.holdings) > 1
-        for _, number in one.holders()
+        for one, holders in held
+        if one.plain is None or len(holders) > 1
+        for _, number in holders
         if one.plain is None or number != one.number
     ]
-    read = dict(_entries(db, unread)) if unread else {}
+    read = dict(_entries(db, list(dict.fromkeys(unread)))) if unread else {}
     found: list[Found] = []
-    for one in contents:
+    for one, holders in held:
         score, entry = one.score, one.entry()
-        for owner, number in one.holders():
+        for owner, number in holders:
             its = entry if entry is not None and number == one.number else read[number]
             found.append(Found(owner.peer, its, score, owner.online))
     return found
