@@ -29,7 +29,6 @@ from warren.core.peer_id import PeerId
 from warren.core.query import Query, Term, terms_of
 from warren.core.words import words
 from warren.runtime.real import RealRuntime
-from warren.runtime.real.brief import CACHE_KIB
 from warren.services.directory.index.sqlite import SqliteIndex
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ async def measure(folder: str, count: int) -> None:
     others = corpus.queries(some, BEFORE, seed=3)
     await ask(index, f"{BEFORE} other ones", others)
     later = corpus.queries(some, seed=4)
-    with bare_fts5.opened(folder, CACHE_KIB) as db:
+    with bare_fts5.opened(folder) as db:
         bare_fts5.ask(db, others, ranked=False)
         await ask_both(index, db, "two prefixes, best 50, after these", later)
         await ask_both(index, db, "the same once more", later)
