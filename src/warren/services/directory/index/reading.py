@@ -170,27 +170,17 @@ def search(db: sqlite3.Connection, query: Query, view: View) -> Results:
 
 
 def _page(db: sqlite3.Connection, contents: Sequence[_Content]) -> list[Found]:
-    held = [(one, one.holders()) for one in contents]  # once: who is online may change meanwhile
-    unread = [
-        number
-        for one, holders in held
-        if one.plain is None or len(holders) > 1
-        for _, number in holders
-        if one.plain is None or number != one.number
+    held = [(one.score, one.holders()) for one in contents]  # once: who is online may change meanwhile
+    entries = {one.number: entry for one in contents if (entry := one.entry()) is not None}
+    others = {number for _, holders in held for _, number in holders if number not in entries}
+    if others:
+        rows = db.execute(_ENTRIES, (json.dumps(list(others)),))
+        entries.update((number, to_entry(*row)) for number, *row in rows)
+    return [
+        Found(owner.peer, entries[number], score, owner.online)
+        for score, holders in held
+        for owner, number in holders
     ]
-    read = dict(_entries(db, list(dict.fromkeys(unread)))) if unread else {}
-    found: list[Found] = []
-    for one, holders in held:
-        score, entry = one.score, one.entry()
-        for owner, number in holders:
-            its = entry if entry is not None and number == one.number else read[number]
-            found.append(Found(owner.peer, its, score, owner.online))
-    return found
-
-
-def _entries(db: sqlite3.Connection, documents: Sequence[int]) -> Iterator[tuple[int, Entry]]:
-    for number, *row in db.execute(_ENTRIES, (json.dumps(documents),)):
-        yield number, to_entry(*row)
 
 
 class _Gathering:
