@@ -1,4 +1,4 @@
-"""Small things that tests share: running a coroutine, and asking for a part that may be missing here."""
+"""Small things that tests share: running a coroutine, asking for a part that may be missing here, threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
+    from threading import Thread
 
 T = TypeVar("T")
 
@@ -32,3 +33,10 @@ def require(present: object, what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, which CI must have")
     pytest.skip(reason)
+
+
+def wait_ended(threads: Iterable[Thread]) -> None:
+    """Wait until these end; fail for one that does not."""
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive(), f"{thread.name} goes on"

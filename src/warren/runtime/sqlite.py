@@ -65,6 +65,19 @@ class SqliteFile:
             elif page_bytes:
                 self._connection.execute(f"PRAGMA page_size = {page_bytes}")
 
+    @classmethod
+    def open_to_read(cls, path: StrPath, *, cache_kib: int = _CACHE_KIB, on_loop: bool = False) -> SqliteFile:
+        """One that refuses to write, beside another that does."""
+        file = cls(path, on_loop=on_loop)
+        try:
+            with file._named_errors():
+                file._connection.execute("PRAGMA query_only = ON")
+                file._connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def migrate(self, migrations: Sequence[str], *, durable: bool) -> None:
         """Set the file up and bring it to the version of `migrations`."""
         with self._named_errors():
@@ -85,12 +98,6 @@ class SqliteFile:
                     connection.execute("ROLLBACK")
                 raise
         return result
-
-    def set_up_reading(self, cache_kib: int) -> None:
-        """Refuse to write from now on."""
-        with self._named_errors():
-            self._connection.execute("PRAGMA query_only = ON")
-            self._connection.execute(f"PRAGMA cache_size = -{cache_kib}")
 
     def read(self, fn: Callable[[sqlite3.Connection], T], is_late: Callable[[], bool] | None = None) -> T:
         """Run `fn` on what is committed now, beside a writer.

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import run
+from tests.support import run, wait_ended
 from warren.core.errors import StorageError
 from warren.runtime import sqlite
 from warren.runtime.real import RealRuntime
-from warren.runtime.real import database as module
+from warren.runtime.sqlite import SqliteFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from warren.runtime.sqlite import SqliteFile
 
 SCRIPT = "CREATE TABLE note (text TEXT NOT NULL);"
 
@@ -99,9 +98,7 @@ def test_its_threads_end_with_it_closed_or_not(tmp_path: Path, closes: bool) -> 
     ours = run(main())
     gc.collect()
     assert len(ours) == 2
-    for thread in ours:
-        thread.join(20)
-        assert not thread.is_alive()
+    wait_ended(ours)
 
 
 def test_the_thread_of_one_that_cannot_be_opened_ends(tmp_path: Path) -> None:
@@ -115,15 +112,14 @@ def test_the_thread_of_one_that_cannot_be_opened_ends(tmp_path: Path) -> None:
         return refused.value
 
     error = run(main())  # it holds all that it went through
-    for thread in set(threading.enumerate()) - before:
-        thread.join(20)
-        assert not thread.is_alive(), error
+    wait_ended(set(threading.enumerate()) - before)
+    del error
 
 
 def test_a_reader_that_nobody_waited_for_and_that_failed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on, real = threading.Event(), threading.Event(), module._open_reader
+    begun, go_on, real = threading.Event(), threading.Event(), SqliteFile.open_to_read
 
     def fail(_path: str) -> SqliteFile:
         begun.set()
@@ -133,7 +129,7 @@ def test_a_reader_that_nobody_waited_for_and_that_failed_is_tried_again(
     async def main() -> None:
         runtime = RealRuntime()
         database = await runtime.open_database(tmp_path / "state.db", [SCRIPT])
-        monkeypatch.setattr(module, "_open_reader", fail)
+        monkeypatch.setattr(SqliteFile, "open_to_read", fail)
         given_up = asyncio.ensure_future(database.read(count))
         await runtime.offload(begun.wait, 20)
         given_up.cancel()
@@ -141,7 +137,7 @@ def test_a_reader_that_nobody_waited_for_and_that_failed_is_tried_again(
         assert opening is not None
         go_on.set()
         await asyncio.wait([opening])
-        monkeypatch.setattr(module, "_open_reader", real)
+        monkeypatch.setattr(SqliteFile, "open_to_read", real)
         with pytest.raises(StorageError):
             await database.read(count)
         assert await database.read(count) == 0

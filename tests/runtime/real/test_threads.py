@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tests.support import run
+from tests.support import run, wait_ended
 from warren.runtime.real.threads import Threads
 
 
@@ -86,6 +86,4 @@ def test_they_end_when_nobody_has_them() -> None:
     ours = run(main())
     gc.collect()
     assert len(ours) == 2
-    for thread in ours:
-        thread.join(20)
-        assert not thread.is_alive()
+    wait_ended(ours)

@@ -55,13 +55,7 @@ class BriefReader:
 
     @classmethod
     def open(cls, path: str) -> BriefReader:
-        file = SqliteFile(path, on_loop=True)
-        try:
-            file.set_up_reading(CACHE_KIB)
-        except BaseException:
-            file.close()
-            raise
-        return cls(file)
+        return cls(SqliteFile.open_to_read(path, cache_kib=CACHE_KIB, on_loop=True))
 
     def close(self) -> None:
         """What waits for its turn, and whatever comes later, is `Stopped`."""

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CACHE_KIB = 16_000
-"""Pages that the reading thread keeps."""
-
 
 class ThreadDatabase:
     """See `seam.Database`. The writing thread starts with `open`, the reading one with what is read first;
@@ -88,7 +85,7 @@ class ThreadDatabase:
 
     async def _reader(self) -> _Lane:
         if self._reading is None:
-            opening = _Lane.open(self._path, "-read", lambda: _open_reader(self._path))
+            opening = _Lane.open(self._path, "-read", lambda: SqliteFile.open_to_read(self._path))
             self._reading = asyncio.ensure_future(opening)
         return await self._opened(self._reading)
 
@@ -171,16 +168,6 @@ def _open(path: str, migrations: Sequence[str], durable: bool) -> SqliteFile:
     file = SqliteFile(path)
     try:
         file.migrate(migrations, durable=durable)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _open_reader(path: str) -> SqliteFile:
-    file = SqliteFile(path)
-    try:
-        file.set_up_reading(_CACHE_KIB)
     except BaseException:
         file.close()
         raise

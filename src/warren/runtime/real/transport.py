@@ -11,18 +11,17 @@ https://lwn.net/Articles/560082/), so that what is urgent is not stuck behind me
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import logging
 import os
 import socket
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warren.runtime.real.interfaces import interface_addresses
 from warren.runtime.real.names import look_up_txt
+from warren.runtime.real.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -290,27 +289,12 @@ def _look_up(name: str, family: Family) -> list[str]:
 
 async def _in_daemon_thread(fn: Callable[[], list[T]]) -> list[T]:
     """Run `fn` in a thread that does not keep the process alive: a hanging DNS server must not delay the
-    exit.
+    exit, nor the next look-up.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[list[T]] = loop.create_future()
-
-    def settle(result: list[T] | None, error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result or [])
-
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = fn()
-        except (OSError, UnicodeError) as exc:
-            error = exc if isinstance(exc, OSError) else OSError(errno.EINVAL, f"not a DNS name: {exc}")
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=work, name="warren-resolve", daemon=True).start()
-    return await done
+    thread = Threads("warren-resolve")
+    looking_up = thread.do(fn)
+    thread.end()
+    try:
+        return await looking_up
+    except UnicodeError as exc:
+        raise OSError(errno.EINVAL, f"not a DNS name: {exc}") from exc

@@ -103,23 +103,24 @@ def test_one_that_had_no_place_is_asked_again_soon_however_often_that_was() -> N
         assert list(candidates.waiting) == [ANNA]
 
 
-def test_one_that_had_no_place_does_not_wait_twice_when_it_is_found_again() -> None:
+def after_being_busy(*, lied: bool) -> Candidates:
+    """As soon as ANNA, that was dropped and had no place, may be asked again."""
     candidates = make()
     candidates.found(ANNA, 0.0)
-    candidates.on_dropped(candidates.take(), 0.0, lied=False)
+    candidates.on_dropped(candidates.take(), 0.0, lied=lied)
     candidates.on_busy(ANNA, 0.0)
     candidates.look(BUSY_S)
+    return candidates
+
+
+def test_one_that_had_no_place_does_not_wait_twice_when_it_is_found_again() -> None:
+    candidates = after_being_busy(lied=False)
     assert not candidates.found(ANNA, AGAIN_S + 1.0)
     assert list(candidates.waiting) == [ANNA]
 
 
 def test_a_liar_that_says_it_has_no_place_does_not_come_back() -> None:
-    candidates = make()
-    candidates.found(ANNA, 0.0)
-    candidates.on_dropped(candidates.take(), 0.0, lied=True)
-    candidates.on_busy(ANNA, 0.0)
-    candidates.look(BUSY_S)
-    assert not candidates.waiting
+    assert not after_being_busy(lied=True).waiting
 
 
 def test_those_set_apart_wait_until_they_are_accepted() -> None:
