@@ -12,6 +12,20 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import sqlite3
 
+_FORGET: Final = """
+    DELETE FROM registration;
+    DELETE FROM document;
+    DELETE FROM holder;
+    DELETE FROM slot;
+    DELETE FROM run;
+    """
+_MERGE_SELDOM: Final = """
+    INSERT INTO term (term, rank) VALUES ('automerge', 64);
+    INSERT INTO term (term, rank) VALUES ('crisismerge', 256);
+    INSERT INTO term (term, rank) VALUES ('usermerge', 2);
+    """
+"""Once while it fills, to the end when there is time."""
+
 MIGRATIONS: Final = (
     """
     CREATE TABLE registration (
@@ -45,12 +59,7 @@ MIGRATIONS: Final = (
         tokenize = "ascii tokenchars '_'"
     );
     """,
-    # Merge once while it fills, to the end when there is time.
-    """
-    INSERT INTO term (term, rank) VALUES ('automerge', 64);
-    INSERT INTO term (term, rank) VALUES ('crisismerge', 256);
-    INSERT INTO term (term, rank) VALUES ('usermerge', 2);
-    """,
+    _MERGE_SELDOM,
     """
     CREATE TABLE run (
         start INTEGER PRIMARY KEY,      -- ordinals from here to the next run
@@ -60,13 +69,17 @@ MIGRATIONS: Final = (
     # Words and keys are others since: all register again.
     "UPDATE registration SET state = 2;",
     # Contents are found by their ids since: all register again.
-    """
-    DELETE FROM registration;
-    DELETE FROM document;
-    DELETE FROM holder;
-    DELETE FROM slot;
-    DELETE FROM run;
-    INSERT INTO term (term) VALUES ('delete-all');
+    f"{_FORGET} INSERT INTO term (term) VALUES ('delete-all');",
+    # Beginnings of five letters have lists of their own since, or two thirds of a search would be to merge
+    # those of all words that begin so: all register again.
+    f"""
+    {_FORGET}
+    DROP TABLE term;
+    CREATE VIRTUAL TABLE term USING fts5 (
+        name, rest, content = '', columnsize = 0, detail = column, prefix = '2 3 4 5',
+        tokenize = "ascii tokenchars '_'"
+    );
+    {_MERGE_SELDOM}
     """,
 )
 
