@@ -144,9 +144,12 @@ def check_told(path: str, size: int, cid: bytes) -> None:
 
 def is_entry_path(path: str) -> bool:
     """Whether an entry can be called so."""
+    length = len(path) if path.isascii() else len(path.encode())
     return (
-        len(path.encode()) <= PATH_BYTES_MAX
-        and "//" not in f"/{path}/"
+        0 < length <= PATH_BYTES_MAX
+        and "//" not in path
+        and path[0] != "/"
+        and path[-1] != "/"
         and not (".." in path and ".." in path.split("/"))
         and "\0" not in path
     )

@@ -19,8 +19,8 @@ WORD_CHARS_MAX: Final = 40
 # Attack: a text of a million words. What comes behind is not found by.
 WORDS_MAX: Final = 512
 _WORD: Final = re.compile(r"[^\W_]+")
-_ASCII: Final = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
-"""Most texts are ASCII, and a million of them come with an index: so they cost a third."""
+_ASCII: Final = bytes(ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(128)).ljust(256)
+"""Most texts are ASCII, and a million of them come with an index: so they cost a sixth."""
 _ALONE: Final = re.compile(
     "["
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"  # Thai, Lao, Burmese, Khmer, Tai
@@ -63,7 +63,7 @@ _FORMS: Final = _Forms()
 def words(text: str) -> list[str]:
     """The words of a text, in order, as often as they stand there; `WORDS_MAX` at most."""
     if text.isascii():
-        found = text.translate(_ASCII).split()
+        found = text.encode().translate(_ASCII).decode().split()
         longest = len(text) - 2 * (len(found) - 1)  # where all others have one letter
     else:
         folded = fold(text)

@@ -54,16 +54,16 @@ def from_message(message: pb.Entry) -> Registered:
     says = message.HasField("metadata")  # else its parts bound it
     if says and message.ByteSize() > ENTRY_BYTES_MAX:
         raise ProtocolViolation(f"directory: an entry of more than {ENTRY_BYTES_MAX} bytes")
-    kind = _KINDS.get(message.kind)
-    if kind is None or message.audience > AUDIENCE_MAX:
+    kind, audience = _KINDS.get(message.kind), message.audience
+    if kind is None or audience > AUDIENCE_MAX:
         raise ProtocolViolation("directory: an entry of no known kind, or with numbers out of range")
+    path, size, cid = message.path, message.size, message.cid  # once: each time makes another one
     try:
-        check_told(message.path, message.size, message.cid)
+        check_told(path, size, cid)
         metadata = Metadata.read(message.metadata) if says else NOTHING
-        entry = Entry(message.path, kind, message.size, Cid.from_bytes(message.cid), metadata)
+        return Registered(Entry(path, kind, size, Cid.from_bytes(cid), metadata), audience)
     except InputError as error:
         raise ProtocolViolation(f"directory: {error}") from error
-    return Registered(entry, message.audience)
 
 
 def metadata_message(metadata: Metadata) -> pb.Metadata:

@@ -10,7 +10,6 @@ that entries.py refuses are left out: one of them keeps nobody from registering 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -145,8 +144,11 @@ class Unread(Collection["Registered"]):
 
 def _readable(entries: Iterable[pb.Entry]) -> Iterator[Registered]:
     for one in entries:
-        with contextlib.suppress(ProtocolViolation):
-            yield from_message(one)
+        try:
+            read = from_message(one)
+        except ProtocolViolation:
+            continue
+        yield read
 
 
 def fit(entries: Collection[Registered], room_bytes: int = CHANGES_BYTES_MAX) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -23,12 +24,15 @@ from tests.services.directory.conformance_index import (
 )
 from tests.services.directory.naive_index import FRIENDS, listed, peer
 from tests.support import run
+from warren.core.cid import Cid
+from warren.core.entry import Entry
 from warren.core.errors import DiskFull
 from warren.core.query import Query, terms_of
+from warren.protocols.directory.entries import Registered
 from warren.runtime.real import RealRuntime
 from warren.runtime.simulated import World
 from warren.runtime.sqlite import Stopped
-from warren.services.directory.index import queue, reading
+from warren.services.directory.index import queue, reading, schema
 from warren.services.directory.index.interface import PUBLIC
 from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
@@ -272,7 +276,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from tests.services.directory.naive_index import listed, peer
 from warren.runtime.real import RealRuntime
-from warren.services.directory.index import queue, reading
+from warren.services.directory.index import queue, reading, schema
 from warren.services.directory.index.interface import PUBLIC
 from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
@@ -313,3 +317,33 @@ def test_what_was_acknowledged_survives_a_killed_process(tmp_path: Path) -> None
         await index.replace(peer(0), 1, 2, [])
 
     run_on_file(path, main)
+
+
+def test_an_index_of_an_earlier_version_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "directory.db"
+    with sqlite3.connect(path) as db:
+        for script in schema.MIGRATIONS[:-1]:
+            db.executescript(script)
+        db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) - 1}")
+        db.execute("INSERT INTO registration VALUES (1, ?, 1, 1, 1, ?)", (ALICE.to_bytes(), schema.CURRENT))
+        db.execute("INSERT INTO term (rowid, name, rest) VALUES (1, ' old report ', ' ')")
+    db.close()
+
+    async def main(index: SqliteIndex) -> None:
+        assert (index.owners(), await find(index, "report")) == ([], [])
+        await index.replace(ALICE, 1, 2, [listed("S/new report.txt")])
+        assert await find(index, "repor") == ["S/new report.txt"]
+
+    run_on_file(path, main)
+
+
+def test_what_shares_the_word_of_a_content_is_not_found_by_its_id(tmp_path: Path) -> None:
+    mine, other = (Cid.raw_sha256(hashlib.sha256(one).digest()[:28] + b"same") for one in (b"mine", b"other"))
+
+    async def main(index: SqliteIndex) -> None:
+        entries = [Entry("S/mine.txt", "file", 1, mine), Entry("S/other.txt", "file", 1, other)]
+        await index.replace(ALICE, 1, 1, [Registered(one) for one in entries])
+        results = await index.search(Query((), cid=mine), None)
+        assert paths(results) == ["S/mine.txt"]
+
+    run_on_file(tmp_path / "directory.db", main)

@@ -5,8 +5,8 @@ bits, text that is not Unicode.
 
 The words of a document stand in one text, parted by spaces, first those of its name and title, then those of
 its folders and metadata: a word is looked for in them as " word", which is quick. What is asked for by
-filters are words that begin as no word can (`AUTHOR`, `DOMAIN`, `FOLDER`, and `CONTENT`, which stands in the
-full-text index alone).
+filters are words that begin as no word can (`AUTHOR`, `DOMAIN`, `FOLDER`). `content_word`, which no text has
+either, stands in the full-text index alone.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 AUTHOR: Final = "_a"
 DOMAIN: Final = "_d"
 FOLDER: Final = "_k"
-CONTENT: Final = "_c"
-CONTENT_BYTES: Final = 8
-"""A content is found by the last bytes of its id. An index of whole ones, which are random, would write a
-page for every entry."""
+_CONTENT_FIRST: Final = 0x40000
+_CONTENTS: Final = 0x110000 - _CONTENT_FIRST
+"""Code points of planes without letters (https://www.unicode.org/roadmaps/): what no word has in it."""
 
 RANKS: Final = 16
 """Documents are numbered by rank, that is by the number of words of name and title: those that say little
@@ -40,7 +39,7 @@ else than what is asked for come first, and a search can stop early."""
 
 NUMBER_MAX: Final = (1 << 63) - 1
 
-_INT64: Final = Struct(">q")
+_int64: Final = Struct(">q").unpack
 
 
 class Document(NamedTuple):
@@ -71,8 +70,7 @@ Put: TypeAlias = tuple[int, Document, int]
 
 def to_put(listed: Registered) -> Put:
     """Take an entry apart. Raises `InputError`."""
-    entry, audience = listed
-    path, kind, size, metadata = entry.path, entry.kind, entry.size, entry.metadata
+    (path, kind, size, content, metadata), audience = listed
     if not (0 <= audience <= NUMBER_MAX and 0 <= size <= NUMBER_MAX):
         raise InputError("the size of a file or the number of an audience is out of range")
     folder, _, name = path.rpartition("/")
@@ -83,7 +81,7 @@ def to_put(listed: Registered) -> Put:
         rest += _joined(_metadata_words(metadata))[1:]
     if kind == "dir":
         rest += FOLDER + " "
-    cid = entry.cid.to_bytes()
+    cid = content.to_bytes()
     encoded = _encoded(path)
     about = b"%b%d %d %d %b%b" % (kind.encode(), size, len(cid), len(encoded), cid, encoded)
     key = _number(about if said is None else about + _encoded(said))
@@ -93,6 +91,15 @@ def to_put(listed: Registered) -> Put:
 def to_entry(cid: bytes, kind: EntryKind, size: int, path: str, metadata: str | None) -> Entry:
     """Put an entry together again."""
     return Entry(path, kind, size, Cid.from_bytes(cid), _unpack(metadata) if metadata else NOTHING)
+
+
+def content_word(cid: bytes) -> str:
+    """What a content is found by, and one in 850,000 others.
+
+    One character: of a longer word FTS5 would keep the beginnings too, and an index of whole ids, which are
+    random, would write a page for every entry.
+    """
+    return chr(_CONTENT_FIRST + int.from_bytes(cid[-4:]) % _CONTENTS)
 
 
 def path_key(path: str) -> int:
@@ -136,7 +143,8 @@ def _encoded(text: str) -> bytes:
 
 
 def _number(raw: bytes) -> int:
-    number: int = _INT64.unpack(blake2b(raw, digest_size=8).digest())[0]
+    number: int
+    (number,) = _int64(blake2b(raw, digest_size=8).digest())
     return number
 
 

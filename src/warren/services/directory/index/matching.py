@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.words import WORDS_MAX, words
-from warren.services.directory.index.documents import AUTHOR, CONTENT, CONTENT_BYTES, DOMAIN, FOLDER
+from warren.services.directory.index.documents import AUTHOR, DOMAIN, FOLDER, content_word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -61,7 +61,7 @@ class Wanted:
         filters += [_quoted(DOMAIN + word) for word in words(query.domain)]
         self.cid = query.cid.to_bytes() if query.cid is not None else None
         if self.cid is not None:
-            filters.append(_quoted(CONTENT + self.cid[-CONTENT_BYTES:].hex(), whole=True))
+            filters.append(_quoted(content_word(self.cid), whole=True))
         self._suffixes = frozenset(suffix.lower() for suffix in query.suffixes)
         if self._suffixes:
             filters.append(_any_of(sorted(self._suffixes)))

@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from warren.core.errors import Closed, InputError, StorageError
+from warren.runtime.gate import Gate
 from warren.services.directory.index.interface import Gap, Stale
 from warren.services.directory.index.writing import Batch, merge_some
 
@@ -35,16 +36,23 @@ MERGE_AFTER: Final = 64
 """Transactions after which it is time to merge."""
 
 
-class Unreadable(Exception):
-    """What was to be changed could not be read, for which its cause is the reason. Nothing was changed."""
-
-
 class Queue:
     """Makes changes one batch after another: small ones and larger ones in turn."""
 
-    __slots__ = ("_closed", "_database", "_known", "_large", "_small", "_unmerged", "_was_small", "_working")
+    __slots__ = (
+        "_closed",
+        "_database",
+        "_known",
+        "_large",
+        "_small",
+        "_unmerged",
+        "_was_small",
+        "_working",
+        "gate",
+    )
 
     def __init__(self, database: Database, known: Known) -> None:
+        self.gate = Gate()
         self._database = database
         self._known = known
         self._small: deque[_Job[Any]] = deque()
@@ -111,7 +119,7 @@ class Queue:
 
     async def _make(self, jobs: Sequence[_Job[Any]]) -> None:
         try:
-            changes = await self._database.run(lambda db: _make_all(db, self._known, jobs))
+            changes = await self._database.run(lambda db: _make_all(db, self._known, jobs, self.gate))
         except BaseException as error:
             for job in jobs:
                 job.fail(error)
@@ -134,14 +142,12 @@ class _Job(Generic[T]):
         self.then = then
         self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.outcome: T
-        self.refusal: BaseException | None = None
+        self.refusal: Exception | None = None
 
     def make(self, batch: Batch) -> None:
         """In the database's thread. A change that is refused has changed nothing; others go on."""
         try:
             self.outcome = self.change(batch)
-        except Unreadable as error:
-            self.refusal = error.__cause__
         except (Gap, Stale, InputError) as error:
             self.refusal = error
 
@@ -163,8 +169,9 @@ class _Job(Generic[T]):
             self.done.cancel()
 
 
-def _make_all(db: sqlite3.Connection, known: Known, jobs: Sequence[_Job[Any]]) -> Any:
-    batch = Batch(db, known)
-    for job in jobs:
-        job.make(batch)
-    return batch.finish()
+def _make_all(db: sqlite3.Connection, known: Known, jobs: Sequence[_Job[Any]], gate: Gate) -> Any:
+    with gate.closed():
+        batch = Batch(db, known, gate)
+        for job in jobs:
+            job.make(batch)
+        return batch.finish()

@@ -25,7 +25,7 @@ from warren.services.directory.index import reading, schema
 from warren.services.directory.index.documents import NUMBER_MAX, path_key, to_put
 from warren.services.directory.index.interface import Position, check_span
 from warren.services.directory.index.public import SqlitePublicWords, read_page
-from warren.services.directory.index.queue import Queue, Unreadable
+from warren.services.directory.index.queue import Queue
 from warren.services.directory.index.reading import Owner, View
 from warren.services.directory.index.writing import SWEEP_ROWS, Known, Registration, clear_up
 from warren.services.directory.locks import Locks
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from warren.core.query import Query
     from warren.protocols.directory.entries import Registered
+    from warren.runtime.gate import Gate
     from warren.runtime.seam import Database, Runtime, StrPath
+    from warren.services.directory.index.documents import Put
     from warren.services.directory.index.interface import Admits, Results
     from warren.services.directory.index.writing import Batch
 
@@ -48,12 +50,17 @@ CALM_S: Final = 60.0
 """So long at most public words wait for snapshots."""
 PIECE: Final = 1000
 """Entries of a snapshot that go in at once."""
+SLICE: Final = 20
+"""Entries that are taken apart between two looks at the gate: 0.2 ms."""
 
 
 class SqliteIndex:
     """See `interface.Index`. Made by `open`; `close` closes the file."""
 
-    def __init__(self, database: Database, known: Known, registrations: Iterable[Registration]) -> None:
+    def __init__(
+        self, runtime: Runtime, database: Database, known: Known, registrations: Iterable[Registration]
+    ) -> None:
+        self._runtime = runtime
         self._database = database
         self._queue = Queue(database, known)
         self._runs = known.runs
@@ -65,6 +72,8 @@ class SqliteIndex:
         self._turns: Locks[PeerId] = Locks()
         """One change of an owner at a time, in the order in which they came."""
         self._fillings = asyncio.Semaphore(FILLINGS_MAX)
+        self._reading = asyncio.Lock()
+        """One snapshot is taken apart at a time: more would only take turns at the interpreter."""
         self._searches: set[asyncio.Future[None]] = set()
         self._views: WeakSet[SqlitePublicWords] = WeakSet()
         self._abandoned: list[int] = []
@@ -81,7 +90,7 @@ class SqliteIndex:
         database = await open_rebuildable(runtime, path, schema.MIGRATIONS, schema.check)
         try:
             registrations = await database.run(clear_up)
-            index = cls(database, await database.read(Known), registrations)
+            index = cls(runtime, database, await database.read(Known), registrations)
         except BaseException:
             await database.close()
             raise
@@ -101,10 +110,12 @@ class SqliteIndex:
 
     async def replace(self, owner: PeerId, epoch: int, seq: int, entries: Iterable[Registered]) -> None:
         """See `interface.Index`."""
-        filling = _Filling(owner.to_bytes(), _position(epoch, seq), entries)
+        filling = _Filling(owner.to_bytes(), _position(epoch, seq), entries, self._queue.gate)
         async with self._turns.hold(owner), self._fillings:
             try:
                 while not filling.is_full:
+                    async with self._reading:
+                        await self._runtime.offload(filling.read)
                     await self._queue.do(filling.step, PIECE, partial(self._stepped, filling))
             except BaseException:
                 self._abandon(filling)
@@ -299,36 +310,52 @@ class SqliteIndex:
 
 
 class _Filling:
-    """A snapshot on its way in, piece after piece. It is read in the thread that writes: two threads that are
-    both busy would take turns at the interpreter, and hold each other up.
+    """A snapshot on its way in, piece after piece: `read` takes the next one apart, in a thread, while pieces
+    of others are written; `step` puts it in.
     """
 
-    __slots__ = ("_owner", "_position", "_rest", "is_abandoned", "is_full", "number")
+    __slots__ = (
+        "_gate",
+        "_is_last",
+        "_owner",
+        "_position",
+        "_puts",
+        "_rest",
+        "is_abandoned",
+        "is_full",
+        "number",
+    )
 
-    def __init__(self, owner: bytes, position: Position, entries: Iterable[Registered]) -> None:
+    def __init__(self, owner: bytes, position: Position, entries: Iterable[Registered], gate: Gate) -> None:
+        self._gate = gate
         self._owner = owner
         self._position = position
         self._rest: Iterator[Registered] = iter(entries)
+        self._puts: list[Put] = []
+        self._is_last = False
         self.number: int | None = None
         self.is_full = False
         self.is_abandoned = False
 
-    def step(self, batch: Batch) -> Registration | int:
-        """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`, and
-        `Unreadable` before it changes anything.
-        """
-        try:
-            puts = [to_put(listed) for listed in islice(self._rest, PIECE)]
-            ahead = next(self._rest, None)
-        except Exception as error:
-            raise Unreadable from error
+    def read(self) -> None:
+        """Raises what reading the entries raises, and `InputError`."""
+        puts: list[Put] = []
+        while len(puts) < PIECE and (some := [to_put(listed) for listed in islice(self._rest, SLICE)]):
+            puts += some
+            self._gate.wait()
+        self._puts = puts
+        ahead = next(self._rest, None)
+        self._is_last = ahead is None
         if ahead is not None:
             self._rest = chain((ahead,), self._rest)
+
+    def step(self, batch: Batch) -> Registration | int:
+        """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`."""
         number = self.number
         if number is None:
             number = batch.begin(self._owner, self._position)
-        batch.fill(number, puts)
-        return number if ahead is not None else batch.publish(number)
+        batch.fill(number, self._puts)
+        return batch.publish(number) if self._is_last else number
 
 
 def _position(epoch: int, seq: int) -> Position:

@@ -6,11 +6,11 @@ in the tables once `finish` was called, and what becomes of those numbers when t
 
 from __future__ import annotations
 
-import json
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from warren.services.directory.index.documents import CONTENT, CONTENT_BYTES
+from warren.services.directory.index.documents import content_word
 from warren.services.directory.index.interface import Gap, Position, Stale
 from warren.services.directory.index.runs import Runs
 from warren.services.directory.index.schema import CURRENT, FILLING, ORDINALS, RANK_SHIFT, RETIRED, VACANT
@@ -19,25 +19,19 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
+    from warren.runtime.gate import Gate
     from warren.services.directory.index.documents import Document, Put
 
 SWEEP_ROWS: Final = 500
-MERGE_PAGES: Final = 100
-"""Pages of 4 KB that one step of merging writes: some milliseconds, for which others wait."""
+MERGE_PAGES: Final = 50
+"""Pages of 8 KB that one step of merging writes: some milliseconds, for which others wait."""
 _INSERT_DOCUMENT: Final = (
     "INSERT INTO document"
     " (id, registration, audience, shared, key, cid, kind, size, path, name, rest, metadata)"
 )
-_REST: Final = f"d.rest || '{CONTENT}' || lower(hex(substr(d.cid, -{CONTENT_BYTES})))"
-"""What is said besides name and title, with the word for its content."""
-_INSERT_TERMS: Final = (
-    f"INSERT INTO term (rowid, name, rest) SELECT d.id, d.name, {_REST}"  # noqa: S608 (fixed)
-    " FROM json_each(?) one CROSS JOIN document d ON d.id = one.value"
-)
-"""In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last."""
-_ROWS: Final = 250
-"""Rows of one statement: while it runs, other threads do. After each row of an `executemany` this thread
-would wait for them, milliseconds where they are busy."""
+_ROWS: Final = (1000, 100)
+"""Rows of one statement, as many as there are: while it runs, other threads do. After each row of an
+`executemany` this thread would wait for them, milliseconds where they are busy."""
 
 
 def merge_some(db: sqlite3.Connection) -> bool:
@@ -48,18 +42,6 @@ def merge_some(db: sqlite3.Connection) -> bool:
     before = db.total_changes
     db.execute("INSERT INTO term (term, rank) VALUES ('merge', ?)", (MERGE_PAGES,))
     return db.total_changes - before >= 2
-
-
-def insert(db: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows. head: all of the statement but the values."""
-    if not rows:
-        return
-    one = f"({', '.join('?' * len(rows[0]))})"
-    end = len(rows) - len(rows) % _ROWS
-    for at in range(0, end, _ROWS):
-        values = ", ".join([one] * _ROWS)
-        db.execute(f"{head} VALUES {values}", list(chain.from_iterable(rows[at : at + _ROWS])))
-    db.executemany(f"{head} VALUES {one}", rows[end:])
 
 
 class Registration(NamedTuple):
@@ -98,11 +80,12 @@ def clear_up(db: sqlite3.Connection) -> list[Registration]:
 class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
-    __slots__ = ("_db", "_holders", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
+    __slots__ = ("_db", "_gate", "_holders", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
 
-    def __init__(self, db: sqlite3.Connection, known: Known) -> None:
+    def __init__(self, db: sqlite3.Connection, known: Known, gate: Gate) -> None:
         self._db = db
         self._known = known
+        self._gate = gate
         self._next = known.next
         self._new: dict[int, Document] = {}
         """Documents that are not in the tables yet."""
@@ -227,7 +210,7 @@ class Batch:
         if self._next != first:
             self._runs.append((first, registration))
         slots.sort()
-        insert(self._db, "INSERT OR REPLACE INTO slot", slots)
+        self._insert_rows("INSERT OR REPLACE INTO slot", slots)
         return len(last) - len(old)
 
     def _remove(self, registration: int, paths: Iterable[int]) -> int:
@@ -308,16 +291,16 @@ class Batch:
     def finish(self) -> _Changes:
         """Write what was gathered. Returns what `commit` wants once the transaction is committed."""
         gone = [key for number in sorted(self._vacant) if (key := self._delete(number)) is not None]
-        insert(self._db, "INSERT OR REPLACE INTO run", self._runs)
+        self._insert_rows("INSERT OR REPLACE INTO run", self._runs)
         return _Changes(self._insert(), gone, self._next, self._runs)
 
     def _delete(self, number: int) -> int | None:
-        key, name, rest = self._db.execute(
-            f"SELECT d.key, d.name, {_REST} FROM document d WHERE d.id = ?",  # noqa: S608 (fixed)
-            (number,),
+        key, cid, name, rest = self._db.execute(
+            "SELECT key, cid, name, rest FROM document WHERE id = ?", (number,)
         ).fetchone()
         self._db.execute(
-            "INSERT INTO term (term, rowid, name, rest) VALUES ('delete', ?, ?, ?)", (number, name, rest)
+            "INSERT INTO term (term, rowid, name, rest) VALUES ('delete', ?, ?, ?)",
+            (number, name, rest + content_word(cid)),
         )
         self._db.execute("DELETE FROM document WHERE id = ?", (number,))
         found: int = key
@@ -326,20 +309,42 @@ class Batch:
     def _insert(self) -> dict[int, int]:
         """Put the new ones into the tables; returns their numbers by their keys."""
         numbers: dict[int, int] = {}
-        documents, others = [], []
+        documents, others, terms = [], [], []
         for number in sorted(self._new):
             document, holders = self._new[number], self._holders[number]
             if not holders:
                 continue
-            (first, audience), *more = holders.items()
-            documents.append((number, first, audience, bool(more), *document))
-            if more:
-                others += [(number, *holder) for holder in more]
+            first, audience = next(iter(holders.items()))
+            is_shared = len(holders) > 1
+            documents.append((number, first, audience, is_shared, *document))
+            terms.append((number, document.name, document.rest + content_word(document.cid)))
             numbers[document.key] = number
-        insert(self._db, _INSERT_DOCUMENT, documents)
-        insert(self._db, "INSERT INTO holder", others)
-        self._db.execute(_INSERT_TERMS, (json.dumps(list(numbers.values())),))
+            if is_shared:
+                others += [(number, *holder) for holder in holders.items() if holder[0] != first]
+        self._insert_rows(_INSERT_DOCUMENT, documents)
+        self._insert_rows("INSERT INTO holder", others)
+        # In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last.
+        self._insert_rows("INSERT INTO term (rowid, name, rest)", terms)
         return numbers
+
+    def _insert_rows(self, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows. head: all of the statement but the values."""
+        if not rows:
+            return
+        columns, at = len(rows[0]), 0
+        for count in _ROWS:
+            while len(rows) - at >= count:
+                values = list(chain.from_iterable(rows[at : at + count]))
+                with self._gate.opened():
+                    self._db.execute(_insertion(head, columns, count), values)
+                at += count
+        self._db.executemany(_insertion(head, columns, 1), rows[at:])
+
+
+@lru_cache(maxsize=32)
+def _insertion(head: str, columns: int, rows: int) -> str:
+    one = f"({', '.join('?' * columns)})"
+    return f"{head} VALUES {', '.join([one] * rows)}"
 
 
 class _Changes(NamedTuple):
