@@ -414,7 +414,8 @@ class _Whole:
             yield from self._read(Registration.open(envelope, self._peer))
         yield from self._read(self._last)
 
-    def _read(self, part: Registration) -> list[Registered]:
-        entries = list(part.added)
-        self.left_out += len(part.added) - len(entries)
-        return entries
+    def _read(self, part: Registration) -> Iterator[Registered]:
+        self.left_out += len(part.added)
+        for one in part.added:
+            self.left_out -= 1
+            yield one

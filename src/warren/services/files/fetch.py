@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from warren.core.errors import IntegrityError, NotFound, ProtocolViolation, StorageError
+from warren.runtime.waiting import run_out
 from warren.services.files.chunks import ChunkKeeper
 from warren.services.files.ignoring import FETCHED
 from warren.services.files.importer import Importer
@@ -26,7 +27,6 @@ from warren.services.files.swarm.picker import Picker
 from warren.services.files.swarm.swarm import Swarm, Work
 from warren.services.files.swarm.words import Words
 from warren.services.files.types import Fetched, Renamed
-from warren.services.files.waiting import run_out
 from warren.services.files.walk import LEAF_UNKNOWN, Walk
 
 if TYPE_CHECKING:

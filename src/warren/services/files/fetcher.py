@@ -27,6 +27,7 @@ from warren.core.errors import (
 )
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import NODE_PREFIX, PROTOCOL_ID, RAW_PREFIX
+from warren.runtime.waiting import settle
 from warren.services.files import listing
 from warren.services.files.fetch import Fetch, Surroundings
 from warren.services.files.ledger import Wanted
@@ -34,7 +35,6 @@ from warren.services.files.staging import make_places, make_target
 from warren.services.files.swarm.caps import Cap
 from warren.services.files.swarm.steering import Steering
 from warren.services.files.transfer import Transfer
-from warren.services.files.waiting import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -26,6 +26,7 @@ from warren.core.errors import ContentUnknown, InputError, NotFound, StorageErro
 from warren.protocols.transfer.messages import LISTING_ENTRIES_MAX, PROTOCOL_ID
 from warren.protocols.transfer.server import ServerLimits, TransferServer
 from warren.runtime.rebuildable import open_rebuildable
+from warren.runtime.waiting import finish
 from warren.services.files import comparing, index, listing, shares
 from warren.services.files.changes import PAGE_ENTRIES, Listeners
 from warren.services.files.hashing import find_data_folder, join
@@ -38,7 +39,6 @@ from warren.services.files.streaming.shared import SharedFile
 from warren.services.files.types import Audience, Share, ShareChanged, ShareProgress, ShareRemoved
 from warren.services.files.upkeep import Upkeep
 from warren.services.files.uploads.uploads import Uploads
-from warren.services.files.waiting import finish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -18,9 +18,9 @@ from warren.core.cid import Cid
 from warren.core.errors import BadContent, ContentUnknown, InputError, ProtocolViolation
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import Status
+from warren.runtime.waiting import run_out
 from warren.services.files.dag.build import CHUNK_BYTES
 from warren.services.files.swarm.selection import Selection
-from warren.services.files.waiting import run_out
 from warren.services.files.walk import BadBlock, MakeFile, MakeFolder, MakeSymlink
 
 if TYPE_CHECKING:

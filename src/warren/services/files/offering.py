@@ -13,10 +13,10 @@ from collections import ChainMap
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from warren.runtime.waiting import run_out
 from warren.services.files import index, listing, serving
 from warren.services.files.index import ListedEntry, below
 from warren.services.files.swarm.admission import Rule
-from warren.services.files.waiting import run_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, MutableMapping, Sequence

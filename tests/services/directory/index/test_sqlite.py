@@ -32,16 +32,17 @@ from warren.protocols.directory.entries import Registered
 from warren.runtime.real import RealRuntime
 from warren.runtime.simulated import World
 from warren.runtime.sqlite import Stopped
-from warren.services.directory.index import queue, reading, schema
+from warren.services.directory.index import queue, reading, schema, sqlite, writing
 from warren.services.directory.index.interface import PUBLIC
 from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from tests.services.directory.conformance_index import Main
     from warren.runtime.seam import Runtime
+    from warren.services.directory.index.writing import Batch
 
 
 async def with_index(
@@ -276,7 +277,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from tests.services.directory.naive_index import listed, peer
 from warren.runtime.real import RealRuntime
-from warren.services.directory.index import queue, reading, schema
+from warren.services.directory.index import queue, reading, schema, sqlite, writing
 from warren.services.directory.index.interface import PUBLIC
 from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex
@@ -345,5 +346,71 @@ def test_what_shares_the_word_of_a_content_is_not_found_by_its_id(tmp_path: Path
         await index.replace(ALICE, 1, 1, [Registered(one) for one in entries])
         results = await index.search(Query((), cid=mine), None)
         assert paths(results) == ["S/mine.txt"]
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_a_piece_of_long_entries_has_few_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "PIECE_CHARS", 1000)
+    read: list[int] = []
+    at_once: list[int] = []
+    step = sqlite._Filling.step
+
+    def entries() -> Iterator[Registered]:
+        for number in range(130):
+            read.append(number)
+            yield listed(f"S/report {number} {'x' * 100}.txt")
+
+    def counted(filling: sqlite._Filling, batch: Batch) -> object:
+        at_once.append(len(read))
+        return step(filling, batch)
+
+    monkeypatch.setattr(sqlite._Filling, "step", counted)
+
+    async def main(index: SqliteIndex) -> None:
+        await index.replace(ALICE, 1, 1, entries())
+        assert index.size(ALICE) == 130
+        assert at_once == [21, 41, 61, 81, 101, 121, 130]  # with the first of the next piece
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_a_cancelled_snapshot_is_over_once_its_thread_has_ended(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    later: list[str] = []
+
+    def slow() -> Iterator[Registered]:
+        begun.set()
+        assert go_on.wait(10)
+        later.append("the first ends")
+        yield listed("S/first.txt")
+
+    def next_one() -> Iterator[Registered]:
+        later.append("the second begins")
+        yield listed("S/second.txt")
+
+    async def main(index: SqliteIndex) -> None:
+        first = asyncio.ensure_future(index.replace(ALICE, 1, 1, slow()))
+        await asyncio.to_thread(begun.wait, 10)
+        first.cancel()
+        second = asyncio.ensure_future(index.replace(BOB, 1, 1, next_one()))
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await second
+        assert later == ["the first ends", "the second begins"]
+        assert (await find(index, "first"), await find(index, "second")) == ([], ["S/second.txt"])
+
+    run_on_file(tmp_path / "directory.db", main)
+
+
+def test_long_entries_in_one_change_are_all_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_LONG_CHARS", 1000)
+
+    async def main(index: SqliteIndex) -> None:
+        await index.replace(ALICE, 1, 1, [listed(f"S/report {number}.txt") for number in range(1234)])
+        for number in (0, 99, 100, 1199, 1200, 1233):
+            assert f"S/report {number}.txt" in await find(index, f"report {number}")
 
     run_on_file(tmp_path / "directory.db", main)

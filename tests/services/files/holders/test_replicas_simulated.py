@@ -12,9 +12,9 @@ from tests.services.directory.town import found, town, until
 from warren.core.errors import WarrenError
 from warren.protocols.kad.config import KadConfig
 from warren.runtime.simulated import Quality
+from warren.runtime.waiting import settle
 from warren.services.files.config import FilesConfig
 from warren.services.files.holders.announcing import SETTLE_S
-from warren.services.files.waiting import settle
 from warren.testing import run
 from warren.testing.nodes import QUIET
 

@@ -63,6 +63,11 @@ class Document(NamedTuple):
         count = self.name.count(" ") - 1
         return count - 1 if 0 < count < RANKS else RANKS - 1
 
+    @property
+    def chars(self) -> int:
+        """How long its texts are, more or less: what is said of it has its words in `rest`."""
+        return len(self.path) + len(self.rest)
+
 
 Put: TypeAlias = tuple[int, Document, int]
 """A document on its way into a registration: 64 bits that stand for its path, itself, its audience."""

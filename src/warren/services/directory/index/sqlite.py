@@ -21,6 +21,7 @@ from weakref import WeakSet
 from warren.core.errors import InputError, StorageError
 from warren.core.peer_id import PeerId
 from warren.runtime.rebuildable import open_rebuildable
+from warren.runtime.waiting import run_out
 from warren.services.directory.index import reading, schema
 from warren.services.directory.index.documents import NUMBER_MAX, path_key, to_put
 from warren.services.directory.index.interface import Position, check_span
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILLINGS_MAX: Final = 8
-"""Snapshots that are read at once: some while another is written. Fault: a thousand peers that register at
-once, and all that they have is in memory."""
+"""Snapshots of which a piece is in memory: one is read while others wait or are written. Fault: a thousand
+peers that register at once, and all that they have is in memory."""
 CALM_S: Final = 60.0
 """So long at most public words wait for snapshots."""
 PIECE: Final = 1000
 """Entries of a snapshot that go in at once."""
+PIECE_CHARS: Final = 1 << 20
+"""Of their paths and words, after which a piece is long enough. Attack: entries of 24 KB."""
 SLICE: Final = 20
 """Entries that are taken apart between two looks at the gate: 0.2 ms."""
 
@@ -115,7 +118,7 @@ class SqliteIndex:
             try:
                 while not filling.is_full:
                     async with self._reading:
-                        await self._runtime.offload(filling.read)
+                        await run_out(self._runtime, filling.read)
                     await self._queue.do(filling.step, PIECE, partial(self._stepped, filling))
             except BaseException:
                 self._abandon(filling)
@@ -315,8 +318,8 @@ class _Filling:
     """
 
     __slots__ = (
+        "_ahead",
         "_gate",
-        "_is_last",
         "_owner",
         "_position",
         "_puts",
@@ -331,31 +334,36 @@ class _Filling:
         self._owner = owner
         self._position = position
         self._rest: Iterator[Registered] = iter(entries)
+        self._ahead: Registered | None = None
+        """The first of the next piece."""
         self._puts: list[Put] = []
-        self._is_last = False
         self.number: int | None = None
         self.is_full = False
         self.is_abandoned = False
 
     def read(self) -> None:
         """Raises what reading the entries raises, and `InputError`."""
+        rest = self._rest if self._ahead is None else chain((self._ahead,), self._rest)
         puts: list[Put] = []
-        while len(puts) < PIECE and (some := [to_put(listed) for listed in islice(self._rest, SLICE)]):
+        chars = 0
+        while len(puts) < PIECE and chars < PIECE_CHARS:
+            some = [to_put(listed) for listed in islice(rest, SLICE)]
             puts += some
+            chars += sum(document.chars for _, document, _ in some)
+            if len(some) < SLICE:
+                break
             self._gate.wait()
         self._puts = puts
-        ahead = next(self._rest, None)
-        self._is_last = ahead is None
-        if ahead is not None:
-            self._rest = chain((ahead,), self._rest)
+        self._ahead = next(self._rest, None)
 
     def step(self, batch: Batch) -> Registration | int:
         """Put a piece in. Returns the registration once it counts, its number before. Raises `Stale`."""
         number = self.number
         if number is None:
             number = batch.begin(self._owner, self._position)
-        batch.fill(number, self._puts)
-        return batch.publish(number) if self._is_last else number
+        puts, self._puts = self._puts, []
+        batch.fill(number, puts)
+        return batch.publish(number) if self._ahead is None else number
 
 
 def _position(epoch: int, seq: int) -> Position:

@@ -32,6 +32,10 @@ _INSERT_DOCUMENT: Final = (
 _ROWS: Final = (1000, 100)
 """Rows of one statement, as many as there are: while it runs, other threads do. After each row of an
 `executemany` this thread would wait for them, milliseconds where they are busy."""
+_ROWS_LONG: Final = (100,)
+"""Of those that are long: Python's module keeps a statement, with what was in its rows, for the next time."""
+_LONG_CHARS: Final = 1 << 20
+"""In a batch from which on its rows are long."""
 
 
 def merge_some(db: sqlite3.Connection) -> bool:
@@ -80,13 +84,26 @@ def clear_up(db: sqlite3.Connection) -> list[Registration]:
 class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
-    __slots__ = ("_db", "_gate", "_holders", "_known", "_new", "_next", "_numbers", "_runs", "_vacant")
+    __slots__ = (
+        "_chars",
+        "_db",
+        "_gate",
+        "_holders",
+        "_known",
+        "_new",
+        "_next",
+        "_numbers",
+        "_runs",
+        "_vacant",
+    )
 
     def __init__(self, db: sqlite3.Connection, known: Known, gate: Gate) -> None:
         self._db = db
         self._known = known
         self._gate = gate
         self._next = known.next
+        self._chars = 0
+        """Of the new documents."""
         self._new: dict[int, Document] = {}
         """Documents that are not in the tables yet."""
         self._holders: dict[int, dict[int, int]] = {}
@@ -239,6 +256,7 @@ class Batch:
         self._next += 1
         self._numbers[document.key] = number
         self._new[number] = document
+        self._chars += document.chars
         return number
 
     def _hold(self, document: int, registration: int, audience: int) -> None:
@@ -332,7 +350,7 @@ class Batch:
         if not rows:
             return
         columns, at = len(rows[0]), 0
-        for count in _ROWS:
+        for count in _ROWS if self._chars < _LONG_CHARS else _ROWS_LONG:
             while len(rows) - at >= count:
                 values = list(chain.from_iterable(rows[at : at + count]))
                 with self._gate.opened():

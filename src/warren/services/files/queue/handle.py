@@ -9,9 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from warren.core.errors import Closed, WarrenError
+from warren.runtime.waiting import finish, settle
 from warren.services.files.swarm.steering import Steering
 from warren.services.files.transfer import Transfer
-from warren.services.files.waiting import finish, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,6 +26,7 @@ from warren.core.errors import (
     StorageError,
     WarrenError,
 )
+from warren.runtime.waiting import finish, run_out, settle
 from warren.services.files.queue import store
 from warren.services.files.queue.item import Item
 from warren.services.files.queue.machine import ENDED, Place, Queue, check_priority
@@ -33,7 +34,6 @@ from warren.services.files.queue.model import QueuedTransfer, TransferRemoved
 from warren.services.files.queue.outcomes import judge
 from warren.services.files.queue.staged import discard, room
 from warren.services.files.queue.window import minute_of_day
-from warren.services.files.waiting import finish, run_out, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence

@@ -11,8 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import StorageError
+from warren.runtime.waiting import run_out, settle
 from warren.services.files.staging.record import Batch
-from warren.services.files.waiting import run_out, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from warren.core.errors import Closed, InputError, LimitReached, SourceChanged, SourceVanished, StorageError
+from warren.runtime.waiting import settle
 from warren.services.files.streaming.growing import read_piece
-from warren.services.files.waiting import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,11 +15,11 @@ from warren.core.cid import Cid
 from warren.core.errors import BadContent, ContentUnknown, RemoteError, SourceChanged, SourceVanished
 from warren.protocols.transfer.client import TransferClient
 from warren.protocols.transfer.messages import PAYLOAD_BYTES_MAX, Status
+from warren.runtime.waiting import settle
 from warren.services.files.swarm.picker import Done, Request, Wait
 from warren.services.files.swarm.pieces import CHUNK_BYTES
 from warren.services.files.swarm.pipeline import Pipeline
 from warren.services.files.types import SourceState
-from warren.services.files.waiting import settle
 
 if TYPE_CHECKING:
     import asyncio

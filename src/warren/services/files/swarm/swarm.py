@@ -28,13 +28,13 @@ from warren.core.errors import (
     WarrenError,
 )
 from warren.protocols.transfer.messages import PROTOCOL_ID
+from warren.runtime.waiting import settle
 from warren.services.files.swarm.candidates import Candidates
 from warren.services.files.swarm.following import follow
 from warren.services.files.swarm.rotation import for_any, for_better
 from warren.services.files.swarm.source import Source
 from warren.services.files.swarm.tree import RETRY_DELAYS_S, TreePuller
 from warren.services.files.types import SourceAdded, SourceDropped
-from warren.services.files.waiting import settle
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Sequence

@@ -13,10 +13,10 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import InputError
+from warren.runtime.waiting import run_out
 from warren.services.files.staging.faults import named_errors
 from warren.services.files.swarm.partial import Partial
 from warren.services.files.types import Audience
-from warren.services.files.waiting import run_out
 
 if TYPE_CHECKING:
     from warren.core.cid import Cid

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import run
 from warren.runtime.real import RealRuntime
-from warren.services.files.waiting import finish, run_out, settle
+from warren.runtime.waiting import finish, run_out, settle
 
 
 def test_settling_outlasts_cancels() -> None:
