@@ -71,8 +71,7 @@ MIGRATIONS: Final = (
     # Contents are found by their ids since: all register again.
     f"{_FORGET} INSERT INTO term (term) VALUES ('delete-all');",  # noqa: S608 (fixed)
     # Beginnings of five letters have lists of their own since, or most of a search would be to merge those of
-    # all words that begin so; contents are found by one character; pages are larger, which are less work to
-    # write. All register again.
+    # all words that begin so; contents are found by one character. All register again.
     f"""
     {_FORGET}
     DROP TABLE term;
@@ -80,7 +79,6 @@ MIGRATIONS: Final = (
         name, rest, content = '', columnsize = 0, detail = column, prefix = '2 3 4 5',
         tokenize = "ascii tokenchars '_'"
     );
-    INSERT INTO term (term, rank) VALUES ('pgsz', 8000);
     {_MERGE_SELDOM}
     """,  # noqa: S608 (fixed)
 )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from warren.services.directory.index.documents import Document, Put
 
 SWEEP_ROWS: Final = 500
-MERGE_PAGES: Final = 50
-"""Pages of 8 KB that one step of merging writes: some milliseconds, for which others wait."""
+MERGE_PAGES: Final = 100
+"""Pages of 4 KB that one step of merging writes: some milliseconds, for which others wait."""
 _INSERT_DOCUMENT: Final = (
     "INSERT INTO document"
     " (id, registration, audience, shared, key, cid, kind, size, path, name, rest, metadata)"
