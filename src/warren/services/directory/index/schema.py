@@ -80,7 +80,7 @@ MIGRATIONS: Final = (
         tokenize = "ascii tokenchars '_'"
     );
     {_MERGE_SELDOM}
-    """,  # noqa: S608 (fixed)
+    """,
 )
 
 FILLING: Final = 0
