@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -40,3 +40,10 @@ def wait_ended(threads: Iterable[Thread]) -> None:
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive(), f"{thread.name} goes on"
+
+
+async def keep_cancelling(task: asyncio.Future[Any]) -> None:
+    """Cancel what may outlast it, once in each of some turns of the loop."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.support import run
+from tests.support import keep_cancelling, run
 from warren.runtime.real import RealRuntime
 from warren.runtime.waiting import finish, run_out, settle
 
@@ -15,9 +15,7 @@ def test_settling_outlasts_cancels() -> None:
         gate = asyncio.Event()
         task = asyncio.create_task(gate.wait())
         waiter = asyncio.create_task(settle({task}))
-        for _ in range(3):
-            await asyncio.sleep(0)
-            waiter.cancel()
+        await keep_cancelling(waiter)
         await asyncio.sleep(0)
         assert not waiter.done()
         gate.set()
@@ -74,9 +72,7 @@ def test_work_is_finished_whoever_gives_up_waiting(error: Exception | None) -> N
             return 7
 
         waiter = asyncio.create_task(finish(work()))
-        for _ in range(3):
-            await asyncio.sleep(0)
-            waiter.cancel()
+        await keep_cancelling(waiter)
         gate.set()
         with pytest.raises(asyncio.CancelledError):
             await waiter

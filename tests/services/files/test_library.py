@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services.files.pair import FETCHER, pair, read_tree, write_tree
-from tests.support import run
+from tests.support import keep_cancelling, run
 from warren.core.cid import Cid
 from warren.core.errors import ContentUnknown, DiskFull, InputError, StorageError
 from warren.protocols.transfer.client import TransferClient
@@ -365,9 +365,7 @@ def test_an_unshare_that_is_cancelled_holds_after_a_restart(tmp_path: Path, sour
             occupying = asyncio.create_task(two.library._state.run(occupy))
             await asyncio.to_thread(busy.wait, 10)
             unsharing = asyncio.create_task(two.library.unshare("docs"))
-            for _ in range(3):
-                await asyncio.sleep(0)
-                unsharing.cancel()
+            await keep_cancelling(unsharing)
             go_on.set()
             with pytest.raises(asyncio.CancelledError):
                 await unsharing

@@ -415,7 +415,7 @@ class _Whole:
         yield from self._read(self._last)
 
     def _read(self, part: Registration) -> Iterator[Registered]:
-        self.left_out += len(part.added)
-        for one in part.added:
-            self.left_out -= 1
+        count = 0
+        for count, one in enumerate(part.added, start=1):  # noqa: B007 (counted to the end)
             yield one
+        self.left_out += len(part.added) - count

@@ -277,7 +277,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from tests.services.directory.naive_index import listed, peer
 from warren.runtime.real import RealRuntime
-from warren.services.directory.index import queue, reading, schema, sqlite, writing
+from warren.services.directory.index import queue, reading
 from warren.services.directory.index.interface import PUBLIC
 from warren.services.directory.index.queue import MERGE_AFTER
 from warren.services.directory.index.sqlite import SqliteIndex

@@ -39,7 +39,7 @@ else than what is asked for come first, and a search can stop early."""
 
 NUMBER_MAX: Final = (1 << 63) - 1
 
-_int64: Final = Struct(">q").unpack
+_INT64: Final = Struct(">q")
 
 
 class Document(NamedTuple):
@@ -148,8 +148,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _number(raw: bytes) -> int:
-    number: int
-    (number,) = _int64(blake2b(raw, digest_size=8).digest())
+    number: int = _INT64.unpack(blake2b(raw, digest_size=8).digest())[0]
     return number
 
 

@@ -35,7 +35,7 @@ _ROWS: Final = (1000, 100)
 _ROWS_LONG: Final = (100,)
 """Of those that are long: Python's module keeps a statement, with what was in its rows, for the next time."""
 _LONG_CHARS: Final = 1 << 20
-"""In a batch from which on its rows are long."""
+"""Of the documents of a batch, from which on its rows are long."""
 
 
 def merge_some(db: sqlite3.Connection) -> bool:
@@ -85,7 +85,6 @@ class Batch:
     """Changes in one transaction. Each method leaves things as they were if it raises `Gap` or `Stale`."""
 
     __slots__ = (
-        "_chars",
         "_db",
         "_gate",
         "_holders",
@@ -102,8 +101,6 @@ class Batch:
         self._known = known
         self._gate = gate
         self._next = known.next
-        self._chars = 0
-        """Of the new documents."""
         self._new: dict[int, Document] = {}
         """Documents that are not in the tables yet."""
         self._holders: dict[int, dict[int, int]] = {}
@@ -256,7 +253,6 @@ class Batch:
         self._next += 1
         self._numbers[document.key] = number
         self._new[number] = document
-        self._chars += document.chars
         return number
 
     def _hold(self, document: int, registration: int, audience: int) -> None:
@@ -332,25 +328,27 @@ class Batch:
             document, holders = self._new[number], self._holders[number]
             if not holders:
                 continue
-            first, audience = next(iter(holders.items()))
-            is_shared = len(holders) > 1
-            documents.append((number, first, audience, is_shared, *document))
+            (first, audience), *more = holders.items()
+            documents.append((number, first, audience, bool(more), *document))
             terms.append((number, document.name, document.rest + content_word(document.cid)))
             numbers[document.key] = number
-            if is_shared:
-                others += [(number, *holder) for holder in holders.items() if holder[0] != first]
-        self._insert_rows(_INSERT_DOCUMENT, documents)
+            others += [(number, *holder) for holder in more]
+        is_long = sum(document.chars for document in self._new.values()) >= _LONG_CHARS
+        at_once = _ROWS_LONG if is_long else _ROWS
+        self._insert_rows(_INSERT_DOCUMENT, documents, at_once)
         self._insert_rows("INSERT INTO holder", others)
         # In the order of their numbers: FTS5 writes out what it has gathered when one is not above the last.
-        self._insert_rows("INSERT INTO term (rowid, name, rest)", terms)
+        self._insert_rows("INSERT INTO term (rowid, name, rest)", terms, at_once)
         return numbers
 
-    def _insert_rows(self, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert_rows(
+        self, head: str, rows: Sequence[tuple[Any, ...]], at_once: Sequence[int] = _ROWS
+    ) -> None:
         """Insert rows. head: all of the statement but the values."""
         if not rows:
             return
         columns, at = len(rows[0]), 0
-        for count in _ROWS if self._chars < _LONG_CHARS else _ROWS_LONG:
+        for count in at_once:
             while len(rows) - at >= count:
                 values = list(chain.from_iterable(rows[at : at + count]))
                 with self._gate.opened():
