@@ -155,8 +155,9 @@ class TestProtocols:
         await push_identify_to_peer(self.host, stream.muxed_conn.peer_id)
 
     async def knows(self, stream: Any) -> None:
-        known = self.host.get_peerstore().peer_data_map[stream.muxed_conn.peer_id].protocols
-        await self.answer(stream, "\n".join(map(str, known)))
+        # what a handler raises ends the whole node, and it may be asked before it has written anything down
+        data = self.host.get_peerstore().peer_data_map.get(stream.muxed_conn.peer_id)
+        await self.answer(stream, "\n".join(map(str, data.protocols if data else ())))
 
     async def open(self, stream: Any) -> None:
         while part := await read_some(stream):
