@@ -28,8 +28,8 @@ from tests.hostile.victim import ASK_ID, DEAF_ID, SINK_ID, SOURCE_ID
 from warren.core import varint
 from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
+from warren.network.ciphers import PLAINTEXT_BYTES_MAX
 from warren.network.multistream import VERSION_LINE, encode_line
-from warren.network.noise import PLAINTEXT_BYTES_MAX
 from warren.network.noise_security import Noise
 from warren.network.proto.messages_pb2 import REQUEST, Message
 from warren.network.security import MESSAGE_BYTES_MAX

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import ProtocolViolation
 from warren.core.multiaddr import Multiaddr
-from warren.network.noise import Sealer
+from warren.network.ciphers import Sealer
 from warren.network.noise_security import Noise
 from warren.network.transports.tcp import TcpTransport
 from warren.network.yamux.session import open_session
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from warren.core.peer_id import PeerId
+    from warren.network.ciphers import Opener
     from warren.network.mux import FrameSender, MuxedStream, MuxHost, StreamAcceptor, StreamSink
-    from warren.network.noise import Opener
     from warren.network.noise_security import NoiseHandshake
     from warren.network.transports.base import LinkListener
     from warren.runtime.seam import Transport

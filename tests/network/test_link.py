@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import run
+from warren.network.ciphers import MESSAGE_BYTES_MAX, TAG_BYTES, Opener, Sealer
 from warren.network.link import BACKLOG_BYTES_MAX, SMALL_BYTES_MAX, SealedWriter
-from warren.network.noise import MESSAGE_BYTES_MAX, TAG_BYTES, Opener, Sealer
 from warren.network.scratch import SEALED_BYTES, Scratch
 from warren.network.yamux.frames import BODY_BYTES_MAX, HEADER_BYTES
 

@@ -8,32 +8,43 @@ in place.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.core.errors import HandshakeFailed, MisuseError, PeerIdMismatch, ProtocolViolation
 from warren.core.keys import KeyType, PrivateKey, PublicKey
-from warren.network.noise import (
-    _NONCE_MAX,
-    MUXERS_MAX,
+from warren.network.ciphers import (
+    AES_256_GCM,
+    AES_256_GCM_ID,
+    CHACHA20_POLY1305,
+    NONCE_MAX,
     PLAINTEXT_BYTES_MAX,
-    SIGNED_PREFIX,
-    Handshake,
     Opener,
     Sealer,
+)
+from warren.network.noise import (
+    MUXERS_MAX,
+    SIGNED_PREFIX,
+    Handshake,
     StaticKey,
     _Symmetric,
     frame,
 )
 from warren.network.proto.noise_pb2 import NoiseHandshakePayload
+
+if TYPE_CHECKING:
+    from warren.network.ciphers import Cipher
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "noise_xx.json").read_text())
 
@@ -106,6 +117,7 @@ class BareKey:
         self.private = X25519PrivateKey.from_private_bytes(bytes.fromhex(private))
         self.public = self.private.public_key().public_bytes_raw()
         self.payload = bytes.fromhex(payload)
+        self.prefers_aes = False
 
 
 class Scripted(Handshake):
@@ -388,16 +400,98 @@ def test_a_replayed_handshake_is_refused() -> None:
         again.receive(second)
 
 
+# ---------------------------------------------------------------- which cipher is used
+
+BOTH_CIPHERS = pytest.mark.parametrize("cipher", [CHACHA20_POLY1305, AES_256_GCM], ids=["chacha", "aes"])
+
+
+def ends(ours: bool, theirs: bool) -> tuple[Handshake, Handshake]:
+    """Both sides of a finished handshake: which of them prefers AES."""
+    mine, other = (
+        StaticKey(identity, bytes([seed]) * 32, (), prefers_aes=prefers)
+        for identity, seed, prefers in ((ALICE, 11, ours), (BOB, 12, theirs))
+    )
+    sides = Handshake(mine, bytes([21]) * 32, initiator=True), bob(static=other)
+    shake(*sides)
+    return sides
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(False, False), (True, False), (False, True)])
+def test_messages_are_sealed_as_all_of_libp2p_does_unless_both_prefer_aes(ours: bool, theirs: bool) -> None:
+    initiator, responder = ends(ours, theirs)
+    for sender, receiver, key in zip(
+        (initiator, responder), (responder, initiator), initiator._symmetric.split(), strict=True
+    ):
+        sealed = seal(sender.split()[0], b"hello")
+        assert sealed == ChaCha20Poly1305(key).encrypt(bytes(12), b"hello", None)
+        assert open_(receiver.split()[1], sealed) == b"hello"
+
+
+def test_two_that_prefer_aes_use_it_under_keys_of_its_own() -> None:
+    initiator, responder = ends(True, True)
+    for sender, receiver, shared in zip(
+        (initiator, responder), (responder, initiator), initiator._symmetric.split(), strict=True
+    ):
+        key = hmac.digest(shared, b"/warren/noise/aes-256-gcm/1.0.0", "sha256")
+        sealer, opener = sender.split()[0], receiver.split()[1]
+        for number in range(300):  # past one byte of the counter, so that the order of its bytes shows
+            sealed = seal(sealer, b"hello")
+            assert sealed == AESGCM(key).encrypt(number.to_bytes(12, "big"), b"hello", None)
+            assert open_(opener, sealed) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("others", "aes"),
+    [([b"aes-256-gcm"], False), ([b"\xff"] * 400, False), ([b"", b"\xff", AES_256_GCM_ID], True)],
+)
+def test_what_others_try_under_the_same_number_does_no_harm(others: list[bytes], aes: bool) -> None:
+    message = NoiseHandshakePayload.FromString(BOB_STATIC.payload)
+    message.extensions.transport_ciphers.extend(others)
+    initiator = Handshake(
+        StaticKey(ALICE, bytes([11]) * 32, (), prefers_aes=True), bytes([21]) * 32, initiator=True
+    )
+    static = BareKey("0c" * 32, message.SerializeToString().hex())
+    shake(initiator, bob(static=static))
+    key = initiator._symmetric.split()[0]
+    chacha = ChaCha20Poly1305(key).encrypt(bytes(12), b"hello", None)
+    assert (seal(initiator.split()[0], b"hello") != chacha) == aes
+
+
+@pytest.mark.parametrize("each", [1, 3])
+@BOTH_CIPHERS
+def test_a_key_is_changed_before_it_has_sealed_too_much(cipher: Cipher, each: int) -> None:
+    quick = replace(cipher, messages_per_key=each)
+    sealer, opener = Sealer(b"k" * 32, quick), Opener(b"k" * 32, quick)
+    keys = [quick.key_of(b"k" * 32)]
+    for number in range(10):
+        if number and number % each == 0:
+            last = quick.nonce.pack(2**64 - 1)
+            keys.append(quick.aead(keys[-1]).encrypt(last, bytes(32), None)[:32])
+        sealed = seal(sealer, b"hello")
+        assert sealed == quick.aead(keys[-1]).encrypt(quick.nonce.pack(number), b"hello", None)
+        assert open_(opener, sealed) == b"hello"
+    assert len({*keys}) == len(keys)
+
+
+def test_aes_changes_its_key_where_tls_would() -> None:
+    blocks = 2**24.5 * 2**14 / 16  # RFC 8446, section 5.5: records of 16 KiB
+    assert AES_256_GCM.messages_per_key * (PLAINTEXT_BYTES_MAX / 16) <= blocks
+    assert AES_256_GCM.messages_per_key * 2 * (PLAINTEXT_BYTES_MAX / 16) > blocks
+
+
 # ---------------------------------------------------------------- sealed messages
 
 
-def ciphers() -> tuple[Sealer, Opener]:
-    return Sealer(b"k" * 32), Opener(b"k" * 32)
+def ciphers(cipher: Cipher = CHACHA20_POLY1305) -> tuple[Sealer, Opener]:
+    return Sealer(b"k" * 32, cipher), Opener(b"k" * 32, cipher)
 
 
+@BOTH_CIPHERS
 @given(st.binary(max_size=100), st.integers(0, 200), st.integers(0, 7))
-def test_a_changed_bit_in_a_sealed_message_is_found(plaintext: bytes, position: int, bit: int) -> None:
-    sealer, opener = ciphers()
+def test_a_changed_bit_in_a_sealed_message_is_found(
+    cipher: Cipher, plaintext: bytes, position: int, bit: int
+) -> None:
+    sealer, opener = ciphers(cipher)
     sealed = bytearray(seal(sealer, plaintext))
     sealed[position % len(sealed)] ^= 1 << bit
     with pytest.raises(ProtocolViolation, match="tampered"):
@@ -407,8 +501,9 @@ def test_a_changed_bit_in_a_sealed_message_is_found(plaintext: bytes, position: 
 @pytest.mark.parametrize(
     "order", [[0, 0], [1], [1, 0], [0, 2]], ids=["repeated", "dropped", "swapped", "gap"]
 )
-def test_a_message_out_of_its_place_does_not_open(order: list[int]) -> None:
-    sealer, opener = ciphers()
+@BOTH_CIPHERS
+def test_a_message_out_of_its_place_does_not_open(cipher: Cipher, order: list[int]) -> None:
+    sealer, opener = ciphers(cipher)
     sealed = [seal(sealer, bytes([n])) for n in range(3)]
     for number in order[:-1]:
         if number == order[0] == 0:
@@ -419,14 +514,16 @@ def test_a_message_out_of_its_place_does_not_open(order: list[int]) -> None:
         open_(opener, sealed[order[-1]])
 
 
-def test_equal_plaintexts_look_different() -> None:
-    sealer, _ = ciphers()
+@BOTH_CIPHERS
+def test_equal_plaintexts_look_different(cipher: Cipher) -> None:
+    sealer, _ = ciphers(cipher)
     assert seal(sealer, b"same") != seal(sealer, b"same")
 
 
-def test_the_last_nonce_is_used_and_none_after_it() -> None:
-    sealer, opener = ciphers()
-    sealer._counter = opener._counter = _NONCE_MAX
+@BOTH_CIPHERS
+def test_the_last_nonce_is_used_and_none_after_it(cipher: Cipher) -> None:
+    sealer, opener = ciphers(cipher)
+    sealer._counter = opener._counter = NONCE_MAX
     assert open_(opener, seal(sealer, b"last")) == b"last"
     with pytest.raises(MisuseError, match="nonce is used up"):
         seal(sealer, b"one more")

@@ -13,8 +13,8 @@ from tests.network.chunks import CUTS, bytewise, chop
 from tests.network.fakes import MUXERS
 from tests.network.nodes import key, make
 from tests.support import run
+from warren.network.ciphers import PLAINTEXT_BYTES_MAX
 from warren.network.multistream import VERSION_LINE, encode_line
-from warren.network.noise import PLAINTEXT_BYTES_MAX
 from warren.network.noise_security import Noise
 from warren.network.security import MESSAGE_BYTES_MAX
 from warren.network.socket import Socket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,8 @@ from tests.network.swapped import TOY_MUXER, ToyMuxer, ToyOpener, ToySecurity, T
 from tests.support import run
 from warren.core.errors import HandshakeFailed, InvalidMultiaddr
 from warren.core.multiaddr import Multiaddr
+from warren.network.ciphers import AES_256_GCM, CHACHA20_POLY1305, Opener
 from warren.network.network import Network
-from warren.network.noise import Opener
 from warren.network.noise_security import Noise
 from warren.network.stack import Stack
 from warren.network.transports.tcp import TcpTransport
@@ -24,6 +25,7 @@ from warren.runtime.real import RealRuntime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from warren.network.ciphers import Cipher
     from warren.network.stream import Stream
 
 PROTOCOL = "/test/stack/1"
@@ -105,6 +107,33 @@ def test_two_networks_agree_on_the_best_parts_that_both_have(
         near.drain()
         assert not near.usable
         await near.close()
+
+    between(ours, theirs, test)
+
+
+WITH_AES, WITHOUT_AES = (Stack(security=(partial(Noise, prefers_aes=prefers),)) for prefers in (True, False))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "cipher"),
+    [
+        (WITH_AES, WITH_AES, AES_256_GCM),
+        (WITH_AES, WITHOUT_AES, CHACHA20_POLY1305),
+        (WITHOUT_AES, WITH_AES, CHACHA20_POLY1305),
+        (WITHOUT_AES, WITHOUT_AES, CHACHA20_POLY1305),
+    ],
+    ids=["both", "we", "they", "none"],
+)
+def test_networks_seal_with_aes_where_both_are_faster_with_it(
+    ours: Stack, theirs: Stack, cipher: Cipher
+) -> None:
+    async def test(alice: Network, bob: Network) -> None:
+        for socket in await connect(alice, bob):
+            opener = socket._opener
+            assert isinstance(opener, Opener)
+            assert opener._cipher is cipher
+        await echoed(alice, bob)
+        await echoed(bob, alice)
 
     between(ours, theirs, test)
 

@@ -1,17 +1,17 @@
-"""Noise XX (25519, ChaChaPoly, SHA256) as libp2p uses it, as a pure machine.
+"""The handshake Noise XX (25519, ChaChaPoly, SHA256) as libp2p uses it, as a pure machine.
 
-In: handshake messages without their two-byte length, then sealed messages with it.  Out: framed replies, the
-remote key, then plaintext written into buffers of the caller.  No IO; the ephemeral seed is an argument.
-Spec: https://github.com/libp2p/specs/blob/master/noise/README.md and https://noiseprotocol.org/noise.html
-Refuses: a key other than the expected one (before our own identity is shown), a bad signature, low-order
-points, messages over 65,535 bytes, and nonces past 2^64 - 2.
+In: handshake messages without their two-byte length.  Out: framed replies, the remote key, and the `ciphers`
+of both directions.  No IO; the ephemeral seed is an argument.
+Spec: https://github.com/libp2p/specs/blob/master/noise/README.md and https://noiseprotocol.org/noise.html;
+what Warren adds to the extensions is in docs/protocols/noise.md.
+Refuses: a key other than the expected one (before our own identity is shown), a bad signature, and low-order
+points.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +20,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from google.protobuf.message import DecodeError
 
-from warren.core.errors import HandshakeFailed, InvalidKey, MisuseError, PeerIdMismatch, ProtocolViolation
+from warren.core.errors import HandshakeFailed, InvalidKey, PeerIdMismatch
 from warren.core.keys import PublicKey
+from warren.network.ciphers import (
+    AES_256_GCM,
+    AES_256_GCM_ID,
+    CHACHA20_POLY1305,
+    KEY_BYTES,
+    TAG_BYTES,
+    Opener,
+    Sealer,
+)
 from warren.network.proto.noise_pb2 import NoiseHandshakePayload
 
 if TYPE_CHECKING:
@@ -29,27 +38,23 @@ if TYPE_CHECKING:
     from warren.core.peer_id import PeerId
 
 PROTOCOL_ID: Final = "/noise"
-LENGTH_BYTES: Final = 2
-"""Before each message on the link."""
-MESSAGE_BYTES_MAX: Final = 65535
-TAG_BYTES: Final = 16
-PLAINTEXT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - TAG_BYTES
 SIGNED_PREFIX: Final = b"noise-libp2p-static-key:"
 MUXERS_MAX: Final = 16
 
 _PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
-_LENGTH: Final = struct.Struct(">H")
-_NONCE: Final = struct.Struct("<4xQ")
-_NONCE_MAX: Final = 2**64 - 2
-_KEY_BYTES: Final = 32
 
 
 class StaticKey:
-    """A node's Noise key with the proof that its identity vouches for it; made once per node."""
+    """A node's Noise key with the proof that its identity vouches for it; made once per node.
 
-    __slots__ = ("payload", "private", "public")
+    `prefers_aes`: it would rather use AES-256-GCM than ChaCha20-Poly1305, and says so.
+    """
 
-    def __init__(self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...]) -> None:
+    __slots__ = ("payload", "prefers_aes", "private", "public")
+
+    def __init__(
+        self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...], *, prefers_aes: bool = False
+    ) -> None:
         self.private = X25519PrivateKey.from_private_bytes(seed)
         self.public = self.private.public_key().public_bytes_raw()
         message = NoiseHandshakePayload(
@@ -57,6 +62,9 @@ class StaticKey:
             identity_sig=identity.sign(SIGNED_PREFIX + self.public),
         )
         message.extensions.stream_muxers.extend(muxers)
+        if prefers_aes:
+            message.extensions.transport_ciphers.append(AES_256_GCM_ID)
+        self.prefers_aes = prefers_aes
         self.payload: bytes = message.SerializeToString()
 
 
@@ -70,66 +78,6 @@ def _verified_key(identity_key: bytes, signature: bytes, static: bytes) -> Publi
     if not key.verify(signature, SIGNED_PREFIX + static):
         raise HandshakeFailed("noise: the peer's identity did not sign its noise key")
     return key
-
-
-class Sealer:
-    """One direction of sending: seals messages with a counter that never repeats."""
-
-    __slots__ = ("_cipher", "_counter")
-
-    overhead_bytes = LENGTH_BYTES + TAG_BYTES
-    plaintext_bytes_max = PLAINTEXT_BYTES_MAX
-
-    def __init__(self, key: bytes) -> None:
-        self._cipher = ChaCha20Poly1305(key)
-        self._counter = 0
-
-    def seal_into(self, plaintext: memoryview | bytearray, out: memoryview) -> None:
-        """Write length, ciphertext and tag; `out` is `overhead_bytes` longer than `plaintext`."""
-        counter = self._counter
-        if counter > _NONCE_MAX:
-            raise MisuseError("noise: the nonce is used up; open a new connection")
-        self._counter = counter + 1
-        _LENGTH.pack_into(out, 0, len(out) - LENGTH_BYTES)
-        self._cipher.encrypt_into(_NONCE.pack(counter), plaintext, None, out[LENGTH_BYTES:])
-
-
-class Opener:
-    """One direction of receiving: a message that was changed, dropped or repeated does not open."""
-
-    __slots__ = ("_cipher", "_counter")
-
-    plaintext_bytes_max = PLAINTEXT_BYTES_MAX
-
-    def __init__(self, key: bytes) -> None:
-        self._cipher = ChaCha20Poly1305(key)
-        self._counter = 0
-
-    def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
-        """Open the message at `pos` into `out`: the position behind it, and its plaintext there.
-
-        `pos` itself where it has not arrived whole. Raises `ProtocolViolation`.
-        """
-        total = len(data)
-        body = pos + LENGTH_BYTES
-        if body > total:
-            return pos, out
-        end = body + (data[pos] << 8 | data[pos + 1])
-        if end > total:
-            return pos, out
-        size = end - body - TAG_BYTES
-        if size < 0:
-            raise ProtocolViolation("noise: a message shorter than its tag")
-        plaintext = out[:size]
-        counter = self._counter
-        if counter > _NONCE_MAX:
-            raise ProtocolViolation("noise: the peer used up its nonces")
-        self._counter = counter + 1
-        try:
-            self._cipher.decrypt_into(_NONCE.pack(counter), data[body:end], None, plaintext)
-        except InvalidTag as error:
-            raise ProtocolViolation("noise: a message was tampered with (its tag does not match)") from error
-        return end, plaintext
 
 
 class _Symmetric:
@@ -154,7 +102,7 @@ class _Symmetric:
     def encrypt(self, plaintext: bytes) -> bytes:
         out = plaintext
         if self._cipher is not None:
-            out = self._cipher.encrypt(_NONCE.pack(self._counter), plaintext, self.hash)
+            out = self._cipher.encrypt(CHACHA20_POLY1305.nonce.pack(self._counter), plaintext, self.hash)
             self._counter += 1
         self.mix_hash(out)
         return out
@@ -163,7 +111,7 @@ class _Symmetric:
         out = data
         if self._cipher is not None:
             try:
-                out = self._cipher.decrypt(_NONCE.pack(self._counter), data, self.hash)
+                out = self._cipher.decrypt(CHACHA20_POLY1305.nonce.pack(self._counter), data, self.hash)
             except InvalidTag as error:
                 raise HandshakeFailed("noise: a handshake message was tampered with") from error
             self._counter += 1
@@ -206,6 +154,7 @@ class Handshake:
         "_initiator",
         "_messages",
         "_remote_ephemeral",
+        "_remote_prefers_aes",
         "_static",
         "_symmetric",
         "done",
@@ -228,6 +177,7 @@ class Handshake:
         self._remote_ephemeral = b""
         self.done = False
         self.remote_muxers: tuple[str, ...] = ()
+        self._remote_prefers_aes = False
 
     def start(self) -> bytes:
         """The first framed message of the initiator; empty for the responder."""
@@ -249,11 +199,14 @@ class Handshake:
     def split(self) -> tuple[Sealer, Opener]:
         """The ciphers for sending and receiving."""
         first, second = self._symmetric.split()
-        return (Sealer(first), Opener(second)) if self._initiator else (Sealer(second), Opener(first))
+        ours, theirs = (first, second) if self._initiator else (second, first)
+        aes = self._static.prefers_aes and self._remote_prefers_aes
+        cipher = AES_256_GCM if aes else CHACHA20_POLY1305
+        return Sealer(ours, cipher), Opener(theirs, cipher)
 
     def _receive_first(self, message: bytes) -> bytes:
         self._take_ephemeral(message)
-        self._symmetric.decrypt(message[_KEY_BYTES:])
+        self._symmetric.decrypt(message[KEY_BYTES:])
         public = self._send_ephemeral()
         self._symmetric.mix_key(_exchange(self._ephemeral, self._remote_ephemeral))
         static = self._symmetric.encrypt(self._static.public)
@@ -263,8 +216,8 @@ class Handshake:
     def _receive_second(self, message: bytes) -> bytes:
         self._take_ephemeral(message)
         self._symmetric.mix_key(_exchange(self._ephemeral, self._remote_ephemeral))
-        static_end = 2 * _KEY_BYTES + TAG_BYTES
-        remote_static = self._symmetric.decrypt(message[_KEY_BYTES:static_end])
+        static_end = 2 * KEY_BYTES + TAG_BYTES
+        remote_static = self._symmetric.decrypt(message[KEY_BYTES:static_end])
         self._symmetric.mix_key(_exchange(self._ephemeral, remote_static))
         self._take_payload(self._symmetric.decrypt(message[static_end:]), remote_static)
         static = self._symmetric.encrypt(self._static.public)
@@ -273,7 +226,7 @@ class Handshake:
         return frame(static + self._symmetric.encrypt(self._static.payload))
 
     def _receive_third(self, message: bytes) -> None:
-        static_end = _KEY_BYTES + TAG_BYTES
+        static_end = KEY_BYTES + TAG_BYTES
         remote_static = self._symmetric.decrypt(message[:static_end])
         self._symmetric.mix_key(_exchange(self._ephemeral, remote_static))
         self._take_payload(self._symmetric.decrypt(message[static_end:]), remote_static)
@@ -285,9 +238,9 @@ class Handshake:
         return public
 
     def _take_ephemeral(self, message: bytes) -> None:
-        if len(message) < _KEY_BYTES:
+        if len(message) < KEY_BYTES:
             raise HandshakeFailed(f"noise: a handshake message of {len(message)} bytes is too short")
-        self._remote_ephemeral = message[:_KEY_BYTES]
+        self._remote_ephemeral = message[:KEY_BYTES]
         self._symmetric.mix_hash(self._remote_ephemeral)
 
     def _take_payload(self, payload: bytes, remote_static: bytes) -> None:
@@ -302,3 +255,4 @@ class Handshake:
             raise PeerIdMismatch(expected=self._expected, actual=peer)
         self.remote_key = key
         self.remote_muxers = tuple(message.extensions.stream_muxers[:MUXERS_MAX])
+        self._remote_prefers_aes = AES_256_GCM_ID in message.extensions.transport_ciphers

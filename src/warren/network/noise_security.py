@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import HandshakeFailed
 from warren.network import noise
+from warren.network.ciphers import LENGTH_BYTES
+from warren.runtime.processor import aes_is_fast
 
 if TYPE_CHECKING:
     from warren.core.keys import PrivateKey, PublicKey
     from warren.core.peer_id import PeerId
+    from warren.network.ciphers import Opener, Sealer
 
 HANDSHAKE_MESSAGE_BYTES_MAX: Final = 16 * 1024
 """A stranger cannot make us hold more than this before it proved a key (RSA keys and extensions fit)."""
@@ -27,8 +30,17 @@ class Noise:
 
     protocol_id: Final = noise.PROTOCOL_ID
 
-    def __init__(self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...]) -> None:
-        self.static = noise.StaticKey(identity, seed, muxers)
+    def __init__(
+        self,
+        identity: PrivateKey,
+        seed: bytes,
+        muxers: tuple[str, ...],
+        *,
+        prefers_aes: bool | None = None,
+    ) -> None:
+        """`prefers_aes` is measured where it is not given."""
+        prefers = aes_is_fast() if prefers_aes is None else prefers_aes
+        self.static = noise.StaticKey(identity, seed, muxers, prefers_aes=prefers)
 
     def handshake(self, seed: bytes, *, initiator: bool, expected: PeerId | None) -> NoiseHandshake:
         """Begin; the initiator has its first message to send at once."""
@@ -69,8 +81,8 @@ class NoiseHandshake:
     def receive(self, data: memoryview) -> int:
         """Feed bytes; return how many were used. Raises `HandshakeFailed`."""
         pos = 0
-        while not self._machine.done and len(data) - pos >= noise.LENGTH_BYTES:
-            body = pos + noise.LENGTH_BYTES
+        while not self._machine.done and len(data) - pos >= LENGTH_BYTES:
+            body = pos + LENGTH_BYTES
             size = int.from_bytes(data[pos:body], "big")
             if size > HANDSHAKE_MESSAGE_BYTES_MAX:
                 raise HandshakeFailed(f"noise: a handshake message of {size} bytes is too long")
@@ -80,6 +92,6 @@ class NoiseHandshake:
             self._output += self._machine.receive(bytes(data[body:pos]))
         return pos
 
-    def split(self) -> tuple[noise.Sealer, noise.Opener]:
+    def split(self) -> tuple[Sealer, Opener]:
         """The ciphers for sending and receiving."""
         return self._machine.split()

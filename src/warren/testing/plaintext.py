@@ -9,14 +9,15 @@ it over a real link. Its name is its own, so that no peer that speaks libp2p agr
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
 from warren.core.errors import HandshakeFailed, InvalidKey, MisuseError, PeerIdMismatch
 from warren.core.keys import PublicKey
-from warren.network import noise
+from warren.network import ciphers, noise
+from warren.network.noise_security import Noise
 from warren.network.proto.noise_pb2 import NoiseHandshakePayload
 from warren.network.stack import Stack
 from warren.runtime.simulated import VirtualLoop
@@ -29,8 +30,8 @@ PROTOCOL_ID: Final = "/plain"
 """As long as `/noise`."""
 _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
-_TAG: Final = bytes(noise.TAG_BYTES)
-_SEALED_KEY: Final = bytes(_KEY_BYTES + noise.TAG_BYTES)
+_TAG: Final = bytes(ciphers.TAG_BYTES)
+_SEALED_KEY: Final = bytes(_KEY_BYTES + ciphers.TAG_BYTES)
 
 
 class Plaintext:
@@ -46,6 +47,7 @@ class Plaintext:
             identity_key=identity.public_key.to_protobuf(), identity_sig=bytes(_SIGNATURE_BYTES)
         )
         message.extensions.stream_muxers.extend(muxers)
+        message.extensions.transport_ciphers.append(ciphers.AES_256_GCM_ID)
         self.payload: bytes = message.SerializeToString()
 
     def handshake(self, _seed: bytes, *, initiator: bool, expected: PeerId | None) -> PlaintextHandshake:
@@ -87,11 +89,11 @@ class PlaintextHandshake:
     def receive(self, data: memoryview) -> int:
         """Feed bytes; return how many were used. Raises `HandshakeFailed`."""
         pos = 0
-        while not self.done and len(data) - pos >= noise.LENGTH_BYTES:
-            end = pos + noise.LENGTH_BYTES + int.from_bytes(data[pos : pos + noise.LENGTH_BYTES], "big")
+        while not self.done and len(data) - pos >= ciphers.LENGTH_BYTES:
+            end = pos + ciphers.LENGTH_BYTES + int.from_bytes(data[pos : pos + ciphers.LENGTH_BYTES], "big")
             if end > len(data):
                 break
-            self._take(bytes(data[pos + noise.LENGTH_BYTES : end]))
+            self._take(bytes(data[pos + ciphers.LENGTH_BYTES : end]))
             pos = end
         return pos
 
@@ -132,13 +134,13 @@ class PlaintextSealer:
 
     __slots__ = ()
 
-    overhead_bytes = noise.Sealer.overhead_bytes
-    plaintext_bytes_max = noise.Sealer.plaintext_bytes_max
+    overhead_bytes = ciphers.Sealer.overhead_bytes
+    plaintext_bytes_max = ciphers.Sealer.plaintext_bytes_max
 
     def seal_into(self, plaintext: memoryview | bytearray, out: memoryview) -> None:
         """Write one message."""
-        size = len(plaintext) + noise.TAG_BYTES
-        out[:] = size.to_bytes(noise.LENGTH_BYTES, "big") + plaintext + _TAG
+        size = len(plaintext) + ciphers.TAG_BYTES
+        out[:] = size.to_bytes(ciphers.LENGTH_BYTES, "big") + plaintext + _TAG
 
 
 class PlaintextOpener:
@@ -146,18 +148,18 @@ class PlaintextOpener:
 
     __slots__ = ()
 
-    plaintext_bytes_max = noise.PLAINTEXT_BYTES_MAX
+    plaintext_bytes_max = ciphers.PLAINTEXT_BYTES_MAX
 
     def open_next(self, data: memoryview, pos: int, out: memoryview) -> tuple[int, memoryview]:
         """Copy the message at `pos`."""
-        body = pos + noise.LENGTH_BYTES
+        body = pos + ciphers.LENGTH_BYTES
         if body > len(data):
             return pos, out
         end = body + (data[pos] << 8 | data[pos + 1])
         if end > len(data):
             return pos, out
-        plaintext = out[: end - noise.TAG_BYTES - body]
-        plaintext[:] = data[body : end - noise.TAG_BYTES]
+        plaintext = out[: end - ciphers.TAG_BYTES - body]
+        plaintext[:] = data[body : end - ciphers.TAG_BYTES]
         return end, plaintext
 
 
@@ -171,6 +173,11 @@ def _check_loop() -> None:
             "plaintext is refused outside of the simulator",
             hint="make the node without `stack`: it then encrypts with Noise",
         )
+
+
+def noise_stack() -> Stack:
+    """As nodes have it by default, but the same on every processor, as runs are to be."""
+    return Stack(security=(partial(Noise, prefers_aes=True),))
 
 
 def plaintext_stack() -> Stack:

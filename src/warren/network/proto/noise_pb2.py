@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n warren/network/proto/noise.proto\x12\x14warren.network.noise\"I\n\x0fNoiseExtensions\x12\x1f\n\x17webtransport_certhashes\x18\x01 \x03(\x0c\x12\x15\n\rstream_muxers\x18\x02 \x03(\t\"\xbe\x01\n\x15NoiseHandshakePayload\x12\x19\n\x0cidentity_key\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x19\n\x0cidentity_sig\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12>\n\nextensions\x18\x04 \x01(\x0b\x32%.warren.network.noise.NoiseExtensionsH\x02\x88\x01\x01\x42\x0f\n\r_identity_keyB\x0f\n\r_identity_sigB\r\n\x0b_extensionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n warren/network/proto/noise.proto\x12\x14warren.network.noise\"e\n\x0fNoiseExtensions\x12\x1f\n\x17webtransport_certhashes\x18\x01 \x03(\x0c\x12\x15\n\rstream_muxers\x18\x02 \x03(\t\x12\x1a\n\x11transport_ciphers\x18\xb5\x15 \x03(\x0c\"\xbe\x01\n\x15NoiseHandshakePayload\x12\x19\n\x0cidentity_key\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x19\n\x0cidentity_sig\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12>\n\nextensions\x18\x04 \x01(\x0b\x32%.warren.network.noise.NoiseExtensionsH\x02\x88\x01\x01\x42\x0f\n\r_identity_keyB\x0f\n\r_identity_sigB\r\n\x0b_extensionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'warren.network.proto.noise_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOISEEXTENSIONS']._serialized_start=58
-  _globals['_NOISEEXTENSIONS']._serialized_end=131
-  _globals['_NOISEHANDSHAKEPAYLOAD']._serialized_start=134
-  _globals['_NOISEHANDSHAKEPAYLOAD']._serialized_end=324
+  _globals['_NOISEEXTENSIONS']._serialized_end=159
+  _globals['_NOISEHANDSHAKEPAYLOAD']._serialized_start=162
+  _globals['_NOISEHANDSHAKEPAYLOAD']._serialized_end=352
 # @@protoc_insertion_point(module_scope)
