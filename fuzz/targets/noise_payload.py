@@ -21,6 +21,7 @@ SEEDS = (
     _HONEST.payload,
     noise.StaticKey(_IDENTITY, b"\x04" * 32, ("/mplex/6.7.0", "/yamux/1.0.0")).payload,
     noise.StaticKey(_IDENTITY, b"\x04" * 32, ()).payload,
+    noise.StaticKey(_IDENTITY, b"\x04" * 32, (), prefers_aes=True).payload,
 )
 
 

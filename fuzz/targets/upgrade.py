@@ -12,7 +12,7 @@ from warren.network.yamux.frames import PROTOCOL_ID
 
 DOCUMENTED: tuple[type[Exception], ...] = ()
 MUXERS = (PROTOCOL_ID,)
-NOISE = Noise(PrivateKey.from_seed(bytes(32)), b"\x01" * 32, MUXERS)
+NOISE = Noise(PrivateKey.from_seed(bytes(32)), b"\x01" * 32, MUXERS, fast_aes=True)
 _HELLO = VERSION_LINE + encode_line(noise.PROTOCOL_ID)
 SEEDS = (
     b"\x10" + _HELLO + noise.frame(b"\x09" + bytes(31)),

@@ -473,6 +473,25 @@ def test_a_key_is_changed_before_it_has_sealed_too_much(cipher: Cipher, each: in
     assert len({*keys}) == len(keys)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "opened"),
+    [
+        (CHACHA20_POLY1305, AES_256_GCM, 0),
+        (AES_256_GCM, CHACHA20_POLY1305, 0),
+        (replace(AES_256_GCM, messages_per_key=4), replace(AES_256_GCM, messages_per_key=3), 3),
+    ],
+    ids=["says it and does not", "does it unasked", "keeps its key"],
+)
+def test_nothing_opens_where_the_other_seals_in_another_way(
+    theirs: Cipher, ours: Cipher, opened: int
+) -> None:
+    sealer, opener = Sealer(b"k" * 32, theirs), Opener(b"k" * 32, ours)
+    for _ in range(opened):
+        open_(opener, seal(sealer, b"hello"))
+    with pytest.raises(ProtocolViolation, match="tampered"):
+        open_(opener, seal(sealer, b"hello"))
+
+
 def test_aes_changes_its_key_where_tls_would() -> None:
     blocks = 2**24.5 * 2**14 / 16  # RFC 8446, section 5.5: records of 16 KiB
     assert AES_256_GCM.messages_per_key * (PLAINTEXT_BYTES_MAX / 16) <= blocks

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 class TestNoise(SecurityConformance):
     def security(self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...]) -> Noise:
-        return Noise(identity, seed, muxers, prefers_aes=False)
+        return Noise(identity, seed, muxers, fast_aes=False)
 
 
 class TestNoiseWithAes(SecurityConformance):
     def security(self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...]) -> Noise:
-        return Noise(identity, seed, muxers, prefers_aes=True)
+        return Noise(identity, seed, muxers, fast_aes=True)
 
 
 class TestToy(SecurityConformance):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +24,9 @@ from warren.runtime.real import RealRuntime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from warren.core.keys import PrivateKey
     from warren.network.ciphers import Cipher
+    from warren.network.security import SecurityFactory
     from warren.network.stream import Stream
 
 PROTOCOL = "/test/stack/1"
@@ -111,7 +112,17 @@ def test_two_networks_agree_on_the_best_parts_that_both_have(
     between(ours, theirs, test)
 
 
-WITH_AES, WITHOUT_AES = (Stack(security=(partial(Noise, prefers_aes=prefers),)) for prefers in (True, False))
+def noise(fast: bool) -> SecurityFactory:
+    """As on a machine with instructions for AES or without, wherever the test runs."""
+
+    def make(identity: PrivateKey, seed: bytes, muxers: tuple[str, ...], /, *, fast_aes: bool) -> Noise:
+        del fast_aes
+        return Noise(identity, seed, muxers, fast_aes=fast)
+
+    return make
+
+
+WITH_AES, WITHOUT_AES = Stack(security=(noise(True),)), Stack(security=(noise(False),))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +147,18 @@ def test_networks_seal_with_aes_where_both_are_faster_with_it(
         await echoed(bob, alice)
 
     between(ours, theirs, test)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_network_says_what_its_machine_is_faster_with(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    monkeypatch.setattr(RealRuntime, "fast_aes", fast)
+
+    async def main() -> None:
+        (security,) = Network(RealRuntime(), key(1)).securities
+        assert isinstance(security, Noise)
+        assert security.static.prefers_aes is fast
+
+    run(main())
 
 
 @pytest.mark.parametrize("part", ["security", "muxers"])

@@ -119,10 +119,12 @@ def test_a_peer_with_noise_does_not_agree_to_it() -> None:
     virtual.close()
 
 
-def _handshake(make: SecurityFactory, expected: PeerId | None = None) -> tuple[Side, Side, list[int]]:
+def _handshake(
+    make: SecurityFactory, expected: PeerId | None = None, *, fast_aes: bool = False
+) -> tuple[Side, Side, list[int]]:
     """Let two meet; return both sides and the sizes of what they said."""
     seed = bytes([9]) * SEED_BYTES
-    alice, bob = (make(key, seed, MUXERS) for key in (ALICE, BOB))
+    alice, bob = (make(key, seed, MUXERS, fast_aes=fast_aes) for key in (ALICE, BOB))
     here = Side(alice, 3, initiator=True, expected=expected)
     there = Side(bob, 4, initiator=False)
     sizes: list[int] = []
@@ -141,10 +143,11 @@ def _virtually(work: Callable[[], None]) -> None:
     testing.run(main())
 
 
-def test_its_messages_are_as_long_as_those_of_noise() -> None:
+@pytest.mark.parametrize("fast_aes", [True, False])
+def test_its_messages_are_as_long_as_those_of_noise(fast_aes: bool) -> None:
     def work() -> None:
-        *noisy, sizes = _handshake(Noise)
-        *plain, plain_sizes = _handshake(Plaintext)
+        *noisy, sizes = _handshake(Noise, fast_aes=fast_aes)
+        *plain, plain_sizes = _handshake(Plaintext, fast_aes=fast_aes)
         assert plain_sizes == sizes
         for plaintext in (b"", b"x", bytes(1000)):
             sealed = [seal(side.handshake.split()[0], plaintext) for side in (noisy[0], plain[0])]

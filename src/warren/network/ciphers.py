@@ -4,6 +4,7 @@ In: the keys of a finished Noise handshake.  Out: sealed messages with their len
 Two ciphers: ChaCha20-Poly1305, which every node of libp2p speaks, and AES-256-GCM for two that said in their
 handshake that their processors are faster with it (docs/protocols/noise.md).  A counter never repeats under
 one key; AES-256-GCM changes its key before what it may seal under one runs out.
+Refuses: what is shorter than a tag, changed, dropped or repeated, and counters past 2^64 - 2.
 Spec: https://noiseprotocol.org/noise.html, sections 4.2, 5.1 and 12; RFC 8446, section 5.5 for the bound.
 """
 
@@ -43,6 +44,7 @@ class Cipher:
     nonce: struct.Struct
     """Twelve bytes from the counter; the ciphers differ in the order of its bytes."""
     messages_per_key: int
+    """After so many the next key is made from the last."""
     label: bytes = b""
     """Makes keys of its own from those of the handshake, as no key may serve two ciphers; empty for the
     handshake's own cipher."""

@@ -77,7 +77,10 @@ class Network:
         stack = stack or Stack()
         self.muxers = stack.muxers
         muxers = tuple(stack.muxers)
-        self.securities = tuple(make(key, self.random_bytes(SEED_BYTES), muxers) for make in stack.security)
+        self.securities = tuple(
+            make(key, self.random_bytes(SEED_BYTES), muxers, fast_aes=runtime.fast_aes)
+            for make in stack.security
+        )
         self.window_total = TotalBudget(self.config.windows)
         self.router = Router()
         self.on_connected: Callable[[Socket], None] | None = None

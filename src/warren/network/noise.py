@@ -197,7 +197,7 @@ class Handshake:
         return b""
 
     def split(self) -> tuple[Sealer, Opener]:
-        """The ciphers for sending and receiving."""
+        """The ciphers for sending and receiving. Once: another pair would seal with the same nonces."""
         first, second = self._symmetric.split()
         ours, theirs = (first, second) if self._initiator else (second, first)
         aes = self._static.prefers_aes and self._remote_prefers_aes

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import HandshakeFailed
 from warren.network import noise
 from warren.network.ciphers import LENGTH_BYTES
-from warren.runtime.processor import aes_is_fast
 
 if TYPE_CHECKING:
     from warren.core.keys import PrivateKey, PublicKey
@@ -36,11 +35,9 @@ class Noise:
         seed: bytes,
         muxers: tuple[str, ...],
         *,
-        prefers_aes: bool | None = None,
+        fast_aes: bool = False,
     ) -> None:
-        """`prefers_aes` is measured where it is not given."""
-        prefers = aes_is_fast() if prefers_aes is None else prefers_aes
-        self.static = noise.StaticKey(identity, seed, muxers, prefers_aes=prefers)
+        self.static = noise.StaticKey(identity, seed, muxers, prefers_aes=fast_aes)
 
     def handshake(self, seed: bytes, *, initiator: bool, expected: PeerId | None) -> NoiseHandshake:
         """Begin; the initiator has its first message to send at once."""

@@ -88,5 +88,10 @@ class Security(Protocol):
 class SecurityFactory(Protocol):
     """Makes a `Security` for a node."""
 
-    def __call__(self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...], /) -> Security:
-        """`seed` is `SEED_BYTES` of chance; `muxers` may be told to the peer during the handshake."""
+    def __call__(
+        self, identity: PrivateKey, seed: bytes, muxers: tuple[str, ...], /, *, fast_aes: bool
+    ) -> Security:
+        """`seed` is `SEED_BYTES` of chance; `muxers` may be told to the peer during the handshake.
+
+        `fast_aes`: this machine has instructions for AES.
+        """

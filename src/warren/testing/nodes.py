@@ -27,7 +27,7 @@ from warren.runtime.simulated import Quality, VirtualLoop, World, virtual_loop
 from warren.services.directory.config import DirectoryConfig
 from warren.services.discovery.config import DiscoveryConfig
 from warren.services.peers.config import PeersConfig
-from warren.testing.plaintext import noise_stack, plaintext_stack
+from warren.testing.plaintext import plaintext_stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -78,7 +78,7 @@ class Nodes(Sequence[Node]):
         """
         self.world = world
         self._config = config or QUIET
-        self._stack = noise_stack() if encrypted else plaintext_stack()
+        self._stack = None if encrypted else plaintext_stack()
         self._lan = lan
         self._lan_hosts: dict[str, None] = {}
         self._nodes: list[Node] = []

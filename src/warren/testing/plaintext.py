@@ -9,7 +9,7 @@ it over a real link. Its name is its own, so that no peer that speaks libp2p agr
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
@@ -17,7 +17,6 @@ from google.protobuf.message import DecodeError
 from warren.core.errors import HandshakeFailed, InvalidKey, MisuseError, PeerIdMismatch
 from warren.core.keys import PublicKey
 from warren.network import ciphers, noise
-from warren.network.noise_security import Noise
 from warren.network.proto.noise_pb2 import NoiseHandshakePayload
 from warren.network.stack import Stack
 from warren.runtime.simulated import VirtualLoop
@@ -41,13 +40,16 @@ class Plaintext:
 
     protocol_id: Final = PROTOCOL_ID
 
-    def __init__(self, identity: PrivateKey, _seed: bytes, muxers: tuple[str, ...]) -> None:
+    def __init__(
+        self, identity: PrivateKey, _seed: bytes, muxers: tuple[str, ...], *, fast_aes: bool = False
+    ) -> None:
         _check_loop()
         message = NoiseHandshakePayload(
             identity_key=identity.public_key.to_protobuf(), identity_sig=bytes(_SIGNATURE_BYTES)
         )
         message.extensions.stream_muxers.extend(muxers)
-        message.extensions.transport_ciphers.append(ciphers.AES_256_GCM_ID)
+        if fast_aes:
+            message.extensions.transport_ciphers.append(ciphers.AES_256_GCM_ID)
         self.payload: bytes = message.SerializeToString()
 
     def handshake(self, _seed: bytes, *, initiator: bool, expected: PeerId | None) -> PlaintextHandshake:
@@ -173,11 +175,6 @@ def _check_loop() -> None:
             "plaintext is refused outside of the simulator",
             hint="make the node without `stack`: it then encrypts with Noise",
         )
-
-
-def noise_stack() -> Stack:
-    """As nodes have it by default, but the same on every processor, as runs are to be."""
-    return Stack(security=(partial(Noise, prefers_aes=True),))
 
 
 def plaintext_stack() -> Stack:

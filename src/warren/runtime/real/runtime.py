@@ -17,6 +17,7 @@ from warren.runtime.real.database import ThreadDatabase
 from warren.runtime.real.disk import RealDisk
 from warren.runtime.real.inotify import Inotify
 from warren.runtime.real.multicast import RealMulticast
+from warren.runtime.real.processor import aes_is_fast
 from warren.runtime.real.threads import Threads
 from warren.runtime.real.transport import RealTransport
 from warren.runtime.real.watching import InotifyWatch
@@ -72,6 +73,10 @@ class RealRuntime:
         self.disk = RealDisk()
         self._inotify = Inotify()
         self._threads: Threads | None = Threads("warren-offload", offload_threads)
+
+    @property
+    def fast_aes(self) -> bool:
+        return aes_is_fast()
 
     async def offload(self, fn: Callable[..., T], *args: object) -> T:
         if self._threads is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warren.runtime import processor
+from warren.runtime.real import RealRuntime, processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,16 @@ def test_the_quickest_of_eight_turns_counts(
     monkeypatch.setattr(processor, "ChaCha20Poly1305", cipher_taking(*chacha))
     assert processor.aes_is_fast() is fast
     assert processor.aes_is_fast() is fast  # measured once: the turns are used up
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_runtime_says_it(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    times = ((1,) * 8, (2,) * 8)
+    aes, chacha = times if fast else times[::-1]
+    monkeypatch.setattr(processor, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(processor, "AESGCM", cipher_taking(*aes))
+    monkeypatch.setattr(processor, "ChaCha20Poly1305", cipher_taking(*chacha))
+    assert RealRuntime().fast_aes is fast
 
 
 def test_this_machine_has_an_answer() -> None:
