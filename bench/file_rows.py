@@ -3,8 +3,8 @@ today.
 
 All take turns on one disk. What was written by one run is flushed before the next, a large target is
 removed after its run, and targets of many files stay until the end: ext4 is slow to create thousands of
-files right after as many were deleted. One run of each, not counted, comes first, and right before each run
-as much memory is used and given back: a virtual machine pays for the first use of each page (`warm`).
+files right after as many were deleted. One run of each, not counted, comes first: of many files once, and of
+a large one before each that counts (`warm`).
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bench.copies import tools
 from bench.processes import RunError, run_client
 from bench.table import Row
-from bench.warm import warm_for
+from bench.warm import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.copies import Tool
 
+T = TypeVar("T")
 GIB = 1 << 30
 SMALL_COUNT = 10_000
 SMALL_BYTES = 4096
@@ -83,17 +85,18 @@ def _take_turns(
     extra: dict[str, Row],
     progress: Progress,
 ) -> None:
-    for run in range(runs + 1):
+    for run in rounds(source, runs):
         for name, row in rows.items():
             tool = next((tool for tool in copiers if tool.name == name), None)
             if tool is not None and tool.copy is None:
                 row.note = f"missing: {tool.how_to_get}"
                 continue
             progress(f"{source.name}: {name}, " + (f"run {run} of {runs}" if run else "warming up"))
-            target = work / f"{source.name}.{name.replace(' ', '-')}.{run}"
-            os.sync()
+            copy = partial(_fetch, source) if tool is None else partial(_copy, tool, source)
             try:
-                took_s, more = _fetch(source, target) if tool is None else _copy(tool, source, target)
+                took_s, more = after_another(
+                    copy, source, work / f"{source.name}.{name.replace(' ', '-')}.{run}"
+                )
             except RunError as error:
                 print(error, file=sys.stderr)
                 row.note = "failed"
@@ -105,25 +108,51 @@ def _take_turns(
                         figure.samples.append(more[key] / (1e6 if key.endswith("bytes") else 1))
 
 
-def _copy(tool: Tool, source: Path, target: Path) -> tuple[float, dict[str, float]]:
-    assert tool.copy is not None
-    warm_for(source)
-    start = time.perf_counter()
-    tool.copy(source, target)
-    took_s = time.perf_counter() - start
-    check(source, target)
-    return took_s, {}
+def rounds(source: Path, runs: int) -> range:
+    """Their numbers; 0 is not counted."""
+    return range(1 if source.is_file() else 0, runs + 1)
 
 
-def _fetch(source: Path, target: Path) -> tuple[float, dict[str, float]]:
+def after_another(copy: Callable[[Path, Path | None], T], source: Path, target: Path) -> T:
+    """What `copy(folder, old)` into the new folder `target` tells; of a large file, right after another.
+
+    The copies are checked. Those of a large file are removed: that of the other as soon as `copy` is about to
+    begin, which it does itself, as `old`; see `warm`. Raises `RunError`.
+    """
+    old = None
+    if source.is_file():
+        old = target.with_name(f"{target.name}.old")
+        _one_copy(copy, source, old, None)
+    told = _one_copy(copy, source, target, old)
+    if source.is_file():
+        give_back(target)
+    return told
+
+
+def _one_copy(copy: Callable[[Path, Path | None], T], source: Path, target: Path, old: Path | None) -> T:
     target.mkdir()
-    result = run_client([sys.executable, "-m", FILES_MODULE, str(source), str(target)], timeout_s=600)
-    check(source, target / source.name)
+    os.sync()
+    told = copy(target, old)
+    _check(source, target / source.name)
+    return told
+
+
+def _copy(tool: Tool, source: Path, target: Path, old: Path | None) -> tuple[float, dict[str, float]]:
+    assert tool.copy is not None
+    give_back(old)
+    start = time.perf_counter()
+    tool.copy(source, target / source.name)
+    return time.perf_counter() - start, {}
+
+
+def _fetch(source: Path, target: Path, old: Path | None) -> tuple[float, dict[str, float]]:
+    more = [] if old is None else ["--old", str(old)]
+    result = run_client([sys.executable, "-m", FILES_MODULE, str(source), str(target), *more], timeout_s=600)
     return result["fetch_s"], result
 
 
-def check(source: Path, target: Path) -> None:
-    """The copy is whole; a large one is then removed."""
+def _check(source: Path, target: Path) -> None:
+    """The copy is whole."""
     if source.is_dir():
         count = sum(len(files) for _, _, files in os.walk(target))
         if count != sum(len(files) for _, _, files in os.walk(source)):
@@ -131,7 +160,6 @@ def check(source: Path, target: Path) -> None:
         return
     if not filecmp.cmp(source, target, shallow=False):
         raise RunError(f"{target} differs from its source")
-    target.unlink()
 
 
 def make_big(path: Path, size: int) -> None:

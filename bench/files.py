@@ -1,14 +1,15 @@
 """Two Warren nodes in two processes: one shares a file or folder, the other fetches it, verified, to disk.
 
-    python -m bench.files SOURCE DEST_DIR [--sync]
+    python -m bench.files SOURCE DEST_DIR [--sync] [--old COPY]
 
 Prints one JSON line: `fetch_s` from the request to the final name, `hash_s` for the share, `cpu_s` of both
 processes during the fetch, `peak_bytes` of the node that needed more memory. Data folders lie beside
-DEST_DIR, on the same disk.
+DEST_DIR, on the same disk. COPY is one of an earlier run, and removed right before the request (`warm`).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from bench.output import emit
 from bench.processes import Program, cpu_seconds, peak_bytes
-from bench.warm import warm
+from bench.warm import give_back
 from warren.config import Config
 from warren.node import Node
 from warren.services.files.config import FilesConfig
@@ -40,7 +41,7 @@ async def serve(source: Path, home: Path) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-async def fetch(source: Path, target: Path, *, sync: bool) -> None:
+async def fetch(source: Path, target: Path, old: Path | None, *, sync: bool) -> None:
     """Fetch what another process shares."""
     with tempfile.TemporaryDirectory(prefix="home.", dir=target.parent) as folder:
         homes = Path(folder)
@@ -48,7 +49,7 @@ async def fetch(source: Path, target: Path, *, sync: bool) -> None:
         with Program(serving, ready_timeout_s=300) as sharer:
             async with Node(config(homes / "two", sync=sync)) as node:
                 socket = await node.connect(sharer.info["addr"])
-                await asyncio.to_thread(warm, sharer.info["bytes"])
+                await asyncio.to_thread(give_back, old)
                 before = sharer.cpu_s + cpu_seconds(os.getpid())
                 start = time.perf_counter()
                 transfer = node.get(sharer.info["name"], output=target, from_peer=socket.peer_id)
@@ -70,8 +71,16 @@ def main() -> None:
     """Run one side of the measurement."""
     if sys.argv[1] == "serve":
         asyncio.run(serve(Path(sys.argv[2]), Path(sys.argv[3])))
-    else:
-        asyncio.run(fetch(Path(sys.argv[1]), Path(sys.argv[2]), sync="--sync" in sys.argv))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--sync", action="store_true")
+    parser.add_argument("--old", type=Path)
+    args = parser.parse_args()
+    asyncio.run(fetch(args.source, args.target, args.old, sync=args.sync))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Who copies a file or a folder from one place to another: Warren, and what people would use instead.
 
 A contender copies `source` into the new folder `target` under the same name, and tells what that took. Wall
-seconds are of what each does per copy, servers and shares being ready: for Warren and libtorrent from the
-request to the verified file under its name, for the others from the start of the command to its end.
+seconds are of what each does per copy, servers and shares being ready and `old` removed (see `warm`): for
+Warren and libtorrent from the request to the verified file under its name, for the others from the start of
+the command to its end.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.copies import free_port, program, tools
@@ -18,13 +21,12 @@ from bench.file_rows import FILES_MODULE
 from bench.processes import Program, family_cpu_seconds, run_client
 from bench.transfers import syncthing
 from bench.transfers.wormhole import wormhole
-from bench.warm import warm_for
+from bench.warm import give_back
 from tests.interop import install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import ExitStack
-    from pathlib import Path
 
     from bench.copies import Tool
 
@@ -36,12 +38,16 @@ class Cost(NamedTuple):
     cpu_s: float
 
 
+Copy = Callable[[Path, Path, Path | None], Cost]
+"""Given the source, the new folder that it is copied into, and `old`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """copy: None where it is missing; then `how_to_get` says what to do. trees: whether it copies folders."""
 
     name: str
-    copy: Callable[[Path, Path], Cost] | None
+    copy: Copy | None
     how_to_get: str = ""
     trees: bool = True
 
@@ -58,10 +64,9 @@ def contenders(stack: ExitStack, work: Path, served: Path) -> list[Contender]:
     return found
 
 
-def _warren(*, sync: bool) -> Callable[[Path, Path], Cost]:
-    more = ["--sync"] if sync else []
-
-    def copy(source: Path, target: Path) -> Cost:
+def _warren(*, sync: bool) -> Copy:
+    def copy(source: Path, target: Path, old: Path | None) -> Cost:
+        more = (["--sync"] if sync else []) + ([] if old is None else ["--old", str(old)])
         fetching = [sys.executable, "-m", FILES_MODULE, str(source), str(target), *more]
         result = run_client(fetching, timeout_s=600)
         return Cost(result["fetch_s"], result["cpu_s"])
@@ -70,9 +75,9 @@ def _warren(*, sync: bool) -> Callable[[Path, Path], Cost]:
 
 
 def _of_tool(tool: Tool) -> Contender:
-    def copy(source: Path, target: Path) -> Cost:
+    def copy(source: Path, target: Path, old: Path | None) -> Cost:
         assert tool.copy is not None
-        return _timed(lambda: tool.copy and tool.copy(source, target / source.name), tool.servers, source)
+        return _timed(lambda: tool.copy and tool.copy(source, target / source.name), tool.servers, old)
 
     return Contender(
         tool.name, copy if tool.copy is not None else None, tool.how_to_get, trees="curl" not in tool.name
@@ -106,16 +111,16 @@ def make_torrent(command: list[str], source: Path, folder: Path) -> Path:
     return torrent
 
 
-def _torrent(folder: Path, command: list[str] | None) -> Callable[[Path, Path], Cost]:
+def _torrent(folder: Path, command: list[str] | None) -> Copy:
     assert command is not None
 
-    def copy(source: Path, target: Path) -> Cost:
+    def copy(source: Path, target: Path, old: Path | None) -> Cost:
         torrent = str(make_torrent(command, source, folder))
         holding = [*command, "hold", torrent, str(source.parent), "127.0.0.1", str(free_port())]
         with Program(holding) as holder:
             fetching = [*command, "get", torrent, str(target), "127.0.0.1", str(free_port())]
             with Program([*fetching, holder.info["addr"]]) as receiver:
-                warm_for(source)
+                give_back(old)
                 before = holder.cpu_s + receiver.cpu_s
                 receiver.say("go")
                 took_s = float(receiver.next_line(600)["fetch_s"])
@@ -124,17 +129,17 @@ def _torrent(folder: Path, command: list[str] | None) -> Callable[[Path, Path], 
     return copy
 
 
-def _syncthing(work: Path, *, no_sync: bool) -> Callable[[Path, Path], Cost]:
-    def copy(source: Path, target: Path) -> Cost:
+def _syncthing(work: Path, *, no_sync: bool) -> Copy:
+    def copy(source: Path, target: Path, old: Path | None) -> Cost:
         before = _children_s()
-        took_s = syncthing.copy(work, source, target, no_sync=no_sync)
+        took_s = syncthing.copy(work, source, target, old, no_sync=no_sync)
         return Cost(took_s, _children_s() - before)
 
     return copy
 
 
-def _timed(copy: Callable[[], object], servers: tuple[int, ...], source: Path) -> Cost:
-    warm_for(source)
+def _timed(copy: Callable[[], object], servers: tuple[int, ...], old: Path | None) -> Cost:
+    give_back(old)
     before = _children_s() + sum(map(family_cpu_seconds, servers))
     begun = time.perf_counter()
     copy()

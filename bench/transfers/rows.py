@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.file_rows import GIB, SMALL_COUNT, check, make_big, make_small
+from bench.file_rows import GIB, SMALL_COUNT, after_another, make_big, make_small, rounds
 from bench.processes import RunError
 from bench.table import Row
 from bench.transfers import links
@@ -81,18 +81,15 @@ def _take_turns(
     costs: dict[str, Row],
     progress: Progress,
 ) -> None:
-    for run in range(runs + 1):  # the first is not counted
+    for run in rounds(source, runs):
         for one in everyone:
             if one.copy is None:
                 times[one.name].note = costs[one.name].note = f"missing: {one.how_to_get}"
                 continue
             progress(f"{source.name}: {one.name}, " + (f"run {run} of {runs}" if run else "warming up"))
             target = work / f"{source.name}.{one.name.replace(' ', '-')}.{run}"
-            target.mkdir()
-            os.sync()
             try:
-                cost = one.copy(source, target)
-                check(source, target / source.name)
+                cost = after_another(partial(one.copy, source), source, target)
             except RunError as error:
                 print(error, file=sys.stderr)
                 times[one.name].note = "failed"

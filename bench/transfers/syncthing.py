@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.copies import free_port, program, serve
 from bench.processes import RunError
+from bench.warm import give_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,8 +95,8 @@ class Instance:
         raise RunError(f"syncthing: {what} does not come true")
 
 
-def copy(work: Path, source: Path, target: Path, *, no_sync: bool) -> float:
-    """Copy into the folder `target`; returns the seconds that it took."""
+def copy(work: Path, source: Path, target: Path, old: Path | None, *, no_sync: bool) -> float:
+    """Copy into the folder `target`, once `old` is removed (see `warm`); returns the seconds that it took."""
     files = sum(len(names) for _, _, names in os.walk(source)) if source.is_dir() else 1
     with ExitStack() as stack:
         homes = [work / f"syncthing.{number}" for number in range(2)]
@@ -112,6 +113,7 @@ def copy(work: Path, source: Path, target: Path, *, no_sync: bool) -> float:
                 lambda found: any(peer["connected"] for peer in found["connections"].values()),
             )
         subprocess.run(["cp", "-rl", source, given / source.name], check=True)
+        give_back(old)
         begun = time.perf_counter()
         one.ask("db/scan?folder=f", "POST")
         two.wait(
