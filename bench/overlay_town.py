@@ -61,7 +61,7 @@ DHT_S: Final = 1.0
 DHT_COUNT: Final = 20
 """Providers that are asked for."""
 DIAL_MESSAGES: Final = 5
-DIAL_BYTES: Final = 2000
+DIAL_BYTES: Final = 2100
 """A connection to somebody new: TCP, Noise, Yamux and identify, both ways (tests/bench counts them)."""
 DRAIN_S: Final = 5.0
 """After its end what is still under way of a search comes to its own; it is counted, too."""

@@ -48,6 +48,44 @@ def test_a_file_is_written_and_read_at_any_offset(setting: Setting) -> None:
     assert caught.value.errno == errno.EBADF
 
 
+def test_what_is_in_memory_is_read_without_waiting(setting: Setting) -> None:
+    disk, path = setting.server.disk, setting.path("file")
+    put(disk, path, b"just written")
+    file = disk.open_read(path)
+    try:
+        found = file.pread_nowait(5, 7)
+        if found is None:
+            pytest.skip("this platform or file system has no reads that do not wait")
+        assert bytes(found) == b"written"
+        assert bytes(file.pread_nowait(0, 12) or b"") == b"just written"
+        assert file.pread_nowait(0, 0) == bytearray()
+        assert file.pread_nowait(0, 13) is None
+        assert file.pread_nowait(100, 1) is None
+    finally:
+        file.close()
+    assert file.pread_nowait(0, 1) is None
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "its folder removed"])
+def test_an_open_file_without_a_name_has_no_links(setting: Setting, how: str) -> None:
+    disk, path = setting.server.disk, setting.path("folder/file")
+    disk.make_dirs(setting.path("folder"))
+    put(disk, path, b"data")
+    file = disk.open_read(path)
+    try:
+        assert file.stat().links == disk.stat(path).links == 1
+        if how == "removed":
+            disk.remove(path)
+        elif how == "replaced":
+            disk.write_whole(path, b"data")
+        else:
+            disk.remove_tree(setting.path("folder"))
+        assert file.stat().links == 0
+        assert file.pread(0, 4) == b"data"
+    finally:
+        file.close()
+
+
 def test_a_tree_is_synced_whole(setting: Setting) -> None:
     disk, path = setting.server.disk, setting.path("folder")
     disk.make_dirs(f"{path}/below")

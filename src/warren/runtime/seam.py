@@ -217,7 +217,7 @@ class Stat(NamedTuple):
     permission bits; 0o600 where the platform has none. `owned` says whether it belongs to the user that this
     process runs as; True where the platform does not tell. `device` is the file system that it lies on, by a
     number that may be another after a restart: a folder on another one than the folder above is where one is
-    mounted.
+    mounted. `links` counts the names that it has: an open file with none was removed or replaced.
     """
 
     kind: Kind
@@ -227,6 +227,7 @@ class Stat(NamedTuple):
     mode: int = 0o600
     owned: bool = True
     device: int = 0
+    links: int = 1
 
 
 class ReadFile(Protocol):
@@ -234,6 +235,13 @@ class ReadFile(Protocol):
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer only at the end of the file."""
+        ...
+
+    def pread_nowait(self, offset: int, length: int) -> bytearray | None:
+        """Exactly these bytes if they are in memory, so that this does not block; None if some are not.
+
+        Where the platform has no such read it is None always, and so for no bytes at all.
+        """
         ...
 
     def stat(self) -> Stat: ...

@@ -31,15 +31,17 @@ from warren.core.keys import PrivateKey
 from warren.core.multiaddr import Multiaddr
 from warren.network.network import Network
 from warren.runtime.real import RealRuntime
-from warren.services.files import serving
 from warren.services.files.config import FilesConfig
 from warren.services.files.fetcher import Fetcher
+from warren.services.files.kept_open import KeptOpen
 from warren.services.files.library import Library
 from warren.services.files.staging import Staging, commits
 from warren.services.files.types import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from warren.services.files.serving import ReadChunks
 
 SHARER = PrivateKey.from_seed(b"\1" * 32)
 FETCHER = PrivateKey.from_seed(b"\2" * 32)
@@ -90,18 +92,18 @@ def hold_after(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def note_served(served: list[str], function: Callable[..., Any]) -> Callable[..., Any]:
-    def noting(disk: Any, job: serving.ReadChunks) -> Any:
+    def noting(kept: KeptOpen, job: ReadChunks) -> Any:
         served.extend(digest.hex() for digest, _ in job.wanted)
-        return function(disk, job)
+        return function(kept, job)
 
     return noting
 
 
 async def share(options: argparse.Namespace) -> None:
     if options.die_after:
-        serving.read = die_after(options.die_after, serving.read)
+        KeptOpen.read = die_after(options.die_after, KeptOpen.read)  # type: ignore[method-assign]
     served: list[str] = []
-    serving.read = note_served(served, serving.read)
+    KeptOpen.read = note_served(served, KeptOpen.read)  # type: ignore[method-assign]
     runtime = RealRuntime()
     network = Network(runtime, SHARER)
     await network.listen([Multiaddr.tcp("127.0.0.1", options.port)])

@@ -33,7 +33,7 @@ def place(path: Path, entry: int = 1) -> Place:
 
 
 def read(job: serving.ReadChunks) -> list[tuple[Status, bytes]]:
-    return [(part.status, part.payload) for part in serving.read(DISK, job)]
+    return [(part.status, bytes(part.payload)) for part in serving.read(DISK, job)]
 
 
 def job_of(path: Path, found: Place, *, check: bool = False) -> serving.ReadChunks:

@@ -53,6 +53,9 @@ class Held:
         self.bytes_read += len(found)
         return found
 
+    def pread_nowait(self, offset: int, length: int) -> None:
+        """Never."""
+
     def stat(self) -> Stat:
         return Stat("file", len(self._data), 0, 0)
 

@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
     status: Status
     lengths: Sequence[int] = ()
-    payload: bytes = b""
+    payload: bytes | bytearray = b""
 
 
 class ReadJob(Protocol):
@@ -438,7 +438,7 @@ class _Serving:
                 await self._write(b"".join(heads), part.payload)
                 heads.clear()
 
-    async def _write(self, heads: bytes, payload: bytes) -> None:
+    async def _write(self, heads: bytes, payload: bytes | bytearray) -> None:
         turns, left = self._server.turns, memoryview(payload)
         while heads or left:
             most = turns.turn_bytes()

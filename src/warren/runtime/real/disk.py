@@ -34,6 +34,7 @@ _NO_NAMES = frozenset({"", ".", ".."})
 _DRAFT_BYTES = 4
 _DRAFT_END = ".new"
 _HAS_PREAD = hasattr(os, "pread")
+_HAS_NOWAIT = hasattr(os, "RWF_NOWAIT")
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 # Going through a folder takes no permission to list it.
 _PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
@@ -64,6 +65,16 @@ class RealFile:
             parts.append(data)
             done += len(data)
         return b"".join(parts)
+
+    def pread_nowait(self, offset: int, length: int) -> bytearray | None:
+        if not _HAS_NOWAIT:
+            return None
+        data = bytearray(length)
+        try:
+            count = os.preadv(self._fd, [data], offset, os.RWF_NOWAIT)
+        except OSError:  # not in memory; a file system that cannot tell; or what `pread` will tell of
+            return None
+        return data if count == length else None
 
     def pwrite(self, offset: int, data: BytesLike) -> None:
         view = memoryview(data).cast("B")
@@ -371,7 +382,7 @@ def _stat(status: os.stat_result) -> Stat:
     if os.name == "posix":
         mode, owned = modes.S_IMODE(status.st_mode), status.st_uid == os.geteuid()
     kind, size, mtime_ns = _kind(status.st_mode), status.st_size, status.st_mtime_ns
-    return Stat(kind, size, mtime_ns, status.st_ino, mode, owned, status.st_dev)
+    return Stat(kind, size, mtime_ns, status.st_ino, mode, owned, status.st_dev, status.st_nlink)
 
 
 def _kind(mode: int) -> Kind:

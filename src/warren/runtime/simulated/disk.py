@@ -30,13 +30,14 @@ _LINKS_MAX = 40
 class _Entry:
     """What a name stands for."""
 
-    __slots__ = ("device", "inode", "mtime_ns")
+    __slots__ = ("device", "inode", "links", "mtime_ns")
     kind: Kind = "other"
 
     def __init__(self, inode: int, mtime_ns: int) -> None:
         self.inode = inode
         self.mtime_ns = mtime_ns
         self.device = 1
+        self.links = 1
 
     def size(self) -> int:
         return 0
@@ -116,6 +117,14 @@ class SimulatedFile(_Opened):
     def pread(self, offset: int, length: int) -> bytes:
         self._begin("pread")
         return bytes(memoryview(self._file.data)[offset : offset + length])
+
+    def pread_nowait(self, offset: int, length: int) -> bytearray | None:
+        try:
+            self._begin("pread_nowait")
+        except OSError:
+            return None
+        data = self._file.data[offset : offset + length]
+        return data if len(data) == length else None
 
     def pwrite(self, offset: int, data: BytesLike) -> None:
         self._begin("pwrite")
@@ -472,6 +481,7 @@ class SimulatedDisk:
                 self._free(below)
         elif isinstance(entry, _File):
             self.used_bytes -= entry.taken()
+            entry.links = 0
 
 
 class SimulatedFolder(_Opened):
@@ -564,7 +574,7 @@ def _own_name(name: str) -> str:
 
 
 def _stat(entry: _Entry) -> Stat:
-    return Stat(entry.kind, entry.size(), entry.mtime_ns, entry.inode, device=entry.device)
+    return Stat(entry.kind, entry.size(), entry.mtime_ns, entry.inode, device=entry.device, links=entry.links)
 
 
 def _error(number: int, path: StrPath | None = None) -> OSError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from warren.runtime.waiting import run_out
 from warren.services.files import index, listing, serving
 from warren.services.files.index import ListedEntry, below
+from warren.services.files.kept_open import KeptOpen
 from warren.services.files.swarm.admission import Rule
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Offering:
         self._swarms = swarms
         self._served = ChainMap(shares, lent)
         self._note = note
+        self._kept_open = KeptOpen(runtime)
+
+    async def close(self) -> None:
+        """Close what files are kept open."""
+        await self._kept_open.close()
 
     def is_known(self, peer: PeerId) -> bool:
         """See `ContentSource`."""
@@ -99,7 +105,8 @@ class Offering:
         visible = self.visible(peer)
         places: Sequence[tuple[Place, ...]] = [()] * len(digests)
         if visible:
-            places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
+            query = partial(index.find_chunks, visible=visible, digests=digests)
+            places = await self._database.read_soon(query)
         partials = self._swarms.partials_for(peer)
         if partials:
             places = [found or find_chunk(partials, one) for found, one in zip(places, digests, strict=True)]
@@ -109,7 +116,7 @@ class Offering:
     async def read_chunks(self, job: ReadJob) -> list[Part]:
         """See `ContentSource`."""
         mine = cast("ReadChunks", job)
-        parts = await self._runtime.offload(serving.read, self._runtime.disk, mine)
+        parts = await self._kept_open.read(mine)
         if mine.broken or mine.changed or mine.sound:
             await self._database.run(
                 partial(index.mark, changed=mine.changed, broken=mine.broken, sound=mine.sound)

@@ -2,7 +2,8 @@
 
 In: places from the index. Out: payloads for the transfer protocol, or what became of the file. A file is
 served only while it still has the size and the time it had when it was hashed, looked at after the read, so
-that a change during it counts. `check` hashes what was read as well: for a fetcher whom it did not fit. A
+that a change during it counts. The file of the last chunk stays open, for what is asked of it next: see
+`kept_open`. `check` hashes what was read as well: for a fetcher whom it did not fit. A
 chunk that lies in several files is served from whichever still has it. One that a fetch under way stored is
 served from its hidden folder, verified as it was, and then under its final name as long as nobody writes to
 it; what is no longer there is just not here.
@@ -20,9 +21,9 @@ from warren.services.files.beneath import Beneath
 from warren.services.files.index import GROWING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from warren.runtime.seam import Disk
+    from warren.runtime.seam import Disk, ReadFile
     from warren.services.files.index import Place
 
 JOB_CHUNKS_MAX: Final = 256
@@ -32,16 +33,18 @@ _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """These tell of this process or machine, and pass; they say nothing of the file."""
 
 Wanted = tuple[bytes, "Sequence[Place]"]
+Name = tuple[str, str, str]
 
 
 class ReadChunks:
     """A job of the transfer server: some chunks in the order they were asked for, with their places.
 
     After the reading `changed`, `broken` and `sound` name the entries of which something new is known: whose
-    files are not what was shared, which could not be served, which can be again.
+    files are not what was shared, which could not be served, which can be again. `opened` is the file of the
+    last chunk, if there is more of it and it can be read without waiting; who has the job closes it.
     """
 
-    __slots__ = ("broken", "changed", "check", "size", "sound", "wanted")
+    __slots__ = ("broken", "changed", "check", "opened", "size", "sound", "wanted")
 
     def __init__(self, *, check: bool) -> None:
         self.wanted: list[Wanted] = []
@@ -50,6 +53,21 @@ class ReadChunks:
         self.changed: set[int] = set()
         self.broken: set[int] = set()
         self.sound: set[int] = set()
+        self.opened: tuple[Name, ReadFile] | None = None
+
+    def open_stays(self, place: Place, file: ReadFile) -> bool:
+        """Whether `file` is kept as the last one; else it is to be closed. Closes the one before it."""
+        if place.start + place.length == place.size or file.pread_nowait(0, 0) is None:
+            return False
+        if self.opened is not None:
+            self.opened[1].close()
+        self.opened = name_of(place), file
+        return True
+
+
+def name_of(place: Place) -> Name:
+    """What tells the file of a place from others."""
+    return place.top, place.folder, place.name
 
 
 def plan(digests: Sequence[bytes], places: Sequence[Sequence[Place]], *, check: bool) -> list[ReadChunks]:
@@ -69,7 +87,7 @@ def plan(digests: Sequence[bytes], places: Sequence[Sequence[Place]], *, check: 
 def read(disk: Disk, job: ReadChunks) -> list[Part]:
     """Do the job. Blocks; call it in `offload`."""
     parts: list[Part] = []
-    run: list[bytes] = []
+    run: list[bytes | bytearray] = []
     with Beneath(disk) as beneath:
         for digest, places in job.wanted:
             status, data = _read_somewhere(beneath, job, digest, places)
@@ -82,6 +100,29 @@ def read(disk: Disk, job: ReadChunks) -> list[Part]:
     return parts
 
 
+def read_now(job: ReadChunks, opened: Mapping[Name, ReadFile]) -> list[Part] | None:
+    """Do the job without waiting for a disk; None if that cannot be, or anything is not as it should be.
+
+    opened: files that stayed open.
+    """
+    run: list[bytes | bytearray] = []
+    for _, places in job.wanted:
+        if job.check or not places or places[0].broken:
+            return None
+        place = places[0]
+        file = opened.get(name_of(place))
+        data = file.pread_nowait(place.start, place.length) if file is not None else None
+        if file is None or data is None:
+            return None
+        now = file.stat()
+        if not now.links or (now.size, now.mtime_ns) != (place.size, place.mtime_ns):
+            return None
+        run.append(data)
+    parts: list[Part] = []
+    _close_run(parts, run)
+    return parts
+
+
 def _read_somewhere(
     beneath: Beneath, job: ReadChunks, digest: bytes, places: Sequence[Place]
 ) -> tuple[Status, bytes]:
@@ -90,7 +131,7 @@ def _read_somewhere(
     for place in places:
         is_passing = False
         try:
-            status, data = _read_one(beneath, digest, place, check=job.check)
+            status, data = _read_one(beneath, job, digest, place)
         except OSError as error:
             status, data = Status.UNREADABLE, b""
             is_passing = error.errno in _OUT_OF_RESOURCES
@@ -109,28 +150,31 @@ def _read_somewhere(
     return failed, b""
 
 
-def _close_run(parts: list[Part], run: list[bytes]) -> None:
+def _close_run(parts: list[Part], run: list[bytes | bytearray]) -> None:
     if run:
         payload = run[0] if len(run) == 1 else b"".join(run)
         parts.append(Part(Status.OK, tuple(map(len, run)), payload))
         run.clear()
 
 
-def _read_one(beneath: Beneath, digest: bytes, place: Place, *, check: bool) -> tuple[Status, bytes]:
+def _read_one(beneath: Beneath, job: ReadChunks, digest: bytes, place: Place) -> tuple[Status, bytes]:
     """The chunk, or what became of its file. Raises `OSError` where it cannot be read."""
     try:
         file = beneath.open_read(place.top, place.folder, place.name)
     except (FileNotFoundError, NotADirectoryError):
         return Status.VANISHED, b""
+    stays = False
     try:
         data = file.pread(place.start, place.length)
         status = file.stat()
+        stays = place.entry != GROWING and job.open_stays(place, file)
     finally:
-        file.close()
+        if not stays:
+            file.close()
     if place.entry == GROWING:
         same = not place.mtime_ns or status.mtime_ns <= place.mtime_ns
     else:
         same = (status.size, status.mtime_ns) == (place.size, place.mtime_ns)
-    if not same or len(data) != place.length or (check and hashlib.sha256(data).digest() != digest):
+    if not same or len(data) != place.length or (job.check and hashlib.sha256(data).digest() != digest):
         return Status.CHANGED, b""
     return Status.OK, data
