@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -119,14 +120,15 @@ def after_another(copy: Callable[[Path, Path | None], T], source: Path, target: 
     The copies are checked. Those of a large file are removed: that of the other as soon as `copy` is about to
     begin, which it does itself, as `old`; see `warm`. Raises `RunError`.
     """
-    old = None
-    if source.is_file():
-        old = target.with_name(f"{target.name}.old")
+    if source.is_dir():
+        return _one_copy(copy, source, target, None)
+    old = target.with_name(f"{target.name}.old")
+    try:
         _one_copy(copy, source, old, None)
-    told = _one_copy(copy, source, target, old)
-    if source.is_file():
-        give_back(target)
-    return told
+        return _one_copy(copy, source, target, old)
+    finally:
+        for one in (old, target):
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _one_copy(copy: Callable[[Path, Path | None], T], source: Path, target: Path, old: Path | None) -> T:

@@ -240,7 +240,7 @@ class ReadFile(Protocol):
     def pread_nowait(self, offset: int, length: int) -> bytearray | None:
         """Exactly these bytes if they are in memory, so that this does not block; None if some are not.
 
-        Where the platform has no such read it is None always, and so for no bytes at all.
+        None always where the platform or the file system has no such read. `length` is 1 at least.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from tests.services.files.pair import write_tree
 from tests.support import keep_cancelling
 from warren import testing
+from warren.core.errors import Closed
 from warren.protocols.transfer.messages import Status
 from warren.runtime.real.disk import RealDisk, RealFile
 from warren.services.files import serving
@@ -31,11 +33,15 @@ class Clockwork:
 
     def __init__(self) -> None:
         self.disk = RealDisk()
-        self.reads = 0
+        self.reads = self.closings = 0
         self.gate: asyncio.Event | None = None
+        self.is_closed = False
 
     async def offload(self, work: Callable[..., Any], *arguments: object) -> Any:
+        if self.is_closed:
+            raise Closed("the runtime is closed")
         self.reads += work is serving.read
+        self.closings += work is serving.close_all
         if self.gate is not None:
             await self.gate.wait()
         return work(*arguments)
@@ -82,6 +88,15 @@ def piece(number: int) -> bytes:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return write_tree(tmp_path / "top", {"file": DATA}) / "file"
+
+
+def fail(error: BaseException) -> Callable[..., Any]:
+    """Something that raises `error`."""
+
+    def failing(*_: object, **__: object) -> Any:
+        raise error
+
+    return failing
 
 
 async def read(kept: KeptOpen, job: serving.ReadChunks) -> list[tuple[Status, bytes]]:
@@ -148,20 +163,105 @@ def test_what_happened_to_the_file_is_noticed(
 def test_what_is_not_in_memory_is_read_in_a_thread(
     path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
 ) -> None:
-    def only_nothing(_: RealFile, _offset: int, length: int) -> bytearray | None:
-        return None if length else bytearray()
+    def only_what_was_read(_: RealFile, _offset: int, length: int) -> bytearray | None:
+        return bytearray(length) if length == 1 else None
 
     async def main() -> None:
-        monkeypatch.setattr(RealFile, "pread_nowait", only_nothing)
+        monkeypatch.setattr(RealFile, "pread_nowait", only_what_was_read)
         runtime: Any = Clockwork()
         kept = KeptOpen(runtime)
         open_files.clear()
         for number in (0, 1, 0):
             assert await read(kept, job_of(path, number)) == [(Status.OK, piece(number))]
-        assert runtime.reads == 3
-        await asyncio.sleep(0)
-        assert len(open_files) == 1  # the newest took the place of the one before it
+        assert (runtime.reads, runtime.closings, len(open_files)) == (3, 0, 1)
         await kept.close()
+        assert (runtime.closings, len(open_files)) == (1, 0)
+
+    testing.run(main())
+
+
+def test_nothing_stays_open_where_no_read_can_be_without_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(RealFile, "pread_nowait", lambda *_: None)
+        runtime: Any = Clockwork()
+        kept = KeptOpen(runtime)
+        open_files.clear()
+        for number in (0, 1):
+            assert await read(kept, job_of(path, number)) == [(Status.OK, piece(number))]
+            assert not open_files
+        assert (runtime.reads, runtime.closings) == (2, 0)
+        await kept.close()
+
+    testing.run(main())
+
+
+def test_two_that_open_a_file_at_once_leave_one_open(path: Path, open_files: set[RealFile]) -> None:
+    async def main() -> None:
+        runtime: Any = Clockwork()
+        runtime.gate = asyncio.Event()
+        kept = KeptOpen(runtime)
+        open_files.clear()
+        both = [asyncio.create_task(kept.read(job_of(path, number))) for number in (0, 1)]
+        await asyncio.sleep(0)
+        runtime.gate.set()
+        await asyncio.gather(*both)
+        await asyncio.sleep(0.1 * KEPT_S)
+        assert len(open_files) == 1
+        await kept.close()
+        assert not open_files
+
+    testing.run(main())
+
+
+def test_an_error_that_is_met_on_the_loop_is_looked_into_in_a_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        runtime: Any = Clockwork()
+        kept = KeptOpen(runtime)
+        await kept.read(job_of(path, 0))
+        job = job_of(path, 1)
+        monkeypatch.setattr(RealFile, "stat", fail(OSError(errno.ESTALE, "gone")))
+        assert await read(kept, job) == [(Status.UNREADABLE, b"")]
+        assert (runtime.reads, job.broken) == (2, {7})
+        await kept.close()
+
+    testing.run(main())
+
+
+def test_a_reading_that_fails_loses_no_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
+) -> None:
+    async def main() -> None:
+        runtime: Any = Clockwork()
+        kept = KeptOpen(runtime)
+        open_files.clear()
+        monkeypatch.setattr(serving, "Part", fail(MemoryError()))
+        with pytest.raises(MemoryError):
+            await kept.read(job_of(path, 0))
+        await kept.close()
+        assert not open_files
+
+    testing.run(main())
+
+
+def test_a_file_is_closed_that_is_read_when_the_threads_are_gone(
+    path: Path, open_files: set[RealFile]
+) -> None:
+    async def main() -> None:
+        runtime: Any = Clockwork()
+        runtime.gate = asyncio.Event()
+        kept = KeptOpen(runtime)
+        open_files.clear()
+        reading = asyncio.create_task(kept.read(job_of(path, 0)))
+        await asyncio.sleep(0.1 * KEPT_S)
+        await kept.close()
+        runtime.gate.set()
+        runtime.is_closed = True
+        await reading
+        await asyncio.sleep(0.1 * KEPT_S)
         assert not open_files
 
     testing.run(main())

@@ -3,15 +3,16 @@
 In: jobs of the transfer server. Out: their parts. The first job of a file goes to a thread, as opening it may
 wait for a disk, and so does whatever is not in memory; then each MiB needs no thread to be woken, which cost
 as much as reading it. A file that was changed, removed or replaced since is noticed at each read; one that
-was moved elsewhere is served until it is opened anew, `KEPT_S` later at most, or until the index knows.
+was moved elsewhere, or may not be opened any more, is served until it is opened anew, `KEPT_S` later at most,
+or until the index knows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
+from warren.core.errors import Closed
 from warren.runtime.waiting import finish, settle
 from warren.services.files import serving
 
@@ -55,13 +56,15 @@ class KeptOpen:
         await settle(self._closing)
 
     async def _read_in_thread(self, job: ReadChunks) -> list[Part]:
-        parts = await self._runtime.offload(serving.read, self._runtime.disk, job)
-        if job.opened is not None:
-            self._keep(*job.opened)
-        return parts
+        job.kept = tuple(self._files)
+        try:
+            return await self._runtime.offload(serving.read, self._runtime.disk, job)
+        finally:
+            if job.opened is not None:
+                self._keep(*job.opened)
 
     def _keep(self, name: Name, file: ReadFile) -> None:
-        older = [self._files.pop(name)] if name in self._files else []
+        older = [self._files.pop(name)] if name in self._files else []  # two read from it at once
         self._files[name] = file
         if len(self._files) > KEPT_MAX:
             older.append(self._files.pop(next(iter(self._files))))
@@ -79,14 +82,14 @@ class KeptOpen:
         self._let_go(list(files.values()))
 
     def _let_go(self, files: Sequence[ReadFile]) -> None:
-        """Close these, in a thread: the last handle of a large file that was removed takes its time."""
+        """Close these, in a thread."""
         if files:
-            task = asyncio.create_task(self._runtime.offload(_close, files))
+            task = asyncio.create_task(self._close(files))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-
-def _close(files: Sequence[ReadFile]) -> None:
-    for file in files:
-        with contextlib.suppress(OSError):  # nothing was written to it
-            file.close()
+    async def _close(self, files: Sequence[ReadFile]) -> None:
+        try:
+            await self._runtime.offload(serving.close_all, files)
+        except Closed:  # a read ended after all else had
+            serving.close_all(files)

@@ -167,8 +167,10 @@ class Library:
             await _stop(task)
         await _stop(self._restoring)
         await _stop(self._sweeping)  # looked up only now: a restoring that ends begins a sweep
-        await self._offering.close()
-        await self._database.close()
+        try:
+            await self._offering.close()
+        finally:
+            await self._database.close()
 
     # --- the user's side ----------------------------------------------------------------------------------
 

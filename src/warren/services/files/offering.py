@@ -105,8 +105,7 @@ class Offering:
         visible = self.visible(peer)
         places: Sequence[tuple[Place, ...]] = [()] * len(digests)
         if visible:
-            query = partial(index.find_chunks, visible=visible, digests=digests)
-            places = await self._database.read_soon(query)
+            places = await self._database.run(partial(index.find_chunks, visible=visible, digests=digests))
         partials = self._swarms.partials_for(peer)
         if partials:
             places = [found or find_chunk(partials, one) for found, one in zip(places, digests, strict=True)]

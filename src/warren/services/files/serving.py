@@ -11,6 +11,7 @@ it; what is no longer there is just not here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 from typing import TYPE_CHECKING, Final
@@ -21,9 +22,9 @@ from warren.services.files.beneath import Beneath
 from warren.services.files.index import GROWING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from warren.runtime.seam import Disk, ReadFile
+    from warren.runtime.seam import Disk, ReadFile, Stat
     from warren.services.files.index import Place
 
 JOB_CHUNKS_MAX: Final = 256
@@ -41,10 +42,11 @@ class ReadChunks:
 
     After the reading `changed`, `broken` and `sound` name the entries of which something new is known: whose
     files are not what was shared, which could not be served, which can be again. `opened` is the file of the
-    last chunk, if there is more of it and it can be read without waiting; who has the job closes it.
+    last chunk, if it is none of `kept`, has more chunks and can be read without waiting; who has the job
+    closes it.
     """
 
-    __slots__ = ("broken", "changed", "check", "opened", "size", "sound", "wanted")
+    __slots__ = ("broken", "changed", "check", "kept", "opened", "size", "sound", "wanted")
 
     def __init__(self, *, check: bool) -> None:
         self.wanted: list[Wanted] = []
@@ -53,21 +55,32 @@ class ReadChunks:
         self.changed: set[int] = set()
         self.broken: set[int] = set()
         self.sound: set[int] = set()
+        self.kept: Collection[Name] = ()
         self.opened: tuple[Name, ReadFile] | None = None
 
     def open_stays(self, place: Place, file: ReadFile) -> bool:
-        """Whether `file` is kept as the last one; else it is to be closed. Closes the one before it."""
-        if place.start + place.length == place.size or file.pread_nowait(0, 0) is None:
+        """Whether `file`, just read from, is kept as the last one; else it is to be closed."""
+        name = name_of(place)
+        if place.entry == GROWING or place.start + place.length == place.size or name in self.kept:
             return False
-        if self.opened is not None:
-            self.opened[1].close()
-        self.opened = name_of(place), file
+        if file.pread_nowait(place.start, 1) is None:
+            return False
+        last, self.opened = self.opened, (name, file)
+        if last is not None:
+            close_all([last[1]])
         return True
 
 
 def name_of(place: Place) -> Name:
     """What tells the file of a place from others."""
     return place.top, place.folder, place.name
+
+
+def close_all(files: Iterable[ReadFile]) -> None:
+    """Close files that were only read. Blocks: the last handle of a large one that was removed takes time."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def plan(digests: Sequence[bytes], places: Sequence[Sequence[Place]], *, check: bool) -> list[ReadChunks]:
@@ -105,22 +118,30 @@ def read_now(job: ReadChunks, opened: Mapping[Name, ReadFile]) -> list[Part] | N
 
     opened: files that stayed open.
     """
+    places = [found[0] for _, found in job.wanted if found and not found[0].broken]
+    files = [opened[name] for name in map(name_of, places) if name in opened]
+    if job.check or len(files) < len(job.wanted):
+        return None
     run: list[bytes | bytearray] = []
-    for _, places in job.wanted:
-        if job.check or not places or places[0].broken:
-            return None
-        place = places[0]
-        file = opened.get(name_of(place))
-        data = file.pread_nowait(place.start, place.length) if file is not None else None
-        if file is None or data is None:
-            return None
-        now = file.stat()
-        if not now.links or (now.size, now.mtime_ns) != (place.size, place.mtime_ns):
+    for place, file in zip(places, files, strict=True):
+        data = _read_one_now(place, file)
+        if data is None:
             return None
         run.append(data)
     parts: list[Part] = []
     _close_run(parts, run)
     return parts
+
+
+def _read_one_now(place: Place, file: ReadFile) -> bytearray | None:
+    data = file.pread_nowait(place.start, place.length)
+    if data is None:
+        return None
+    try:
+        now = file.stat()
+    except OSError:
+        return None
+    return data if now.links and _is_as_it_was(now, place) else None
 
 
 def _read_somewhere(
@@ -166,15 +187,17 @@ def _read_one(beneath: Beneath, job: ReadChunks, digest: bytes, place: Place) ->
     stays = False
     try:
         data = file.pread(place.start, place.length)
-        status = file.stat()
-        stays = place.entry != GROWING and job.open_stays(place, file)
+        same = _is_as_it_was(file.stat(), place) and len(data) == place.length
+        if same and job.check:
+            same = hashlib.sha256(data).digest() == digest
+        stays = same and job.open_stays(place, file)
     finally:
         if not stays:
             file.close()
+    return (Status.OK, data) if same else (Status.CHANGED, b"")
+
+
+def _is_as_it_was(now: Stat, place: Place) -> bool:
     if place.entry == GROWING:
-        same = not place.mtime_ns or status.mtime_ns <= place.mtime_ns
-    else:
-        same = (status.size, status.mtime_ns) == (place.size, place.mtime_ns)
-    if not same or len(data) != place.length or (job.check and hashlib.sha256(data).digest() != digest):
-        return Status.CHANGED, b""
-    return Status.OK, data
+        return not place.mtime_ns or now.mtime_ns <= place.mtime_ns
+    return (now.size, now.mtime_ns) == (place.size, place.mtime_ns)
