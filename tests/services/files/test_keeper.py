@@ -218,6 +218,7 @@ def test_a_share_whose_folder_is_gone_comes_back_with_it(
             await catalog.until(lambda sizes: not sizes)
         async with pair(tmp_path) as two:
             two.library.subscribe(catalog.on_changed)
+            await catalog.until(lambda _: two.library.shares()[0].state == "missing")  # or nothing comes back
             os.rename(away, source)
             await catalog.until(lambda sizes: len(sizes) == 7)
 
