@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.copies import tools
 from bench.processes import RunError, run_client
@@ -148,9 +148,14 @@ def _copy(tool: Tool, source: Path, target: Path, old: Path | None) -> tuple[flo
 
 
 def _fetch(source: Path, target: Path, old: Path | None) -> tuple[float, dict[str, float]]:
-    more = [] if old is None else ["--old", str(old)]
-    result = run_client([sys.executable, "-m", FILES_MODULE, str(source), str(target), *more], timeout_s=600)
+    result = fetch(source, target, old)
     return result["fetch_s"], result
+
+
+def fetch(source: Path, target: Path, old: Path | None, *, sync: bool = False) -> dict[str, Any]:
+    """What `bench.files` prints of copying `source` into the folder `target` by Warren."""
+    more = (["--sync"] if sync else []) + ([] if old is None else ["--old", str(old)])
+    return run_client([sys.executable, "-m", FILES_MODULE, str(source), str(target), *more], timeout_s=600)
 
 
 def _check(source: Path, target: Path) -> None:

@@ -1,10 +1,11 @@
 """Two Warren nodes in two processes: one shares a file or folder, the other fetches it, verified, to disk.
 
-    python -m bench.files SOURCE DEST_DIR [--sync] [--old COPY]
+    python -m bench.files SOURCE DEST_DIR [--sync] [--old FOLDER]
 
 Prints one JSON line: `fetch_s` from the request to the final name, `hash_s` for the share, `cpu_s` of both
 processes during the fetch, `peak_bytes` of the node that needed more memory. Data folders lie beside
-DEST_DIR, on the same disk. COPY is one of an earlier run, and removed right before the request (`warm`).
+DEST_DIR, on the same disk. FOLDER holds the copy of an earlier run, and is removed right before the
+request (`warm`).
 """
 
 from __future__ import annotations

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 
 def give_back(old: Path | None) -> None:
-    """Remove a copy of a large file, or the folder that it lies in."""
-    if old is None:
-        return
-    if old.is_dir():
+    """Remove the folder that a copy of a large file lies in."""
+    if old is not None:
         shutil.rmtree(old)
-    else:
-        old.unlink()

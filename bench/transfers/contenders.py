@@ -9,7 +9,6 @@ the command to its end.
 from __future__ import annotations
 
 import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.copies import free_port, program, tools
-from bench.file_rows import FILES_MODULE
+from bench.file_rows import fetch
 from bench.processes import Program, family_cpu_seconds, run_client
 from bench.transfers import syncthing
 from bench.transfers.wormhole import wormhole
@@ -66,9 +65,7 @@ def contenders(stack: ExitStack, work: Path, served: Path) -> list[Contender]:
 
 def _warren(*, sync: bool) -> Copy:
     def copy(source: Path, target: Path, old: Path | None) -> Cost:
-        more = (["--sync"] if sync else []) + ([] if old is None else ["--old", str(old)])
-        fetching = [sys.executable, "-m", FILES_MODULE, str(source), str(target), *more]
-        result = run_client(fetching, timeout_s=600)
+        result = fetch(source, target, old, sync=sync)
         return Cost(result["fetch_s"], result["cpu_s"])
 
     return copy

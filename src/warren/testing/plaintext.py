@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 PROTOCOL_ID: Final = "/plain"
 """As long as `/noise`."""
-_KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _TAG: Final = bytes(ciphers.TAG_BYTES)
-_SEALED_KEY: Final = bytes(_KEY_BYTES + ciphers.TAG_BYTES)
+_SEALED_KEY: Final = bytes(ciphers.KEY_BYTES + ciphers.TAG_BYTES)
 
 
 class Plaintext:
@@ -79,7 +78,7 @@ class PlaintextHandshake:
         self._initiator = initiator
         self._expected = expected
         self._messages = 0
-        self._output = noise.frame(bytes(_KEY_BYTES)) if initiator else b""
+        self._output = noise.frame(bytes(ciphers.KEY_BYTES)) if initiator else b""
         self.done = False
         self.remote_muxers: tuple[str, ...] = ()
 
@@ -106,10 +105,10 @@ class PlaintextHandshake:
     def _take(self, message: bytes) -> None:
         self._messages += 1
         if self._initiator:
-            self._learn(message[_KEY_BYTES + len(_SEALED_KEY) : -len(_TAG)])
+            self._learn(message[ciphers.KEY_BYTES + len(_SEALED_KEY) : -len(_TAG)])
             self._output = noise.frame(_SEALED_KEY + self._payload + _TAG)
         elif self._messages == 1:
-            self._output = noise.frame(bytes(_KEY_BYTES) + _SEALED_KEY + self._payload + _TAG)
+            self._output = noise.frame(bytes(ciphers.KEY_BYTES) + _SEALED_KEY + self._payload + _TAG)
         else:
             self._learn(message[len(_SEALED_KEY) : -len(_TAG)])
 

@@ -90,6 +90,16 @@ def path(tmp_path: Path) -> Path:
     return write_tree(tmp_path / "top", {"file": DATA}) / "file"
 
 
+@pytest.fixture
+def runtime() -> Any:
+    return Clockwork()
+
+
+@pytest.fixture
+def kept(runtime: Any) -> KeptOpen:
+    return KeptOpen(runtime)
+
+
 def fail(error: BaseException) -> Callable[..., Any]:
     """Something that raises `error`."""
 
@@ -103,11 +113,10 @@ async def read(kept: KeptOpen, job: serving.ReadChunks) -> list[tuple[Status, by
     return [(part.status, bytes(part.payload)) for part in await kept.read(job)]
 
 
-def test_only_the_first_read_of_a_file_goes_to_a_thread(path: Path, open_files: set[RealFile]) -> None:
+def test_only_the_first_read_of_a_file_goes_to_a_thread(
+    path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         assert await read(kept, job_of(path, 0)) == [(Status.OK, piece(0))]
         assert await read(kept, job_of(path, 2)) == [(Status.OK, piece(2))]
         assert await read(kept, job_of(path, 1, 0)) == [(Status.OK, piece(1) + piece(0))]
@@ -118,11 +127,10 @@ def test_only_the_first_read_of_a_file_goes_to_a_thread(path: Path, open_files: 
     testing.run(main())
 
 
-def test_the_last_chunk_of_a_file_leaves_nothing_open(path: Path, open_files: set[RealFile]) -> None:
+def test_the_last_chunk_of_a_file_leaves_nothing_open(
+    path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         for _ in range(2):
             assert await read(kept, job_of(path, 2)) == [(Status.OK, piece(2))]
             assert not open_files
@@ -144,11 +152,9 @@ def test_the_last_chunk_of_a_file_leaves_nothing_open(path: Path, open_files: se
     ids=["removed", "changed", "cut off", "replaced", "touched"],
 )
 def test_what_happened_to_the_file_is_noticed(
-    path: Path, happens: Callable[[Path], None], status: Status
+    path: Path, happens: Callable[[Path], None], status: Status, runtime: Any, kept: KeptOpen
 ) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
         first, second = job_of(path, 0), job_of(path, 1)
         await kept.read(first)
         happens(path)
@@ -161,16 +167,13 @@ def test_what_happened_to_the_file_is_noticed(
 
 
 def test_what_is_not_in_memory_is_read_in_a_thread(
-    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
+    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile], runtime: Any, kept: KeptOpen
 ) -> None:
     def only_what_was_read(_: RealFile, _offset: int, length: int) -> bytearray | None:
         return bytearray(length) if length == 1 else None
 
     async def main() -> None:
         monkeypatch.setattr(RealFile, "pread_nowait", only_what_was_read)
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         for number in (0, 1, 0):
             assert await read(kept, job_of(path, number)) == [(Status.OK, piece(number))]
         assert (runtime.reads, runtime.closings, len(open_files)) == (3, 0, 1)
@@ -181,13 +184,10 @@ def test_what_is_not_in_memory_is_read_in_a_thread(
 
 
 def test_nothing_stays_open_where_no_read_can_be_without_waiting(
-    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
+    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile], runtime: Any, kept: KeptOpen
 ) -> None:
     async def main() -> None:
         monkeypatch.setattr(RealFile, "pread_nowait", lambda *_: None)
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         for number in (0, 1):
             assert await read(kept, job_of(path, number)) == [(Status.OK, piece(number))]
             assert not open_files
@@ -197,12 +197,11 @@ def test_nothing_stays_open_where_no_read_can_be_without_waiting(
     testing.run(main())
 
 
-def test_two_that_open_a_file_at_once_leave_one_open(path: Path, open_files: set[RealFile]) -> None:
+def test_two_that_open_a_file_at_once_leave_one_open(
+    path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
         runtime.gate = asyncio.Event()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         both = [asyncio.create_task(kept.read(job_of(path, number))) for number in (0, 1)]
         await asyncio.sleep(0)
         runtime.gate.set()
@@ -216,11 +215,9 @@ def test_two_that_open_a_file_at_once_leave_one_open(path: Path, open_files: set
 
 
 def test_an_error_that_is_met_on_the_loop_is_looked_into_in_a_thread(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Any, kept: KeptOpen
 ) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
         await kept.read(job_of(path, 0))
         job = job_of(path, 1)
         monkeypatch.setattr(RealFile, "stat", fail(OSError(errno.ESTALE, "gone")))
@@ -232,12 +229,9 @@ def test_an_error_that_is_met_on_the_loop_is_looked_into_in_a_thread(
 
 
 def test_a_reading_that_fails_loses_no_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile]
+    path: Path, monkeypatch: pytest.MonkeyPatch, open_files: set[RealFile], kept: KeptOpen
 ) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         monkeypatch.setattr(serving, "Part", fail(MemoryError()))
         with pytest.raises(MemoryError):
             await kept.read(job_of(path, 0))
@@ -248,13 +242,10 @@ def test_a_reading_that_fails_loses_no_file(
 
 
 def test_a_file_is_closed_that_is_read_when_the_threads_are_gone(
-    path: Path, open_files: set[RealFile]
+    path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
 ) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
         runtime.gate = asyncio.Event()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         reading = asyncio.create_task(kept.read(job_of(path, 0)))
         await asyncio.sleep(0.1 * KEPT_S)
         await kept.close()
@@ -268,10 +259,10 @@ def test_a_file_is_closed_that_is_read_when_the_threads_are_gone(
 
 
 @pytest.mark.parametrize("special", [{"check": True}, {"broken": True}])
-def test_what_is_to_be_looked_into_goes_to_a_thread(path: Path, special: dict[str, bool]) -> None:
+def test_what_is_to_be_looked_into_goes_to_a_thread(
+    path: Path, special: dict[str, bool], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
         await kept.read(job_of(path, 0))
         job = job_of(path, 1, **special)
         assert await read(kept, job) == [(Status.OK, piece(1))]
@@ -282,11 +273,10 @@ def test_what_is_to_be_looked_into_goes_to_a_thread(path: Path, special: dict[st
     testing.run(main())
 
 
-def test_files_are_closed_after_a_while(path: Path, open_files: set[RealFile]) -> None:
+def test_files_are_closed_after_a_while(
+    path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         await kept.read(job_of(path, 0))
         await asyncio.sleep(0.9 * KEPT_S)
         await kept.read(job_of(path, 1))
@@ -302,12 +292,12 @@ def test_files_are_closed_after_a_while(path: Path, open_files: set[RealFile]) -
     testing.run(main())
 
 
-def test_few_files_are_kept_open(tmp_path: Path, path: Path, open_files: set[RealFile]) -> None:
+def test_few_files_are_kept_open(
+    tmp_path: Path, path: Path, open_files: set[RealFile], runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
         names = [f"file{number}" for number in range(KEPT_MAX + 3)]
         top = write_tree(tmp_path / "many", dict.fromkeys(names, DATA))
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
         await kept.read(job_of(path, 0))
         open_files.clear()
         for name in names:
@@ -326,11 +316,10 @@ def test_few_files_are_kept_open(tmp_path: Path, path: Path, open_files: set[Rea
 
 
 @pytest.mark.parametrize("closed_before", [False, True])
-def test_a_cancelled_read_loses_no_file(path: Path, open_files: set[RealFile], closed_before: bool) -> None:
+def test_a_cancelled_read_loses_no_file(
+    path: Path, open_files: set[RealFile], closed_before: bool, runtime: Any, kept: KeptOpen
+) -> None:
     async def main() -> None:
-        runtime: Any = Clockwork()
-        kept = KeptOpen(runtime)
-        open_files.clear()
         runtime.gate = asyncio.Event()
         reading = asyncio.create_task(kept.read(job_of(path, 0)))
         await keep_cancelling(reading)
